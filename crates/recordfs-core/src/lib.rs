@@ -1,0 +1,1 @@
+//! Pure bytes: CRC-32C, record framing, compression, scanning. No Python, no files, no threads of its own.
