@@ -1,1 +1,5 @@
 //! Pure bytes: CRC-32C, record framing, compression, scanning. No Python, no files, no threads of its own.
+
+pub mod crc;
+pub mod error;
+pub mod record;
