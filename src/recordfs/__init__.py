@@ -1,1 +1,81 @@
-"""recordfs."""
+"""recordfs: record files, event files and filesystems of the TensorFlow ecosystem, without TensorFlow.
+
+Public names are loaded when first used, so that ``import recordfs`` stays quick and loads no SDK.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recordfs import errors
+    from recordfs.filesystem import (
+        AppendableFile,
+        Capabilities,
+        DirectoryEntry,
+        FileStatistics,
+        FileSystem,
+        RandomAccessFile,
+        ReadOnlyMemoryRegion,
+        WritableFile,
+    )
+    from recordfs.registry import (
+        configure_file_system,
+        get_file_system,
+        get_registered_schemes,
+        register_file_system,
+        unregister_file_system,
+    )
+
+__version__ = "0.1.0"
+
+# Where each public name lives. A name that is a module of its own has no module to look in.
+_HOME = {
+    "AppendableFile": "recordfs.filesystem",
+    "Capabilities": "recordfs.filesystem",
+    "DirectoryEntry": "recordfs.filesystem",
+    "FileStatistics": "recordfs.filesystem",
+    "FileSystem": "recordfs.filesystem",
+    "RandomAccessFile": "recordfs.filesystem",
+    "ReadOnlyMemoryRegion": "recordfs.filesystem",
+    "WritableFile": "recordfs.filesystem",
+    "configure_file_system": "recordfs.registry",
+    "errors": "",
+    "get_file_system": "recordfs.registry",
+    "get_registered_schemes": "recordfs.registry",
+    "register_file_system": "recordfs.registry",
+    "unregister_file_system": "recordfs.registry",
+}
+
+__all__ = [
+    "AppendableFile",
+    "Capabilities",
+    "DirectoryEntry",
+    "FileStatistics",
+    "FileSystem",
+    "RandomAccessFile",
+    "ReadOnlyMemoryRegion",
+    "WritableFile",
+    "__version__",
+    "configure_file_system",
+    "errors",
+    "get_file_system",
+    "get_registered_schemes",
+    "register_file_system",
+    "unregister_file_system",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used (PEP 562)."""
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'recordfs' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(home), name) if home else importlib.import_module(f"recordfs.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name everything public, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,34 @@
+"""The filesystem contract: what every backend does, stated where it is declared.
+
+``FileSystem`` is a store of files, ``RandomAccessFile`` and ``WritableFile`` what it opens; ``FileStatistics``,
+``DirectoryEntry`` and ``Capabilities`` are the plain values that they return.
+"""
+
+from typing import TYPE_CHECKING
+
+from recordfs.filesystem.file_system import FileSystem
+from recordfs.filesystem.files import AppendableFile, RandomAccessFile, WritableFile
+from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics
+
+if TYPE_CHECKING:
+    from recordfs._core import ReadOnlyMemoryRegion
+
+__all__ = [
+    "AppendableFile",
+    "Capabilities",
+    "DirectoryEntry",
+    "FileStatistics",
+    "FileSystem",
+    "RandomAccessFile",
+    "ReadOnlyMemoryRegion",
+    "WritableFile",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load the native module only when a memory region is asked for."""
+    if name == "ReadOnlyMemoryRegion":
+        from recordfs._core import ReadOnlyMemoryRegion
+
+        return ReadOnlyMemoryRegion
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,187 @@
+"""What follows from the contract for any filesystem: copying, deleting trees, matching patterns, reading regions.
+
+Each function takes the filesystem as its first argument and uses nothing but its public methods. A backend calls one
+of these when its own fast way does not apply.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import (
+    AlreadyExistsError,
+    FailedPreconditionError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotFoundError,
+    PermissionDeniedError,
+    RecordFSError,
+)
+from recordfs.paths import has_wildcards, join, match_component, split_pattern, unescape_literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recordfs._core import ReadOnlyMemoryRegion
+    from recordfs.filesystem.file_system import FileSystem
+
+__all__ = [
+    "COPY_CHUNK",
+    "copy_file",
+    "delete_recursively",
+    "get_matching_paths",
+    "read_memory_region",
+    "rebuild",
+    "stream_copy",
+]
+
+COPY_CHUNK = 4 << 20
+"""Bytes moved at a time by a copy through this process: large enough for object stores, small enough for memory."""
+
+MAX_REPORTED_FAILURES = 100
+
+
+def rebuild(cls: type[FileSystem], options: dict[str, Any]) -> FileSystem:
+    """Make a pickled filesystem again."""
+    return cls(**options)
+
+
+def read_memory_region(file_system: FileSystem, path: str) -> ReadOnlyMemoryRegion:
+    """Read a whole file into a memory region."""
+    from recordfs._core import ReadOnlyMemoryRegion  # the native module is loaded when first needed
+
+    with file_system.new_random_access_file(path) as file:
+        return ReadOnlyMemoryRegion(file.read(0, file.size()))
+
+
+def copy_file(file_system: FileSystem, source: str, target: str, *, overwrite: bool) -> None:
+    """Copy one file within a filesystem by streaming it."""
+    if not overwrite and file_system.file_exists(target):
+        raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
+    for path in (source, target):
+        if file_system.is_directory(path):
+            raise IsADirectoryError("a copy takes files, and this is a directory", path=path)
+    if file_system.translate_name(source) == file_system.translate_name(target):
+        file_system.stat(source)
+        return
+    stream_copy(file_system, source, file_system, target, overwrite=overwrite)
+
+
+def stream_copy(
+    source_system: FileSystem, source: str, target_system: FileSystem, target: str, *, overwrite: bool = True
+) -> int:
+    """Copy one file through this process, between any two filesystems, and return its size in bytes.
+
+    The target appears whole or not at all where its filesystem has atomic writes; elsewhere a failure leaves what
+    arrived.
+    """
+    capabilities = target_system.capabilities(target)
+    offset = 0
+    with source_system.new_random_access_file(source) as reader:
+        writer = target_system.new_writable_file(
+            target,
+            exclusive=not overwrite and capabilities.exclusive_create,
+            atomic=capabilities.atomic_write,
+        )
+        with writer:
+            while chunk := reader.read(offset, COPY_CHUNK):
+                writer.append(chunk)
+                offset += len(chunk)
+    return offset
+
+
+def delete_recursively(file_system: FileSystem, path: str) -> None:
+    """Delete a tree from its leaves up, going on after failures."""
+    if not file_system.stat(path).is_directory:
+        file_system.delete_file(path)
+        return
+    failures: list[tuple[str, RecordFSError]] = []
+    undeleted = [0, 0]
+
+    def note(child: str, error: RecordFSError, *, directory: bool) -> None:
+        undeleted[directory] += 1
+        if len(failures) < MAX_REPORTED_FAILURES:
+            failures.append((child, error))
+
+    directories = [path]
+    position = 0
+    while position < len(directories):
+        directory = directories[position]
+        position += 1
+        try:
+            for entry in file_system.list_directory(directory):
+                child = join(directory, entry.name)
+                if entry.is_directory and not entry.is_symbolic_link:
+                    directories.append(child)
+                    continue
+                try:
+                    file_system.delete_file(child)
+                except NotFoundError:
+                    pass  # gone already, which is what was asked for
+                except RecordFSError as error:
+                    note(child, error, directory=False)
+        except NotFoundError:
+            pass
+        except RecordFSError as error:
+            note(directory, error, directory=True)
+    for directory in reversed(directories):
+        try:
+            file_system.delete_dir(directory)
+        except NotFoundError:
+            pass
+        except RecordFSError as error:
+            note(directory, error, directory=True)
+    if failures:
+        raise undeleted_error(path, failures, *undeleted) from failures[0][1]
+
+
+def undeleted_error(
+    path: str, failures: list[tuple[str, RecordFSError]], files: int, directories: int
+) -> FailedPreconditionError:
+    """Return the error of a tree that could not be deleted as a whole."""
+    first_path, first_error = failures[0]
+    error: Any = FailedPreconditionError(
+        f"{files} file(s) and {directories} directory(ies) could not be deleted; the first is {first_path}: "
+        f"{first_error.message}",
+        path=path,
+    )
+    error.failures = failures
+    error.undeleted_files = files
+    error.undeleted_directories = directories
+    return error  # type: ignore[no-any-return]  # the three extra attributes are set above
+
+
+def get_matching_paths(file_system: FileSystem, pattern: str) -> list[str]:
+    """Match a pattern by listing only the directories that can hold matches."""
+    if not has_wildcards(pattern):
+        literal = unescape_literal(pattern)
+        return [literal] if file_system.file_exists(literal) else []
+    fixed, components = split_pattern(pattern)
+    return sorted(_matches_below(file_system, fixed, components))
+
+
+def _matches_below(file_system: FileSystem, directory: str, components: list[str]) -> Iterator[str]:
+    """Yield the matches of a pattern's components inside a directory ("" or with its trailing slash)."""
+    first, rest = components[0], components[1:]
+    only_directories = rest == [""]
+    if not has_wildcards(first):
+        # Literal parts behind a wildcard are looked up, not listed.
+        prefix = directory + unescape_literal(first)
+        if rest:
+            yield from _matches_below(file_system, prefix + "/", rest)
+        elif file_system.file_exists(prefix):
+            yield prefix
+        return
+    matches = match_component(first)
+    try:
+        names = [(e.name, e.is_directory) for e in file_system.list_directory(directory or ".") if matches(e.name)]
+    except (NotFoundError, NotADirectoryError, PermissionDeniedError):
+        return
+    for name, is_directory in names:
+        if not rest:
+            yield directory + name
+        elif is_directory:
+            if only_directories:
+                yield directory + name + "/"
+            else:
+                yield from _matches_below(file_system, f"{directory}{name}/", rest)

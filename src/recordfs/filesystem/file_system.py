@@ -1,0 +1,334 @@
+"""The contract of a filesystem: eight methods that a backend writes, and everything that follows from them.
+
+Every method takes *full* paths, as the caller gave them, scheme included, and every edge case has one answer, stated
+at the method that it belongs to and tested by ``recordfs.testing``. In short: missing is NotFoundError; a path below
+a file is NotADirectoryError; what a store cannot do is UnimplementedError and declared by ``capabilities``.
+
+The names and most meanings are those of TensorFlow's ``tsl::FileSystem``, in snake_case.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import (
+    AlreadyExistsError,
+    InvalidArgumentError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotFoundError,
+    UnimplementedError,
+)
+from recordfs.filesystem import defaults
+from recordfs.filesystem.types import Capabilities
+from recordfs.paths import clean_path, dirname, parse_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from recordfs._core import ReadOnlyMemoryRegion
+    from recordfs.filesystem.files import RandomAccessFile, WritableFile
+    from recordfs.filesystem.types import DirectoryEntry, FileStatistics
+
+__all__ = ["FileSystem"]
+
+
+class FileSystem(abc.ABC):
+    """A store of files, reached by paths.
+
+    A backend writes the methods marked abstract. All methods may be called from several threads at once. An instance
+    can be pickled if its options can, and works after ``fork``: connections are made per process, at first use.
+
+    Args:
+        options: A backend names its own options as keyword arguments and passes the rest up; what arrives here is
+            unknown.
+
+    Raises:
+        InvalidArgumentError: An option is unknown.
+    """
+
+    _options: dict[str, Any]
+
+    def __new__(cls, *_arguments: object, **options: object) -> Self:
+        """Remember the options, so that the instance can be made again in another process."""
+        self = super().__new__(cls)
+        self._options = options
+        return self
+
+    def __init__(self, **options: object) -> None:
+        if options:
+            names = ", ".join(sorted(options))
+            raise InvalidArgumentError(f"{type(self).__name__} does not know the option(s) {names}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (defaults.rebuild, (type(self), self._options))
+
+    # What a backend writes.
+
+    @abc.abstractmethod
+    def new_random_access_file(self, path: str) -> RandomAccessFile:
+        """Open a file for reading.
+
+        Raises:
+            NotFoundError: It is missing.
+            IsADirectoryError: It is a directory.
+            NotADirectoryError: A part above it is a file.
+            PermissionDeniedError: It may not be read.
+        """
+
+    @abc.abstractmethod
+    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
+        """Make a file, or replace one.
+
+        Until the first flush a new file may be absent and an old one unchanged; a local file is made, or emptied, at
+        once.
+
+        Args:
+            path: The file. Its directory has to exist where ``capabilities`` say ``directories="explicit"``.
+            exclusive: Fail if it exists, with one winner among all processes.
+            atomic: Only ``close`` publishes, all or nothing; an old file stays readable until then.
+
+        Raises:
+            AlreadyExistsError: ``exclusive`` and it exists. Some stores find out at the first flush.
+            NotFoundError: Its directory is missing.
+            IsADirectoryError: It is a directory.
+            NotADirectoryError: A part above it is a file.
+            UnimplementedError: The filesystem is read-only, or cannot do what ``exclusive`` or ``atomic`` ask.
+        """
+
+    @abc.abstractmethod
+    def stat(self, path: str) -> FileStatistics:
+        """Return what is known about a path, following symbolic links.
+
+        Raises:
+            NotFoundError: It is missing, or a link that leads nowhere.
+            NotADirectoryError: A part above it is a file.
+        """
+
+    @abc.abstractmethod
+    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
+        """Iterate over the children of a directory, in no order, page by page, each once.
+
+        Hidden names are included, ``.`` and ``..`` are not. Children that come or go meanwhile may or may not be seen.
+        Errors come before the first entry, or when a later page cannot be had.
+
+        Raises:
+            NotFoundError: It is missing.
+            NotADirectoryError: It is a file, or a part above it is.
+        """
+
+    @abc.abstractmethod
+    def create_dir(self, path: str) -> None:
+        """Make one directory.
+
+        Raises:
+            AlreadyExistsError: A file or directory stands there.
+            NotFoundError: Its parent is missing, where directories are explicit.
+            NotADirectoryError: A part above it is a file.
+        """
+
+    @abc.abstractmethod
+    def delete_file(self, path: str) -> None:
+        """Delete one file, or one symbolic link (never what it points to).
+
+        Raises:
+            NotFoundError: It is missing.
+            IsADirectoryError: It is a directory.
+            NotADirectoryError: A part above it is a file.
+        """
+
+    @abc.abstractmethod
+    def delete_dir(self, path: str) -> None:
+        """Delete one empty directory.
+
+        Raises:
+            NotFoundError: It is missing.
+            NotADirectoryError: It is a file or a link, or a part above it is a file.
+            DirectoryNotEmptyError: It has children.
+        """
+
+    @abc.abstractmethod
+    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Move a file, or a directory with all in it, to another name on the same filesystem.
+
+        Onto itself it does nothing. A directory may replace an empty directory.
+
+        Raises:
+            NotFoundError: The source is missing, or the target's directory is.
+            AlreadyExistsError: ``overwrite`` is False and the target exists.
+            IsADirectoryError: The source is a file and the target a directory.
+            NotADirectoryError: The source is a directory and the target a file.
+            DirectoryNotEmptyError: Both are directories and the target has children.
+            InvalidArgumentError: The target lies inside the source.
+            UnimplementedError: The filesystem cannot rename directories, and the source is one.
+        """
+
+    # What a backend writes where its store can.
+
+    def capabilities(self, path: str) -> Capabilities:
+        """Return what can be done at a path. May ask the store once and remember."""
+        return Capabilities()
+
+    def new_appendable_file(self, path: str) -> WritableFile:
+        """Open a file for writing behind its end; make it if it is missing.
+
+        Raises:
+            UnimplementedError: The filesystem cannot append.
+            Otherwise as ``new_writable_file``.
+        """
+        raise self._unimplemented("append to files", path)
+
+    def new_read_only_memory_region_from_file(self, path: str) -> ReadOnlyMemoryRegion:
+        """Return the bytes of a file as a buffer: mapped where ``capabilities`` say so, else read as a whole.
+
+        An empty file gives an empty region. A mapped local file that another process truncates kills this process
+        with SIGBUS when the lost part is touched: map only files that nobody shortens.
+
+        Raises:
+            As ``new_random_access_file``.
+        """
+        return defaults.read_memory_region(self, path)
+
+    def truncate_file(self, path: str, length: int) -> None:
+        """Cut a file down to its first ``length`` bytes.
+
+        Raises:
+            InvalidArgumentError: ``length`` is negative or more than the file has.
+            NotFoundError, IsADirectoryError, NotADirectoryError: As ``new_random_access_file``.
+            UnimplementedError: The filesystem cannot.
+        """
+        raise self._unimplemented("truncate files", path)
+
+    def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Copy one file within this filesystem. A copy onto itself leaves the file as it is.
+
+        The default streams the bytes through this process into an atomic file where the store has these.
+
+        Raises:
+            NotFoundError: The source is missing (nothing is made then), or the target's directory is.
+            AlreadyExistsError: ``overwrite`` is False and the target exists.
+            IsADirectoryError: One of the two is a directory.
+        """
+        defaults.copy_file(self, source, target, overwrite=overwrite)
+
+    def delete_recursively(self, path: str) -> None:
+        """Delete a directory with all in it, or a file. Never follows a symbolic link.
+
+        Goes on after a failure.
+
+        Raises:
+            NotFoundError: It is missing.
+            FailedPreconditionError: Something could not be deleted. ``failures`` holds the first hundred as
+                ``(path, error)``; ``undeleted_files`` and ``undeleted_directories`` count all of them.
+        """
+        defaults.delete_recursively(self, path)
+
+    # What follows from the above.
+
+    def get_children(self, path: str) -> list[str]:
+        """Return the bare names of a directory's children, in no order. Raises as ``list_directory``."""
+        return [entry.name for entry in self.list_directory(path)]
+
+    def get_matching_paths(self, pattern: str) -> list[str]:
+        r"""Return the full paths that match a pattern, sorted.
+
+        ``* ? [..] [!..] [^..] \c`` match within one path component; names that begin with a dot match too. A pattern
+        without wildcards gives itself, without its escapes, if that exists. Nothing found, or a directory that is
+        missing or may not be read, gives nothing.
+        """
+        return defaults.get_matching_paths(self, pattern)
+
+    def file_exists(self, path: str) -> bool:
+        """Tell whether a file or directory is there. Below a file nothing is; other errors are raised."""
+        try:
+            self.stat(path)
+        except (NotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def files_exist(self, paths: Iterable[str]) -> list[bool]:
+        """Tell for each of many paths whether it is there."""
+        return [self.file_exists(path) for path in paths]
+
+    def is_directory(self, path: str) -> bool:
+        """Tell whether a path is a directory; False if it is missing or below a file."""
+        try:
+            return self.stat(path).is_directory
+        except (NotFoundError, NotADirectoryError):
+            return False
+
+    def get_file_size(self, path: str) -> int:
+        """Return the size of a file in bytes.
+
+        Raises:
+            IsADirectoryError: It is a directory.
+            NotFoundError, NotADirectoryError: As ``stat``.
+        """
+        statistics = self.stat(path)
+        if statistics.is_directory:
+            raise IsADirectoryError("a directory has no size", path=path)
+        return statistics.length
+
+    def recursively_create_dir(self, path: str) -> None:
+        """Make a directory and those above it that are missing. Idempotent.
+
+        Raises:
+            NotADirectoryError: The path or a part above it is a file.
+        """
+        missing = []
+        current = path
+        while True:
+            try:
+                statistics = self.stat(current)
+            except NotFoundError:
+                missing.append(current)
+                parent = dirname(current.rstrip("/") or current)
+                if parent in (current, ""):
+                    break
+                current = parent
+                continue
+            if not statistics.is_directory:
+                raise NotADirectoryError("a file stands where a directory is to be made", path=current)
+            break
+        for directory in reversed(missing):
+            try:
+                self.create_dir(directory)
+            except AlreadyExistsError:
+                # Somebody else made it meanwhile, which is as good, unless it is a file.
+                if not self.is_directory(directory):
+                    raise NotADirectoryError("a file stands where a directory is to be made", path=directory) from None
+
+    def translate_name(self, path: str) -> str:
+        """Return the name inside the store: without scheme and authority, cleaned.
+
+        The empty path stays empty, and an empty name behind a scheme is ``/``.
+        """
+        parsed = parse_path(path)
+        if not parsed.scheme:
+            return clean_path(path)
+        return clean_path(parsed.path) or "/"
+
+    def has_atomic_move(self, path: str) -> bool:
+        """Tell whether ``rename_file`` of a file is one step for every observer."""
+        return self.capabilities(path).atomic_rename
+
+    def flush_caches(self) -> None:
+        """Forget what was remembered about the store."""
+
+    def close(self) -> None:
+        """Release connections. Idempotent. The default holds none."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _unimplemented(self, what: str, path: str) -> UnimplementedError:
+        """Return the error for something this filesystem cannot do."""
+        return UnimplementedError(f"{type(self).__name__} cannot {what}", path=path)

@@ -1,0 +1,76 @@
+"""The plain values of the filesystem contract: what ``stat``, listings and ``capabilities`` return."""
+
+from typing import Literal, NamedTuple
+
+__all__ = ["Capabilities", "DirectoryEntry", "FileStatistics"]
+
+
+class FileStatistics(NamedTuple):
+    """What ``stat`` tells about a path. The names are TensorFlow's.
+
+    Attributes:
+        length: Size in bytes; 0 for a directory; -1 where the store cannot tell.
+        mtime_nsec: Last modification in nanoseconds since 1970-01-01 UTC; 0 where the store keeps none.
+        is_directory: True for a directory.
+    """
+
+    length: int
+    mtime_nsec: int
+    is_directory: bool
+
+
+class DirectoryEntry(NamedTuple):
+    """One child in a listing.
+
+    Attributes:
+        name: The bare name: no slash, no parent.
+        is_directory: True for a directory; a symbolic link counts as what it points to.
+        length: Size in bytes where the listing knows it without a further request, else None.
+        mtime_nsec: As in FileStatistics where the listing knows it without a further request, else None.
+        is_symbolic_link: True for a link, whatever it points to; who deletes or walks a tree does not follow it.
+    """
+
+    name: str
+    is_directory: bool
+    length: int | None = None
+    mtime_nsec: int | None = None
+    is_symbolic_link: bool = False
+
+
+class Capabilities(NamedTuple):
+    """What a filesystem can do at a path. What it cannot do raises UnimplementedError; it never pretends.
+
+    The defaults describe a plain local filesystem. A filesystem that can do less says so.
+
+    Attributes:
+        write: Files can be made, changed and deleted at all.
+        append: ``new_appendable_file`` works.
+        truncate: ``truncate_file`` works.
+        exclusive_create: ``new_writable_file(exclusive=True)`` has one winner among all processes.
+        atomic_write: ``new_writable_file(atomic=True)`` publishes all or nothing.
+        atomic_rename: ``rename_file`` of a file is one step for every observer.
+        rename_directory: ``rename_file`` takes directories.
+        directories: "explicit" where a directory has to be made before files go into it, and stays when the last
+            child goes; "implicit" where a prefix with children is a directory.
+        flush_visibility: "flush" where a new reader sees everything flushed; "close" where only ``close`` publishes.
+        growing_reads: A RandomAccessFile that is already open sees bytes that are flushed later.
+        durable_sync: ``sync`` survives a power cut.
+        memory_region: Memory regions map the stored bytes; without it they are read into memory as a whole.
+        server_side_copy: ``copy_file`` moves no bytes through this process.
+        modification_time: ``mtime_nsec`` means something.
+    """
+
+    write: bool = True
+    append: bool = True
+    truncate: bool = True
+    exclusive_create: bool = True
+    atomic_write: bool = True
+    atomic_rename: bool = True
+    rename_directory: bool = True
+    directories: Literal["explicit", "implicit"] = "explicit"
+    flush_visibility: Literal["flush", "close"] = "flush"
+    growing_reads: bool = True
+    durable_sync: bool = True
+    memory_region: bool = True
+    server_side_copy: bool = False
+    modification_time: bool = True

@@ -1,0 +1,345 @@
+"""Which filesystem serves a path: schemes, options, and finding what is not loaded yet.
+
+Backends are named as strings here and imported when a path first needs them, so that importing recordfs loads no SDK.
+A scheme is looked for in this order: registered in code, built in, a module that ``RECORDFS_PLUGIN_MODULES`` names,
+an installed package's entry point (group ``recordfs.filesystems``).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from recordfs.errors import (
+    AlreadyExistsError,
+    InvalidArgumentError,
+    MissingDependencyError,
+    UnknownSchemeError,
+)
+from recordfs.filesystem import FileSystem
+from recordfs.paths import path_to_str, scheme_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from recordfs.paths import PathInput
+
+__all__ = [
+    "configure_file_system",
+    "get_file_system",
+    "get_registered_schemes",
+    "register_file_system",
+    "resolve",
+    "unregister_file_system",
+]
+
+ENTRY_POINT_GROUP = "recordfs.filesystems"
+PLUGIN_MODULES_VARIABLE = "RECORDFS_PLUGIN_MODULES"
+
+# "file" is another spelling of the local filesystem: one instance serves both, so that a rename between them is one.
+_ALIASES = {"file": ""}
+
+_BUILT_IN = {
+    "": "recordfs.filesystems.posix:PosixFileSystem",
+    "ram": "recordfs.filesystems.memory:MemoryFileSystem",
+}
+
+_Factory = type[FileSystem] | FileSystem | str
+_FileSystemClass = TypeVar("_FileSystemClass", bound=type[FileSystem])
+
+
+class _State:
+    """Everything that registering changes, under one lock that is never held while foreign code runs."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.registered: dict[str, _Factory] = {}
+        self.scheme_options: dict[str, dict[str, Any]] = {}
+        self.instances: dict[tuple[int, str, frozenset[tuple[str, Any]]], FileSystem] = {}
+        self.plugin_modules_loaded = False
+        self.entry_points: dict[str, str] | None = None
+
+
+_state = _State()
+
+
+def _renew_lock_in_child() -> None:
+    """Another thread of the parent may have held the lock when the process forked."""
+    _state.lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock_in_child)
+
+
+def _checked_scheme(scheme: str) -> str:
+    """Return a scheme in lower case, or "" for local paths."""
+    bare = scheme.removesuffix("://")
+    if bare and scheme_of(f"{bare}://") != bare.lower():
+        raise InvalidArgumentError(
+            f"a scheme is a letter followed by letters, digits and .+_-, found {scheme!r}; give it without slashes"
+        )
+    return bare.lower()
+
+
+@overload
+def register_file_system(scheme: str, *, overwrite: bool = False) -> Callable[[_FileSystemClass], _FileSystemClass]: ...
+@overload
+def register_file_system(scheme: str, file_system: _Factory, *, overwrite: bool = False) -> None: ...
+def register_file_system(
+    scheme: str, file_system: _Factory | None = None, *, overwrite: bool = False
+) -> Callable[[_FileSystemClass], _FileSystemClass] | None:
+    """Make a filesystem serve every path with a scheme. Safe to call from any thread.
+
+    Without ``file_system`` it is a class decorator.
+
+    Args:
+        scheme: With or without ``://``; "" is the local filesystem.
+        file_system: A FileSystem class, which is called with the options of a call and of
+            ``configure_file_system``; an instance, which takes none; or ``"module:Class"``, imported at first use.
+        overwrite: Replace what is registered or built in.
+
+    Raises:
+        AlreadyExistsError: The scheme is taken and ``overwrite`` is False.
+        InvalidArgumentError: The scheme, or the string, is malformed.
+        TypeError: ``file_system`` is none of the three.
+    """
+    if file_system is None:
+
+        def decorate(cls: _FileSystemClass) -> _FileSystemClass:
+            register_file_system(scheme, cls, overwrite=overwrite)
+            return cls
+
+        return decorate
+    name = _checked_scheme(scheme)
+    if isinstance(file_system, str):
+        module, colon, attribute = file_system.partition(":")
+        if not (module and colon and attribute):
+            raise InvalidArgumentError(f"expected 'module:Class', found {file_system!r}")
+    elif not isinstance(file_system, FileSystem) and not (
+        isinstance(file_system, type) and issubclass(file_system, FileSystem)
+    ):
+        raise TypeError(f"expected a FileSystem class or instance or 'module:Class', found {file_system!r}")
+    with _state.lock:
+        taken = name in _state.registered or name in _BUILT_IN or name in _ALIASES
+        if taken and not overwrite:
+            raise AlreadyExistsError(f"the scheme {name!r} is registered already; pass overwrite=True to replace it")
+        _state.registered[name] = file_system
+        _forget_instances(name)
+    return None
+
+
+def unregister_file_system(scheme: str) -> None:
+    """Undo ``register_file_system``; a built-in filesystem that it had replaced serves again.
+
+    Raises:
+        UnknownSchemeError: Nothing was registered in code for the scheme.
+    """
+    name = _checked_scheme(scheme)
+    with _state.lock:
+        if name not in _state.registered:
+            raise UnknownSchemeError(f"nothing was registered for the scheme {name!r}")
+        del _state.registered[name]
+        _forget_instances(name)
+
+
+def configure_file_system(scheme: str, **options: object) -> None:
+    """Set the options that a scheme's filesystem gets in this process, until configured anew.
+
+    Options of a single call win over these, key by key; these win over the environment. Filesystems that are in use
+    already keep theirs. ``configure_file_system("s3")`` forgets what was set.
+    """
+    name = _ALIASES.get(_checked_scheme(scheme), _checked_scheme(scheme))
+    with _state.lock:
+        _state.scheme_options[name] = dict(options)
+
+
+def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None) -> FileSystem:
+    """Return the filesystem that serves a path.
+
+    One instance serves all equal calls of a process: it is made once for each scheme and set of options. Safe to call
+    from any thread. A forked child makes its own.
+
+    Args:
+        path: A full path, or just ``scheme://``.
+        options: What this filesystem's class takes; see its docstring.
+
+    Raises:
+        UnknownSchemeError: Nothing is registered for the scheme.
+        MissingDependencyError: recordfs knows the scheme, and what it needs is not installed.
+        InvalidArgumentError: An option is unknown or wrong.
+    """
+    scheme = scheme_of(path_to_str(path))
+    name = _ALIASES.get(scheme, scheme) if scheme not in _state.registered else scheme
+    with _state.lock:
+        merged = {**_state.scheme_options.get(name, {}), **(options or {})}
+    key = _instance_key(name, merged)
+    if key is not None:
+        found = _state.instances.get(key)
+        if found is not None:
+            return found
+    made = _make(name, merged)
+    if key is None:
+        return made
+    with _state.lock:
+        return _state.instances.setdefault(key, made)
+
+
+def resolve(
+    path: PathInput, *, file_system: FileSystem | None = None, options: Mapping[str, Any] | None = None
+) -> tuple[FileSystem, str]:
+    """Return the filesystem for a path as every public function's keywords say, and the path as str.
+
+    Raises:
+        InvalidArgumentError: Both ``file_system`` and ``options`` are given.
+    """
+    text = path_to_str(path)
+    if file_system is None:
+        return get_file_system(text, options=options), text
+    if options is not None:
+        raise InvalidArgumentError("give file_system or options, not both: an instance has its options", path=text)
+    return file_system, text
+
+
+def get_registered_schemes() -> list[str]:
+    """Return every scheme that can be used, sorted; "" is the local filesystem.
+
+    Loads the modules that ``RECORDFS_PLUGIN_MODULES`` names and reads the installed packages' entry points, but
+    imports no filesystem.
+    """
+    _load_plugin_modules()
+    with _state.lock:
+        return sorted({*_state.registered, *_BUILT_IN, *_ALIASES, *_installed_entry_points()})
+
+
+def registration_of(scheme: str) -> tuple[str, str]:
+    """Return what serves a scheme and where it was registered, for people to read.
+
+    Returns:
+        ``("module:Class", "registered in code" | "built in" | "entry point")``.
+
+    Raises:
+        UnknownSchemeError: Nothing does.
+    """
+    name = _checked_scheme(scheme)
+    _load_plugin_modules()
+    name = _ALIASES.get(name, name) if name not in _state.registered else name
+    factory = _state.registered.get(name)
+    if factory is not None:
+        return _describe(factory), "registered in code"
+    if name in _BUILT_IN:
+        return _BUILT_IN[name], "built in"
+    entry = _installed_entry_points().get(name)
+    if entry is not None:
+        return entry, "entry point"
+    raise _unknown_scheme(name)
+
+
+def _describe(factory: _Factory) -> str:
+    """Return ``module:Class`` for anything that can be registered."""
+    if isinstance(factory, str):
+        return factory
+    cls = factory if isinstance(factory, type) else type(factory)
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _instance_key(name: str, options: dict[str, Any]) -> tuple[int, str, frozenset[tuple[str, Any]]] | None:
+    """Return the key under which an instance is kept, or None where an option cannot be compared by value."""
+    try:
+        return os.getpid(), name, frozenset(options.items())
+    except TypeError:
+        return None
+
+
+def _forget_instances(name: str) -> None:
+    """Let go of a scheme's instances; they go on serving who holds them."""
+    for key in [key for key in _state.instances if key[1] == name]:
+        del _state.instances[key]
+
+
+def _make(name: str, options: dict[str, Any]) -> FileSystem:
+    """Make the filesystem for a scheme, outside the lock, because it may import anything."""
+    factory = _find(name)
+    if isinstance(factory, str):
+        factory = _import(factory, name)
+    if isinstance(factory, FileSystem):
+        if options:
+            raise InvalidArgumentError(
+                f"{name}:// is served by an instance, which takes no options; found {', '.join(sorted(options))}"
+            )
+        return factory
+    return factory(**options)
+
+
+def _find(name: str) -> _Factory:
+    """Look a scheme up, nearest source first."""
+    for _ in range(2):
+        with _state.lock:
+            factory = _state.registered.get(name)
+        if factory is not None:
+            return factory
+        if name in _BUILT_IN:
+            return _BUILT_IN[name]
+        _load_plugin_modules()
+    entry = _installed_entry_points().get(name)
+    if entry is None:
+        raise _unknown_scheme(name)
+    return entry
+
+
+def _import(target: str, name: str) -> type[FileSystem] | FileSystem:
+    """Import ``module:Class``; what goes wrong names the plugin."""
+    import importlib  # the loop below needs it only for filesystems that are not loaded
+
+    module_name, _, attribute = target.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except MissingDependencyError:
+        raise
+    except Exception as error:
+        raise MissingDependencyError(
+            f"the filesystem {target} for {name}:// could not be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if isinstance(found, FileSystem) or (isinstance(found, type) and issubclass(found, FileSystem)):
+        return found
+    raise InvalidArgumentError(f"{target}, registered for {name}://, is no FileSystem but {found!r}")
+
+
+def _load_plugin_modules() -> None:
+    """Import what ``RECORDFS_PLUGIN_MODULES`` names (separated by commas), once a process."""
+    with _state.lock:
+        if _state.plugin_modules_loaded:
+            return
+        _state.plugin_modules_loaded = True
+    for module_name in filter(None, map(str.strip, os.environ.get(PLUGIN_MODULES_VARIABLE, "").split(","))):
+        import importlib  # as above
+
+        try:
+            importlib.import_module(module_name)
+        except Exception as error:
+            raise MissingDependencyError(
+                f"the module {module_name}, named by {PLUGIN_MODULES_VARIABLE}, could not be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def _installed_entry_points() -> dict[str, str]:
+    """Return ``{scheme: "module:Class"}`` of the installed packages, read once."""
+    if _state.entry_points is None:
+        from importlib.metadata import entry_points  # costs about 60 ms, so only when a scheme is unknown
+
+        found = {point.name.lower(): point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
+        with _state.lock:
+            _state.entry_points = found
+    return _state.entry_points
+
+
+def _unknown_scheme(name: str) -> UnknownSchemeError:
+    """Return the error that tells what is registered and how to add more."""
+    known = ", ".join(f"{scheme}://" for scheme in get_registered_schemes() if scheme)
+    return UnknownSchemeError(
+        f"no filesystem is registered for {name}://; registered are local paths, {known}. "
+        f"Register one with recordfs.register_file_system({name!r}, ...), or install a package that brings it"
+    )
