@@ -1,5 +1,7 @@
 //! Pure bytes: CRC-32C, record framing, compression, scanning. No Python, no files, no threads of its own.
 
 pub mod crc;
+pub mod deflate;
 pub mod error;
+pub mod inflate;
 pub mod record;

@@ -1,0 +1,502 @@
+//! Streaming decompression of zlib and gzip: bytes in, bytes out, with memory that does not depend on the input.
+//!
+//! The deflate decoder is used raw. Headers and trailers are read here, because a decoder that reads them itself cannot
+//! tell a stream whose writer is still at work (no trailer yet) from one whose trailer is torn or wrong.
+//!
+//! Sources of the formats: RFC 1950 (zlib), RFC 1951 (deflate), RFC 1952 (gzip).
+
+use std::fmt;
+
+use zlib_rs::adler32::adler32;
+use zlib_rs::crc32::crc32;
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+/// The largest gzip header accepted. Its name and comment have no limit in RFC 1952; nothing of it is kept in memory,
+/// and the limit only ends the search for their final zero in a file that is not gzip at all.
+pub const MAX_GZIP_HEADER: u64 = 256 * 1024;
+
+/// The largest back reference of deflate is 2^15 bytes.
+const WINDOW_BITS: u8 = 15;
+
+/// The two wrappers around a deflate stream that record files use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 1950: two bytes of header, an Adler-32 behind. A file is one stream.
+    Zlib,
+    /// RFC 1952: ten bytes of header or more, a CRC-32 and the length behind. A file is one member or several.
+    Gzip,
+}
+
+/// How far one call of [`Inflater::inflate`] came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes taken from the front of the input.
+    pub consumed: usize,
+    /// Bytes written to the front of the output.
+    pub produced: usize,
+}
+
+/// What it means if no more input follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndOfInput {
+    /// Every stream so far is complete and checked (also: there was no input at all).
+    Complete,
+    /// A stream has begun and no byte of its trailer is there: its writer is at work, or died after its last flush.
+    Unfinished,
+    /// The trailer is cut off: `found` of `expected` bytes are there.
+    PartialTrailer {
+        /// Bytes of the trailer that are there; at least one.
+        found: usize,
+        /// Bytes a trailer has.
+        expected: usize,
+    },
+}
+
+/// Why a compressed stream cannot be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InflateErrorKind {
+    /// The header is not one of this format, or uses something that the format does not define.
+    BadHeader(&'static str),
+    /// The deflate data are damaged.
+    BadData(&'static str),
+    /// The checksum in the trailer does not match the data.
+    BadChecksum {
+        /// What the trailer says.
+        expected: u32,
+        /// What the data give.
+        found: u32,
+    },
+    /// The length in a gzip trailer does not match the data (both modulo 2^32).
+    BadLength {
+        /// What the trailer says.
+        expected: u32,
+        /// What the data give.
+        found: u32,
+    },
+    /// Bytes follow a complete zlib stream, or something other than a further member follows a gzip member.
+    TrailingBytes,
+}
+
+/// An [`InflateErrorKind`] with its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InflateError {
+    /// What is wrong.
+    pub kind: InflateErrorKind,
+    /// The number of compressed bytes before the place where it was noticed.
+    pub offset: u64,
+}
+
+impl fmt::Display for InflateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            InflateErrorKind::BadHeader(what) => write!(f, "bad compression header: {what}")?,
+            InflateErrorKind::BadData(what) => write!(f, "damaged compressed data: {what}")?,
+            InflateErrorKind::BadChecksum { expected, found } => {
+                write!(
+                    f,
+                    "the compressed stream's trailer has checksum {expected:#010x}, its data give {found:#010x}"
+                )?;
+            }
+            InflateErrorKind::BadLength { expected, found } => {
+                write!(
+                    f,
+                    "the compressed stream's trailer has length {expected}, its data have {found} bytes"
+                )?;
+            }
+            InflateErrorKind::TrailingBytes => write!(f, "bytes follow the end of the compressed stream")?,
+        }
+        write!(f, " (at compressed byte {})", self.offset)
+    }
+}
+
+impl std::error::Error for InflateError {}
+
+/// Decompresses one zlib stream, or gzip members one after the other, from input that arrives in pieces of any size.
+///
+/// Input may end anywhere and go on later; nothing is decided until the caller asks [`Inflater::end_of_input`].
+/// Memory is that of the deflate window, about 50 KiB.
+pub struct Inflater {
+    format: Format,
+    inflate: Inflate,
+    phase: Phase,
+    checksum: u32,
+    /// Uncompressed bytes of this stream or member.
+    member_length: u64,
+    total_in: u64,
+    total_out: u64,
+    failed: Option<InflateError>,
+}
+
+/// Where in a stream the next byte of input belongs.
+enum Phase {
+    /// Before the first byte of a stream or member.
+    Boundary,
+    Header(Header),
+    Body,
+    Trailer(Gathered<8>),
+}
+
+impl Inflater {
+    /// An inflater before the first byte of a file.
+    pub fn new(format: Format) -> Self {
+        Self {
+            format,
+            inflate: Inflate::new(false, WINDOW_BITS),
+            phase: Phase::Boundary,
+            checksum: 0,
+            member_length: 0,
+            total_in: 0,
+            total_out: 0,
+            failed: None,
+        }
+    }
+
+    /// Compressed bytes taken so far.
+    pub fn total_in(&self) -> u64 {
+        self.total_in
+    }
+
+    /// Uncompressed bytes given so far.
+    pub fn total_out(&self) -> u64 {
+        self.total_out
+    }
+
+    /// Decompresses from the front of `input` to the front of `output`.
+    ///
+    /// Returns when the output is full or the input is used up. A full output may leave input unread, or data that come
+    /// out at the next call even without new input; so a caller goes on until `produced < output.len()`.
+    ///
+    /// Data decompressed before an error are delivered first: the error comes out of the next call, and of all calls
+    /// after that.
+    pub fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError> {
+        let mut progress = Progress::default();
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        loop {
+            match self.step(&input[progress.consumed..], &mut output[progress.produced..]) {
+                Ok((step, go_on)) => {
+                    progress.consumed += step.consumed;
+                    progress.produced += step.produced;
+                    if !go_on {
+                        return Ok(progress);
+                    }
+                }
+                Err((step, kind)) => {
+                    progress.consumed += step.consumed;
+                    progress.produced += step.produced;
+                    let error = InflateError {
+                        kind,
+                        offset: self.total_in,
+                    };
+                    self.failed = Some(error);
+                    return if progress.produced > 0 {
+                        Ok(progress)
+                    } else {
+                        Err(error)
+                    };
+                }
+            }
+        }
+    }
+
+    /// What it means if the input ends here. After an error the answer is [`EndOfInput::Unfinished`].
+    pub fn end_of_input(&self) -> EndOfInput {
+        match &self.phase {
+            _ if self.failed.is_some() => EndOfInput::Unfinished,
+            Phase::Boundary => EndOfInput::Complete,
+            Phase::Header(_) | Phase::Body => EndOfInput::Unfinished,
+            Phase::Trailer(trailer) if trailer.have == 0 => EndOfInput::Unfinished,
+            Phase::Trailer(trailer) => EndOfInput::PartialTrailer {
+                found: trailer.have,
+                expected: trailer_size(self.format),
+            },
+        }
+    }
+
+    /// Does the work of one phase; says whether the next one can begin with what is left.
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<(Progress, bool), (Progress, InflateErrorKind)> {
+        let mut step = Progress::default();
+        match &mut self.phase {
+            Phase::Boundary => {
+                if input.is_empty() {
+                    return Ok((step, false));
+                }
+                if self.format == Format::Zlib && self.total_in > 0 {
+                    return Err((step, InflateErrorKind::TrailingBytes));
+                }
+                self.phase = Phase::Header(Header::new(self.format, self.total_in == 0));
+                Ok((step, true))
+            }
+            Phase::Header(header) => {
+                let (consumed, done) = header.feed(input).map_err(|kind| (step, kind))?;
+                step.consumed = consumed;
+                self.total_in += consumed as u64;
+                if done {
+                    self.inflate.reset(false);
+                    self.checksum = if self.format == Format::Zlib { 1 } else { 0 };
+                    self.member_length = 0;
+                    self.phase = Phase::Body;
+                }
+                Ok((step, done))
+            }
+            Phase::Body => {
+                let (body, result) = self.step_body(input, output);
+                match result {
+                    Ok(done) => Ok((body, done)),
+                    Err(kind) => Err((body, kind)),
+                }
+            }
+            Phase::Trailer(trailer) => {
+                step.consumed = trailer.gather(input, trailer_size(self.format));
+                self.total_in += step.consumed as u64;
+                if trailer.have < trailer_size(self.format) {
+                    return Ok((step, false));
+                }
+                let bytes = trailer.bytes;
+                self.phase = Phase::Boundary;
+                self.check_trailer(bytes).map_err(|kind| (step, kind))?;
+                Ok((step, true))
+            }
+        }
+    }
+
+    fn step_body(&mut self, input: &[u8], output: &mut [u8]) -> (Progress, Result<bool, InflateErrorKind>) {
+        let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
+        let result = self.inflate.decompress(input, output, InflateFlush::NoFlush);
+        let step = Progress {
+            consumed: (self.inflate.total_in() - before_in) as usize,
+            produced: (self.inflate.total_out() - before_out) as usize,
+        };
+        self.total_in += step.consumed as u64;
+        self.total_out += step.produced as u64;
+        self.member_length += step.produced as u64;
+        let fresh = &output[..step.produced];
+        self.checksum = match self.format {
+            Format::Zlib => adler32(self.checksum, fresh),
+            Format::Gzip => crc32(self.checksum, fresh),
+        };
+        match result {
+            Ok(Status::StreamEnd) => {
+                self.phase = Phase::Trailer(Gathered::new());
+                (step, Ok(true))
+            }
+            Ok(Status::Ok | Status::BufError) => (step, Ok(false)),
+            Err(error) => (
+                step,
+                Err(InflateErrorKind::BadData(
+                    self.inflate.error_message().unwrap_or(error.as_str()),
+                )),
+            ),
+        }
+    }
+
+    fn check_trailer(&self, bytes: [u8; 8]) -> Result<(), InflateErrorKind> {
+        let first = [bytes[0], bytes[1], bytes[2], bytes[3]];
+        let expected = match self.format {
+            Format::Zlib => u32::from_be_bytes(first),
+            Format::Gzip => u32::from_le_bytes(first),
+        };
+        if expected != self.checksum {
+            return Err(InflateErrorKind::BadChecksum {
+                expected,
+                found: self.checksum,
+            });
+        }
+        if self.format == Format::Gzip {
+            let expected = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+            let found = self.member_length as u32;
+            if expected != found {
+                return Err(InflateErrorKind::BadLength { expected, found });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn trailer_size(format: Format) -> usize {
+    match format {
+        Format::Zlib => 4,
+        Format::Gzip => 8,
+    }
+}
+
+/// A few bytes that may arrive one by one.
+struct Gathered<const N: usize> {
+    bytes: [u8; N],
+    have: usize,
+}
+
+impl<const N: usize> Gathered<N> {
+    fn new() -> Self {
+        Self { bytes: [0; N], have: 0 }
+    }
+
+    /// Takes from the front of `input` until `want` bytes are there; returns how many it took.
+    fn gather(&mut self, input: &[u8], want: usize) -> usize {
+        let take = input.len().min(want - self.have);
+        self.bytes[self.have..self.have + take].copy_from_slice(&input[..take]);
+        self.have += take;
+        take
+    }
+}
+
+/// Reads the header of a zlib stream or of a gzip member; nothing of it is kept.
+struct Header {
+    part: HeaderPart,
+    gathered: Gathered<10>,
+    /// gzip's FLG byte, without the bits of the parts that are already read.
+    flags: u8,
+    /// CRC-32 of the header so far; gzip stores its low half where FHCRC is set.
+    crc: u32,
+    length: u64,
+    first_member: bool,
+}
+
+#[derive(Clone, Copy)]
+enum HeaderPart {
+    Zlib,
+    GzipFixed,
+    GzipExtraLength,
+    GzipExtra(usize),
+    GzipText,
+    GzipCrc,
+}
+
+const FHCRC: u8 = 1 << 1;
+const FEXTRA: u8 = 1 << 2;
+const FNAME: u8 = 1 << 3;
+const FCOMMENT: u8 = 1 << 4;
+const RESERVED: u8 = 0b1110_0000;
+
+impl Header {
+    fn new(format: Format, first_member: bool) -> Self {
+        let part = match format {
+            Format::Zlib => HeaderPart::Zlib,
+            Format::Gzip => HeaderPart::GzipFixed,
+        };
+        Self {
+            part,
+            gathered: Gathered::new(),
+            flags: 0,
+            crc: 0,
+            length: 0,
+            first_member,
+        }
+    }
+
+    /// Takes header bytes from the front of `input`; returns how many, and whether the header is complete.
+    fn feed(&mut self, input: &[u8]) -> Result<(usize, bool), InflateErrorKind> {
+        let mut consumed = 0;
+        while consumed < input.len() {
+            let rest = &input[consumed..];
+            let (taken, part_done) = self.feed_part(rest)?;
+            consumed += taken;
+            self.length += taken as u64;
+            if !matches!(self.part, HeaderPart::GzipCrc) {
+                self.crc = crc32(self.crc, &rest[..taken]);
+            }
+            if self.length > MAX_GZIP_HEADER {
+                return Err(InflateErrorKind::BadHeader("a gzip header of more than 256 KiB"));
+            }
+            if part_done && !self.next_part()? {
+                return Ok((consumed, true));
+            }
+        }
+        Ok((consumed, false))
+    }
+
+    /// Takes bytes of the present part; says whether it is complete.
+    fn feed_part(&mut self, input: &[u8]) -> Result<(usize, bool), InflateErrorKind> {
+        match self.part {
+            HeaderPart::GzipExtra(left) => {
+                let taken = input.len().min(left);
+                self.part = HeaderPart::GzipExtra(left - taken);
+                Ok((taken, taken == left))
+            }
+            HeaderPart::GzipText => match input.iter().position(|&byte| byte == 0) {
+                Some(end) => Ok((end + 1, true)),
+                None => Ok((input.len(), false)),
+            },
+            HeaderPart::Zlib | HeaderPart::GzipExtraLength | HeaderPart::GzipCrc => {
+                let taken = self.gathered.gather(input, 2);
+                Ok((taken, self.gathered.have == 2))
+            }
+            HeaderPart::GzipFixed => {
+                let taken = self.gathered.gather(input, 10);
+                self.check_magic()?;
+                Ok((taken, self.gathered.have == 10))
+            }
+        }
+    }
+
+    /// Looks at the first bytes as soon as they are there: what is not gzip is refused at its first byte.
+    fn check_magic(&self) -> Result<(), InflateErrorKind> {
+        const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+        let have = self.gathered.have.min(MAGIC.len());
+        if self.gathered.bytes[..have] == MAGIC[..have] {
+            Ok(())
+        } else if self.first_member {
+            Err(InflateErrorKind::BadHeader("a gzip stream begins 1f 8b 08"))
+        } else {
+            Err(InflateErrorKind::TrailingBytes)
+        }
+    }
+
+    /// Checks the part just completed and chooses the one that follows; false after the last one.
+    fn next_part(&mut self) -> Result<bool, InflateErrorKind> {
+        let bytes = self.gathered.bytes;
+        let pair = u16::from_le_bytes([bytes[0], bytes[1]]);
+        match self.part {
+            HeaderPart::Zlib => {
+                check_zlib_header(bytes[0], bytes[1]).map_err(InflateErrorKind::BadHeader)?;
+                return Ok(false);
+            }
+            HeaderPart::GzipFixed => {
+                self.flags = bytes[3];
+                if self.flags & RESERVED != 0 {
+                    return Err(InflateErrorKind::BadHeader("gzip flags that RFC 1952 reserves"));
+                }
+            }
+            HeaderPart::GzipExtraLength if pair > 0 => {
+                self.part = HeaderPart::GzipExtra(usize::from(pair));
+                return Ok(true);
+            }
+            HeaderPart::GzipExtraLength | HeaderPart::GzipExtra(_) | HeaderPart::GzipText => {}
+            HeaderPart::GzipCrc => {
+                if pair != self.crc as u16 {
+                    return Err(InflateErrorKind::BadHeader("the gzip header's own checksum is wrong"));
+                }
+                return Ok(false);
+            }
+        }
+        self.gathered.have = 0;
+        self.part = if self.take_flag(FEXTRA) {
+            HeaderPart::GzipExtraLength
+        } else if self.take_flag(FNAME) || self.take_flag(FCOMMENT) {
+            HeaderPart::GzipText
+        } else if self.take_flag(FHCRC) {
+            HeaderPart::GzipCrc
+        } else {
+            return Ok(false);
+        };
+        Ok(true)
+    }
+
+    fn take_flag(&mut self, flag: u8) -> bool {
+        let was_set = self.flags & flag != 0;
+        self.flags &= !flag;
+        was_set
+    }
+}
+
+/// Checks the two bytes that a zlib stream begins with.
+pub(crate) fn check_zlib_header(method: u8, flags: u8) -> Result<(), &'static str> {
+    if method & 0x0f != 8 || method >> 4 > 7 || !u16::from_be_bytes([method, flags]).is_multiple_of(31) {
+        Err("these two bytes do not begin a zlib stream")
+    } else if flags & 0x20 != 0 {
+        Err("the zlib stream needs a preset dictionary")
+    } else {
+        Ok(())
+    }
+}
