@@ -1,0 +1,61 @@
+# Everything a contributor runs. `make help` lists it; `make check` is what CI runs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RUST := $(shell find crates -name '*.rs' -not -path '*/target/*' -not -path '*/fuzz/*') Cargo.toml Cargo.lock $(wildcard crates/*/Cargo.toml)
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test peers check format bench wheel clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+install: $(STAMP)  ## make the environment, build, install
+
+# pip builds through the build backend, which brings a Rust toolchain where there is none.
+$(STAMP): pyproject.toml $(RUST)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "recordfs needs Python 3.11 or newer; set PYTHON=... to one")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group dev --editable '.[all]'
+	@touch $@
+
+demo: $(STAMP)  ## pack, verify and read real files, and show what it did
+	@$(BIN)/python examples/demo.py
+
+test: $(STAMP)  ## all tests; those beside peers are skipped loudly until `make peers`
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+peers: $(STAMP)  ## environments with TensorFlow and the other peers, for tests and benchmarks
+	$(BIN)/python tools/peers.py
+
+check: $(STAMP)  ## formatting, linting, types, import rules, Rust tests, Python tests
+	@command -v cargo >/dev/null || { echo "make check needs cargo on the PATH: install Rust, see https://rustup.rs"; exit 1; }
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo test --workspace --locked --quiet
+	$(MAKE) test
+
+format: $(STAMP)  ## format Python and Rust
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	cargo fmt --all
+
+bench: $(STAMP) peers  ## benchmarks beside the peers
+	$(BIN)/python -m benches $(BENCH_ARGS)
+
+wheel: $(STAMP)  ## one wheel for CPython 3.11 and newer, on any Linux with glibc 2.17
+	@command -v cargo >/dev/null || { echo "make wheel needs cargo on the PATH: install Rust, see https://rustup.rs"; exit 1; }
+	@$(BIN)/python -m pip install --quiet 'maturin[zig]>=1.12,<2'
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out dist
+
+clean:  ## remove everything that was built
+	rm -rf $(VENV) .peers .servers target dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src -name '*.so' -delete
