@@ -33,7 +33,7 @@ peers: $(STAMP)  ## environments with TensorFlow and the other peers, for tests 
 	$(BIN)/python tools/peers.py
 
 check: $(STAMP)  ## formatting, linting, types, import rules, Rust tests, Python tests
-	@command -v cargo >/dev/null || { echo "make check needs cargo on the PATH: install Rust, see https://rustup.rs"; exit 1; }
+	@command -v cargo >/dev/null || { echo "make check needs cargo on the PATH: install Rust 1.89 or newer with rustup"; exit 1; }
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -52,7 +52,7 @@ bench: $(STAMP) peers  ## benchmarks beside the peers
 	$(BIN)/python -m benches $(BENCH_ARGS)
 
 wheel: $(STAMP)  ## one wheel for CPython 3.11 and newer, on any Linux with glibc 2.17
-	@command -v cargo >/dev/null || { echo "make wheel needs cargo on the PATH: install Rust, see https://rustup.rs"; exit 1; }
+	@command -v cargo >/dev/null || { echo "make wheel needs cargo on the PATH: install Rust 1.89 or newer with rustup"; exit 1; }
 	@$(BIN)/python -m pip install --quiet 'maturin[zig]>=1.12,<2'
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out dist
 
