@@ -1,9 +1,11 @@
 //! The extension module `recordfs._core`: the only Rust that knows Python.
 
+mod region;
+
 use pyo3::prelude::*;
 
 /// Registers the native names.
 #[pymodule]
-fn _core(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    region::register(module)
 }

@@ -1,0 +1,197 @@
+//! `ReadOnlyMemoryRegion`: the bytes of a file as a Python buffer, mapped or held, and never copied again.
+
+use std::ffi::c_int;
+use std::os::fd::RawFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use memmap2::{Mmap, MmapOptions};
+use pyo3::exceptions::{PyBufferError, PyOverflowError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyMemoryView};
+
+pyo3::import_exception!(recordfs.errors, ClosedFileError);
+
+/// Adds this module's names to `recordfs._core`.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ReadOnlyMemoryRegion>()
+}
+
+/// What keeps the bytes alive.
+enum Backing {
+    Empty,
+    Mapping(Mmap),
+    Bytes(Py<PyBytes>),
+}
+
+struct State {
+    backing: Backing,
+    closed: bool,
+    /// Buffers handed out and not released. While there are any, the backing stays, closed or not.
+    exports: usize,
+}
+
+/// The bytes of a file as a read-only buffer. The documentation stands in `_core.pyi`.
+#[pyclass(frozen, module = "recordfs._core")]
+pub struct ReadOnlyMemoryRegion {
+    state: Mutex<State>,
+    length: usize,
+}
+
+impl ReadOnlyMemoryRegion {
+    fn with_backing(backing: Backing, length: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                backing,
+                closed: false,
+                exports: 0,
+            }),
+            length,
+        }
+    }
+
+    /// No code runs under this lock that could panic half-way or call Python, so a poisoned lock is sound all the same.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the backing out if nothing needs it any more; the caller drops it behind the lock.
+    fn take_unused(state: &mut State) -> Backing {
+        if state.closed && state.exports == 0 {
+            std::mem::replace(&mut state.backing, Backing::Empty)
+        } else {
+            Backing::Empty
+        }
+    }
+}
+
+#[pymethods]
+impl ReadOnlyMemoryRegion {
+    #[new]
+    fn new(data: Bound<'_, PyBytes>) -> Self {
+        let length = data.as_bytes().len();
+        Self::with_backing(Backing::Bytes(data.unbind()), length)
+    }
+
+    #[staticmethod]
+    fn map_file(py: Python<'_>, file_descriptor: RawFd) -> PyResult<Self> {
+        py.detach(|| {
+            let options = MmapOptions::new();
+            // SAFETY: the mapping is private to this object and read-only. Another process can still change or shorten
+            // the file; that is what the documentation warns of, and why regions are never made unasked.
+            let mapping = unsafe { options.map(file_descriptor) };
+            match mapping {
+                Ok(mapping) => {
+                    let length = mapping.len();
+                    Ok(Self::with_backing(Backing::Mapping(mapping), length))
+                }
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+
+    /// The number of bytes; known also after closing.
+    #[getter]
+    fn length(&self) -> usize {
+        self.length
+    }
+
+    fn __len__(&self) -> usize {
+        self.length
+    }
+
+    /// A memory view over all bytes.
+    #[getter]
+    fn data<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyMemoryView>> {
+        if slf.get().lock().closed {
+            return Err(closed_error());
+        }
+        PyMemoryView::from(slf.as_any())
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let unused = Self::take_unused(&mut state);
+        drop(state);
+        drop(unused);
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        if slf.get().lock().closed {
+            return Err(closed_error());
+        }
+        Ok(slf)
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, _exception: &Bound<'_, PyAny>) {
+        self.close();
+    }
+
+    fn __repr__(&self) -> String {
+        let state = self.lock();
+        let kind = match state.backing {
+            _ if state.closed => "closed",
+            Backing::Mapping(_) => "mapped",
+            Backing::Bytes(_) | Backing::Empty => "held",
+        };
+        format!("<ReadOnlyMemoryRegion of {} bytes, {kind}>", self.length)
+    }
+
+    /// Hands out the bytes. Python calls it for `memoryview(region)`, `bytes(region)`, `numpy.frombuffer(region)`.
+    ///
+    /// # Safety
+    /// `view` is null or points to a `Py_buffer` that Python wants filled; only Python calls this.
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        if view.is_null() {
+            return Err(PyBufferError::new_err(
+                "a buffer was asked for without a place to put it",
+            ));
+        }
+        let region = slf.get();
+        let length = ffi::Py_ssize_t::try_from(region.length)
+            .map_err(|_| PyOverflowError::new_err("the region is larger than a buffer can be"))?;
+        let pointer = {
+            let mut state = region.lock();
+            if state.closed {
+                return Err(PyBufferError::new_err("the memory region is closed"));
+            }
+            state.exports += 1;
+            match &state.backing {
+                Backing::Mapping(mapping) => mapping.as_ptr(),
+                Backing::Bytes(bytes) => bytes.as_bytes(slf.py()).as_ptr(),
+                Backing::Empty => std::ptr::NonNull::<u8>::dangling().as_ptr(),
+            }
+        };
+        // SAFETY: `view` is valid, the bytes stay until the export counted above is released, and read-only is set; the
+        // view holds a reference to this object.
+        let status = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), pointer.cast_mut().cast(), length, 1, flags) };
+        if status == 0 {
+            return Ok(());
+        }
+        region.lock().exports -= 1;
+        Err(PyErr::fetch(slf.py()))
+    }
+
+    /// Takes one export back.
+    ///
+    /// # Safety
+    /// Only Python calls this, once for each buffer that was filled.
+    unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {
+        let mut state = self.lock();
+        state.exports -= 1;
+        let unused = Self::take_unused(&mut state);
+        drop(state);
+        drop(unused);
+    }
+}
+
+fn closed_error() -> PyErr {
+    ClosedFileError::new_err("the memory region is closed")
+}
