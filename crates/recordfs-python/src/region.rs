@@ -31,7 +31,17 @@ struct State {
     exports: usize,
 }
 
-/// The bytes of a file as a read-only buffer. The documentation stands in `_core.pyi`.
+/// The bytes of a file as a read-only buffer: mapped, or held as ``bytes``.
+///
+/// ``memoryview(region)``, ``numpy.frombuffer(region, ...)`` and everything else that takes a buffer see the bytes
+/// without a copy, and ``memoryview(region)[a:b]`` is a slice without one. The memory stays until the region is closed
+/// or collected *and* every such view is gone, so a view never outlives its bytes. Safe to use from many threads.
+///
+/// A mapped file that another process shortens kills this process (SIGBUS) when the missing part is touched: map only
+/// files that nobody shortens.
+///
+/// Args:
+///     data: The bytes to hold; they are not copied.
 #[pyclass(frozen, module = "recordfs._core")]
 pub struct ReadOnlyMemoryRegion {
     state: Mutex<State>,
@@ -73,6 +83,12 @@ impl ReadOnlyMemoryRegion {
         Self::with_backing(Backing::Bytes(data.unbind()), length)
     }
 
+    /// Map the whole of an open regular file; the descriptor may be closed afterwards.
+    ///
+    /// An empty file gives an empty region.
+    ///
+    /// Raises:
+    ///     OSError: The descriptor cannot be mapped (a directory, a pipe, not open for reading).
     #[staticmethod]
     fn map_file(py: Python<'_>, file_descriptor: RawFd) -> PyResult<Self> {
         py.detach(|| {
@@ -100,7 +116,10 @@ impl ReadOnlyMemoryRegion {
         self.length
     }
 
-    /// A memory view over all bytes.
+    /// A new ``memoryview`` over all bytes.
+    ///
+    /// Raises:
+    ///     ClosedFileError: The region is closed.
     #[getter]
     fn data<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyMemoryView>> {
         if slf.get().lock().closed {
@@ -109,11 +128,13 @@ impl ReadOnlyMemoryRegion {
         PyMemoryView::from(slf.as_any())
     }
 
+    /// Whether ``close`` was called.
     #[getter]
     fn closed(&self) -> bool {
         self.lock().closed
     }
 
+    /// Refuse new views and, once the existing ones are gone, let go of the memory. Idempotent.
     fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
