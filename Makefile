@@ -8,7 +8,7 @@ RUST := $(shell find crates -name '*.rs' -not -path '*/target/*' -not -path '*/f
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test peers check format bench wheel clean
+.PHONY: help install demo test peers servers check format bench wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,6 +31,9 @@ test: $(STAMP)  ## all tests; those beside peers are skipped loudly until `make 
 
 peers: $(STAMP)  ## environments with TensorFlow and the other peers, for tests and benchmarks
 	$(BIN)/python tools/peers.py
+
+servers: $(STAMP)  ## object-store servers for the tests
+	$(BIN)/python -m tools.make_servers
 
 check: $(STAMP)  ## formatting, linting, types, import rules, Rust tests, Python tests
 	@command -v cargo >/dev/null || { echo "make check needs cargo on the PATH: install Rust 1.89 or newer with rustup"; exit 1; }
