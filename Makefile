@@ -30,7 +30,7 @@ test: $(STAMP)  ## all tests; those beside peers are skipped loudly until `make 
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 peers: $(STAMP)  ## environments with TensorFlow and the other peers, for tests and benchmarks
-	$(BIN)/python tools/peers.py
+	$(BIN)/python -m tools.make_peers
 
 servers: $(STAMP)  ## object-store servers for the tests
 	$(BIN)/python -m tools.make_servers
