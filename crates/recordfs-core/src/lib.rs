@@ -2,6 +2,8 @@
 
 pub mod crc;
 pub mod deflate;
+pub mod detect;
 pub mod error;
 pub mod inflate;
 pub mod record;
+pub mod scan;
