@@ -1,0 +1,22 @@
+"""The command line ``recordfs``: parse, call the library, print.
+
+Adding a command takes two steps:
+
+1. Write ``recordfs/cli/commands/<name>.py`` (``-`` becomes ``_``), one command a file, with
+
+   - ``DESCRIPTION``: what it does, for its help; a few sentences.
+   - ``EXAMPLES``: lines for the end of its help, each a command that works; may be empty.
+   - ``add_arguments(parser)``: adds to an ``argparse.ArgumentParser``. Arguments that take paths are added by
+     ``recordfs.cli.arguments.add_paths``, which gives ``-o KEY=VALUE`` its meaning.
+   - ``run(arguments, console) -> int``: does the work and returns the exit status (``recordfs.cli.status``). It prints
+     through the ``Console`` only, and lets errors of the library pass: the frame prints them as one line.
+
+2. List it in ``recordfs/cli/command_table.py`` with one line of summary.
+
+Every command has ``--quiet``, ``--debug`` and ``-o`` from the frame. A command is imported when it is called, so
+``recordfs --help`` imports none of them, and ``rich`` is imported only to draw on a terminal.
+"""
+
+from recordfs.cli.application import main
+
+__all__ = ["main"]

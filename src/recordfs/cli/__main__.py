@@ -1,0 +1,7 @@
+"""``python -m recordfs.cli`` is the command line."""
+
+import sys
+
+from recordfs.cli import main
+
+sys.exit(main())

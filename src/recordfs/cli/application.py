@@ -1,0 +1,185 @@
+"""The frame around every command: find it, parse its arguments, run it, and turn whatever happens into a status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Protocol, cast
+
+from recordfs import __version__
+from recordfs.cli.arguments import add_common_arguments, apply_filesystem_options
+from recordfs.cli.command_table import COMMAND_GROUPS, CommandEntry, find_command, module_of
+from recordfs.cli.console import Console, OutputClosedError, OutputFailedError, abandon_stdout
+from recordfs.cli.status import BROKEN_PIPE, FAILED, INTERRUPTED, OK, USAGE
+from recordfs.errors import RecordFSError
+from recordfs.registry import configure_file_system
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from _typeshed import SupportsWrite
+
+__all__ = ["Command", "command_parser", "main"]
+
+_INTRODUCTION = """\
+usage: recordfs COMMAND [ARGUMENTS]
+       recordfs COMMAND --help
+       recordfs --version
+
+Record files (TFRecord) and the filesystems that they live on. A path is a local name or a URL
+such as s3://bucket/key; where a command takes several, a pattern such as 's3://bucket/*.tfrecord'
+works as well.
+"""
+
+_CONCLUSION = """\
+exit status:
+  0    done, and all data that was looked at is sound
+  1    something is missing, broken or not possible; standard error says what
+  2    the command was called wrongly
+  130  interrupted by Ctrl-C
+  141  the reader of the output went away"""
+
+
+class Command(Protocol):
+    """What a module in ``recordfs.cli.commands`` has."""
+
+    DESCRIPTION: str
+    EXAMPLES: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's own arguments."""
+
+    def run(self, arguments: argparse.Namespace, console: Console) -> int:
+        """Do the work and return the exit status."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: The arguments without the program's name; ``sys.argv`` by default.
+
+    Returns:
+        The exit status, see ``recordfs.cli.status``.
+
+    Raises:
+        Exception: Whatever went wrong, if the arguments hold ``--debug``.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    console = Console()
+    try:
+        return _status_of_run(words, console)
+    except OutputClosedError:
+        abandon_stdout()
+        return BROKEN_PIPE
+    except OutputFailedError as error:
+        abandon_stdout()
+        print(f"recordfs: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _status_of_run(words: list[str], console: Console) -> int:
+    """Run what was asked for, and say in one line what ended it early."""
+    debug = "--debug" in words
+    try:
+        status = _dispatch(words, console)
+        console.flush()
+    except SystemExit as finished:  # how argparse ends after help, and after wrong usage
+        console.flush()
+        return finished.code if isinstance(finished.code, int) else USAGE
+    except KeyboardInterrupt:
+        console.error("interrupted")
+        return INTERRUPTED
+    except (OutputClosedError, OutputFailedError):
+        raise
+    except RecordFSError as error:
+        if debug:
+            raise
+        return console.failure(error)
+    except Exception as error:
+        if debug:
+            raise
+        console.error(f"{type(error).__name__}: {error} (run it again with --debug to see where)")
+        return FAILED
+    return status
+
+
+def _dispatch(words: list[str], console: Console) -> int:
+    """Answer what needs no command, or find the command and run it."""
+    if words[:1] == ["help"] and len(words) > 1:
+        words = [words[1], "--help"]
+    if not words or words[0] in ("-h", "--help", "help"):
+        _print_help(console)
+        return OK if words else USAGE
+    if words[0] in ("-V", "--version"):
+        console.print(f"recordfs {__version__}")
+        return OK
+    entry = find_command(words[0])
+    if entry is None:
+        console.error(f"there is no command {words[0]!r}{_suggestion(words[0])}; recordfs --help lists all")
+        return USAGE
+    command = _load(entry)
+    arguments = command_parser(entry, command, console).parse_args(words[1:])
+    console.quiet = arguments.quiet
+    configured = apply_filesystem_options(arguments)
+    try:
+        return command.run(arguments, console)
+    finally:
+        for scheme in configured:
+            configure_file_system(scheme)
+
+
+def _load(entry: CommandEntry) -> Command:
+    """Import a command."""
+    import importlib  # only now, so that help needs it not
+
+    return cast("Command", importlib.import_module(module_of(entry)))
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose help goes the way of all results, so that ``| head`` ends it quietly."""
+
+    console: Console
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        self.console.print_lines(self.format_help().rstrip())
+
+
+def command_parser(entry: CommandEntry, command: Command, console: Console) -> argparse.ArgumentParser:
+    """Return the parser of one command, with the options that all have."""
+    epilog = ""
+    if command.EXAMPLES:
+        lines = command.EXAMPLES.strip().splitlines()
+        epilog = "examples:\n" + "\n".join(f"  {line}" if line else "" for line in lines)
+    parser = _Parser(
+        prog=f"recordfs {entry.name}",
+        description=command.DESCRIPTION.strip(),
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    parser.console = console
+    command.add_arguments(parser)
+    add_common_arguments(parser)
+    return parser
+
+
+def _print_help(console: Console) -> None:
+    """Print the list of commands."""
+    console.print_lines(_INTRODUCTION)
+    for group, entries in COMMAND_GROUPS.items():
+        console.print(f"{group}:")
+        for entry in entries:
+            console.print(f"  {entry.name:<10} {entry.summary}")
+        console.print()
+    console.print_lines(_CONCLUSION)
+
+
+def _suggestion(word: str) -> str:
+    """Return " (did you mean ...?)" where a command's name is close."""
+    import difflib  # only for a mistyped command
+
+    names = [entry.name for entries in COMMAND_GROUPS.values() for entry in entries]
+    close = difflib.get_close_matches(word, names, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,117 @@
+"""Arguments that many commands share: paths, patterns, and options for the filesystems behind them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import InvalidArgumentError
+from recordfs.paths import scheme_of
+from recordfs.registry import configure_file_system
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+__all__ = ["add_common_arguments", "add_paths", "apply_filesystem_options", "parse_filesystem_options"]
+
+_PATH_DESTINATIONS = "path_destinations"
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every command has."""
+    group = parser.add_argument_group("common options")
+    group.add_argument("-h", "--help", action="help", help="show this help and exit")
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress and no remarks, only results and errors")
+    group.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+    group.add_argument(
+        "-o",
+        dest="filesystem_options",
+        metavar="[SCHEME.]KEY=VALUE",
+        action="append",
+        default=[],
+        help="an option of the filesystem, as its class takes it: of every remote path in this command, or of one "
+        "scheme ('file' is the local one); true, false, null, numbers and quoted strings are read as JSON",
+    )
+
+
+def add_paths(parser: argparse.ArgumentParser, name: str, *, nargs: str | None = None, **settings: Any) -> None:
+    """Add a positional argument that takes a path or several.
+
+    Args:
+        parser: The command's.
+        name: The argument's name, also in the namespace.
+        nargs: As in ``add_argument``; None takes exactly one.
+        settings: Further keywords for ``add_argument``.
+    """
+    if nargs is not None:
+        settings["nargs"] = nargs
+    parser.add_argument(name, **settings)
+    known: tuple[str, ...] = parser.get_default(_PATH_DESTINATIONS) or ()
+    parser.set_defaults(**{_PATH_DESTINATIONS: (*known, name)})
+
+
+def parse_filesystem_options(texts: list[str]) -> dict[str, dict[str, Any]]:
+    """Turn ``-o`` texts into options for each scheme.
+
+    Returns:
+        ``{scheme: {key: value}}``; ``"*"`` holds what names no scheme, ``"file"`` what is for local paths.
+
+    Raises:
+        InvalidArgumentError: A text is not ``[SCHEME.]KEY=VALUE``.
+    """
+    options: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        scheme, dot, key = name.rpartition(".")
+        if not (equals and key.isidentifier() and bool(dot) == bool(scheme)):
+            raise InvalidArgumentError(f"-o takes [SCHEME.]KEY=VALUE, found {text!r}")
+        options.setdefault(scheme.lower() or "*", {})[key] = _parse_value(value)
+    return options
+
+
+def _parse_value(text: str) -> Any:
+    """Read a value as JSON where it is a plain one, else as text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, (dict, list)) else value
+
+
+def apply_filesystem_options(arguments: argparse.Namespace) -> list[str]:
+    """Give the filesystems of a command's paths their ``-o`` options, for this process.
+
+    Returns:
+        The schemes that were configured; ``configure_file_system(scheme)`` undoes it.
+
+    Raises:
+        InvalidArgumentError: An option is malformed, or no path of the command has its scheme.
+    """
+    options = parse_filesystem_options(arguments.filesystem_options)
+    if not options:
+        return []
+    schemes = {scheme_of(path) or "file" for path in _paths_in(arguments)}
+    everywhere = options.pop("*", {})
+    remote = schemes - {"file"}
+    if everywhere and not remote:
+        raise InvalidArgumentError(
+            f"-o {next(iter(everywhere))}=... is for remote paths, and this command has none; "
+            "write -o file.KEY=VALUE for the local filesystem"
+        )
+    merged = {scheme: dict(everywhere) for scheme in remote if everywhere}
+    for scheme, chosen in options.items():
+        merged.setdefault(scheme, {}).update(chosen)
+    for scheme, chosen in merged.items():
+        configure_file_system(scheme, **chosen)
+    return list(merged)
+
+
+def _paths_in(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield every path that the user typed."""
+    for destination in getattr(arguments, _PATH_DESTINATIONS, None) or ():
+        value = getattr(arguments, destination)
+        if isinstance(value, str):
+            yield value
+        elif value is not None:
+            yield from value

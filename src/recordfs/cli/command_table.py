@@ -1,0 +1,44 @@
+"""Every command's name and summary, so that help is printed without importing a command."""
+
+from typing import NamedTuple
+
+__all__ = ["COMMAND_GROUPS", "CommandEntry", "find_command", "module_of"]
+
+
+class CommandEntry(NamedTuple):
+    """One command.
+
+    Attributes:
+        name: What the user types.
+        summary: One line without a full stop, for ``recordfs --help``.
+        module: Where it lives below ``recordfs.cli.commands``, if that is not its name with ``_`` for ``-``.
+    """
+
+    name: str
+    summary: str
+    module: str = ""
+
+
+COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
+    "files, on any filesystem": (
+        CommandEntry("ls", "list directories, or what patterns match"),
+        CommandEntry("stat", "show size, time and kind of paths"),
+        CommandEntry("cat", "write files to standard output"),
+        CommandEntry("rm", "delete files and directories"),
+        CommandEntry("mkdir", "make directories"),
+    ),
+}
+
+
+def find_command(name: str) -> CommandEntry | None:
+    """Return the command of that name, or None."""
+    for entries in COMMAND_GROUPS.values():
+        for entry in entries:
+            if entry.name == name:
+                return entry
+    return None
+
+
+def module_of(entry: CommandEntry) -> str:
+    """Return the full name of a command's module."""
+    return f"recordfs.cli.commands.{entry.module or entry.name.replace('-', '_')}"

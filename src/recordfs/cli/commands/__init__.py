@@ -1,0 +1,1 @@
+"""The commands, one a file; ``recordfs.cli`` says what such a file holds."""

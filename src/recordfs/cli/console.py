@@ -1,0 +1,165 @@
+"""Where a command prints: results to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
+
+from recordfs.cli.progress import Progress
+from recordfs.cli.status import status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from recordfs.errors import RecordFSError
+
+__all__ = ["Console", "OutputClosedError", "OutputFailedError", "abandon_stdout"]
+
+
+class OutputClosedError(Exception):
+    """The reader of standard output went away."""
+
+
+class OutputFailedError(Exception):
+    """Standard output took no more, for example because a disk is full."""
+
+
+class Console:
+    """Prints for one call of a command.
+
+    Args:
+        quiet: No progress and no remarks.
+        stdout: Takes the results as UTF-8; the process's own by default.
+        stderr: Takes errors, remarks and progress; the process's own by default.
+
+    Attributes:
+        quiet: As given.
+        stdout_is_terminal: A person reads the results.
+    """
+
+    def __init__(self, *, quiet: bool = False, stdout: BinaryIO | None = None, stderr: TextIO | None = None) -> None:
+        self.quiet = quiet
+        self._stdout: BinaryIO = stdout if stdout is not None else sys.stdout.buffer
+        self._stderr: TextIO = stderr if stderr is not None else sys.stderr
+        self.stdout_is_terminal = self._stdout.isatty()
+        self._stderr_is_terminal = self._stderr.isatty()
+        self._progress: Progress | None = None
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write bytes to standard output as they are."""
+        try:
+            self._stdout.write(data)
+        except OSError as error:
+            _output_broke(error)
+
+    def flush(self) -> None:
+        """Hand everything printed to the reader."""
+        try:
+            self._stdout.flush()
+        except OSError as error:
+            _output_broke(error)
+
+    def print(self, text: str = "") -> None:
+        """Print one line of results.
+
+        On a terminal, control characters (a file's name may hold any) are shown as escapes. Elsewhere the line is
+        verbatim, and names that are no UTF-8 come out with the bytes that they have on disk.
+        """
+        if self.stdout_is_terminal:
+            text = _without_controls(text)
+            if self._progress is not None and self._progress.print_above(text):
+                return
+        self.write(text.encode("utf-8", "surrogateescape") + b"\n")
+        if self.stdout_is_terminal:
+            self.flush()
+
+    def print_lines(self, text: str) -> None:
+        """Print a text of several lines."""
+        for line in text.split("\n"):
+            self.print(line)
+
+    def print_json(self, value: object) -> None:
+        """Print a value as JSON on one line. A command with many results prints one line for each."""
+        self.write(json.dumps(value).encode() + b"\n")
+
+    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table: drawn on a terminal, tab-separated lines without a head elsewhere.
+
+        Args:
+            columns: The heads; one that begins with ``>`` is aligned to the right.
+            rows: The cells, as many in each row as there are columns.
+        """
+        if not self.stdout_is_terminal:
+            for row in rows:
+                self.print("\t".join(row))
+            return
+        from rich import box
+        from rich.console import Console as RichConsole
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in columns:
+            table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        for row in rows:
+            table.add_row(*(Text(_without_controls(cell)) for cell in row))
+        rich_console = RichConsole()
+        with rich_console.capture() as captured:
+            rich_console.print(table)
+        self.write(captured.get().encode("utf-8", "surrogateescape"))
+        self.flush()
+
+    def remark(self, text: str) -> None:
+        """Tell a person something on standard error; says nothing if ``quiet``."""
+        if not self.quiet:
+            self._print_to_stderr(text)
+
+    def error(self, text: str) -> None:
+        """Print an error as one line on standard error."""
+        self._print_to_stderr("recordfs: " + " ".join(text.splitlines()))
+
+    def failure(self, error: RecordFSError) -> int:
+        """Print what went wrong with one of several things, and return the exit status that it means."""
+        self.error(str(error))
+        return status_of(error)
+
+    def progress(self, what: str, *, total: int | None = None, unit: str = "bytes") -> Progress:
+        """Return a progress bar, drawn on standard error if that is a terminal and ``quiet`` is off."""
+        drawn = self._stderr_is_terminal and not self.quiet
+        self._progress = Progress(what, total, unit, self._stderr if drawn else None)
+        return self._progress
+
+    def _print_to_stderr(self, text: str) -> None:
+        """Print a line above a bar, if there is one."""
+        if self._stderr_is_terminal:
+            text = _without_controls(text)
+            if self._progress is not None and self._progress.print_above(text):
+                return
+        self.flush()
+        print(text.encode("utf-8", "backslashreplace").decode(), file=self._stderr, flush=True)
+
+
+def _output_broke(error: OSError) -> NoReturn:
+    """Raise what the frame knows, so that trouble with the output is never taken for trouble with a store."""
+    if isinstance(error, BrokenPipeError):
+        raise OutputClosedError from error
+    raise OutputFailedError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _without_controls(text: str) -> str:
+    """Show control characters as escapes, so that no name can steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def abandon_stdout() -> None:
+    """Point standard output at nothing, so that the interpreter does not complain about what it could not write."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    except (OSError, ValueError):
+        pass  # standard output is no real file, so nothing is left to be written at exit

@@ -1,0 +1,57 @@
+"""From what the user typed to the paths that are meant: patterns are matched on any filesystem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recordfs.errors import NotFoundError, RecordFSError
+from recordfs.paths import has_wildcards
+from recordfs.registry import get_file_system
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from recordfs.cli.console import Console
+
+__all__ = ["expand", "for_each_path"]
+
+
+def expand(path: str) -> list[str]:
+    """Return the paths that one argument means.
+
+    A path without wildcards means itself, whether it exists or not. One with wildcards means the file of just that
+    name if there is one, else what matches, sorted.
+
+    Raises:
+        NotFoundError: Nothing matches. An empty result would look like success.
+    """
+    if not has_wildcards(path):
+        return [path]
+    file_system = get_file_system(path)
+    if file_system.file_exists(path):
+        return [path]
+    matches = file_system.get_matching_paths(path)
+    if not matches:
+        raise NotFoundError("nothing matches this pattern", path=path)
+    return matches
+
+
+def for_each_path(paths: Iterable[str], console: Console, work: Callable[[str], None]) -> int:
+    """Do something with every path that the arguments mean, going on after a failure.
+
+    Returns:
+        The worst exit status; each failure has been printed as a line of its own.
+    """
+    status = 0
+    for argument in paths:
+        try:
+            meant = expand(argument)
+        except RecordFSError as error:
+            status = max(status, console.failure(error))
+            continue
+        for path in meant:
+            try:
+                work(path)
+            except RecordFSError as error:
+                status = max(status, console.failure(error))
+    return status
