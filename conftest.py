@@ -1,0 +1,93 @@
+"""Runs the examples in README.md and docs/ as tests.
+
+- ```` ```python ```` blocks are executed; those of one document share their names. Lines with ``>>>`` are compared.
+- ```` ```console ```` blocks are run by bash, a ``$ `` at a time, and what a command prints (standard error too) is
+  compared with the lines under it; ``...`` stands for anything. A command that fails has to be followed by
+  ``$ echo $?``, so that its status is part of the example.
+- Any other block (``sh``, ``text``, none) is not run.
+
+Each document has a fresh directory, in which all of its examples run. docs/design/ is history and is not run.
+"""
+
+import doctest
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+
+_SECONDS_PER_COMMAND = 60
+
+
+def _enter_fresh_directory(namespace: dict[str, Any]) -> None:
+    namespace["_started_in"] = os.getcwd()
+    namespace["_directory"] = tempfile.mkdtemp(prefix="recordfs-docs-")
+    os.chdir(namespace["_directory"])
+
+
+def _leave_directory(namespace: dict[str, Any]) -> None:
+    os.chdir(namespace["_started_in"])
+    shutil.rmtree(namespace["_directory"])
+
+
+def _commands_in(block: str) -> list[tuple[int, str, str]]:
+    """Return ``(line in the block, command, expected output)`` for each ``$ `` of a console block."""
+    commands: list[tuple[int, str, str]] = []
+    continued = False
+    for number, line in enumerate(block.splitlines()):
+        if line.startswith("$ "):
+            commands.append((number, line[2:], ""))
+        elif not commands:
+            raise ValueError(f"a console block begins with '$ ', found {line!r}")
+        elif continued:
+            at, command, _ = commands[-1]
+            commands[-1] = (at, f"{command}\n{line}", "")
+        else:
+            at, command, expected = commands[-1]
+            commands[-1] = (at, command, f"{expected}{line}\n")
+        continued = (line.startswith("$ ") or continued) and line.endswith("\\")
+    return commands
+
+
+def _run_console_block(example: Example) -> str | None:
+    """Run the commands of a block, and return what differs."""
+    environment = os.environ | {"COLUMNS": "100", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment["PATH"]
+    commands = _commands_in(example.parsed)
+    status = 0
+    for index, (line, command, expected) in enumerate(commands):
+        done = subprocess.run(
+            ["bash", "-c", f"(exit {status})\n{command}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            timeout=_SECONDS_PER_COMMAND,
+            check=False,
+        )
+        status = done.returncode
+        where = f"{example.path}:{example.line + 1 + line}: $ {command}"
+        found = done.stdout.decode(errors="backslashreplace")
+        if not doctest.OutputChecker().check_output(expected, found, doctest.ELLIPSIS):
+            return f"{where}\nexpected:\n{expected}found:\n{found}"
+        asked = index + 1 < len(commands) and "$?" in commands[index + 1][1]
+        if status != 0 and not asked:
+            return f"{where}\nfailed with status {status}, and no '$ echo $?' follows\n{found}"
+    return None
+
+
+pytest_collect_file = Sybil(
+    parsers=[
+        PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS),
+        CodeBlockParser("console", _run_console_block),
+        SkipParser(),
+    ],
+    patterns=["README.md", "docs/*.md", "docs/*/*.md"],
+    excludes=["*/README.md", "docs/design/*.md"],
+    setup=_enter_fresh_directory,
+    teardown=_leave_directory,
+).pytest()
