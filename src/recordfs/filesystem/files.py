@@ -18,7 +18,39 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["AppendableFile", "RandomAccessFile", "WritableFile"]
+__all__ = ["AppendableFile", "RandomAccessFile", "WritableFile", "byte_view", "writable_byte_view"]
+
+
+def byte_view(data: Buffer) -> memoryview:
+    """Return any contiguous buffer as a flat view of its bytes. Release it after use.
+
+    Raises:
+        TypeError: ``data`` is str, no buffer, or not contiguous.
+    """
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"expected bytes or another buffer, found {type(data).__name__}") from None
+    if view.ndim == 1 and view.format == "B" and view.c_contiguous:
+        return view
+    if not view.c_contiguous:
+        raise TypeError("expected a contiguous buffer, found one with gaps; copy it with bytes() first")
+    # Views with a zero in their shape cannot be cast.
+    return view.cast("B") if view.nbytes else memoryview(b"")
+
+
+def writable_byte_view(buffer: Buffer, path: str) -> memoryview:
+    """Return a writable contiguous buffer as a flat view of its bytes. Release it after use.
+
+    Raises:
+        InvalidArgumentError: It is read-only or not contiguous.
+        TypeError: It is no buffer.
+    """
+    with memoryview(buffer) as view:
+        if view.readonly or not view.c_contiguous:
+            trouble = "a read-only one" if view.readonly else "one with gaps"
+            raise InvalidArgumentError(f"read_into needs a writable, contiguous buffer, found {trouble}", path=path)
+        return view.cast("B") if view.nbytes else memoryview(bytearray())
 
 
 class RandomAccessFile(abc.ABC):
@@ -58,9 +90,7 @@ class RandomAccessFile(abc.ABC):
         Raises:
             InvalidArgumentError: ``offset`` is negative, or the buffer is read-only or not contiguous.
         """
-        with memoryview(buffer) as whole, whole.cast("B") as view:
-            if view.readonly:
-                raise InvalidArgumentError("read_into needs a writable buffer", path=self.name)
+        with writable_byte_view(buffer, self.name) as view:
             data = self.read(offset, len(view))
             view[: len(data)] = data
             return len(data)
@@ -164,7 +194,7 @@ class WritableFile(abc.ABC):
 
         The default joins them, which copies. A backend that can write a list of buffers replaces it.
         """
-        self.append(b"".join(memoryview(part).cast("B") for part in parts))
+        self.append(b"".join(byte_view(part) for part in parts))
 
     @abc.abstractmethod
     def flush(self) -> None:

@@ -1,0 +1,227 @@
+"""The part of writing that the filesystems of this machine share: a small buffer, and appends that are all or nothing.
+
+A subclass says how bytes get to the end of its file and how a failed attempt is taken back; this class keeps the count,
+so that an error or a KeyboardInterrupt at any point leaves either none or all of what one call was given.
+"""
+
+from __future__ import annotations
+
+import abc
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+from recordfs.errors import ClosedFileError, FailedPreconditionError, RecordFSError
+from recordfs.filesystem.files import WritableFile, byte_view
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Buffer
+
+__all__ = ["BufferedWritableFile"]
+
+BUFFER_SIZE = 64 * 1024
+"""Appends smaller than this are collected; a larger one goes straight to the file, without a copy."""
+
+
+class BufferedWritableFile(WritableFile):
+    """A file being written, with what was taken but not yet written in memory.
+
+    Args:
+        name: The full path as the caller gave it.
+        written: How many bytes the file holds already.
+        atomic: Only ``close`` publishes.
+    """
+
+    _closed = True  # until __init__ is through, so that __del__ of a half-made file does nothing
+
+    def __init__(self, name: str, *, written: int = 0, atomic: bool = False) -> None:
+        self.atomic = atomic
+        self._name = name
+        self._written = written
+        self._pending = bytearray()
+        # While a write is under way: how many bytes it may have left behind `_written`.
+        self._in_flight = 0
+        self._broken: str | None = None
+        self._process = os.getpid()
+        self._closed = False
+
+    # What a subclass writes.
+
+    @abc.abstractmethod
+    def _write(self, parts: Sequence[Buffer], total: int) -> None:
+        """Write all parts (``total`` bytes) at the end of the file."""
+
+    @abc.abstractmethod
+    def _undo(self, attempted: int) -> None:
+        """Cut off what a failed write of ``attempted`` bytes left behind the first ``_written`` bytes."""
+
+    @abc.abstractmethod
+    def _publish(self) -> None:
+        """Make what was written final; called once by ``close``, and again if it raised."""
+
+    @abc.abstractmethod
+    def _release(self) -> None:
+        """Let go of descriptors and temporary files. Called once."""
+
+    def _show(self) -> None:
+        """Make what was written visible to new readers; nothing to do where every write is."""
+
+    def _make_durable(self) -> None:
+        """Make what was written survive a power cut, where that means something."""
+
+    # The contract.
+
+    @property
+    def name(self) -> str:
+        """The full path that the file was opened by."""
+        return self._name
+
+    def tell(self) -> int:
+        """Return the size with everything taken so far."""
+        self._check_open()
+        return self._written + len(self._pending)
+
+    def append(self, data: Buffer) -> None:
+        """Take all of ``data``, or raise and take nothing."""
+        self._check_usable()
+        if type(data) is bytes and len(data) + len(self._pending) < BUFFER_SIZE:
+            self._pending += data  # the usual short line, without the price of a view
+            return
+        with byte_view(data) as view:
+            size = len(view)
+            if len(self._pending) + size >= BUFFER_SIZE:
+                self._drain()
+                if size >= BUFFER_SIZE:
+                    self._commit([view], size)
+                    return
+            self._pending += view
+
+    def append_parts(self, parts: Sequence[Buffer]) -> None:
+        """Take several buffers one behind another, all or none, without joining large ones."""
+        self._check_usable()
+        views = [byte_view(part) for part in parts]
+        try:
+            size = sum(map(len, views))
+            if len(self._pending) + size >= BUFFER_SIZE:
+                self._drain()
+                if size >= BUFFER_SIZE:
+                    self._commit([view for view in views if len(view)], size)
+                    return
+            self._pending += b"".join(views)
+        finally:
+            for view in views:
+                view.release()
+
+    def flush(self) -> None:
+        """Write what is in memory and make it visible to new readers (not for an atomic file)."""
+        self._check_usable()
+        self._drain()
+        if not self.atomic:
+            self._show()
+
+    def sync(self) -> None:
+        """Flush, and return when the bytes are on the disk."""
+        self.flush()
+        self._make_durable()
+
+    def close(self) -> None:
+        """Flush, publish and let go. Idempotent; if writing or publishing fails, the file stays open."""
+        if self._closed:
+            return
+        self._check_process()
+        if self._broken is not None:
+            self._end()
+            raise self._broken_error()
+        self._drain()
+        self._publish()
+        self._end()
+
+    def discard(self) -> None:
+        """Let go without writing what is in memory. Idempotent."""
+        if self._closed:
+            return
+        self._check_process()
+        try:
+            self._settle()
+        finally:
+            self._pending = bytearray()
+            self._end()
+
+    def __del__(self) -> None:
+        if self._closed:
+            return
+        if os.getpid() != self._process:
+            return
+        warnings.warn(
+            f"unclosed writer of {self._name}; close it or use `with`", ResourceWarning, stacklevel=2, source=self
+        )
+        # Errors get out and are reported by the interpreter as unraisable; nothing half-written is published.
+        if self.atomic:
+            self.discard()
+        else:
+            self.close()
+
+    # The bookkeeping.
+
+    def _drain(self) -> None:
+        """Write what is in memory; if that fails it stays there."""
+        self._settle()
+        pending = self._pending
+        if pending:
+            self._commit([pending], len(pending), drained=True)
+
+    def _commit(self, parts: Sequence[Buffer], total: int, *, drained: bool = False) -> None:
+        """Write parts at the end and count them, all or nothing."""
+        self._settle()
+        pending_after = bytearray() if drained else self._pending
+        self._in_flight = total
+        try:
+            self._write(parts, total)
+            # One line without a call: no signal handler can run in the middle of it.
+            self._written, self._pending, self._in_flight = self._written + total, pending_after, 0
+        except BaseException as error:
+            try:
+                self._settle()
+            except RecordFSError as second:
+                # The next call tries again before it does anything else, and raises if it cannot.
+                error.add_note(f"taking back the incomplete write failed too, and will be tried again: {second}")
+            raise
+
+    def _settle(self) -> None:
+        """Take back what an interrupted or failed write may have left in the file."""
+        if self._in_flight:
+            self._undo(self._in_flight)
+            self._in_flight = 0
+
+    def _end(self) -> None:
+        """Release once, whatever happens in it."""
+        self._closed = True
+        self._release()
+
+    def _break(self, reason: str) -> None:
+        """Refuse everything from now on, because the file's contents can no longer be vouched for."""
+        self._broken = reason
+        self._in_flight = 0
+
+    def _broken_error(self) -> FailedPreconditionError:
+        return FailedPreconditionError(f"the writer can no longer be used: {self._broken}", path=self._name)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedFileError("the writer has been closed", path=self._name)
+        self._check_process()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise FailedPreconditionError(
+                f"the writer belongs to process {self._process}, and this is process {os.getpid()}; "
+                "open one in each process",
+                path=self._name,
+            )
+
+    def _check_usable(self) -> None:
+        if self._closed or self._broken is not None or os.getpid() != self._process:
+            self._check_open()
+            raise self._broken_error()

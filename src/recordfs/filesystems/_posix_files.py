@@ -1,0 +1,394 @@
+"""Open local files: reading at offsets, writing at the end, and writing under a temporary name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from recordfs.errors import (
+    AlreadyExistsError,
+    ClosedFileError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    IsADirectoryError,
+    NotFoundError,
+    RecordFSError,
+    UnimplementedError,
+    error_from_os_error,
+)
+from recordfs.filesystem.files import RandomAccessFile, writable_byte_view
+from recordfs.filesystems._buffered_writer import BufferedWritableFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from typing_extensions import Buffer
+
+__all__ = [
+    "AtomicPosixFile",
+    "PosixRandomAccessFile",
+    "PosixWritableFile",
+    "make_temporary_beside",
+    "move_without_overwriting",
+    "posix_error",
+    "sync_directory_of",
+]
+
+TEMPORARY_PREFIX = ".recordfs-tmp-"
+"""How the names of unpublished files begin; they stand beside their target, because a rename crosses no device."""
+
+# A buffer this large is allocated before anything is known about the file's size.
+_TRUSTED_READ = 1 << 20
+
+# Beyond this no file reaches, and the system calls take no number that does not fit into 63 bits.
+_MAX_OFFSET = 1 << 62
+
+# How many buffers one writev takes (IOV_MAX); POSIX promises 16, Linux has 1024.
+_MAX_PARTS = os.sysconf("SC_IOV_MAX") if "SC_IOV_MAX" in os.sysconf_names else 16
+
+# Hard links that the filesystem does not have, or that it refuses on other people's files (fs.protected_hardlinks).
+_NO_HARD_LINK = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK})
+
+
+def posix_error(error: OSError, path: str) -> RecordFSError:
+    """Return the recordfs error for a failed system call on a path. Raise it ``from error``."""
+    if error.errno == errno.ELOOP:
+        return NotFoundError("a symbolic link that leads nowhere: it comes back to itself", path=path)
+    return error_from_os_error(error, path)
+
+
+class _Descriptor:
+    """A file descriptor that closes when the last one who uses it lets go.
+
+    A reader that is closed while another thread is inside ``pread`` must not free the number: the system would give
+    it to another file, and the thread would read that.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.number)
+
+
+class PosixRandomAccessFile(RandomAccessFile):
+    """A local file open for reading. Thread-safe without a lock, and usable in a forked child.
+
+    Args:
+        name: The full path as the caller gave it.
+        local: The same as the operating system takes it.
+    """
+
+    def __init__(self, name: str, local: str) -> None:
+        self._name = name
+        try:
+            # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+            number = os.open(local, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            self._descriptor: _Descriptor | None = _Descriptor(number)
+            mode = os.fstat(number).st_mode
+        except OSError as error:
+            raise posix_error(error, name) from error
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError("a directory cannot be read as a file", path=name)
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+            raise UnimplementedError("a pipe cannot be read at offsets; pass an open file object instead", path=name)
+
+    @property
+    def name(self) -> str:
+        """The full path that the file was opened by."""
+        return self._name
+
+    def _open_descriptor(self) -> _Descriptor:
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise ClosedFileError("the file has been closed", path=self._name)
+        return descriptor
+
+    def read(self, offset: int, n: int) -> bytes:
+        """Return up to ``n`` bytes from ``offset``; memory grows only with what the file holds."""
+        descriptor = self._open_descriptor()
+        if offset < 0 or n < 0:
+            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+        if offset > _MAX_OFFSET:
+            return b""
+        try:
+            first = n
+            if n > _TRUSTED_READ:
+                first = min(n, max(_TRUSTED_READ, os.fstat(descriptor.number).st_size - offset))
+            data = os.pread(descriptor.number, first, offset)
+            if len(data) == n or not data:
+                return data
+            return self._read_on(descriptor, data, offset, n)
+        except OSError as error:
+            raise posix_error(error, self._name) from error
+
+    def _read_on(self, descriptor: _Descriptor, data: bytes, offset: int, n: int) -> bytes:
+        """Go on behind ``data`` until ``n`` bytes are there or the file ends."""
+        parts = [data]
+        got = len(data)
+        while got < n:
+            more = os.pread(descriptor.number, min(n - got, _TRUSTED_READ), offset + got)
+            if not more:
+                break
+            parts.append(more)
+            got += len(more)
+        return data if len(parts) == 1 else b"".join(parts)
+
+    def read_into(self, offset: int, buffer: Buffer) -> int:
+        """Read straight into a writable buffer and return how many bytes were read."""
+        descriptor = self._open_descriptor()
+        if offset < 0:
+            raise InvalidArgumentError(f"offset has to be at least 0, found {offset}", path=self._name)
+        try:
+            return os.preadv(descriptor.number, [buffer], offset) if offset <= _MAX_OFFSET else 0
+        except OSError as error:
+            raise posix_error(error, self._name) from error
+        except BufferError:
+            writable_byte_view(buffer, self._name).release()  # raises what is wrong with the buffer
+            raise
+
+    def size(self) -> int:
+        """Return the size in bytes as it is now."""
+        try:
+            return os.fstat(self._open_descriptor().number).st_size
+        except OSError as error:
+            raise posix_error(error, self._name) from error
+
+    def close(self) -> None:
+        """Let go of the file; reads under way in other threads still end well."""
+        self._descriptor = None
+
+
+class PosixWritableFile(BufferedWritableFile):
+    """A local file open for writing at its end. Other writers' bytes are never cut off.
+
+    Args:
+        name: The full path as the caller gave it.
+        local: The file that is open, as the operating system takes it.
+        descriptor: Open for writing with O_APPEND; this object closes it.
+        atomic: As in WritableFile.
+    """
+
+    def __init__(self, name: str, local: str, descriptor: int, *, atomic: bool = False) -> None:
+        self._local = local
+        self._descriptor = descriptor
+        self._directory_synced = False
+        status = os.fstat(descriptor)
+        # A pipe or a terminal has no end that could be cut off.
+        self._regular = stat.S_ISREG(status.st_mode)
+        super().__init__(name, written=status.st_size if self._regular else 0, atomic=atomic)
+
+    def _write(self, parts: Sequence[Buffer], total: int) -> None:
+        try:
+            done = self._write_once(parts)
+            if done != total:
+                self._write_rest(parts, done)
+        except OSError as error:
+            raise posix_error(error, self._name) from error
+
+    def _write_once(self, parts: Sequence[Buffer]) -> int:
+        if len(parts) == 1:
+            return os.write(self._descriptor, parts[0])
+        return os.writev(self._descriptor, parts[:_MAX_PARTS])
+
+    def _write_rest(self, parts: Sequence[Buffer], done: int) -> None:
+        """Go on after the system took only ``done`` bytes."""
+        views = [memoryview(part) for part in parts]
+        try:
+            while views:
+                while views and done >= len(views[0]):
+                    done -= len(views.pop(0))
+                if views:
+                    views[0], whole = views[0][done:], views[0]
+                    whole.release()
+                    done = self._write_once(views)
+        finally:
+            for view in views:
+                view.release()
+
+    def _undo(self, attempted: int) -> None:
+        if not self._regular:
+            self._break("a write was cut short, and what is not a regular file cannot be set back")
+            return
+        try:
+            size = os.fstat(self._descriptor).st_size
+            if size > self._written + attempted:
+                self._break("a write was cut short, and another writer has appended behind it")
+            elif size > self._written:
+                os.ftruncate(self._descriptor, self._written)
+        except OSError as error:
+            raise posix_error(error, self._name) from error
+
+    def _make_durable(self) -> None:
+        if not self._regular:
+            return
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            # After a failed fsync Linux forgets which pages were not written: a second fsync would lie.
+            self._break(f"fsync failed ({error.strerror}), so bytes already written may be lost")
+            raise posix_error(error, self._name) from error
+        if not self.atomic:
+            self._sync_directory()
+
+    def _sync_directory(self) -> None:
+        if not self._directory_synced:
+            sync_directory_of(self._local, self._name)
+            self._directory_synced = True
+
+    def _publish(self) -> None:
+        """Everything written is visible already."""
+
+    def _release(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            os.close(descriptor)
+        except OSError as error:
+            raise posix_error(error, self._name) from error
+
+
+class AtomicPosixFile(PosixWritableFile):
+    """A local file that is written under a temporary name beside its target and renamed by ``close``.
+
+    Without ``sync`` before ``close`` no observer sees less than the whole file, but a power cut may still lose it;
+    with it the file and its directory are made durable.
+
+    Args:
+        name: The full path as the caller gave it.
+        target: The file to publish, as the operating system takes it.
+        exclusive: Publish only if nothing stands there.
+    """
+
+    def __init__(self, name: str, target: str, *, exclusive: bool) -> None:
+        # A link stays a link: what it points to is replaced.
+        self._target = target if exclusive else os.path.realpath(target)
+        self._exclusive = exclusive
+        self._durable = False
+        self._published = False
+        _check_can_become_file(name, self._target, exclusive=exclusive)
+        descriptor, temporary = make_temporary_beside(name, self._target)
+        super().__init__(name, temporary, descriptor, atomic=True)
+
+    def _make_durable(self) -> None:
+        super()._make_durable()
+        self._durable = True
+
+    def _publish(self) -> None:
+        if self._published:
+            return
+        if self._durable:
+            super()._make_durable()
+        try:
+            if self._exclusive:
+                move_without_overwriting(self._local, self._target)
+            else:
+                os.replace(self._local, self._target)
+        except OSError as error:
+            raise posix_error(error, self._name) from error
+        self._published = True
+        if self._durable:
+            sync_directory_of(self._target, self._name)
+
+    def _release(self) -> None:
+        try:
+            if not self._published:
+                os.unlink(self._local)
+        except FileNotFoundError:
+            pass  # somebody cleaned up; it was to vanish anyway
+        except OSError as error:
+            raise posix_error(error, self._name) from error
+        finally:
+            super()._release()
+
+
+def _check_can_become_file(name: str, target: str, *, exclusive: bool) -> None:
+    """Raise early what publishing at ``target`` would raise in the end."""
+    try:
+        status = os.lstat(target)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise posix_error(error, name) from error
+    if exclusive:
+        raise AlreadyExistsError("a file or directory is there already", path=name)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError("a directory stands where the file is to be written", path=name)
+    if not stat.S_ISREG(status.st_mode):
+        raise FailedPreconditionError("only a regular file can be replaced atomically", path=name)
+
+
+def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: bool = True) -> tuple[int, str]:
+    """Make an empty file in the directory of ``target``, with the permissions of what it will replace.
+
+    Args:
+        name: The path that the caller knows, for errors.
+        target: The file that the temporary one will become.
+        mode: Permission bits where the target is new; the process's umask is taken off.
+        append: Open with O_APPEND, which ``copy_file_range`` refuses.
+
+    Returns:
+        A descriptor open for writing, and the temporary name.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | (os.O_APPEND if append else 0)
+    directory = os.path.dirname(target)
+    while True:
+        temporary = os.path.join(directory, TEMPORARY_PREFIX + os.urandom(8).hex())
+        try:
+            descriptor = os.open(temporary, flags, mode)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise posix_error(error, name) from error
+        break
+    try:
+        os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
+    except FileNotFoundError:
+        pass  # a new file: the mode it was made with stands
+    except OSError as error:
+        os.close(descriptor)
+        os.unlink(temporary)
+        raise posix_error(error, name) from error
+    return descriptor, temporary
+
+
+def move_without_overwriting(source: str, target: str) -> None:
+    """Rename a file or a symbolic link to a name that is free, in a way that only one of several can win.
+
+    Raises:
+        OSError: FileExistsError where something stands at the target, and what the system calls raise.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINK:
+            raise
+    else:
+        os.unlink(source)
+        return
+    # Without hard links an empty file holds the place: whoever makes it has won, and readers see it for a moment.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+    try:
+        os.rename(source, target)
+    except BaseException:
+        os.unlink(target)
+        raise
+
+
+def sync_directory_of(local: str, name: str) -> None:
+    """Make the directory entry of a file survive a power cut."""
+    try:
+        descriptor = os.open(os.path.dirname(local) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            # Some network and FUSE filesystems have no fsync for directories; they write entries at once.
+            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise posix_error(error, name) from error

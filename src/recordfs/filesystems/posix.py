@@ -1,0 +1,299 @@
+"""The local filesystem: plain paths and ``file://``.
+
+Paths are cleaned by text alone before the operating system sees them (``a/../b`` is ``b`` whether or not ``a`` exists,
+a trailing slash is dropped), as TensorFlow cleans them. ``file://host/p`` and ``/p`` are the same file: the host is
+ignored.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from recordfs.errors import (
+    AlreadyExistsError,
+    DirectoryNotEmptyError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    IsADirectoryError,
+    UnimplementedError,
+)
+from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
+from recordfs.filesystems._posix_files import (
+    AtomicPosixFile,
+    PosixRandomAccessFile,
+    PosixWritableFile,
+    make_temporary_beside,
+    move_without_overwriting,
+    posix_error,
+)
+from recordfs.paths import clean_path, parse_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recordfs._core import ReadOnlyMemoryRegion
+    from recordfs.filesystem import RandomAccessFile, WritableFile
+
+__all__ = ["PosixFileSystem"]
+
+_CAPABILITIES = Capabilities(server_side_copy=True)
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+# Why copy_file_range may refuse two files between which an ordinary copy works.
+_NO_COPY_FILE_RANGE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
+
+_COPY_CHUNK = 1 << 20
+
+
+class PosixFileSystem(FileSystem):
+    """Files of the operating system. Takes no options, keeps no state, and may be used from any thread and process.
+
+    New files and directories get the permissions 0666 and 0777 less the process's umask.
+    """
+
+    def capabilities(self, path: str) -> Capabilities:
+        """Return that everything can be done."""
+        return _CAPABILITIES
+
+    def new_random_access_file(self, path: str) -> RandomAccessFile:
+        """Open a file for reading with ``pread``; a pipe raises UnimplementedError."""
+        return PosixRandomAccessFile(path, _local(path))
+
+    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
+        """Make or empty a file at once, or, if ``atomic``, write beside it under a temporary name."""
+        local = _local(path)
+        if atomic:
+            return AtomicPosixFile(path, local, exclusive=exclusive)
+        return _open_writer(path, local, _CREATE | (os.O_EXCL if exclusive else os.O_TRUNC))
+
+    def new_appendable_file(self, path: str) -> WritableFile:
+        """Open a file for writing behind its end; make it if it is missing."""
+        return _open_writer(path, _local(path), _CREATE)
+
+    def new_read_only_memory_region_from_file(self, path: str) -> ReadOnlyMemoryRegion:
+        """Map a file into memory."""
+        from recordfs._core import ReadOnlyMemoryRegion  # the native module is loaded when first needed
+
+        with PosixRandomAccessFile(path, _local(path)) as file:  # its errors are the contract's
+            return ReadOnlyMemoryRegion(file.read(0, file.size()))
+
+    def stat(self, path: str) -> FileStatistics:
+        """Return size, time and kind, following symbolic links."""
+        try:
+            status = os.stat(_local(path))
+        except OSError as error:
+            raise posix_error(error, path) from error
+        if stat.S_ISDIR(status.st_mode):
+            return FileStatistics(0, status.st_mtime_ns, True)
+        return FileStatistics(status.st_size, status.st_mtime_ns, False)
+
+    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
+        """Iterate over a directory's children; sizes and times would cost a system call each and are left out."""
+        try:
+            with os.scandir(_local(path)) as entries:
+                for entry in entries:
+                    is_link = entry.is_symlink()
+                    yield DirectoryEntry(
+                        entry.name, _leads_to_directory(entry) if is_link else entry.is_dir(), None, None, is_link
+                    )
+        except OSError as error:
+            raise posix_error(error, path) from error
+
+    def create_dir(self, path: str) -> None:
+        """Make one directory."""
+        try:
+            os.mkdir(_local(path))
+        except OSError as error:
+            raise posix_error(error, path) from error
+
+    def delete_file(self, path: str) -> None:
+        """Unlink a file or a symbolic link."""
+        local = _local(path)
+        try:
+            os.unlink(local)
+        except OSError as error:
+            if error.errno == errno.EPERM and _is_real_directory(local):  # what POSIX says where Linux says EISDIR
+                raise IsADirectoryError("a directory cannot be deleted as a file", path=path) from error
+            raise posix_error(error, path) from error
+
+    def delete_dir(self, path: str) -> None:
+        """Remove an empty directory."""
+        try:
+            os.rmdir(_local(path))
+        except OSError as error:
+            if error.errno == errno.EEXIST:  # POSIX allows it in place of ENOTEMPTY
+                raise DirectoryNotEmptyError("the directory is not empty", path=path) from error
+            raise posix_error(error, path) from error
+
+    def delete_recursively(self, path: str) -> None:
+        """Delete a tree; of a symbolic link only the link itself."""
+        if os.path.islink(_local(path)):
+            self.delete_file(path)
+        else:
+            super().delete_recursively(path)
+
+    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Rename in one step; between two names (hard links) of one file the system does nothing.
+
+        A symbolic link is renamed itself. Another device is UnimplementedError.
+        """
+        local_source, local_target = _local(source), _local(target)
+        try:
+            if overwrite:
+                os.rename(local_source, local_target)
+            else:
+                _rename_without_overwriting(local_source, local_target)
+        except OSError as error:
+            if error.errno == errno.EEXIST:
+                if overwrite:  # POSIX allows it in place of ENOTEMPTY
+                    raise DirectoryNotEmptyError("the target is a directory with children", path=target) from error
+                raise AlreadyExistsError("the target exists and overwrite is False", path=target) from error
+            if error.errno == errno.EINVAL:
+                raise InvalidArgumentError(
+                    f"a directory cannot be moved into itself ({target})", path=source
+                ) from error
+            if error.errno == errno.EXDEV:
+                raise UnimplementedError(
+                    f"{target} is on another device; copy it and delete this", path=source
+                ) from error
+            at_target = error.errno in (errno.EISDIR, errno.ENOTEMPTY) or os.path.lexists(local_source)
+            raise posix_error(error, target if at_target else source) from error
+
+    def truncate_file(self, path: str, length: int) -> None:
+        """Cut a file down to its first ``length`` bytes."""
+        if length < 0:
+            raise InvalidArgumentError(f"a length has to be at least 0, found {length}", path=path)
+        try:
+            descriptor = os.open(_local(path), os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                size = os.fstat(descriptor).st_size
+                if length > size:
+                    raise InvalidArgumentError(f"cannot cut {size} bytes down to {length}", path=path)
+                os.ftruncate(descriptor, length)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise posix_error(error, path) from error
+
+    def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Copy inside the kernel where it can; the target appears whole, and is not made durable.
+
+        A new target gets the source's permission bits less the umask, an old one keeps its own. A link at the target
+        stays, and what it points to is replaced.
+        """
+        local_target = _local(target)
+        if not overwrite and os.path.lexists(local_target):
+            raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
+        try:
+            reader = os.open(_local(source), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise posix_error(error, source) from error
+        try:
+            _copy_open_file(reader, source, local_target, target, overwrite=overwrite)
+        finally:
+            os.close(reader)
+
+
+def _local(path: str) -> str:
+    """Return a path as the operating system takes it."""
+    if "://" in path:
+        return clean_path(parse_path(path).path)
+    return clean_path(path)
+
+
+def _is_real_directory(local: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(local).st_mode)
+    except OSError:
+        return False
+
+
+def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a symbolic link points to a directory; not if it leads nowhere or may not be followed."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _open_writer(path: str, local: str, flags: int) -> PosixWritableFile:
+    try:
+        descriptor = os.open(local, flags, 0o666)
+    except OSError as error:
+        raise posix_error(error, path) from error
+    return PosixWritableFile(path, local, descriptor)
+
+
+def _rename_without_overwriting(source: str, target: str) -> None:
+    """Rename where nothing may stand at the target, so that one of several wins."""
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    if not _is_real_directory(source):
+        move_without_overwriting(source, target)
+        return
+    if os.path.realpath(target).startswith(os.path.realpath(source) + os.sep):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    # Making the directory decides who wins; a rename may then replace it, because it is empty.
+    os.mkdir(target)
+    try:
+        os.rename(source, target)
+    except BaseException:
+        os.rmdir(target)
+        raise
+
+
+def _copy_open_file(reader: int, source: str, local_target: str, target: str, *, overwrite: bool) -> None:
+    """Copy the file behind a descriptor to a target that is replaced as a whole."""
+    status = os.fstat(reader)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError("a copy takes files, and this is a directory", path=source)
+    try:
+        standing = os.stat(local_target)
+    except FileNotFoundError:
+        standing = None
+    except OSError as error:
+        raise posix_error(error, target) from error
+    if standing is not None:
+        if stat.S_ISDIR(standing.st_mode):
+            raise IsADirectoryError("a copy takes files, and this is a directory", path=target)
+        if os.path.samestat(status, standing):
+            return
+        if not stat.S_ISREG(standing.st_mode):
+            raise FailedPreconditionError("only a regular file can be replaced by a copy", path=target)
+    resolved = os.path.realpath(local_target)
+    writer, temporary = make_temporary_beside(target, resolved, mode=status.st_mode & 0o777, append=False)
+    try:
+        try:
+            _copy_bytes(reader, writer)
+        finally:
+            os.close(writer)
+        if overwrite:
+            os.replace(temporary, resolved)
+        else:
+            move_without_overwriting(temporary, resolved)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise posix_error(error, target) from error
+        raise
+
+
+def _copy_bytes(reader: int, writer: int) -> None:
+    """Copy everything from one descriptor's position to another's, inside the kernel as far as it will."""
+    if hasattr(os, "copy_file_range"):
+        try:
+            while os.copy_file_range(reader, writer, 1 << 30):
+                pass
+        except OSError as error:
+            if error.errno not in _NO_COPY_FILE_RANGE:
+                raise
+    # Files of /proc and some network filesystems give nothing above; what is left is read here.
+    while chunk := os.read(reader, _COPY_CHUNK):
+        with memoryview(chunk) as view:
+            done = 0
+            while done < len(chunk):
+                done += os.write(writer, view[done:])
