@@ -1,0 +1,153 @@
+"""The commands for files, on the local filesystem."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.command_line import Recordfs
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory ``d`` with files, a hidden one, a directory and a link that leads nowhere; the current directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    (tmp_path / "d" / "b.txt").write_bytes(b"bravo")
+    (tmp_path / "d" / "a.txt").write_bytes(b"alpha!")
+    (tmp_path / "d" / ".hidden").write_bytes(b"")
+    (tmp_path / "d" / "sub" / "c.bin").write_bytes(bytes(range(256)))
+    (tmp_path / "d" / "dangling").symlink_to("nowhere")
+    for path in ("d/a.txt", "d/b.txt", "d/.hidden", "d/sub/c.bin"):
+        os.utime(tmp_path / path, (1_700_000_000, 1_700_000_000))
+    return tmp_path
+
+
+def test_ls_lists_by_name_and_marks_directories(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("ls", "d") == (0, ".hidden\na.txt\nb.txt\ndangling\nsub/\n", "")
+    assert recordfs("ls") == (0, "d/\n", "")
+
+
+def test_ls_of_a_file_and_of_a_directory_itself(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("ls", "d/a.txt") == (0, "d/a.txt\n", "")
+    assert recordfs("ls", "-d", "d") == (0, "d/\n", "")
+
+
+def test_ls_recursive_and_several(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("ls", "-R", "d").out.splitlines()[-2:] == ["sub/", "sub/c.bin"]
+    assert recordfs("ls", "d/sub", "d/a.txt").out == "d/sub/c.bin\nd/a.txt\n"
+
+
+def test_ls_long_is_tab_separated_for_programs(tree: Path, recordfs: Recordfs) -> None:
+    lines = recordfs("ls", "-l", "d").out.splitlines()
+    assert lines[1] == "6\t2023-11-14 22:13:20Z\ta.txt"
+    assert lines[3] == "0\t-\tdangling"
+    assert lines[4].startswith("-\t")
+
+
+def test_ls_json_is_an_object_a_line(tree: Path, recordfs: Recordfs) -> None:
+    rows = [json.loads(line) for line in recordfs("ls", "-R", "--json", "d").out.splitlines()]
+    by_path = {row["path"]: row for row in rows}
+    assert by_path["d/a.txt"] == {
+        "path": "d/a.txt",
+        "length": 6,
+        "mtime_nsec": 1_700_000_000_000_000_000,
+        "is_directory": False,
+    }
+    assert by_path["d/sub"]["is_directory"] is True
+    assert by_path["d/sub/c.bin"]["length"] == 256
+
+
+def test_patterns_match_and_one_without_a_match_is_an_error(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("ls", "d/*.txt").out == "d/a.txt\nd/b.txt\n"
+    assert recordfs("ls", "d/*.gif", "d/sub") == (
+        1,
+        "d/sub/c.bin\n",
+        "recordfs: d/*.gif: nothing matches this pattern\n",
+    )
+
+
+def test_a_name_with_wildcards_that_exists_means_itself(tree: Path, recordfs: Recordfs) -> None:
+    (tree / "d" / "[ab].txt").write_bytes(b"itself")
+    assert recordfs("cat", "d/[ab].txt").out == "itself"
+
+
+def test_stat(tree: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("stat", "d/a.txt", "d")
+    assert ran.status == 0
+    assert ran.out.splitlines()[:5] == [
+        "path:     d/a.txt",
+        "kind:     file",
+        "size:     6 bytes",
+        "modified: 2023-11-14 22:13:20Z",
+        "path:     d",
+    ]
+    assert json.loads(recordfs("stat", "--json", "d/sub/c.bin").out)["length"] == 256
+
+
+def test_stat_goes_on_after_what_is_missing(tree: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("stat", "--json", "missing", "d/a.txt")
+    assert ran.status == 1
+    assert json.loads(ran.out)["path"] == "d/a.txt"
+    assert ran.err.startswith("recordfs: missing: ")
+    assert ran.err.count("\n") == 1
+
+
+def test_cat_joins_files_byte_for_byte(tree: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "recordfs.cli", "cat", "d/sub/c.bin", "d/*.txt"], capture_output=True, check=True
+    )
+    assert done.stdout == bytes(range(256)) + b"alpha!bravo"
+
+
+def test_cat_of_a_directory_is_an_error(tree: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("cat", "d")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("recordfs: d: ")
+
+
+def test_cat_ends_quietly_when_its_reader_goes_away(tree: Path) -> None:
+    (tree / "big").write_bytes(bytes(8 << 20))
+    command = f"{sys.executable} -m recordfs.cli cat big | head -c 1 > taken; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("141\n", "")
+    assert (tree / "taken").read_bytes() == b"\0"
+
+
+def test_rm_deletes_files_but_directories_only_when_told(tree: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("rm", "d", "d/a.txt")
+    assert ran.status == 1
+    assert ran.err == "recordfs: d: this is a directory; -r deletes directories\n"
+    assert not (tree / "d" / "a.txt").exists()
+    assert recordfs("rm", "-r", "d") == (0, "", "")
+    assert not (tree / "d").exists()
+
+
+def test_rm_deletes_a_link_never_what_it_points_to(tree: Path, recordfs: Recordfs) -> None:
+    (tree / "link").symlink_to("d")
+    assert recordfs("rm", "-r", "link").status == 0
+    assert not (tree / "link").is_symlink()
+    assert (tree / "d" / "a.txt").exists()
+
+
+def test_rm_of_what_is_missing_fails_unless_forced(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("rm", "missing").status == 1
+    assert recordfs("rm", "miss*").status == 1
+    assert recordfs("rm", "-f", "missing", "miss*") == (0, "", "")
+
+
+def test_mkdir(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("mkdir", "new") == (0, "", "")
+    assert recordfs("mkdir", "new").status == 1
+    assert recordfs("mkdir", "x/y").status == 1
+    assert recordfs("mkdir", "-p", "x/y", "x/y", "new") == (0, "", "")
+    assert (tree / "x" / "y").is_dir()
+
+
+def test_names_that_are_no_utf8_come_out_as_they_are_on_disk(tree: Path) -> None:
+    (tree / os.fsdecode(b"odd\xff")).write_bytes(b"x")
+    done = subprocess.run([sys.executable, "-m", "recordfs.cli", "ls"], capture_output=True, check=True)
+    assert done.stdout == b"d/\nodd\xff\n"
