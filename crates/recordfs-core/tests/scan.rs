@@ -40,8 +40,10 @@ fn scan(stream: &[u8], end_known: bool) -> Vec<Found> {
     found
 }
 
+type Pairs = Vec<(u64, u64)>;
+
 /// `(offset, length)` of the records, `(offset, end)` of what is lost.
-fn summary(found: &[Found]) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+fn summary(found: &[Found]) -> (Pairs, Pairs) {
     let mut records = Vec::new();
     let mut lost = Vec::new();
     for event in found {

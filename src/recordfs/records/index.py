@@ -1,0 +1,237 @@
+"""Index files: where each record of a plain record file lies.
+
+One line a record, ``offset size`` in decimal: where its header begins, and its bytes with header and footer. This is
+what DALI's ``tfrecord2idx`` and the ``tfrecord`` package write and read.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from recordfs._core import RecordScanner
+from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
+from recordfs.paths import path_to_str
+from recordfs.records.compression import detect_compression
+from recordfs.records.scanning import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
+from recordfs.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from recordfs.filesystem import FileSystem, RandomAccessFile
+    from recordfs.paths import PathInput
+
+__all__ = ["INDEX_SUFFIX", "RecordIndex", "build_index", "default_index_path", "is_index_fresh", "read_index"]
+
+INDEX_SUFFIX = ".idx"
+
+_RECORD_OVERHEAD = 16
+"""Bytes that a record has beyond its payload: a header of 12 and a footer of 4."""
+
+_LONGEST_LINE = 42
+"""Two numbers below 2^64, a space and a line end."""
+
+_READ_SIZE = 1 << 20
+
+
+def default_index_path(path: PathInput) -> str:
+    """Return where the index of a record file is kept unless the caller says otherwise: ``<path>.idx``."""
+    return path_to_str(path) + INDEX_SUFFIX
+
+
+class RecordIndex:
+    """Where the records of one file lie, in the file's order. Read-only; safe to use from many threads.
+
+    ``len(index)`` is the number of records, ``index[i]`` the ``(offset, size)`` of one, in bytes.
+    """
+
+    __slots__ = ("_offsets", "_sizes")
+
+    def __init__(self, offsets: array[int], sizes: array[int]) -> None:
+        self._offsets = offsets
+        self._sizes = sizes
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def __getitem__(self, position: int) -> tuple[int, int]:
+        return self._offsets[position], self._sizes[position]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self._offsets, self._sizes, strict=True)
+
+    @property
+    def end(self) -> int:
+        """Where the last record ends; 0 without records."""
+        return self._offsets[-1] + self._sizes[-1] if self._offsets else 0
+
+
+def build_index(
+    path: PathInput,
+    index_path: PathInput | None = None,
+    *,
+    verify_checksums: bool = False,
+    max_record_size: int = DEFAULT_MAX_RECORD_SIZE,
+    progress: Callable[[int], object] | None = None,
+    file_system: FileSystem | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> int:
+    """Write the index of a plain record file and return the number of records.
+
+    The index appears whole or not at all where its filesystem has atomic writes. Memory does not depend on the file.
+
+    Args:
+        path: The record file.
+        index_path: Where the index goes; ``<path>.idx`` if None.
+        verify_checksums: Whether to check payloads on the way; lengths always are.
+        max_record_size: Payloads that claim more bytes than this are corrupt.
+        progress: Called now and then with the offset reached in the file.
+        file_system: The filesystem of both paths, instead of the registered ones.
+        options: For the registered filesystem.
+
+    Raises:
+        InvalidArgumentError: The file is compressed: its records have no place in the file that one could jump to.
+        TruncatedRecordError, CorruptRecordError: The file is broken; no new index is published.
+        NotFoundError and others: As opening either file.
+    """
+    store, name = resolve(path, file_system=file_system, options=options)
+    target = default_index_path(name) if index_path is None else index_path
+    index_store, index_name = resolve(target, file_system=file_system, options=options)
+    with store.new_random_access_file(name) as file:
+        compression = detect_compression(file)
+        if compression:
+            raise InvalidArgumentError(f"a {compression} file cannot have an index; write it uncompressed", path=name)
+        size = file.size()
+        scanner = RecordScanner(
+            end=size, verify_checksums=verify_checksums, max_record_size=max_record_size, index=True
+        )
+        atomic = index_store.capabilities(index_name).atomic_write
+        with index_store.new_writable_file(index_name, atomic=atomic) as index_file:
+
+            def write_lines(offset: int) -> None:
+                if lines := scanner.take_index():
+                    index_file.append(lines)
+                if progress is not None:
+                    progress(offset)
+
+            scan_file(file, scanner, end=size, progress=write_lines)
+            fault = scanner.fault
+            if fault is not None:
+                raise fault_error(fault, name)
+    return scanner.records
+
+
+def read_index(
+    index_path: PathInput,
+    *,
+    file_system: FileSystem | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> RecordIndex:
+    """Read an index file, made by recordfs, DALI or the ``tfrecord`` package.
+
+    Takes 16 bytes of memory a record.
+
+    Raises:
+        DataLossError: A line is not two numbers, or the records are out of order or overlap; ``offset`` is that of the
+            block of lines concerned.
+        NotFoundError and others: As opening the file.
+    """
+    store, name = resolve(index_path, file_system=file_system, options=options)
+    offsets, sizes = array("Q"), array("Q")
+    with store.new_random_access_file(name) as file:
+        for block_offset, block in _blocks_of_lines(file):
+            numbers = _numbers(block, name, block_offset)
+            offsets.extend(numbers[0::2])
+            sizes.extend(numbers[1::2])
+    end = 0
+    for line, (offset, size) in enumerate(zip(offsets, sizes, strict=True), start=1):
+        if offset < end or size < _RECORD_OVERHEAD:
+            raise DataLossError(
+                f"line {line} of the index gives a record of {size} bytes at {offset}; records have at least "
+                f"{_RECORD_OVERHEAD} bytes, and the one before ends at {end}. Make the index anew",
+                path=name,
+            )
+        end = offset + size
+    return RecordIndex(offsets, sizes)
+
+
+def is_index_fresh(
+    path: PathInput,
+    index_path: PathInput | None = None,
+    *,
+    file_system: FileSystem | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> bool:
+    """Tell whether an index is there, was written after its record file, and ends where that ends.
+
+    Reads the index's last line only. A missing or malformed index is not fresh.
+
+    Raises:
+        NotFoundError and others: As ``FileSystem.stat`` of the record file.
+    """
+    store, name = resolve(path, file_system=file_system, options=options)
+    target = default_index_path(name) if index_path is None else index_path
+    index_store, index_name = resolve(target, file_system=file_system, options=options)
+    statistics = store.stat(name)
+    try:
+        index_statistics = index_store.stat(index_name)
+        last = last_entry(index_store, index_name)
+    except NotFoundError:
+        return False
+    # A store that keeps no times says 0; then the sizes alone decide.
+    if statistics.mtime_nsec and 0 < index_statistics.mtime_nsec < statistics.mtime_nsec:
+        return False
+    if last is None:
+        return index_statistics.length == statistics.length == 0
+    return sum(last) == statistics.length
+
+
+def last_entry(store: FileSystem, index_name: str) -> tuple[int, int] | None:
+    """Return the last ``(offset, size)`` of an index; None if it is empty or its last line is no entry.
+
+    Raises:
+        As ``FileSystem.new_random_access_file``.
+    """
+    with store.new_random_access_file(index_name) as file:
+        size = file.size()
+        tail = file.read(max(0, size - 2 * _LONGEST_LINE), 2 * _LONGEST_LINE)
+    lines = tail.splitlines()
+    # A line without its end may have been cut off inside a number.
+    if not lines or not tail.endswith(b"\n"):
+        return None
+    fields = lines[-1].split()
+    if len(fields) != 2 or not all(field.isdigit() for field in fields):
+        return None
+    return int(fields[0]), int(fields[1])
+
+
+def _blocks_of_lines(file: RandomAccessFile) -> Iterator[tuple[int, bytes]]:
+    """Yield a file as blocks of whole lines, each with its offset; the last line may lack its end."""
+    offset = 0
+    rest = b""
+    while chunk := file.read(offset + len(rest), _READ_SIZE):
+        block = rest + chunk
+        cut = block.rfind(b"\n") + 1
+        if not cut and len(block) > _LONGEST_LINE:
+            raise DataLossError("this is no index file: a line of it is too long", path=file.name, offset=offset)
+        if cut:
+            yield offset, block[:cut]
+        offset += cut
+        rest = block[cut:]
+    if rest:
+        yield offset, rest
+
+
+def _numbers(block: bytes, path: str, offset: int) -> array[int]:
+    """Parse lines of two numbers each."""
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    try:
+        numbers = array("Q", map(int, block.split()))
+    except (ValueError, OverflowError) as error:
+        raise DataLossError(f"an index holds lines of two numbers, found: {error}", path=path, offset=offset) from None
+    if len(numbers) != 2 * lines:
+        raise DataLossError(
+            f"an index holds two numbers a line, found {len(numbers)} in {lines} lines", path=path, offset=offset
+        )
+    return numbers

@@ -1,0 +1,214 @@
+"""Finding the end of what is sound in a record file, and cutting off what a dead writer left behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from recordfs._core import RecordScanner
+from recordfs.errors import (
+    AbortedError,
+    CorruptRecordError,
+    DataLossError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    TruncatedRecordError,
+    UnimplementedError,
+)
+from recordfs.records.compression import detect_compression
+from recordfs.records.index import default_index_path, last_entry
+from recordfs.records.scanning import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
+from recordfs.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recordfs.filesystem import FileSystem, RandomAccessFile
+    from recordfs.paths import PathInput
+
+__all__ = ["TAIL_SIZE", "TailCheck", "check_tail", "repair_tail"]
+
+TAIL_SIZE = 16 << 20
+"""As many of the last bytes of a remote file are looked at, unless ``check="full"``."""
+
+
+class TailCheck(NamedTuple):
+    """How a record file ends.
+
+    Attributes:
+        path: The file.
+        compression: ``""``, ``"GZIP"`` or ``"ZLIB"``.
+        file_size: Its size in bytes.
+        sound_end: Where the last sound record ends, in bytes of the uncompressed stream; ``file_size`` for a sound
+            plain file.
+        error: What is wrong behind that, or None.
+        torn: Whether what is wrong is a torn tail: no sound record stands behind the break, so that cutting the file at
+            ``sound_end`` loses nothing that could be read. Always False for a compressed file.
+    """
+
+    path: str
+    compression: str
+    file_size: int
+    sound_end: int
+    error: DataLossError | None
+    torn: bool
+
+
+def check_tail(
+    path: PathInput,
+    *,
+    check: Literal["auto", "full"] = "auto",
+    file_system: FileSystem | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> TailCheck:
+    """Find out whether a record file ends behind a whole record.
+
+    ``"auto"`` goes from header to header: from the last record of the index beside the file (``<path>.idx``) if that
+    record is there, else from the file's beginning. A remote file of more than 16 MiB without such an index is not read
+    as a whole: its last 16 MiB have to end with sound records, found by searching. ``"full"`` always begins at the
+    beginning. Of all payloads only the last one is checked. A compressed file is always read as a whole.
+
+    Raises:
+        FailedPreconditionError: The last 16 MiB of a remote file do not end with a sound record; ``check="full"`` tells
+            more.
+        NotFoundError and others: As ``FileSystem.new_random_access_file``.
+    """
+    if check not in ("auto", "full"):
+        raise InvalidArgumentError(f'check is "auto" or "full", found {check!r}')
+    store, name = resolve(path, file_system=file_system, options=options)
+    with store.new_random_access_file(name) as file:
+        size = file.size()
+        compression = detect_compression(file)
+        if compression:
+            return _check_compressed(file, size, compression)
+        start = 0
+        if check == "auto":
+            indexed = _last_indexed_record(store, file, size)
+            if indexed is not None:
+                start = indexed
+            elif size > TAIL_SIZE and not store.capabilities(name).memory_region:
+                # Where stored bytes cannot be mapped, they are far away.
+                return _check_last_bytes(file, size)
+        return _check_from(file, size, start)
+
+
+def repair_tail(
+    path: PathInput,
+    *,
+    check: Literal["auto", "full"] = "auto",
+    file_system: FileSystem | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> int:
+    """Cut a torn tail off a plain record file and return how many bytes that took; 0 if the file is sound.
+
+    Nobody may be writing to the file.
+
+    Raises:
+        CorruptRecordError: The break is no torn tail: sound records stand behind it, or there is no sound record at
+            all. Nothing is cut. ``RecordReader(on_error="skip")`` reads what can be read.
+        AbortedError: The file changed its size meanwhile, so somebody is writing to it.
+        UnimplementedError: The filesystem cannot truncate files, or the file is compressed and broken.
+        FailedPreconditionError, NotFoundError and others: As ``check_tail``.
+    """
+    store, name = resolve(path, file_system=file_system, options=options)
+    tail = check_tail(name, check=check, file_system=store)
+    if tail.error is None:
+        return 0
+    if tail.compression:
+        raise UnimplementedError(
+            f"a {tail.compression} file cannot be cut at a record; write its records to a new file with "
+            f'RecordReader(on_error="stop"). What is wrong: {tail.error.message}',
+            path=name,
+        ) from tail.error
+    if not tail.torn:
+        raise tail.error
+    if store.get_file_size(name) != tail.file_size:
+        raise AbortedError("the file changed its size while its tail was checked: somebody is writing to it", path=name)
+    store.truncate_file(name, tail.sound_end)
+    return tail.file_size - tail.sound_end
+
+
+def _scan(file: RandomAccessFile, start: int, end: int, *, verify: bool = False, resync: bool = False) -> RecordScanner:
+    """Scan a part of a plain file that begins with a record, or anywhere with ``resync``."""
+    scanner = RecordScanner(
+        offset=start, end=end, verify_checksums=verify, max_record_size=DEFAULT_MAX_RECORD_SIZE, resync=resync
+    )
+    scan_file(file, scanner, offset=start, end=end)
+    return scanner
+
+
+def _check_from(file: RandomAccessFile, size: int, start: int) -> TailCheck:
+    """Go from header to header and check the last payload."""
+    scanner = _scan(file, start, size)
+    fault = scanner.fault
+    last = scanner.last_offset
+    if fault is None and last is not None:
+        fault = _scan(file, last, size, verify=True).fault
+    if fault is None:
+        return TailCheck(file.name, "", size, size, None, torn=False)
+    return _judge_break(file, size, fault_error(fault, file.name))
+
+
+def _judge_break(file: RandomAccessFile, size: int, error: DataLossError) -> TailCheck:
+    """Tell a torn tail from damage in the middle."""
+    break_offset = error.offset or 0
+    behind = _scan(file, break_offset, size, verify=True, resync=True)
+    if isinstance(error, TruncatedRecordError):
+        # The length is sound, so what looks like a record behind it is payload, unless a row of them reaches the end.
+        torn = behind.records == 0 or behind.sound_end != size
+    else:
+        torn = behind.records == 0
+    if not torn:
+        error = CorruptRecordError(
+            f"{error.message}; sound records stand behind it, so it is no torn tail and is not cut off",
+            path=file.name,
+            offset=break_offset,
+        )
+    elif break_offset == 0 and not isinstance(error, TruncatedRecordError):
+        torn = False
+        error = CorruptRecordError(
+            f"{error.message}; there is no sound record in it: is this a record file?", path=file.name, offset=0
+        )
+    return TailCheck(file.name, "", size, break_offset, error, torn)
+
+
+def _last_indexed_record(store: FileSystem, file: RandomAccessFile, size: int) -> int | None:
+    """Return where the last record of the index beside a file begins, if a sound record is there."""
+    try:
+        entry = last_entry(store, default_index_path(file.name))
+    except NotFoundError:
+        return None
+    if entry is None or sum(entry) > size:
+        return None
+    offset, record_size = entry
+    scanner = _scan(file, offset, offset + record_size, verify=True)
+    return offset if scanner.fault is None and scanner.records == 1 else None
+
+
+def _check_last_bytes(file: RandomAccessFile, size: int) -> TailCheck:
+    """Search the last bytes for sound records, which have to reach the end."""
+    scanner = _scan(file, size - TAIL_SIZE, size, verify=True, resync=True)
+    if scanner.records == 0 or scanner.sound_end != size:
+        raise FailedPreconditionError(
+            f"the last {TAIL_SIZE >> 20} MiB of this remote file do not end with a sound record; check it as a whole "
+            f'with check="full"',
+            path=file.name,
+        )
+    return TailCheck(file.name, "", size, size, None, torn=False)
+
+
+def _check_compressed(file: RandomAccessFile, size: int, compression: str) -> TailCheck:
+    """Read a compressed file as a whole: only so can its end be known."""
+    scanner = RecordScanner(verify_checksums=False, compression=compression)
+    scan_file(file, scanner, end=size)
+    fault = scanner.fault
+    error: DataLossError | None = None
+    if fault is not None:
+        error = fault_error(fault, file.name)
+    elif scanner.unfinished_stream:
+        error = DataLossError(
+            "the compressed stream has no trailer: its writer is at work or died",
+            path=file.name,
+            offset=scanner.sound_end,
+        )
+    return TailCheck(file.name, compression, size, scanner.sound_end, error, torn=False)

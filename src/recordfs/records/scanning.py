@@ -1,0 +1,90 @@
+"""Reading a file through the native scanner: the one loop that verifying, counting, indexing and repairing share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recordfs import errors
+from recordfs.errors import InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recordfs._core import RecordScanner
+    from recordfs.errors import DataLossError
+    from recordfs.filesystem import RandomAccessFile
+
+__all__ = ["DEFAULT_MAX_RECORD_SIZE", "fault_error", "scan_file"]
+
+DEFAULT_MAX_RECORD_SIZE = 2**31
+"""Payloads that claim more bytes than this are corrupt unless the caller knows better."""
+
+CHUNK = 256 * 1024
+"""Bytes a read: a call into Python does not count any more, and the bytes are still in the processor's cache."""
+
+
+def scan_file(
+    file: RandomAccessFile,
+    scanner: RecordScanner,
+    *,
+    offset: int = 0,
+    end: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> bool:
+    """Feed a file to a scanner.
+
+    Args:
+        file: What to read.
+        scanner: Takes the bytes. It has to have been made for the same ``offset`` (of a plain file).
+        offset: Where in the file to begin.
+        end: Where to stop; without it, where the file ends.
+        progress: Called with the offset reached after every 256 KiB or so.
+
+    Returns:
+        False if a fault has ended the scan; ``scanner.fault`` says which.
+
+    Raises:
+        InternalError: The file's ``read_into`` returned what it cannot.
+        Whatever reading raises.
+    """
+    buffer = bytearray(CHUNK)
+    while end is None or offset < end:
+        left = CHUNK if end is None else end - offset
+        skippable = scanner.skippable
+        if end is not None and skippable > CHUNK:
+            # Seeking past a payload that is not checked beats reading it. Without a known end it might end inside.
+            count = min(skippable, left)
+            scanner.skip(count)
+        else:
+            place = memoryview(buffer)[: min(CHUNK, left)]
+            count = file.read_into(offset, place)
+            if not 0 <= count <= len(place):
+                raise InternalError(f"read_into of {len(place)} bytes returned {count}", path=file.name, offset=offset)
+            if count == 0:
+                break
+            if not scanner.feed(place[:count]):
+                return False
+            del place
+            if _is_exported(buffer):
+                # The file kept a view, against the contract, and may still write there: leave it the memory.
+                buffer = bytearray(CHUNK)
+        offset += count
+        if progress is not None:
+            progress(offset)
+    return scanner.finish()
+
+
+def _is_exported(buffer: bytearray) -> bool:
+    """Tell whether somebody holds a view of a buffer: only then it refuses to change its size."""
+    try:
+        buffer.append(buffer.pop())
+    except BufferError:
+        return True
+    return False
+
+
+def fault_error(fault: tuple[int, str, str], path: str) -> DataLossError:
+    """Return the exception for what a scanner calls a fault."""
+    offset, class_name, message = fault
+    error: DataLossError = getattr(errors, class_name)(message, path=path, offset=offset)
+    return error
