@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from recordfs._core import ReadOnlyMemoryRegion
-from recordfs.errors import ClosedFileError
+from recordfs.errors import ClosedFileError, OutOfRangeError
 
 
 @pytest.fixture(params=["held", "mapped"])
@@ -148,3 +148,35 @@ def test_views_from_many_threads_while_one_closes(region):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_subregion_is_a_part_without_a_copy_that_outlives_the_whole(region):
+    part = region.subregion(2, 5)
+    nested = part.subregion(1, 4)
+    region.close()
+    del region
+    gc.collect()
+    assert bytes(part) == b"23456"
+    assert (bytes(nested), len(nested)) == (b"3456", 4)
+    part.close()
+    assert bytes(nested) == b"3456"
+    with pytest.raises(ClosedFileError):
+        part.subregion(0, 1)
+
+
+def test_subregions_of_a_mapping_keep_it_and_no_longer(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(b"0123456789")
+    with open(path, "rb") as file, ReadOnlyMemoryRegion.map_file(file.fileno()) as whole:
+        part = whole.subregion(4, 2)
+    assert is_mapped(path)
+    assert bytes(part) == b"45"
+    part.close()
+    assert not is_mapped(path)
+
+
+@pytest.mark.parametrize(("offset", "length"), [(0, 11), (10, 1), (11, 0), (2**63, 2**63), (5, 2**64 - 4)])
+def test_a_subregion_lies_within_the_whole(region, offset, length):
+    with pytest.raises(OutOfRangeError, match="region of 10 bytes"):
+        region.subregion(offset, length)
+    assert bytes(region.subregion(10, 0)) == b""

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 use std::os::fd::RawFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use memmap2::{Mmap, MmapOptions};
 use pyo3::exceptions::{PyBufferError, PyOverflowError};
@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 
 pyo3::import_exception!(recordfs.errors, ClosedFileError);
+pyo3::import_exception!(recordfs.errors, OutOfRangeError);
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -20,7 +21,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// What keeps the bytes alive.
 enum Backing {
     Empty,
-    Mapping(Mmap),
+    /// Shared with the regions that were cut from this one.
+    Mapping(Arc<Mmap>),
     Bytes(Py<PyBytes>),
 }
 
@@ -45,17 +47,20 @@ struct State {
 #[pyclass(frozen, module = "recordfs._core")]
 pub struct ReadOnlyMemoryRegion {
     state: Mutex<State>,
+    /// Where in the backing this region begins. `start + length` lies within it.
+    start: usize,
     length: usize,
 }
 
 impl ReadOnlyMemoryRegion {
-    fn with_backing(backing: Backing, length: usize) -> Self {
+    fn with_backing(backing: Backing, start: usize, length: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 backing,
                 closed: false,
                 exports: 0,
             }),
+            start,
             length,
         }
     }
@@ -80,7 +85,7 @@ impl ReadOnlyMemoryRegion {
     #[new]
     fn new(data: Bound<'_, PyBytes>) -> Self {
         let length = data.as_bytes().len();
-        Self::with_backing(Backing::Bytes(data.unbind()), length)
+        Self::with_backing(Backing::Bytes(data.unbind()), 0, length)
     }
 
     /// Map the whole of an open regular file; the descriptor may be closed afterwards.
@@ -99,7 +104,7 @@ impl ReadOnlyMemoryRegion {
             match mapping {
                 Ok(mapping) => {
                     let length = mapping.len();
-                    Ok(Self::with_backing(Backing::Mapping(mapping), length))
+                    Ok(Self::with_backing(Backing::Mapping(Arc::new(mapping)), 0, length))
                 }
                 Err(error) => Err(error.into()),
             }
@@ -126,6 +131,36 @@ impl ReadOnlyMemoryRegion {
             return Err(closed_error());
         }
         PyMemoryView::from(slf.as_any())
+    }
+
+    /// A region over a part of this one, without a copy.
+    ///
+    /// The two share the memory and nothing else: each is closed by itself, and the memory stays while either needs it.
+    ///
+    /// Args:
+    ///     offset: Where the part begins, in bytes from the beginning of this region.
+    ///     length: Its size in bytes.
+    ///
+    /// Raises:
+    ///     OutOfRangeError: The part does not lie within this region.
+    ///     ClosedFileError: The region is closed.
+    fn subregion(&self, py: Python<'_>, offset: usize, length: usize) -> PyResult<Self> {
+        if offset > self.length || length > self.length - offset {
+            return Err(OutOfRangeError::new_err(format!(
+                "{length} bytes at {offset} do not lie within a region of {} bytes",
+                self.length
+            )));
+        }
+        let state = self.lock();
+        if state.closed {
+            return Err(closed_error());
+        }
+        let backing = match &state.backing {
+            Backing::Mapping(mapping) => Backing::Mapping(Arc::clone(mapping)),
+            Backing::Bytes(bytes) => Backing::Bytes(bytes.clone_ref(py)),
+            Backing::Empty => Backing::Empty,
+        };
+        Ok(Self::with_backing(backing, self.start + offset, length))
     }
 
     /// Whether ``close`` was called.
@@ -185,8 +220,8 @@ impl ReadOnlyMemoryRegion {
             }
             state.exports += 1;
             match &state.backing {
-                Backing::Mapping(mapping) => mapping.as_ptr(),
-                Backing::Bytes(bytes) => bytes.as_bytes(slf.py()).as_ptr(),
+                Backing::Mapping(mapping) => mapping[region.start..].as_ptr(),
+                Backing::Bytes(bytes) => bytes.as_bytes(slf.py())[region.start..].as_ptr(),
                 Backing::Empty => std::ptr::NonNull::<u8>::dangling().as_ptr(),
             }
         };
