@@ -42,6 +42,7 @@ _ALIASES = {"file": ""}
 
 _BUILT_IN = {
     "": "recordfs.filesystems.posix:PosixFileSystem",
+    "memmapped_package": "recordfs.filesystems.memmapped:MemmappedFileSystem",
     "ram": "recordfs.filesystems.memory:MemoryFileSystem",
 }
 

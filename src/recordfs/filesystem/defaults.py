@@ -17,7 +17,7 @@ from recordfs.errors import (
     PermissionDeniedError,
     RecordFSError,
 )
-from recordfs.paths import has_wildcards, join, match_component, split_pattern, unescape_literal
+from recordfs.paths import has_wildcards, join, match_component, parse_path, split_pattern, unescape_literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,11 @@ def copy_file(file_system: FileSystem, source: str, target: str, *, overwrite: b
     for path in (source, target):
         if file_system.is_directory(path):
             raise IsADirectoryError("a copy takes files, and this is a directory", path=path)
-    if file_system.translate_name(source) == file_system.translate_name(target):
+    # A name inside the store says nothing about the bucket or host that it is in.
+    if (parse_path(source).authority, file_system.translate_name(source)) == (
+        parse_path(target).authority,
+        file_system.translate_name(target),
+    ):
         file_system.stat(source)
         return
     stream_copy(file_system, source, file_system, target, overwrite=overwrite)

@@ -1,0 +1,203 @@
+"""``memmapped_package://``: the regions of one of TensorFlow's memory-mapped packages as read-only files.
+
+A package holds a frozen graph and its tensors, laid out so that mapping the file is all the loading there is. Its
+names say nothing about where it lies, so the package is an option of the filesystem, as TensorFlow's ``MemmappedEnv``
+is initialized from a file:
+
+    recordfs.configure_file_system("memmapped_package", package="model.pkg")
+    recordfs.get_file_system("memmapped_package://", options={"package": "other.pkg"})
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recordfs._core import ReadOnlyMemoryRegion
+from recordfs.errors import (
+    ClosedFileError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    error_from_os_error,
+)
+from recordfs.filesystem import Capabilities, FileStatistics, FileSystem, RandomAccessFile
+from recordfs.filesystems._memmapped_package import (
+    DEFAULT_GRAPH,
+    PREFIX,
+    TENSOR_ALIGNMENT,
+    MemmappedPackageWriter,
+    Region,
+    read_directory,
+)
+from recordfs.paths import parse_path, path_to_str
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recordfs.filesystem import DirectoryEntry, WritableFile
+    from recordfs.paths import PathInput
+
+__all__ = ["DEFAULT_GRAPH", "PREFIX", "TENSOR_ALIGNMENT", "MemmappedFileSystem", "MemmappedPackageWriter"]
+
+_CAPABILITIES = Capabilities(
+    write=False,
+    append=False,
+    truncate=False,
+    exclusive_create=False,
+    atomic_write=False,
+    atomic_rename=False,
+    rename_directory=False,
+    directories="implicit",
+    growing_reads=False,
+    durable_sync=False,
+    modification_time=False,
+)
+
+
+class MemmappedFileSystem(FileSystem):
+    """The regions of one package. Files are views of one mapping, made at first use and kept.
+
+    There are no directories, and a package cannot be changed: listing and everything that writes raises
+    UnimplementedError. Without a package every reading call raises FailedPreconditionError.
+
+    Args:
+        package: A local path, or a ReadOnlyMemoryRegion that holds the package (that is how one comes from any other
+            filesystem: ``get_file_system(path).new_read_only_memory_region_from_file(path)``). The file must not be
+            shortened while it is in use; see ``FileSystem.new_read_only_memory_region_from_file``.
+        options: None else.
+
+    Raises:
+        InvalidArgumentError: An option is unknown, or ``package`` is a path with a scheme.
+    """
+
+    def __init__(self, *, package: PathInput | ReadOnlyMemoryRegion | None = None, **options: object) -> None:
+        super().__init__(**options)
+        self._source: str | ReadOnlyMemoryRegion | None = None
+        if isinstance(package, ReadOnlyMemoryRegion):
+            self._source = package
+        elif package is not None:
+            parsed = parse_path(path_to_str(package))
+            if parsed.scheme not in ("", "file"):
+                raise InvalidArgumentError(
+                    "a package is mapped from a local file; for this one give package= the region that "
+                    "new_read_only_memory_region_from_file of its filesystem returns",
+                    path=path_to_str(package),
+                )
+            self._source = parsed.path
+        self._loaded: tuple[ReadOnlyMemoryRegion, dict[str, Region]] | None = None
+
+    @property
+    def region_names(self) -> list[str]:
+        """The names of all regions, in the order of the package.
+
+        Raises:
+            FailedPreconditionError: No package was given.
+            DataLossError: The package is damaged.
+            NotFoundError: The package is missing.
+        """
+        return list(self._load(PREFIX)[1])
+
+    def capabilities(self, path: str) -> Capabilities:
+        """Return that files can be read and mapped, and nothing else."""
+        return _CAPABILITIES
+
+    def stat(self, path: str) -> FileStatistics:
+        """Return the size of a region; a package keeps no times."""
+        return FileStatistics(self._find(path).length, 0, False)
+
+    def new_random_access_file(self, path: str) -> RandomAccessFile:
+        """Open a region for reading."""
+        return _RegionFile(path, self.new_read_only_memory_region_from_file(path))
+
+    def new_read_only_memory_region_from_file(self, path: str) -> ReadOnlyMemoryRegion:
+        """Return a part of the package's mapping, without a copy."""
+        region = self._find(path)
+        return self._load(path)[0].subregion(region.offset, region.length)
+
+    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
+        """Raise UnimplementedError; ``MemmappedPackageWriter`` writes whole packages."""
+        raise self._unimplemented("write files", path)
+
+    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
+        """Raise UnimplementedError, as TensorFlow does; ``region_names`` has them all."""
+        raise self._unimplemented("list directories", path)
+
+    def create_dir(self, path: str) -> None:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("make directories", path)
+
+    def delete_file(self, path: str) -> None:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("delete files", path)
+
+    def delete_dir(self, path: str) -> None:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("delete directories", path)
+
+    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("rename files", source)
+
+    def _find(self, path: str) -> Region:
+        _, regions = self._load(path)
+        parsed = parse_path(path)
+        region = regions.get(PREFIX + parsed.authority + parsed.path)
+        if region is None:
+            raise NotFoundError(f"the package {self._source_name()} has no such region", path=path)
+        return region
+
+    def _load(self, path: str) -> tuple[ReadOnlyMemoryRegion, dict[str, Region]]:
+        """Map the package and read its directory, once. Threads that meet here first do the same work twice."""
+        if self._loaded is None:
+            if self._source is None:
+                raise FailedPreconditionError(
+                    'no package is open; give one with recordfs.configure_file_system("memmapped_package", '
+                    "package=...) or options={'package': ...}",
+                    path=path,
+                )
+            whole = self._source if isinstance(self._source, ReadOnlyMemoryRegion) else _map_local(self._source)
+            with whole.data as view:
+                self._loaded = (whole, read_directory(view, self._source_name()))
+        return self._loaded
+
+    def _source_name(self) -> str:
+        return self._source if isinstance(self._source, str) else repr(self._source)
+
+
+def _map_local(path: str) -> ReadOnlyMemoryRegion:
+    """Map a local file."""
+    try:
+        with open(path, "rb") as file:
+            return ReadOnlyMemoryRegion.map_file(file.fileno())
+    except OSError as error:
+        raise error_from_os_error(error, path) from error
+
+
+class _RegionFile(RandomAccessFile):
+    """A region open for reading."""
+
+    def __init__(self, name: str, region: ReadOnlyMemoryRegion) -> None:
+        self._name = name
+        self._region = region
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def read(self, offset: int, n: int) -> bytes:
+        if offset < 0 or n < 0:
+            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+        with self._view() as view:
+            return bytes(view[offset : offset + n])
+
+    def size(self) -> int:
+        with self._view() as view:
+            return len(view)
+
+    def close(self) -> None:
+        self._region.close()
+
+    def _view(self) -> memoryview:
+        if self._region.closed:
+            raise ClosedFileError("the file has been closed", path=self._name)
+        return self._region.data
