@@ -17,6 +17,10 @@ if TYPE_CHECKING:
         ReadOnlyMemoryRegion,
         WritableFile,
     )
+    from recordfs.records.reader import RecordReader
+    from recordfs.records.report import Loss, ReadReport
+    from recordfs.records.sources import Position
+    from recordfs.records.writer import RecordWriter
     from recordfs.registry import (
         configure_file_system,
         get_file_system,
@@ -34,8 +38,13 @@ _HOME = {
     "DirectoryEntry": "recordfs.filesystem",
     "FileStatistics": "recordfs.filesystem",
     "FileSystem": "recordfs.filesystem",
+    "Loss": "recordfs.records.report",
+    "Position": "recordfs.records.sources",
     "RandomAccessFile": "recordfs.filesystem",
     "ReadOnlyMemoryRegion": "recordfs.filesystem",
+    "ReadReport": "recordfs.records.report",
+    "RecordReader": "recordfs.records.reader",
+    "RecordWriter": "recordfs.records.writer",
     "WritableFile": "recordfs.filesystem",
     "configure_file_system": "recordfs.registry",
     "errors": "",
@@ -51,8 +60,13 @@ __all__ = [
     "DirectoryEntry",
     "FileStatistics",
     "FileSystem",
+    "Loss",
+    "Position",
     "RandomAccessFile",
     "ReadOnlyMemoryRegion",
+    "ReadReport",
+    "RecordReader",
+    "RecordWriter",
     "WritableFile",
     "__version__",
     "configure_file_system",

@@ -95,6 +95,20 @@ impl DecodeOptions {
         Ok(length)
     }
 
+    /// The first sound header in `bytes` whose payload is within the limit: where it begins, and the payload's length.
+    #[must_use]
+    pub fn find_header(&self, bytes: &[u8]) -> Option<(usize, u64)> {
+        bytes.windows(HEADER_SIZE).enumerate().find_map(|(index, window)| {
+            let header = window.first_chunk::<HEADER_SIZE>()?;
+            // Nearly all bytes that are no header have an absurd length, which costs less to see than a checksum.
+            let claimed = u64::from_le_bytes(*header.first_chunk()?);
+            if claimed > self.max_length {
+                return None;
+            }
+            self.decode_header(header).ok().map(|length| (index, length))
+        })
+    }
+
     /// Compares a payload with the footer stored after it.
     ///
     /// # Errors

@@ -1,13 +1,28 @@
 //! The extension module `recordfs._core`: the only Rust that knows Python.
 
+use pyo3::prelude::*;
+
+mod error;
+mod large;
+mod lease;
+mod lock;
+mod process;
+mod progress;
+mod reader;
 mod region;
 mod scan;
-
-use pyo3::prelude::*;
+mod sink;
+mod source;
+mod stream;
+mod window;
+mod writer;
 
 /// Registers the native names.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    process::register(module)?;
+    reader::register(module)?;
     region::register(module)?;
-    scan::register(module)
+    scan::register(module)?;
+    writer::register(module)
 }

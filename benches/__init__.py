@@ -1,1 +1,0 @@
-"""The benchmarks: one file a question, run by ``python -m benches``."""

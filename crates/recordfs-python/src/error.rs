@@ -1,0 +1,70 @@
+//! Makes the exceptions of `recordfs.errors`, so that native and Python code raise the same classes.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyModule};
+
+/// The classes of `recordfs.errors` that native code raises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The reader or writer was closed.
+    ClosedFile,
+    /// Stored bytes do not match their checksum or length.
+    CorruptRecord,
+    /// Stored bytes are missing or wrong, other than by a record.
+    DataLoss,
+    /// The object is not in the state that the call needs.
+    FailedPrecondition,
+    /// A file object broke the contract.
+    Internal,
+    /// An argument can never be right.
+    InvalidArgument,
+    /// A position lies beyond the end.
+    OutOfRange,
+    /// The file ends inside a record.
+    TruncatedRecord,
+}
+
+impl ErrorClass {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ClosedFile => "ClosedFileError",
+            Self::CorruptRecord => "CorruptRecordError",
+            Self::DataLoss => "DataLossError",
+            Self::FailedPrecondition => "FailedPreconditionError",
+            Self::Internal => "InternalError",
+            Self::InvalidArgument => "InvalidArgumentError",
+            Self::OutOfRange => "OutOfRangeError",
+            Self::TruncatedRecord => "TruncatedRecordError",
+        }
+    }
+}
+
+/// An exception of this class, with the path and the offset of the data concerned, where there are any.
+pub fn error(py: Python<'_>, class: ErrorClass, message: &str, path: Option<&str>, offset: Option<u64>) -> PyErr {
+    // Whatever goes wrong while the exception is made is raised in its place.
+    make(py, class, message, path, offset).unwrap_or_else(|failure| failure)
+}
+
+fn make(py: Python<'_>, class: ErrorClass, message: &str, path: Option<&str>, offset: Option<u64>) -> PyResult<PyErr> {
+    let keywords = PyDict::new(py);
+    keywords.set_item("path", path)?;
+    keywords.set_item("offset", offset)?;
+    let class = errors_module(py)?.getattr(class.name())?;
+    Ok(PyErr::from_value(class.call((message,), Some(&keywords))?))
+}
+
+/// Imported at the first need: the module imports nothing of ours, but importing it here would order the two.
+fn errors_module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    MODULE
+        .get_or_try_init(py, || Ok(PyModule::import(py, "recordfs.errors")?.unbind()))
+        .map(|module| module.bind(py))
+}
+
+/// True if `error` is a `DataLossError`: it says something about the stored bytes, not about reading them.
+pub fn is_data_loss(py: Python<'_>, error: &PyErr) -> bool {
+    errors_module(py)
+        .and_then(|module| module.getattr("DataLossError"))
+        .is_ok_and(|class| error.is_instance(py, &class))
+}

@@ -1,0 +1,224 @@
+//! The native half of `RecordReader`: iterators over a `Stream`, and the questions that may be asked meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use recordfs_core::record::DecodeOptions;
+
+use crate::error::{ErrorClass, error, is_data_loss};
+use crate::lock::{Guard, Guarded};
+use crate::progress::{Losses, Progress};
+use crate::stream::{Form, Next, OnError, ReadOptions, Stream};
+
+/// Iterates over the records of one source after the other, as bytes. `RecordReader.__iter__` returns it.
+#[pyclass(frozen, module = "recordfs._core")]
+pub struct NativeRecordReader {
+    stream: Guarded<Stream>,
+    progress: Arc<Progress>,
+}
+
+impl NativeRecordReader {
+    #[inline]
+    fn next<'py>(&self, py: Python<'py>, form: Form) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.lock(py)?.next(py, form, true)? {
+            Next::Record(record) => Ok(Some(record)),
+            Next::WouldWait | Next::End => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_, Stream>> {
+        self.stream.lock(py)
+    }
+}
+
+/// `(source index, offset, length or None, reason)`.
+type LossRow = (u64, u64, Option<u64>, String);
+
+#[pymethods]
+impl NativeRecordReader {
+    /// `sources` has `open_next()`, which returns None or `(file, path, compression, start, index)`, and `is_last()`.
+    /// `start` is the source index and the offset that the first of these will have.
+    #[new]
+    #[pyo3(signature = (sources, *, verify_checksums, max_record_size, on_error, follow, follow_timeout, start))]
+    #[expect(clippy::too_many_arguments, reason = "called from one place, by keyword")]
+    fn new(
+        py: Python<'_>,
+        sources: Py<PyAny>,
+        verify_checksums: bool,
+        max_record_size: u64,
+        on_error: &str,
+        follow: bool,
+        follow_timeout: Option<f64>,
+        start: (u64, u64),
+    ) -> PyResult<Self> {
+        let on_error = match on_error {
+            "raise" => OnError::Raise,
+            "skip" => OnError::Skip,
+            "stop" => OnError::Stop,
+            other => {
+                let message = format!("on_error is \"raise\", \"skip\" or \"stop\", found {other:?}");
+                return Err(error(py, ErrorClass::InvalidArgument, &message, None, None));
+            }
+        };
+        let follow_timeout = match follow_timeout.map(Duration::try_from_secs_f64) {
+            None => None,
+            Some(Ok(timeout)) => Some(timeout),
+            // For ever is what None says too.
+            Some(Err(_)) if follow_timeout == Some(f64::INFINITY) => None,
+            Some(Err(reason)) => {
+                let message = format!("follow_timeout is a number of seconds of at least 0: {reason}");
+                return Err(error(py, ErrorClass::InvalidArgument, &message, None, None));
+            }
+        };
+        let decode = DecodeOptions {
+            max_length: max_record_size,
+            verify_payload: verify_checksums,
+        };
+        let progress = Arc::new(Progress::default());
+        progress.set_position(start.0, start.1);
+        let options = ReadOptions {
+            decode,
+            on_error,
+            follow,
+            follow_timeout,
+        };
+        Ok(Self {
+            stream: Guarded::new(Stream::new(sources, options, Arc::clone(&progress))),
+            progress,
+        })
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[inline]
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.next(py, Form::Bytes)
+    }
+
+    /// An iterator over the same records as lists of up to `size`.
+    fn batches(slf: Py<Self>, size: usize) -> RecordBatches {
+        RecordBatches {
+            reader: slf,
+            size,
+            held: Guarded::new(Held::default()),
+        }
+    }
+
+    /// An iterator over the same records as read-only memoryviews.
+    fn views(slf: Py<Self>) -> RecordViews {
+        RecordViews { reader: slf }
+    }
+
+    /// Makes every iteration end, also one that waits in another thread.
+    fn stop(&self) {
+        self.progress.stop();
+    }
+
+    /// Stops, and closes the source that is open. Idempotent.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.progress.stop();
+        self.lock(py)?.close(py)
+    }
+
+    /// `(source index, offset)` of the next record.
+    fn position(&self) -> (u64, u64) {
+        self.progress.position()
+    }
+
+    /// `(records, payload bytes)` so far.
+    fn counts(&self) -> (u64, u64) {
+        self.progress.counts()
+    }
+
+    /// `(losses, how many in all, how many bytes in all, truncated_tail, unfinished_stream)` so far.
+    fn losses(&self) -> (Vec<LossRow>, u64, u64, bool, bool) {
+        let Losses {
+            listed,
+            count,
+            bytes,
+            truncated_tail,
+            unfinished_stream,
+        } = self.progress.losses().clone();
+        let rows = listed
+            .into_iter()
+            .map(|loss| (loss.source, loss.offset, loss.length, loss.reason))
+            .collect();
+        (rows, count, bytes, truncated_tail, unfinished_stream)
+    }
+}
+
+/// Iterates over records as memoryviews that stay valid for ever.
+#[pyclass(frozen, module = "recordfs._core")]
+pub struct RecordViews {
+    reader: Py<NativeRecordReader>,
+}
+
+#[pymethods]
+impl RecordViews {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[inline]
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.reader.get().next(py, Form::Views)
+    }
+}
+
+/// What an iterator over batches has and has not handed out.
+#[derive(Default)]
+struct Held {
+    records: Vec<Py<PyAny>>,
+    error: Option<PyErr>,
+}
+
+/// Iterates over records in lists. A broken record comes out after the sound ones before it.
+#[pyclass(frozen, module = "recordfs._core")]
+pub struct RecordBatches {
+    reader: Py<NativeRecordReader>,
+    size: usize,
+    held: Guarded<Held>,
+}
+
+#[pymethods]
+impl RecordBatches {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        let mut held = self.held.lock(py)?;
+        if let Some(error) = held.error.take() {
+            return Err(error);
+        }
+        let mut stream = self.reader.get().lock(py)?;
+        while held.records.len() < self.size {
+            // Records that are there are not kept back while a follower waits for more.
+            match stream.next(py, Form::Bytes, held.records.is_empty()) {
+                Ok(Next::Record(record)) => held.records.push(record.unbind()),
+                Ok(Next::WouldWait | Next::End) => break,
+                Err(error) if !held.records.is_empty() && is_data_loss(py, &error) => {
+                    held.error = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if held.records.is_empty() {
+            return Ok(None);
+        }
+        PyList::new(py, std::mem::take(&mut held.records)).map(Some)
+    }
+}
+
+/// Adds the classes to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<NativeRecordReader>()?;
+    module.add_class::<RecordBatches>()?;
+    module.add_class::<RecordViews>()
+}

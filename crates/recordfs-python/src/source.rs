@@ -1,0 +1,251 @@
+//! The uncompressed bytes of one file: a `RandomAccessFile` read in order, decompressed if need be.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use recordfs_core::detect::{Detected, detect};
+use recordfs_core::inflate::{EndOfInput, Format, InflateError, Inflater};
+
+use crate::error::{ErrorClass, error};
+use crate::lease::Place;
+use crate::window::{WINDOW_SIZE, Window};
+
+/// Whether and how a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// To be told from the first bytes.
+    Auto,
+    /// Not at all.
+    Plain,
+    /// As a whole.
+    Of(Format),
+}
+
+impl Compression {
+    /// The compression of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(Self::Auto),
+            "" => Some(Self::Plain),
+            "GZIP" => Some(Self::Of(Format::Gzip)),
+            "ZLIB" => Some(Self::Of(Format::Zlib)),
+            _ => None,
+        }
+    }
+}
+
+/// Why a source has no bytes to give.
+pub enum ReadError {
+    /// Reading raised; it can be tried again.
+    Raised(PyErr),
+    /// The compressed bytes are wrong; nothing further can be read.
+    Damaged(InflateError),
+}
+
+impl From<PyErr> for ReadError {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+enum Codec {
+    Undecided,
+    Plain,
+    Inflate(Box<Decompression>),
+}
+
+struct Decompression {
+    inflater: Inflater,
+    input: Window,
+    /// Uncompressed bytes still to be thrown away before the place to start at.
+    skip: u64,
+}
+
+/// One open file.
+pub struct Source {
+    file: Py<PyAny>,
+    path: String,
+    /// Where the next read of the file begins, in stored bytes.
+    position: u64,
+    /// Where in the uncompressed bytes to start.
+    start: u64,
+    codec: Codec,
+    /// The size when it was last asked for. Files that can tell none say -1.
+    known_size: Option<u64>,
+}
+
+impl Source {
+    /// Takes over a file.
+    pub fn new(file: Py<PyAny>, path: String, compression: Compression, start: u64) -> Self {
+        let mut source = Self {
+            file,
+            path,
+            position: 0,
+            start,
+            codec: Codec::Undecided,
+            known_size: None,
+        };
+        match compression {
+            Compression::Auto => {}
+            Compression::Plain => {
+                source.position = start;
+                source.codec = Codec::Plain;
+            }
+            Compression::Of(format) => source.decompress(format),
+        }
+        source
+    }
+
+    /// The path for messages.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether it is known how the file is compressed.
+    #[inline]
+    pub fn is_decided(&self) -> bool {
+        !matches!(self.codec, Codec::Undecided)
+    }
+
+    fn decompress(&mut self, format: Format) {
+        self.codec = Codec::Inflate(Box::new(Decompression {
+            inflater: Inflater::new(format),
+            input: Window::new(),
+            skip: self.start,
+        }));
+    }
+
+    /// Tells from the first bytes how the file is compressed; `at_end` says whether there may be more of them. Returns
+    /// whether it is known now. `window` then holds only uncompressed bytes from the place to start at.
+    pub fn try_decide(&mut self, window: &mut Window, at_end: bool) -> bool {
+        match detect(window.bytes(), at_end) {
+            Detected::NeedMore => return false,
+            Detected::Plain => {
+                let unwanted = usize::try_from(self.start).unwrap_or(usize::MAX);
+                if unwanted > window.available() {
+                    self.position = self.start;
+                }
+                window.consume(unwanted);
+                self.codec = Codec::Plain;
+            }
+            Detected::Compressed(format) => {
+                self.decompress(format);
+                if let Codec::Inflate(decompression) = &mut self.codec {
+                    std::mem::swap(&mut decompression.input, window);
+                }
+            }
+        }
+        true
+    }
+
+    /// Puts the next uncompressed bytes into `place` and returns how many; 0 if there are none now.
+    pub fn read(&mut self, py: Python<'_>, place: Place) -> Result<usize, ReadError> {
+        match &mut self.codec {
+            Codec::Undecided | Codec::Plain => {
+                let count = read_into(py, &self.file, &self.path, self.position, place)?;
+                self.position += count as u64;
+                Ok(count)
+            }
+            Codec::Inflate(decompression) => decompression.read(py, &self.file, &self.path, &mut self.position, place),
+        }
+    }
+
+    /// Whether a plain file is known to have `end` bytes or more; None if its size cannot be known.
+    pub fn reaches(&mut self, py: Python<'_>, end: u64) -> PyResult<Option<bool>> {
+        if matches!(self.codec, Codec::Inflate(_)) {
+            return Ok(None);
+        }
+        if self.known_size.is_none_or(|size| size < end) {
+            let size = self.file.call_method0(py, intern!(py, "size"))?.extract::<i64>(py)?;
+            self.known_size = u64::try_from(size).ok();
+        }
+        Ok(self.known_size.map(|size| end <= size))
+    }
+
+    /// The size of a plain file when it was last asked for, if it can be known.
+    pub fn known_size(&self) -> Option<u64> {
+        self.known_size
+    }
+
+    /// Goes on reading a plain file at another place.
+    pub fn seek(&mut self, position: u64) {
+        self.position = position;
+    }
+
+    /// What it means if a compressed file ends here; `Complete` for a plain one.
+    pub fn end_of_input(&self) -> EndOfInput {
+        match &self.codec {
+            Codec::Inflate(decompression) => decompression.inflater.end_of_input(),
+            Codec::Undecided | Codec::Plain => EndOfInput::Complete,
+        }
+    }
+
+    /// True if the end came before the place to start at.
+    pub fn starts_beyond_end(&mut self, py: Python<'_>) -> PyResult<bool> {
+        Ok(match &self.codec {
+            Codec::Inflate(decompression) => decompression.skip > 0,
+            Codec::Undecided | Codec::Plain if self.start == 0 || self.position > self.start => false,
+            Codec::Undecided | Codec::Plain => self.reaches(py, self.start)? == Some(false),
+        })
+    }
+
+    /// Closes the file.
+    pub fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.file.call_method0(py, intern!(py, "close")).map(drop)
+    }
+}
+
+impl Decompression {
+    fn read(
+        &mut self,
+        py: Python<'_>,
+        file: &Py<PyAny>,
+        path: &str,
+        position: &mut u64,
+        mut place: Place,
+    ) -> Result<usize, ReadError> {
+        loop {
+            let (inflater, input) = (&mut self.inflater, self.input.bytes());
+            let progress = py
+                .detach(|| inflater.inflate(input, place.slice()))
+                .map_err(ReadError::Damaged)?;
+            self.input.consume(progress.consumed);
+            if progress.produced > 0 {
+                let unwanted = self.skip.min(progress.produced as u64);
+                self.skip -= unwanted;
+                if unwanted > 0 {
+                    place.slice().copy_within(unwanted as usize..progress.produced, 0);
+                }
+                if unwanted < progress.produced as u64 {
+                    return Ok(progress.produced - unwanted as usize);
+                }
+            } else if progress.consumed == 0 || self.input.available() == 0 {
+                let count = self.input.fill_with(WINDOW_SIZE, WINDOW_SIZE, |input_place| {
+                    read_into(py, file, path, *position, input_place)
+                })?;
+                *position += count as u64;
+                if count == 0 {
+                    return Ok(0);
+                }
+            }
+        }
+    }
+}
+
+/// One call of a file's `read_into`, whose answer is believed only if it can be true.
+fn read_into(py: Python<'_>, file: &Py<PyAny>, path: &str, position: u64, place: Place) -> PyResult<usize> {
+    let wanted = place.length();
+    let answer = place.lend(py, |view| {
+        file.bind(py).call_method1(intern!(py, "read_into"), (position, view))
+    })?;
+    match answer
+        .extract::<i64>()
+        .ok()
+        .and_then(|count| usize::try_from(count).ok())
+    {
+        Some(count) if count <= wanted => Ok(count),
+        _ => {
+            let message = format!("read_into was asked for at most {wanted} bytes and returned {answer}");
+            Err(error(py, ErrorClass::Internal, &message, Some(path), None))
+        }
+    }
+}
