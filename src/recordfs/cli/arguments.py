@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,9 @@ from recordfs.paths import scheme_of
 from recordfs.registry import configure_file_system
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["add_common_arguments", "add_paths", "apply_filesystem_options", "parse_filesystem_options"]
+__all__ = ["add_common_arguments", "add_paths", "apply_filesystem_options", "at_least", "parse_filesystem_options"]
 
 _PATH_DESTINATIONS = "path_destinations"
 
@@ -49,6 +49,21 @@ def add_paths(parser: argparse.ArgumentParser, name: str, *, nargs: str | None =
     parser.add_argument(name, **settings)
     known: tuple[str, ...] = parser.get_default(_PATH_DESTINATIONS) or ()
     parser.set_defaults(**{_PATH_DESTINATIONS: (*known, name)})
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Return a type for ``add_argument``: a whole number that is not less than ``minimum``."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}") from None
+        if number < minimum:
+            raise argparse.ArgumentTypeError(f"expected at least {minimum}, found {number}")
+        return number
+
+    return parse
 
 
 def parse_filesystem_options(texts: list[str]) -> dict[str, dict[str, Any]]:

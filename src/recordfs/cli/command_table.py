@@ -24,6 +24,8 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("ls", "list directories, or what patterns match"),
         CommandEntry("stat", "show size, time and kind of paths"),
         CommandEntry("cat", "write files to standard output"),
+        CommandEntry("cp", "copy files and directories, also from one store to another"),
+        CommandEntry("mv", "move files and directories, also from one store to another"),
         CommandEntry("rm", "delete files and directories"),
         CommandEntry("mkdir", "make directories"),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.errors import NotFoundError, RecordFSError
+from recordfs.operations import glob
 from recordfs.paths import has_wildcards
 from recordfs.registry import get_file_system
 
@@ -20,17 +21,16 @@ def expand(path: str) -> list[str]:
     """Return the paths that one argument means.
 
     A path without wildcards means itself, whether it exists or not. One with wildcards means the file of just that
-    name if there is one, else what matches, sorted.
+    name if there is one, else what matches, sorted; a component ``**`` matches any number of directories.
 
     Raises:
         NotFoundError: Nothing matches. An empty result would look like success.
     """
     if not has_wildcards(path):
         return [path]
-    file_system = get_file_system(path)
-    if file_system.file_exists(path):
+    if get_file_system(path).file_exists(path):
         return [path]
-    matches = file_system.get_matching_paths(path)
+    matches = glob(path, recursive=True)
     if not matches:
         raise NotFoundError("nothing matches this pattern", path=path)
     return matches

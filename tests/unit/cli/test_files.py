@@ -151,3 +151,94 @@ def test_names_that_are_no_utf8_come_out_as_they_are_on_disk(tree: Path) -> None
     (tree / os.fsdecode(b"odd\xff")).write_bytes(b"x")
     done = subprocess.run([sys.executable, "-m", "recordfs.cli", "ls"], capture_output=True, check=True)
     assert done.stdout == b"d/\nodd\xff\n"
+
+
+def files_below(directory: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+def test_cp_to_a_new_name_and_into_a_directory(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("cp", "d/a.txt", "copy.txt") == (0, "", "")
+    assert recordfs("cp", "d/a.txt", "d/b.txt", "into") == (0, "", "")
+    assert recordfs("cp", "d/*.txt", "into/deep/er/") == (0, "", "")
+    assert recordfs("cp", "d/a.txt", "d/sub") == (0, "", "")
+    assert (tree / "copy.txt").read_bytes() == b"alpha!"
+    assert files_below(tree / "into") == {
+        "a.txt": b"alpha!",
+        "b.txt": b"bravo",
+        "deep/er/a.txt": b"alpha!",
+        "deep/er/b.txt": b"bravo",
+    }
+    assert (tree / "d" / "sub" / "a.txt").read_bytes() == b"alpha!"
+
+
+def test_cp_of_a_directory_only_when_told_and_to_another_filesystem(tree: Path, recordfs: Recordfs) -> None:
+    (tree / "d" / "dangling").unlink()
+    (tree / "d" / "empty").mkdir()
+    assert recordfs("cp", "d", "e").err == "recordfs: d: this is a directory; -r copies directories\n"
+    assert recordfs("cp", "-r", "d", "ram://cli-test/tree") == (0, "", "")
+    assert recordfs("cp", "-r", "ram://cli-test/tree", "e") == (0, "", "")
+    assert files_below(tree / "e") == files_below(tree / "d")
+    assert (tree / "e" / "empty").is_dir()
+    assert recordfs("cp", "-r", "d", "e").status == 0
+    assert files_below(tree / "e" / "d") == files_below(tree / "d")
+    assert recordfs("rm", "-r", "ram://cli-test").status == 0
+
+
+def test_cp_goes_on_after_a_failure_and_says_which(tree: Path, recordfs: Recordfs) -> None:
+    (tree / "d" / "dirlink").symlink_to("sub")
+    ran = recordfs("cp", "-r", "d", "e")
+    assert ran.status == 1
+    assert [line.split(":")[1].strip() for line in ran.err.splitlines()] == ["d/dirlink", "d/dangling"]
+    assert files_below(tree / "e").keys() == {".hidden", "a.txt", "b.txt", "sub/c.bin"}
+
+
+def test_cp_can_refuse_to_overwrite(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("cp", "-n", "d/a.txt", "d/b.txt").status == 1
+    assert (tree / "d" / "b.txt").read_bytes() == b"bravo"
+    assert recordfs("cp", "d/a.txt", "d/b.txt").status == 0
+    assert (tree / "d" / "b.txt").read_bytes() == b"alpha!"
+
+
+def test_cp_of_a_directory_into_itself_is_wrong_usage(tree: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("cp", "-r", "d", "d/sub/again")
+    assert ran.status == 2
+    assert "cannot be copied into itself" in ran.err
+    assert not (tree / "d" / "sub" / "again").exists()
+
+
+def test_cp_of_a_file_onto_itself_keeps_it(tree: Path, recordfs: Recordfs) -> None:
+    recordfs("cp", "d/a.txt", "d/a.txt")
+    assert (tree / "d" / "a.txt").read_bytes() == b"alpha!"
+
+
+def test_several_sources_need_a_directory(tree: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("cp", "d/a.txt", "d/sub/c.bin", "d/b.txt")
+    assert ran.status == 1
+    assert (tree / "d" / "b.txt").read_bytes() == b"bravo"
+
+
+def test_mv_renames_and_moves_into_directories(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("mv", "d/a.txt", "d/z.txt") == (0, "", "")
+    assert recordfs("mv", "d/z.txt", "d/b.txt", "d/sub") == (0, "", "")
+    assert recordfs("mv", "d/sub", "moved") == (0, "", "")
+    assert files_below(tree / "moved") == {"b.txt": b"bravo", "c.bin": bytes(range(256)), "z.txt": b"alpha!"}
+
+
+def test_mv_to_another_filesystem_deletes_only_what_arrived(tree: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("mv", "d", "ram://cli-test/part")
+    assert ran.status == 1
+    assert ran.err.splitlines()[-1] == "recordfs: d: not deleted, because not all of it could be copied"
+    (tree / "d" / "dangling").unlink()
+    before = files_below(tree / "d")
+    assert recordfs("mv", "d", "ram://cli-test/moved") == (0, "", "")
+    assert not (tree / "d").exists()
+    assert recordfs("mv", "ram://cli-test/moved", "back") == (0, "", "")
+    assert files_below(tree / "back") == before
+    assert recordfs("ls", "ram://cli-test").out == "part/\n"
+    assert recordfs("rm", "-r", "ram://cli-test").status == 0
+
+
+def test_mv_can_refuse_to_overwrite(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("mv", "-n", "d/a.txt", "d/b.txt").status == 1
+    assert files_below(tree / "d")["b.txt"] == b"bravo"
