@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from recordfs.errors import (
     AlreadyExistsError,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from recordfs.paths import PathInput
 
 __all__ = [
+    "canonical_scheme",
     "configure_file_system",
     "get_file_system",
     "get_registered_schemes",
@@ -117,9 +118,7 @@ def register_file_system(
         module, colon, attribute = file_system.partition(":")
         if not (module and colon and attribute):
             raise InvalidArgumentError(f"expected 'module:Class', found {file_system!r}")
-    elif not isinstance(file_system, FileSystem) and not (
-        isinstance(file_system, type) and issubclass(file_system, FileSystem)
-    ):
+    elif not _is_file_system(file_system):
         raise TypeError(f"expected a FileSystem class or instance or 'module:Class', found {file_system!r}")
     with _state.lock:
         taken = name in _state.registered or name in _BUILT_IN or name in _ALIASES
@@ -170,8 +169,7 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
         MissingDependencyError: recordfs knows the scheme, and what it needs is not installed.
         InvalidArgumentError: An option is unknown or wrong.
     """
-    scheme = scheme_of(path_to_str(path))
-    name = _ALIASES.get(scheme, scheme) if scheme not in _state.registered else scheme
+    name = canonical_scheme(path)
     with _state.lock:
         merged = {**_state.scheme_options.get(name, {}), **(options or {})}
     key = _instance_key(name, merged)
@@ -184,6 +182,12 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
         return made
     with _state.lock:
         return _state.instances.setdefault(key, made)
+
+
+def canonical_scheme(path: PathInput) -> str:
+    """Return the scheme under which a path's filesystem is kept: "" for local paths and for ``file://``."""
+    scheme = scheme_of(path_to_str(path))
+    return scheme if scheme in _state.registered else _ALIASES.get(scheme, scheme)
 
 
 def resolve(
@@ -234,6 +238,13 @@ def registration_of(scheme: str) -> tuple[str, str]:
     if entry is not None:
         return entry, "entry point"
     raise _unknown_scheme(name)
+
+
+def _is_file_system(candidate: object) -> bool:
+    """Tell whether something is a FileSystem or a class of them."""
+    if isinstance(candidate, type):
+        return issubclass(candidate, FileSystem)
+    return isinstance(candidate, FileSystem)
 
 
 def _describe(factory: _Factory) -> str:
@@ -303,8 +314,8 @@ def _import(target: str, name: str) -> type[FileSystem] | FileSystem:
         raise MissingDependencyError(
             f"the filesystem {target} for {name}:// could not be loaded: {type(error).__name__}: {error}"
         ) from error
-    if isinstance(found, FileSystem) or (isinstance(found, type) and issubclass(found, FileSystem)):
-        return found
+    if _is_file_system(found):
+        return cast("type[FileSystem] | FileSystem", found)
     raise InvalidArgumentError(f"{target}, registered for {name}://, is no FileSystem but {found!r}")
 
 

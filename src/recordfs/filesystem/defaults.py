@@ -17,10 +17,10 @@ from recordfs.errors import (
     PermissionDeniedError,
     RecordFSError,
 )
-from recordfs.paths import has_wildcards, join, match_component, parse_path, split_pattern, unescape_literal
+from recordfs.paths import has_wildcards, join, match_component, split_pattern, unescape_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem.file_system import FileSystem
@@ -61,23 +61,25 @@ def copy_file(file_system: FileSystem, source: str, target: str, *, overwrite: b
     for path in (source, target):
         if file_system.is_directory(path):
             raise IsADirectoryError("a copy takes files, and this is a directory", path=path)
-    # A name inside the store says nothing about the bucket or host that it is in.
-    if (parse_path(source).authority, file_system.translate_name(source)) == (
-        parse_path(target).authority,
-        file_system.translate_name(target),
-    ):
+    if file_system.canonical_path(source) == file_system.canonical_path(target):
         file_system.stat(source)
         return
     stream_copy(file_system, source, file_system, target, overwrite=overwrite)
 
 
 def stream_copy(
-    source_system: FileSystem, source: str, target_system: FileSystem, target: str, *, overwrite: bool = True
+    source_system: FileSystem,
+    source: str,
+    target_system: FileSystem,
+    target: str,
+    *,
+    overwrite: bool = True,
+    progress: Callable[[int], object] | None = None,
 ) -> int:
     """Copy one file through this process, between any two filesystems, and return its size in bytes.
 
     The target appears whole or not at all where its filesystem has atomic writes; elsewhere a failure leaves what
-    arrived.
+    arrived. ``progress`` is called with the number of bytes of each chunk.
     """
     capabilities = target_system.capabilities(target)
     offset = 0
@@ -91,6 +93,8 @@ def stream_copy(
             while chunk := reader.read(offset, COPY_CHUNK):
                 writer.append(chunk)
                 offset += len(chunk)
+                if progress is not None:
+                    progress(len(chunk))
     return offset
 
 
@@ -101,6 +105,7 @@ def delete_recursively(file_system: FileSystem, path: str) -> None:
         return
     failures: list[tuple[str, RecordFSError]] = []
     undeleted = [0, 0]
+    unlisted = set()
 
     def note(child: str, error: RecordFSError, *, directory: bool) -> None:
         undeleted[directory] += 1
@@ -128,13 +133,15 @@ def delete_recursively(file_system: FileSystem, path: str) -> None:
             pass
         except RecordFSError as error:
             note(directory, error, directory=True)
+            unlisted.add(directory)
     for directory in reversed(directories):
         try:
             file_system.delete_dir(directory)
         except NotFoundError:
             pass
         except RecordFSError as error:
-            note(directory, error, directory=True)
+            if directory not in unlisted:
+                note(directory, error, directory=True)
     if failures:
         raise undeleted_error(path, failures, *undeleted) from failures[0][1]
 

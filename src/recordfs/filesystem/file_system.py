@@ -22,7 +22,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import defaults
 from recordfs.filesystem.types import Capabilities
-from recordfs.paths import clean_path, dirname, parse_path
+from recordfs.paths import clean_path, dirname, parse_path, scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -310,6 +310,15 @@ class FileSystem(abc.ABC):
         if not parsed.scheme:
             return clean_path(path)
         return clean_path(parsed.path) or "/"
+
+    def canonical_path(self, path: str) -> str:
+        """Return one spelling for all paths that lead to the same file: for comparing, not for opening.
+
+        The default takes what follows a scheme verbatim and cleans local paths. A filesystem with symbolic links
+        resolves them; what does not exist is spelled as it would be.
+        """
+        scheme = scheme_of(path)
+        return scheme + path[len(scheme) :] if scheme else clean_path(path)
 
     def has_atomic_move(self, path: str) -> bool:
         """Tell whether ``rename_file`` of a file is one step for every observer."""

@@ -158,6 +158,10 @@ class PosixRandomAccessFile(RandomAccessFile):
         except OSError as error:
             raise posix_error(error, self._name) from error
 
+    def fileno(self) -> int:
+        """Return the descriptor, which stays this object's."""
+        return self._open_descriptor().number
+
     def close(self) -> None:
         """Let go of the file; reads under way in other threads still end well."""
         self._descriptor = None

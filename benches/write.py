@@ -1,0 +1,83 @@
+"""How fast are records written, one by one and in batches, beside `tf.io.TFRecordWriter`?
+
+A run opens the file, writes all records and closes it. All contestants write the same payloads, made beforehand.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from benches.harness import AtLeast, Contestant, Row
+from benches.payloads import MAKE_PAYLOADS, payload_variables
+
+OURS = f"""
+import os
+from recordfs import RecordWriter
+{MAKE_PAYLOADS}
+path = directory + "/recordfs.tfrecord"
+
+def work():
+    with RecordWriter(path) as writer:
+        write = writer.write
+        for payload in payloads:
+            write(payload)
+    return os.path.getsize(path)
+"""
+
+OURS_IN_BATCHES = f"""
+import os
+from recordfs import RecordWriter
+{MAKE_PAYLOADS}
+path = directory + "/recordfs.tfrecord"
+batches = [payloads[start : start + 1000] for start in range(0, count, 1000)]
+
+def work():
+    with RecordWriter(path) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return os.path.getsize(path)
+"""
+
+TENSORFLOW = f"""
+import os
+import tensorflow as tf
+{MAKE_PAYLOADS}
+path = directory + "/tensorflow.tfrecord"
+
+def work():
+    with tf.io.TFRecordWriter(path) as writer:
+        write = writer.write
+        for payload in payloads:
+            write(payload)
+    return os.path.getsize(path)
+"""
+
+
+def where(directory: str, size: int, count: int) -> dict[str, Any]:
+    """Where the contestants write, and what."""
+    return {"directory": directory, **payload_variables(size, count)}
+
+
+def rows(scale: float) -> list[Row]:
+    """Three sizes one by one, and small records in batches."""
+    found = []
+    for size, full_count, factor in ((100, 500_000, 5), (1_000, 300_000, 2.5), (100_000, 5_000, 1.4)):
+        found.append(_row(size, max(1, int(full_count * scale)), OURS, "one by one", factor))
+    found.append(_row(100, max(1, int(500_000 * scale)), OURS_IN_BATCHES, "in batches of 1,000", 9))
+    return found
+
+
+def _row(size: int, count: int, source: str, manner: str, factor: float) -> Row:
+    return Row(
+        title=f"write records of {size:,} B {manner}",
+        workload=f"{count:,} records of {size:,} random bytes into one plain file; TensorFlow writes them one by one",
+        items=count,
+        item="record",
+        make_files=partial(where, size=size, count=count),
+        contestants=[
+            Contestant("recordfs", source),
+            Contestant("TensorFlow", TENSORFLOW, peer="tensorflow"),
+        ],
+        requirements=[AtLeast(factor, over="TensorFlow")],
+    )
