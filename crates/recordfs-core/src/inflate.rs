@@ -164,10 +164,9 @@ impl Inflater {
     /// Decompresses from the front of `input` to the front of `output`.
     ///
     /// Returns when the output is full or the input is used up. A full output may leave input unread, or data that come
-    /// out at the next call even without new input; so a caller goes on until `produced < output.len()`.
-    ///
-    /// Data decompressed before an error are delivered first: the error comes out of the next call, and of all calls
-    /// after that.
+    /// out at the next call even without new input. Data decompressed before an error are delivered first: the error
+    /// comes out of the next call, and of all calls after that. So a caller goes on until a call with no input left
+    /// produces nothing.
     pub fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError> {
         let mut progress = Progress::default();
         if let Some(error) = self.failed {

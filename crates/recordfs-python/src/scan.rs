@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use recordfs_core::detect::{Detected, PREFIX_SIZE, detect};
 use recordfs_core::error::{RecordError, RecordFault};
-use recordfs_core::inflate::{EndOfInput, Format, Inflater};
+use recordfs_core::inflate::{EndOfInput, Format, InflateErrorKind, Inflater};
 use recordfs_core::record::{DecodeOptions, OVERHEAD};
 use recordfs_core::scan::{Found, ScanOptions, Scanner};
 
@@ -184,13 +184,18 @@ impl Inflation {
                         return false;
                     }
                     chunk = &chunk[progress.consumed..];
-                    if progress.produced < self.room.len() && chunk.is_empty() {
+                    // Damage found behind data comes out of a further call, so one that gives nothing is the last.
+                    if progress.produced == 0 && chunk.is_empty() {
                         return true;
                     }
                 }
                 Err(error) => {
                     // What the damage cuts in two is lost with the rest.
-                    tally.fault = Some((tally.covered_end, "DataLossError", error.to_string()));
+                    let class = match error.kind {
+                        InflateErrorKind::BadChecksum { .. } | InflateErrorKind::BadLength { .. } => "DataLossError",
+                        _ => "CorruptRecordError",
+                    };
+                    tally.fault = Some((tally.covered_end, class, error.to_string()));
                     return false;
                 }
             }

@@ -157,6 +157,16 @@ def test_a_flushed_prefix_is_an_unfinished_stream_and_nothing_worse(write):
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+def test_a_wrong_trailer_loses_no_record(write, compress):
+    damaged = bytearray(compress(SOUND))
+    damaged[-1] ^= 1
+    report = verify_file(write(damaged))
+    assert report.records == 4
+    assert type(report.error) is DataLossError
+    assert report.lost_bytes == 0
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
 def test_every_flipped_byte_of_a_compressed_file_is_noticed(write, compress):
     content = compress(stream([random.Random(1).randbytes(100)]))
     harmless = range(4, 10) if compress is gzip.compress else ()  # the time, level and system of gzip's header
@@ -169,7 +179,7 @@ def test_every_flipped_byte_of_a_compressed_file_is_noticed(write, compress):
 def test_bytes_behind_a_zlib_stream(write):
     report = verify_file(write(zlib.compress(SOUND) + zlib.compress(SOUND)))
     assert report.records == 4
-    assert isinstance(report.error, DataLossError)
+    assert isinstance(report.error, CorruptRecordError)
     assert "bytes follow" in report.error.message
 
 
