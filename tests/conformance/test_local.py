@@ -1,0 +1,63 @@
+"""The filesystems of this machine keep the whole contract, directly and through a wrapper."""
+
+import itertools
+
+import pytest
+
+from recordfs.filesystems.memory import MemoryFileSystem
+from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile, WrapperWritableFile
+from recordfs.testing.conformance import FileSystemConformance
+
+_numbers = itertools.count()
+
+
+class FilesToo(WrapperFileSystem):
+    """A wrapper that wraps the files as well."""
+
+    def wrap_reader(self, file):
+        return WrapperRandomAccessFile(file)
+
+    def wrap_writer(self, file):
+        return WrapperWritableFile(file)
+
+
+class TestPosix(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path):
+        return PosixFileSystem(), f"{tmp_path}/root"
+
+
+class TestFileScheme(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path):
+        return PosixFileSystem(), f"file://localhost{tmp_path}/root"
+
+
+class TestRelativePaths(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        return PosixFileSystem(), "some/root"
+
+
+class TestMemory(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self):
+        file_system, root = MemoryFileSystem(), f"ram://conformance-{next(_numbers)}/root"
+        yield file_system, root
+        file_system.delete_recursively(root)
+
+
+class TestWrappedPosix(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path):
+        return FilesToo(PosixFileSystem()), f"{tmp_path}/root"
+
+
+class TestWrappedMemory(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self):
+        file_system, root = FilesToo(MemoryFileSystem()), f"RAM://conformance-{next(_numbers)}/root"
+        yield file_system, root
+        file_system.delete_recursively(root)
