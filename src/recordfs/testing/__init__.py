@@ -9,4 +9,5 @@ import sys
 
 # So that a failing scenario shows the values, as in a test file of one's own. Only a running pytest is interested.
 if "pytest" in sys.modules:
-    sys.modules["pytest"].register_assert_rewrite("recordfs.testing")
+    for _module in ("conformance", "moving", "names", "place", "processes", "reading", "stateful", "writing"):
+        sys.modules["pytest"].register_assert_rewrite(f"recordfs.testing.{_module}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +15,9 @@ from recordfs.errors import (
     NotADirectoryError,
     NotFoundError,
 )
-from recordfs.testing.place import Place
+
+if TYPE_CHECKING:
+    from recordfs.testing.place import Place
 
 __all__ = ["CopyingScenarios", "PatternScenarios", "RenamingScenarios"]
 

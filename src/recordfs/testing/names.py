@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from recordfs.errors import (
     AlreadyExistsError,
@@ -12,7 +13,9 @@ from recordfs.errors import (
     NotFoundError,
 )
 from recordfs.filesystem import DirectoryEntry, FileStatistics
-from recordfs.testing.place import Place
+
+if TYPE_CHECKING:
+    from recordfs.testing.place import Place
 
 __all__ = ["DeletingScenarios", "DirectoryScenarios", "ListingScenarios", "StatScenarios"]
 

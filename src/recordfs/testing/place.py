@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from recordfs.errors import RecordFSError
 from recordfs.paths import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from recordfs.errors import RecordFSError
     from recordfs.filesystem import Capabilities, FileSystem
 
 __all__ = ["Place"]

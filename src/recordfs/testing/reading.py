@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +15,9 @@ from recordfs.errors import (
     NotADirectoryError,
     NotFoundError,
 )
-from recordfs.testing.place import Place
+
+if TYPE_CHECKING:
+    from recordfs.testing.place import Place
 
 __all__ = ["ReadingScenarios"]
 
@@ -145,9 +148,8 @@ class ReadingScenarios:
         with place.file_system.new_random_access_file(path) as file:
 
             def read_some(first: int) -> None:
-                for offset in range(first, len(data), 4096 + 7):
-                    if file.read(offset, 1000) != data[offset : offset + 1000]:
-                        wrong.append(offset)
+                offsets = range(first, len(data), 4096 + 7)
+                wrong.extend(at for at in offsets if file.read(at, 1000) != data[at : at + 1000])
 
             threads = [threading.Thread(target=read_some, args=(first,)) for first in range(8)]
             for thread in threads:

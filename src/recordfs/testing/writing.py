@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,12 +17,14 @@ from recordfs.errors import (
     NotFoundError,
     UnimplementedError,
 )
-from recordfs.testing.place import Place
+
+if TYPE_CHECKING:
+    from recordfs.testing.place import Place
 
 __all__ = ["AppendingScenarios", "TruncatingScenarios", "WritingScenarios"]
 
 
-class Interrupted(Exception):
+class LeavingError(Exception):
     """What a scenario raises to leave a ``with`` block."""
 
 
@@ -138,9 +141,9 @@ class WritingScenarios:
     def test_w10_leaving_by_an_exception_keeps_what_was_appended(self, place: Place) -> None:
         place.needs("write")
         path = place.path("f")
-        with pytest.raises(Interrupted), place.file_system.new_writable_file(path) as file:
+        with pytest.raises(LeavingError), place.file_system.new_writable_file(path) as file:
             file.append(b"kept")
-            raise Interrupted
+            raise LeavingError
         assert place.get(path) == b"kept"
 
     def test_w11_discard_keeps_what_was_flushed_and_ends_the_file(self, place: Place) -> None:
@@ -261,10 +264,10 @@ class WritingScenarios:
         place.needs("write", "atomic_write")
         fresh, old = place.path("fresh"), place.put("old", b"old")
         for path in (fresh, old):
-            with pytest.raises(Interrupted), place.file_system.new_writable_file(path, atomic=True) as file:
+            with pytest.raises(LeavingError), place.file_system.new_writable_file(path, atomic=True) as file:
                 file.append(b"new " * 30_000)
                 file.flush()
-                raise Interrupted
+                raise LeavingError
         assert place.get(old) == b"old"
         assert place.names() == ["old"]
 
