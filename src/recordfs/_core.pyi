@@ -6,6 +6,11 @@ from typing import Any, Self, final
 
 from typing_extensions import Buffer
 
+# checksum.rs
+
+def crc32c(data: Buffer, value: int = 0, /) -> int: ...
+def masked_crc32c(data: Buffer, /) -> int: ...
+
 # reader.rs
 
 @final

@@ -47,6 +47,15 @@ impl Crc32c {
         }
     }
 
+    /// A checksum over bytes whose checksum so far is `crc`.
+    #[must_use]
+    pub fn following(crc: u32) -> Self {
+        Self {
+            // The register holds the complement of the checksum: CRC-32C inverts all bits at its end.
+            digest: crc_fast::Digest::new_with_init_state(crc_fast::CrcAlgorithm::Crc32Iscsi, u64::from(!crc)),
+        }
+    }
+
     /// Takes the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         self.digest.update(piece);
@@ -123,6 +132,9 @@ mod tests {
             pieces.update(&data[cut..]);
             prop_assert_eq!(pieces.value(), crc32c(&data));
             prop_assert_eq!(pieces.masked(), masked_crc32c(&data));
+            let mut following = Crc32c::following(crc32c(&data[..cut]));
+            following.update(&data[cut..]);
+            prop_assert_eq!(following.value(), crc32c(&data));
         }
 
         #[test]

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod checksum;
 mod error;
 mod large;
 mod lease;
@@ -20,6 +21,7 @@ mod writer;
 /// Registers the native names.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    checksum::register(module)?;
     process::register(module)?;
     reader::register(module)?;
     region::register(module)?;
