@@ -13,7 +13,15 @@ from recordfs.registry import configure_file_system
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["add_common_arguments", "add_paths", "apply_filesystem_options", "at_least", "parse_filesystem_options"]
+__all__ = [
+    "add_common_arguments",
+    "add_compression",
+    "add_paths",
+    "apply_filesystem_options",
+    "at_least",
+    "compression_of",
+    "parse_filesystem_options",
+]
 
 _PATH_DESTINATIONS = "path_destinations"
 
@@ -49,6 +57,21 @@ def add_paths(parser: argparse.ArgumentParser, name: str, *, nargs: str | None =
     parser.add_argument(name, **settings)
     known: tuple[str, ...] = parser.get_default(_PATH_DESTINATIONS) or ()
     parser.set_defaults(**{_PATH_DESTINATIONS: (*known, name)})
+
+
+def add_compression(parser: argparse.ArgumentParser) -> None:
+    """Add ``--compression`` for a command that reads records."""
+    parser.add_argument(
+        "--compression",
+        choices=["auto", "none", "GZIP", "ZLIB"],
+        default="auto",
+        help="how the files are compressed (default: auto, which recognises it)",
+    )
+
+
+def compression_of(arguments: argparse.Namespace) -> str:
+    """Return what ``--compression`` says as the library takes it."""
+    return "" if arguments.compression == "none" else str(arguments.compression)
 
 
 def at_least(minimum: int) -> Callable[[str], int]:

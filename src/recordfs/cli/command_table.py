@@ -29,6 +29,14 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("rm", "delete files and directories"),
         CommandEntry("mkdir", "make directories"),
     ),
+    "record files": (
+        CommandEntry("count", "count records"),
+        CommandEntry("head", "show the first records"),
+        CommandEntry("follow", "show records as they are written"),
+        CommandEntry("verify", "check every record, and say where and how a file is broken"),
+        CommandEntry("repair", "cut off a record that was never finished"),
+        CommandEntry("index", "write where each record lies, so that readers can jump"),
+    ),
 }
 
 

@@ -85,7 +85,7 @@ class Console:
         self.write(json.dumps(value).encode() + b"\n")
 
     def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table: drawn on a terminal, tab-separated lines without a head elsewhere.
+        """Print a table: aligned and with a head on a terminal, tab-separated lines without a head elsewhere.
 
         Args:
             columns: The heads; one that begins with ``>`` is aligned to the right.
@@ -95,20 +95,21 @@ class Console:
             for row in rows:
                 self.print("\t".join(row))
             return
-        from rich.console import Console as RichConsole
-        from rich.table import Table
-        from rich.text import Text
+        table = [[column.removeprefix(">") for column in columns]]
+        try:
+            table.extend([_without_controls(cell) for cell in row] for row in rows)
+        finally:  # where a row cannot be had, those before it are shown
+            self._print_aligned(table, [column.startswith(">") for column in columns])
 
-        table = Table(box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
-        for row in rows:
-            table.add_row(*(Text(_without_controls(cell)) for cell in row))
-        rich_console = RichConsole()
-        with rich_console.capture() as captured:
-            rich_console.print(table)
-        self.write(captured.get().encode("utf-8", "surrogateescape"))
-        self.flush()
+    def _print_aligned(self, table: list[list[str]], to_the_right: list[bool]) -> None:
+        """Print rows of cells in columns as wide as their widest cell."""
+        widths = [max(len(cells[index]) for cells in table) for index in range(len(to_the_right))]
+        for cells in table:
+            aligned = [
+                cell.rjust(width) if right else cell.ljust(width)
+                for cell, width, right in zip(cells, widths, to_the_right, strict=True)
+            ]
+            self.print("  ".join(aligned).rstrip())
 
     def remark(self, text: str) -> None:
         """Tell a person something on standard error; says nothing if ``quiet``."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from recordfs.cli.console import Console
 
-__all__ = ["expand", "for_each_path"]
+__all__ = ["expand", "expand_all", "for_each_path", "total_length"]
 
 
 def expand(path: str) -> list[str]:
@@ -36,22 +36,39 @@ def expand(path: str) -> list[str]:
     return matches
 
 
-def for_each_path(paths: Iterable[str], console: Console, work: Callable[[str], None]) -> int:
+def expand_all(arguments: Iterable[str], console: Console) -> tuple[list[str], int]:
+    """Return the paths that all arguments mean, and the exit status of those that mean none, which are printed."""
+    paths: list[str] = []
+    status = 0
+    for argument in arguments:
+        try:
+            paths += expand(argument)
+        except RecordFSError as error:
+            status = max(status, console.failure(error))
+    return paths, status
+
+
+def total_length(paths: Iterable[str]) -> int:
+    """Return how many bytes files have together, for a progress bar; a missing one has none."""
+    total = 0
+    for path in paths:
+        try:
+            total += max(0, get_file_system(path).stat(path).length)
+        except RecordFSError:
+            continue  # who reads it reports it
+    return total
+
+
+def for_each_path(arguments: Iterable[str], console: Console, work: Callable[[str], None]) -> int:
     """Do something with every path that the arguments mean, going on after a failure.
 
     Returns:
         The worst exit status; each failure has been printed as a line of its own.
     """
-    status = 0
-    for argument in paths:
+    meant, status = expand_all(arguments, console)
+    for path in meant:
         try:
-            meant = expand(argument)
+            work(path)
         except RecordFSError as error:
             status = max(status, console.failure(error))
-            continue
-        for path in meant:
-            try:
-                work(path)
-            except RecordFSError as error:
-                status = max(status, console.failure(error))
     return status

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     import rich.progress
@@ -63,6 +64,17 @@ class Progress:
             self._start(self._stream)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self.done, description=_shortened(self._what))
+
+    def offsets(self, what: str) -> Callable[[int], None]:
+        """Return a function that takes how far one file has been read, as the library's ``progress`` reports it."""
+        last = 0
+
+        def reached(offset: int) -> None:
+            nonlocal last
+            self.advance(offset - last, what)
+            last = offset
+
+        return reached
 
     def add_total(self, units: int) -> None:
         """Note that there is more to do than was known."""

@@ -1,0 +1,55 @@
+"""``recordfs count``: how many records files hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recordfs.cli.arguments import add_compression, add_paths, compression_of
+from recordfs.cli.expansion import expand_all, total_length
+from recordfs.errors import RecordFSError
+from recordfs.records.verify import count_records
+
+if TYPE_CHECKING:
+    import argparse
+
+    from recordfs.cli.console import Console
+
+DESCRIPTION = """\
+Count the records in record files. The lengths of records and their checksums are checked, the data
+is not (`recordfs verify` does that), and of large records is not even read. For one file prints the
+number alone, for several a line each and the total. A broken file is an error and has no number.
+"""
+
+EXAMPLES = """\
+recordfs count train.tfrecord
+recordfs count 's3://bucket/train/*.tfrecord'
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_paths(parser, "path", nargs="+", help="a record file or pattern")
+    add_compression(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each file, one a line")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Count, going on after a file that is broken."""
+    paths, status = expand_all(arguments.path, console)
+    alone = len(paths) == 1 and len(arguments.path) == 1
+    total = 0
+    with console.progress("counting", total=total_length(paths)) as progress:
+        for path in paths:
+            try:
+                count = count_records(path, compression=compression_of(arguments), progress=progress.offsets(path))
+            except RecordFSError as error:
+                status = max(status, console.failure(error))
+                continue
+            total += count
+            if arguments.json:
+                console.print_json({"path": path, "records": count})
+            else:
+                console.print(str(count) if alone else f"{count}\t{path}")
+    if not alone and not arguments.json:
+        console.print(f"{total}\ttotal")
+    return status

@@ -1,0 +1,75 @@
+"""``recordfs head``: the first records of record files."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
+from recordfs.cli.expansion import expand_all
+from recordfs.cli.record_lines import COLUMNS, PREVIEW_LENGTH, record_cells, record_object
+from recordfs.errors import RecordFSError
+from recordfs.records.reader import RecordReader
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from recordfs.cli.console import Console
+
+DESCRIPTION = """\
+Show the first records of record files: number, offset and length in bytes, and the beginning of the
+data. Bytes that are no text are shown as escapes. Compression is recognised; offsets then count
+uncompressed bytes. Checksums are verified. With several files each line begins with the file's name.
+"""
+
+EXAMPLES = """\
+recordfs head train.tfrecord
+recordfs head -n 3 --skip 1000 s3://bucket/part-00000.tfrecord
+recordfs head -n 1 --json train.tfrecord | jq -r .data | base64 -d > first.bin
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_paths(parser, "path", nargs="+", help="a record file or pattern")
+    parser.add_argument("-n", "--records", type=at_least(0), default=10, metavar="N", help="how many (default: 10)")
+    parser.add_argument("--skip", type=at_least(0), default=0, metavar="N", help="pass over the first N records")
+    parser.add_argument(
+        "--width",
+        type=at_least(1),
+        default=PREVIEW_LENGTH,
+        metavar="N",
+        help=f"show at most N characters of each record's data (default: {PREVIEW_LENGTH})",
+    )
+    add_compression(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each record, its data in base64")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Print the records of each file."""
+    paths, status = expand_all(arguments.path, console)
+    several = len(paths) > 1
+    for path in paths:
+        records = first_records(path, arguments.skip, arguments.records, compression_of(arguments))
+        try:
+            if arguments.json:
+                for record in records:
+                    console.print_json(record_object(path, *record))
+            else:
+                name = (path,) if several else ()
+                rows = ((*name, *record_cells(*record, arguments.width)) for record in records)
+                console.print_table(("file", *COLUMNS) if several else COLUMNS, rows)
+        except RecordFSError as error:
+            status = max(status, console.failure(error))
+    return status
+
+
+def first_records(path: str, skip: int, count: int, compression: str = "auto") -> Iterator[tuple[int, int, bytes]]:
+    """Yield ``(number, offset, data)`` of up to ``count`` records of a file, after passing over ``skip``."""
+    with RecordReader(path, compression=compression) as reader:
+        offset = 0
+        for index, data in enumerate(islice(reader, skip + count)):
+            if index >= skip:
+                yield index, offset, data
+            offset = reader.tell().offset

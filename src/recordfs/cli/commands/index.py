@@ -1,0 +1,58 @@
+"""``recordfs index``: write where each record lies, so that readers can jump."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recordfs.cli.arguments import add_paths
+from recordfs.cli.expansion import expand_all, total_length
+from recordfs.cli.formatting import format_count
+from recordfs.errors import InvalidArgumentError, RecordFSError
+from recordfs.records.index import build_index, default_index_path
+
+if TYPE_CHECKING:
+    import argparse
+
+    from recordfs.cli.console import Console
+
+DESCRIPTION = """\
+Write an index beside each record file, as NAME.idx: one line a record, its offset and its size with
+header and footer, as DALI's tfrecord2idx and the tfrecord package write and read it. A compressed
+file cannot have an index. No index is written for a broken file.
+"""
+
+EXAMPLES = """\
+recordfs index train.tfrecord
+recordfs index 's3://bucket/train/*.tfrecord'
+recordfs index train.tfrecord --output indexes/train.idx
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_paths(parser, "path", nargs="+", help="a record file or pattern")
+    parser.add_argument("--output", metavar="PATH", help="where the index goes, for a single record file")
+    parser.add_argument("--checksums", action="store_true", help="check the records' data too, not only their lengths")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each file, one a line")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Write the indexes, going on after a file that is broken."""
+    paths, status = expand_all(arguments.path, console)
+    if arguments.output is not None and len(paths) != 1:
+        raise InvalidArgumentError(f"--output is for a single record file, and {len(paths)} are given")
+    with console.progress("indexing", total=total_length(paths)) as progress:
+        for path in paths:
+            index_path = arguments.output or default_index_path(path)
+            try:
+                records = build_index(
+                    path, index_path, verify_checksums=arguments.checksums, progress=progress.offsets(path)
+                )
+            except RecordFSError as error:
+                status = max(status, console.failure(error))
+                continue
+            if arguments.json:
+                console.print_json({"path": path, "index": index_path, "records": records})
+            elif not console.quiet:
+                console.print(f"{index_path}: {format_count(records, 'record')}")
+    return status

@@ -1,0 +1,57 @@
+"""``recordfs repair``: cut off what a writer that died left behind the last whole record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from recordfs.cli.arguments import add_paths
+from recordfs.cli.expansion import for_each_path
+from recordfs.cli.formatting import format_count
+from recordfs.records.repair import check_tail, repair_tail
+
+if TYPE_CHECKING:
+    import argparse
+
+    from recordfs.cli.console import Console
+
+DESCRIPTION = """\
+Cut off the half-written record that a writer left at the end of a record file when it died. Only
+bytes behind the last whole record are cut, and only if no sound record stands behind them; any other
+break is reported and left alone. Nobody may be writing to the file. A sound file is not touched.
+"""
+
+EXAMPLES = """\
+recordfs repair --dry-run events.tfrecord
+recordfs repair 'runs/*/events.tfrecord'
+"""
+
+_SOUND = "ends with a whole record"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_paths(parser, "path", nargs="+", help="a record file or pattern")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be cut, and cut nothing")
+    parser.add_argument(
+        "--full", action="store_true", help="look at a large remote file from its beginning, not at its last 16 MiB"
+    )
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Repair the files, going on after one that cannot be."""
+
+    def repair(path: str) -> None:
+        check: Literal["auto", "full"] = "full" if arguments.full else "auto"
+        if not arguments.dry_run:
+            cut = repair_tail(path, check=check)
+            console.print(f"{path}: " + (f"cut off {format_count(cut, 'byte')}" if cut else _SOUND))
+            return
+        tail = check_tail(path, check=check)
+        if tail.error is None:
+            console.print(f"{path}: {_SOUND}")
+        elif tail.torn:
+            console.print(f"{path}: would cut off {format_count(tail.file_size - tail.sound_end, 'byte')}")
+        else:
+            raise tail.error
+
+    return for_each_path(arguments.path, console, repair)

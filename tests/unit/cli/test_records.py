@@ -1,0 +1,199 @@
+"""The commands for record files."""
+
+import base64
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recordfs import RecordReader, RecordWriter
+from support.command_line import Recordfs
+from support.framing import record, stream
+
+PAYLOADS = [b"alpha", b"", b"\x00\xff\n" * 30, "grün".encode(), b"x" * 5000]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Record files in the current directory: plain and GZIP sound ones, a corrupt and a torn one."""
+    monkeypatch.chdir(tmp_path)
+    sound = stream(PAYLOADS)
+    (tmp_path / "plain.tfrecord").write_bytes(sound)
+    with RecordWriter("gzip.tfrecord", compression="GZIP") as writer:
+        writer.write_batch(PAYLOADS)
+    corrupt = bytearray(sound)
+    corrupt[len(record(b"alpha")) + len(record(b"")) + 20] ^= 1
+    (tmp_path / "corrupt.tfrecord").write_bytes(corrupt)
+    (tmp_path / "torn.tfrecord").write_bytes(sound[:-100])
+    return tmp_path
+
+
+def test_count_of_one_file_is_a_bare_number(files: Path, recordfs: Recordfs) -> None:
+    assert recordfs("count", "plain.tfrecord") == (0, "5\n", "")
+    assert recordfs("count", "gzip.tfrecord") == (0, "5\n", "")
+
+
+def test_count_of_several_has_a_total_and_reports_what_is_broken(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("count", "[pgt]*.tfrecord")
+    assert ran.out == "5\tgzip.tfrecord\n5\tplain.tfrecord\n10\ttotal\n"
+    assert ran.status == 1
+    assert ran.err.startswith("recordfs: torn.tfrecord: truncated record")
+    assert [json.loads(line) for line in recordfs("count", "--json", "[pg]*.tfrecord").out.splitlines()] == [
+        {"path": "gzip.tfrecord", "records": 5},
+        {"path": "plain.tfrecord", "records": 5},
+    ]
+
+
+def test_verify_of_sound_files(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("verify", "plain.tfrecord", "gzip.tfrecord")
+    size = (files / "gzip.tfrecord").stat().st_size
+    assert ran == (
+        0,
+        "plain.tfrecord: ok, 5 records, 4.98 KiB of data\n"
+        f"gzip.tfrecord: ok, 5 records, 4.98 KiB of data, GZIP, {size} B stored\n"
+        "2 files: all ok, 10 records, 9.96 KiB of data\n",
+        "",
+    )
+
+
+def test_verify_says_where_and_how_a_file_is_broken(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("verify", "corrupt.tfrecord")
+    lines = ran.out.splitlines()
+    assert ran.status == 1
+    assert lines[0].startswith("corrupt.tfrecord: BROKEN, 4 records, ")
+    assert lines[1].startswith("  at byte 37: ")
+    assert lines[1].endswith("106 bytes lost up to the next sound record at byte 143")
+    assert len(lines) == 2
+
+
+def test_verify_tells_a_torn_tail(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("verify", "--json", "torn.tfrecord")
+    report = json.loads(ran.out)
+    assert ran.status == 1
+    assert (report["sound"], report["truncated_tail"], report["records"]) == (False, True, 4)
+    assert report["lost"][0]["error"] == "TruncatedRecordError"
+    assert report["lost"][0]["offset"] == 164
+    assert "`recordfs repair`" in recordfs("verify", "torn.tfrecord").out
+
+
+def test_verify_goes_on_after_a_missing_file(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("verify", "missing.tfrecord", "plain.tfrecord")
+    assert ran.status == 1
+    assert ran.out == "plain.tfrecord: ok, 5 records, 4.98 KiB of data\n"
+    assert ran.err.startswith("recordfs: missing.tfrecord: ")
+
+
+def test_verify_without_checksums_misses_what_only_they_find(files: Path, recordfs: Recordfs) -> None:
+    assert recordfs("verify", "--no-checksums", "corrupt.tfrecord").status == 0
+
+
+def test_forcing_a_compression(files: Path, recordfs: Recordfs) -> None:
+    assert recordfs("verify", "--compression", "GZIP", "gzip.tfrecord").status == 0
+    assert recordfs("verify", "--compression", "none", "gzip.tfrecord").status == 1
+    assert recordfs("verify", "--compression", "gzip", "gzip.tfrecord").status == 2
+
+
+def test_head_shows_number_offset_length_and_data(files: Path, recordfs: Recordfs) -> None:
+    assert recordfs("head", "-n", "4", "--width", "12", "plain.tfrecord") == (
+        0,
+        "0\t0\t5\talpha\n1\t21\t0\t\n2\t37\t90\t\\x00\\xff\\n\\…\n3\t143\t5\tgrün\n",
+        "",
+    )
+
+
+def test_head_skips_and_names_files_if_there_are_several(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("head", "--skip", "3", "-n", "1", "plain.tfrecord", "gzip.tfrecord")
+    assert ran.out == "plain.tfrecord\t3\t143\t5\tgrün\ngzip.tfrecord\t3\t143\t5\tgrün\n"
+
+
+def test_head_as_json_holds_the_whole_data(files: Path, recordfs: Recordfs) -> None:
+    rows = [json.loads(line) for line in recordfs("head", "--json", "plain.tfrecord").out.splitlines()]
+    assert [base64.b64decode(row["data"]) for row in rows] == PAYLOADS
+    assert rows[4] | {"data": ""} == {"path": "plain.tfrecord", "record": 4, "offset": 164, "length": 5000, "data": ""}
+
+
+def test_head_shows_what_stands_before_a_break_and_reads_no_further_than_asked(files: Path, recordfs: Recordfs) -> None:
+    assert recordfs("head", "-n", "2", "corrupt.tfrecord").status == 0
+    ran = recordfs("head", "corrupt.tfrecord")
+    assert ran.status == 1
+    assert ran.out == "0\t0\t5\talpha\n1\t21\t0\t\n"
+    assert ran.err.startswith("recordfs: corrupt.tfrecord: ")
+    assert ran.err.endswith("(at byte 37)\n")
+
+
+@pytest.mark.parametrize("words", [["-n", "x"], ["-n", "-1"], ["--width", "0"]])
+def test_head_with_wrong_numbers_is_wrong_usage(files: Path, recordfs: Recordfs, words: list[str]) -> None:
+    assert recordfs("head", *words, "plain.tfrecord").status == 2
+
+
+def test_index_is_written_beside_the_file(files: Path, recordfs: Recordfs) -> None:
+    assert recordfs("index", "plain.tfrecord") == (0, "plain.tfrecord.idx: 5 records\n", "")
+    lines = (files / "plain.tfrecord.idx").read_text().splitlines()
+    assert lines == ["0 21", "21 16", "37 106", "143 21", "164 5016"]
+
+
+def test_index_elsewhere_and_of_files_that_have_none(files: Path, recordfs: Recordfs) -> None:
+    assert recordfs("index", "--output", "x.idx", "plain.tfrecord", "gzip.tfrecord").status == 2
+    assert recordfs("index", "-q", "--output", "x.idx", "plain.tfrecord") == (0, "", "")
+    assert (files / "x.idx").exists()
+    ran = recordfs("index", "torn.tfrecord")
+    assert (ran.status, ran.out) == (1, "")
+    assert not (files / "torn.tfrecord.idx").exists()
+
+
+def test_repair_cuts_only_a_torn_tail(files: Path, recordfs: Recordfs) -> None:
+    before = (files / "torn.tfrecord").read_bytes()
+    assert recordfs("repair", "--dry-run", "torn.tfrecord").out == "torn.tfrecord: would cut off 4,916 bytes\n"
+    assert (files / "torn.tfrecord").read_bytes() == before
+    assert recordfs("repair", "torn.tfrecord", "plain.tfrecord") == (
+        0,
+        "torn.tfrecord: cut off 4,916 bytes\nplain.tfrecord: ends with a whole record\n",
+        "",
+    )
+    assert list(RecordReader("torn.tfrecord")) == PAYLOADS[:4]
+
+
+def test_repair_leaves_another_break_alone(files: Path, recordfs: Recordfs) -> None:
+    data = bytearray((files / "plain.tfrecord").read_bytes())
+    data[21] ^= 0x40
+    (files / "length.tfrecord").write_bytes(data)
+    ran = recordfs("repair", "length.tfrecord")
+    assert ran.status == 1
+    assert "sound records stand behind it" in ran.err
+    assert (files / "length.tfrecord").read_bytes() == data
+
+
+def test_follow_prints_what_is_there_and_ends_with_the_timeout(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("follow", "--timeout", "0.1", "--width", "3", "plain.tfrecord")
+    assert ran == (0, "0\t0\t5\tal…\n1\t21\t0\t\n2\t37\t90\t\\x…\n3\t143\t5\tgr…\n4\t164\t5000\txx…\n", "")
+
+
+def test_follow_calls_a_half_written_record_an_error(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("follow", "--timeout", "0.1", "torn.tfrecord")
+    assert ran.status == 1
+    assert ran.err == "recordfs: torn.tfrecord: the file ends inside a record (at byte 164)\n"
+
+
+def test_follow_shows_a_record_as_soon_as_it_is_whole_and_ends_at_ctrl_c(files: Path) -> None:
+    import signal
+
+    path = files / "live.tfrecord"
+    path.write_bytes(record(b"first"))
+    command = [sys.executable, "-m", "recordfs.cli", "follow", "live.tfrecord"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "0\t0\t5\tfirst\n"
+        second = record(b"second")
+        with path.open("ab") as file:
+            file.write(second[:10])
+            file.flush()
+            time.sleep(0.05)
+            file.write(second[10:])
+        assert process.stdout.readline() == "1\t21\t6\tsecond\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read() == "recordfs: interrupted\n"
