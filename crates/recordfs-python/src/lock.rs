@@ -72,7 +72,8 @@ impl<T: Send> Guarded<T> {
         self.holder
             .compare_exchange(FREE, thread_mark(), Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
-            .then_some(Guard { guarded: self })
+            // Not `then_some`: a guard that is made is dropped, and that lets go of the lock.
+            .then(|| Guard { guarded: self })
     }
 
     #[cold]
@@ -96,13 +97,13 @@ impl<T: Send> Guarded<T> {
 
     fn wait_for_turn(&self) -> Option<Guard<'_, T>> {
         // Counted before the last try, so that whoever lets go after that try wakes this thread.
-        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.waiting.fetch_add(1, Ordering::AcqRel);
         let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         let guard = self.try_lock().or_else(|| {
             let _gate = self.turn.wait_timeout(gate, SIGNAL_INTERVAL);
             self.try_lock()
         });
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
         guard
     }
 }
@@ -133,8 +134,10 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.guarded.holder.store(FREE, Ordering::SeqCst);
-        if self.guarded.waiting.load(Ordering::SeqCst) > 0 {
+        self.guarded.holder.store(FREE, Ordering::Release);
+        // A thread that begins to wait at this very moment may be overlooked; it tries again after SIGNAL_INTERVAL.
+        // Not to overlook it would cost every call a memory fence.
+        if self.guarded.waiting.load(Ordering::Relaxed) > 0 {
             let _gate = self.guarded.gate.lock().unwrap_or_else(PoisonError::into_inner);
             self.guarded.turn.notify_one();
         }

@@ -9,7 +9,7 @@ use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use recordfs_core::deflate::Deflater;
 use recordfs_core::inflate::Format;
 use recordfs_core::record::{OVERHEAD, encode_footer, encode_header, encode_record};
@@ -449,9 +449,20 @@ impl NativeRecordWriter {
     ///
     /// If this raises, the records before the failing one are taken; ``records_written`` tells how many.
     fn write_batch(&self, py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Ok(list) = records.cast::<PyList>() {
+            let mut state = self.state(py)?;
+            let state = opened(py, &mut state)?;
+            let mut index = 0;
+            // The length is looked at each time: the list may change while the file is written to.
+            while index < list.len() {
+                state.write(py, &list.get_item(index)?)?;
+                index += 1;
+            }
+            return Ok(());
+        }
+        // Whatever the iterable does for its next item, it does outside the lock.
         for data in records.try_iter()? {
-            let data = data?;
-            opened(py, &mut *self.state(py)?)?.write(py, &data)?;
+            opened(py, &mut *self.state(py)?)?.write(py, &data?)?;
         }
         Ok(())
     }

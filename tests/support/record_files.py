@@ -1,0 +1,87 @@
+"""Files in memory that fail, cut short, lie or keep what they were lent, on a schedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Fault = Literal["nothing taken", "all taken", "some taken"]
+
+
+class ScheduledWritableFile:
+    """A WritableFile in memory whose n-th append fails in a given way, once."""
+
+    def __init__(
+        self,
+        fail_at: int = -1,
+        fault: Fault = "nothing taken",
+        error: type[BaseException] = OSError,
+        name: str = "faulty",
+    ) -> None:
+        self.name = name
+        self.data = bytearray()
+        self.appends = 0
+        self.flushes = 0
+        self.closed = False
+        self._fail_at = fail_at
+        self._fault = fault
+        self._error = error
+
+    def append(self, data) -> None:
+        self.append_parts([data])
+
+    def append_parts(self, parts) -> None:
+        joined = b"".join(memoryview(part).cast("B") for part in parts)
+        self.appends += 1
+        if self.appends - 1 != self._fail_at:
+            self.data += joined
+            return
+        if self._fault == "all taken":
+            self.data += joined
+        elif self._fault == "some taken":
+            self.data += joined[: len(joined) // 2]
+        raise self._error("scheduled")
+
+    def tell(self) -> int:
+        return len(self.data)
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+    def sync(self) -> None:
+        self.flush()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ScheduledReadableFile:
+    """A RandomAccessFile in memory that gives its bytes in counts that a callable chooses, and may raise instead.
+
+    Args:
+        data: What it holds; may be changed.
+        count: Called with ``(offset, wanted)``; returns how many bytes to give, or raises.
+    """
+
+    def __init__(self, data: bytes, count: Callable[[int, int], int] | None = None, name: str = "scheduled") -> None:
+        self.name = name
+        self.data = data
+        self.closed = False
+        self._count = count
+
+    def read_into(self, offset: int, buffer) -> int:
+        with memoryview(buffer) as view:
+            wanted = len(view)
+            if self._count is not None:
+                wanted = min(wanted, self._count(offset, wanted))
+            part = self.data[offset : offset + wanted]
+            view[: len(part)] = part
+            return len(part)
+
+    def size(self) -> int:
+        return len(self.data)
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,215 @@
+"""Who may use a writer, and how it ends: threads, forks, signal handlers, collection, lent memory."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import os
+import sys
+import threading
+
+import pytest
+from tests.support.record_files import ScheduledWritableFile
+
+import recordfs
+from recordfs.errors import FailedPreconditionError
+
+
+def records_in(data: bytes) -> list[bytes]:
+    return list(recordfs.RecordReader(io.BytesIO(bytes(data))))
+
+
+def write_and_fail(path, record: bytes, **keywords) -> None:
+    """Leave a writer's ``with`` block by an exception."""
+    writer = recordfs.RecordWriter(path, **keywords)
+    with contextlib.suppress(RuntimeError), writer:
+        writer.write(record)
+        raise RuntimeError
+    assert writer.closed
+
+
+@pytest.mark.parametrize("compression", [None, "GZIP"])
+def test_threads_share_a_writer(tmp_path, compression):
+    path = tmp_path / "records"
+    writer = recordfs.RecordWriter(path, compression=compression)
+
+    def work(number: int) -> None:
+        for count in range(300):
+            writer.write(b"%d %d " % (number, count) + bytes(count * 7 % 50_000))
+        writer.write_batch([b"%d %d " % (number, 300 + count) for count in range(300)])
+        writer.flush()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.close()
+    found = [tuple(map(int, record.split(b" ")[:2])) for record in recordfs.RecordReader(path)]
+    assert sorted(found) == [(number, count) for number in range(6) for count in range(600)]
+    # Each thread's own records stay in their order.
+    for number in range(6):
+        assert [count for one, count in found if one == number] == list(range(600))
+
+
+def test_a_forked_child_cannot_write_and_leaves_the_file_alone(tmp_path):
+    path = tmp_path / "records"
+    writer = recordfs.RecordWriter(path)
+    writer.write(b"parent")
+    child = os.fork()
+    if child == 0:
+        status = 0
+        for call, arguments in ((writer.write, [b"child"]), (writer.flush, []), (writer.close, []), (writer.tell, [])):
+            try:
+                call(*arguments)
+            except FailedPreconditionError:
+                status += 1
+        del writer
+        gc.collect()
+        os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+    writer.close()
+    assert list(recordfs.RecordReader(path)) == [b"parent"]
+
+
+def test_a_lock_that_was_held_at_the_fork_does_not_hang_the_child(tmp_path):
+    inside, go_on = threading.Event(), threading.Event()
+
+    class SlowFile(ScheduledWritableFile):
+        def flush(self) -> None:
+            inside.set()
+            go_on.wait(30)
+
+    writer = recordfs.RecordWriter(SlowFile())
+    thread = threading.Thread(target=writer.flush)
+    thread.start()
+    assert inside.wait(30)
+    child = os.fork()
+    if child == 0:
+        try:
+            writer.write(b"x")
+        except FailedPreconditionError:
+            os._exit(17)
+        os._exit(1)
+    go_on.set()
+    thread.join()
+    writer.close()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
+
+
+def test_a_file_that_calls_its_writer_gets_an_error_not_a_deadlock():
+    errors = []
+
+    class Reentrant(ScheduledWritableFile):
+        def flush(self) -> None:
+            try:
+                writer.write(b"from inside")
+            except FailedPreconditionError as error:
+                errors.append(error)
+
+    file = Reentrant()
+    writer = recordfs.RecordWriter(file)
+    writer.write(b"x")
+    writer.flush()
+    assert len(errors) == 1
+    writer.close()
+    assert records_in(file.data) == [b"x"]
+
+
+def test_memory_that_a_file_keeps_is_never_used_again():
+    kept: list[memoryview] = []
+    copies: list[bytes] = []
+
+    class Hoarder(ScheduledWritableFile):
+        def append_parts(self, parts) -> None:
+            super().append_parts(parts)
+            for part in parts:
+                view = memoryview(part)
+                kept.append(view[:100])
+                copies.append(bytes(kept[-1]))
+
+    file = Hoarder()
+    writer = recordfs.RecordWriter(file)
+    records = [bytes([index % 256]) * 5000 for index in range(400)] + [bytes(50_000)] * 10
+    writer.write_batch(records)
+    writer.close()
+    del writer
+    gc.collect()
+    assert len(kept) > 10
+    assert [bytes(view) for view in kept] == copies
+    assert records_in(file.data) == records
+
+
+def test_a_view_that_a_file_keeps_carelessly_is_released():
+    kept: list[memoryview] = []
+
+    class Careless(ScheduledWritableFile):
+        def append(self, data) -> None:
+            super().append(data)
+            kept.append(data)
+
+    writer = recordfs.RecordWriter(Careless())
+    writer.write(b"x")
+    writer.close()
+    with pytest.raises(ValueError, match="released"):
+        bytes(kept[0])
+
+
+def test_a_forgotten_writer_closes_with_a_warning(tmp_path):
+    writer = recordfs.RecordWriter(tmp_path / "records")
+    writer.write(b"x")
+    with pytest.warns(ResourceWarning, match="unclosed RecordWriter"):
+        del writer
+    assert list(recordfs.RecordReader(tmp_path / "records")) == [b"x"]
+
+
+def test_a_forgotten_atomic_writer_publishes_nothing(tmp_path):
+    writer = recordfs.RecordWriter(tmp_path / "records", atomic=True)
+    writer.write(b"x")
+    with pytest.warns(ResourceWarning, match="unclosed RecordWriter"):
+        del writer
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_while_a_forgotten_writer_closes_is_not_lost(monkeypatch):
+    seen = []
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    writer = recordfs.RecordWriter(ScheduledWritableFile(0))
+    writer.write(b"x")
+    with pytest.warns(ResourceWarning):
+        del writer
+    assert [str(one.exc_value) for one in seen] == ["scheduled"]
+
+
+def test_atomic_publishes_all_or_nothing(tmp_path):
+    path = tmp_path / "records"
+    with recordfs.RecordWriter(path) as writer:
+        writer.write(b"old")
+    with recordfs.RecordWriter(path, atomic=True, index=True) as writer:
+        writer.write(b"new")
+        writer.flush()
+        assert list(recordfs.RecordReader(path)) == [b"old"]
+        assert [one.name for one in tmp_path.iterdir() if not one.name.startswith(".")] == ["records"]
+    assert list(recordfs.RecordReader(path)) == [b"new"]
+    assert (tmp_path / "records.idx").read_text() == "0 19\n"
+    write_and_fail(path, b"newer", atomic=True, index=True)
+    assert list(recordfs.RecordReader(path)) == [b"new"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["records", "records.idx"]
+
+
+def test_leaving_a_with_block_by_an_exception_keeps_the_records(tmp_path):
+    write_and_fail(tmp_path / "records", b"kept")
+    assert list(recordfs.RecordReader(tmp_path / "records")) == [b"kept"]
+
+
+def test_a_close_that_fails_can_be_tried_again():
+    file = ScheduledWritableFile(0)
+    writer = recordfs.RecordWriter(file)
+    writer.write(b"x")
+    with pytest.raises(OSError, match="scheduled"):
+        writer.close()
+    assert not writer.closed
+    writer.close()
+    assert writer.closed
+    assert records_in(file.data) == [b"x"]
