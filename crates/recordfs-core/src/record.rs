@@ -100,9 +100,10 @@ impl DecodeOptions {
     pub fn find_header(&self, bytes: &[u8]) -> Option<(usize, u64)> {
         bytes.windows(HEADER_SIZE).enumerate().find_map(|(index, window)| {
             let header = window.first_chunk::<HEADER_SIZE>()?;
-            // Nearly all bytes that are no header have an absurd length, which costs less to see than a checksum.
+            // Nearly all bytes that are no header have an absurd length, which costs less to see than a checksum. So do
+            // the zeros that a power cut leaves: the checksum of length zero is not zero.
             let claimed = u64::from_le_bytes(*header.first_chunk()?);
-            if claimed > self.max_length {
+            if claimed > self.max_length || *header == [0; HEADER_SIZE] {
                 return None;
             }
             self.decode_header(header).ok().map(|length| (index, length))

@@ -274,14 +274,19 @@ impl Scanner {
     /// The length in a header, if it is sound and its record can lie in the stream.
     fn check_header(&self, header: &[u8; HEADER_SIZE], offset: u64) -> Result<u64, RecordFault> {
         let length = self.options.decode.decode_header(header)?;
-        let size = length + OVERHEAD as u64;
-        match self.options.end {
-            Some(end) if size > end.saturating_sub(offset) => Err(RecordFault::TruncatedBody {
-                present: end.saturating_sub(offset),
-                size,
-            }),
-            _ => Ok(length),
+        if self.fits(offset, length) {
+            return Ok(length);
         }
+        Err(RecordFault::TruncatedBody {
+            present: self.options.end.map_or(0, |end| end.saturating_sub(offset)),
+            size: length + OVERHEAD as u64,
+        })
+    }
+
+    /// Whether a record can lie in the stream as a whole, as far as the stream's end is known.
+    fn fits(&self, offset: u64, length: u64) -> bool {
+        let size = length + OVERHEAD as u64;
+        self.options.end.is_none_or(|end| size <= end.saturating_sub(offset))
     }
 
     fn begin_payload(&mut self, offset: u64, length: u64) {
@@ -392,17 +397,14 @@ impl Scanner {
 
     /// The first sound header in `bytes`, which lie at `origin` of the stream: where it begins in `bytes`, and its length.
     fn find_header(&self, bytes: &[u8], origin: u64) -> Option<(usize, u64)> {
-        let limit = self.options.decode.max_length;
-        bytes.windows(HEADER_SIZE).enumerate().find_map(|(index, window)| {
-            let header: &[u8; HEADER_SIZE] = window.first_chunk()?;
-            // Most bytes that are no header fail here, at a fraction of the checksum's price.
-            let claimed = u64::from_le_bytes(*header.first_chunk()?);
-            if claimed > limit {
-                return None;
+        let mut passed = 0;
+        loop {
+            let (index, length) = self.options.decode.find_header(&bytes[passed..])?;
+            let begin = passed + index;
+            if self.fits(origin + begin as u64, length) {
+                return Some((begin, length));
             }
-            self.check_header(header, origin + index as u64)
-                .ok()
-                .map(|length| (index, length))
-        })
+            passed = begin + 1;
+        }
     }
 }
