@@ -81,7 +81,8 @@ impl LargeRecord {
         // SAFETY: it is a live object, and the GIL is held.
         if unsafe { ffi::Py_REFCNT(self.bytes.as_ptr()) } > 1 {
             // Whoever was lent the memory kept a part of it; bytes that somebody can write to are not handed out.
-            self.move_to(py, self.room)?;
+            let fresh = result.as_ref().copied().unwrap_or(0);
+            self.move_to(py, self.room, self.have + fresh)?;
         }
         let count = result?;
         self.accept(py, count, options);
@@ -102,7 +103,7 @@ impl LargeRecord {
     fn place(&mut self, py: Python<'_>) -> PyResult<Place> {
         if self.have == self.room {
             // Doubling keeps the memory within twice what arrived.
-            self.move_to(py, self.length.min(self.room.saturating_mul(2)))?;
+            self.move_to(py, self.length.min(self.room.saturating_mul(2)), self.have)?;
         }
         let length = (self.room - self.have).min(PIECE_SIZE);
         let pointer = self.pointer(py);
@@ -125,13 +126,13 @@ impl LargeRecord {
         self.have += count;
     }
 
-    /// Goes on in a new object of `room` bytes.
-    fn move_to(&mut self, py: Python<'_>, room: usize) -> PyResult<()> {
+    /// Goes on in a new object of `room` bytes, of which the first `count` are the same.
+    fn move_to(&mut self, py: Python<'_>, room: usize, count: usize) -> PyResult<()> {
         let old = std::mem::replace(&mut self.bytes, allocate(py, room)?);
         self.room = room;
         let target = self.pointer(py);
         // SAFETY: the new object has room for what the old one holds, and they do not overlap.
-        unsafe { std::ptr::copy_nonoverlapping(old.as_bytes(py).as_ptr(), target, self.have) };
+        unsafe { std::ptr::copy_nonoverlapping(old.as_bytes(py).as_ptr(), target, count) };
         Ok(())
     }
 
