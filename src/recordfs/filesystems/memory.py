@@ -124,16 +124,11 @@ class MemoryFileSystem(FileSystem):
         yield from entries
 
     def create_dir(self, path: str) -> None:
-        """Make one directory that stays; one that is there only through its children becomes such a one."""
-        components = _components(path)
+        """Make one directory that stays when its last child goes."""
         with _lock:
-            node = _find(components, path)
-            if isinstance(node, _File) or (node is not None and node.kept):
+            if _find(_components(path), path) is not None:
                 raise AlreadyExistsError("a file or directory is there already", path=path)
-            if node is None:
-                _put(path, _Directory(kept=True))
-            else:
-                node.kept = True
+            _put(path, _Directory(kept=True))
 
     def delete_file(self, path: str) -> None:
         """Delete one file; who has it open keeps the bytes."""
@@ -155,10 +150,10 @@ class MemoryFileSystem(FileSystem):
         """Move a file or a tree in one step."""
         old, new = _components(source), _components(target)
         with _lock:
-            moved = _existing(source)
             standing = _find(new, target)
             if standing is not None and not overwrite:
                 raise AlreadyExistsError("the target exists and overwrite is False", path=target)
+            moved = _existing(source)
             if moved is standing:
                 return
             if new[: len(old)] == old:
