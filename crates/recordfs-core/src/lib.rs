@@ -1,9 +1,10 @@
-//! Pure bytes: CRC-32C, record framing, compression, scanning. No Python, no files, no threads of its own.
+//! Pure bytes: CRC-32C, record framing, compression, scanning. No Python, no files, no threads of its own but where a caller asks for them.
 
 pub mod crc;
 pub mod deflate;
 pub mod detect;
 pub mod error;
+pub mod example;
 pub mod inflate;
 pub mod record;
 pub mod scan;

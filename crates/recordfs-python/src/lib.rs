@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod checksum;
 mod error;
+mod example;
 mod large;
 mod lease;
 mod lock;
@@ -22,6 +23,7 @@ mod writer;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     checksum::register(module)?;
+    example::register(module)?;
     process::register(module)?;
     reader::register(module)?;
     region::register(module)?;

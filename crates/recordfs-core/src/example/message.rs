@@ -1,0 +1,360 @@
+//! Whole messages as protobuf reads them: repeated parts are merged, unknown fields are stepped over, the last entry of
+//! a key wins, and anything protobuf calls malformed is refused. This is for looking at records; see [`super::parse`]
+//! for columns.
+
+use super::{Kind, MAX_MESSAGE_SIZE, varint};
+use std::collections::HashMap;
+use std::fmt;
+
+/// A message that protobuf would refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageError {
+    /// What is wrong.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "not a serialized Example: {}", self.reason)
+    }
+}
+
+impl std::error::Error for MessageError {}
+
+const fn malformed<T>(reason: &'static str) -> Result<T, MessageError> {
+    Err(MessageError { reason })
+}
+
+/// The values of one feature.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum DecodedFeature<'a> {
+    /// No list is set.
+    #[default]
+    Unset,
+    /// A `BytesList`.
+    Bytes(Vec<&'a [u8]>),
+    /// A `FloatList`.
+    Float(Vec<f32>),
+    /// An `Int64List`.
+    Int64(Vec<i64>),
+}
+
+impl DecodedFeature<'_> {
+    /// None if no list is set.
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            DecodedFeature::Unset => None,
+            DecodedFeature::Bytes(_) => Some(Kind::Bytes),
+            DecodedFeature::Float(_) => Some(Kind::Float),
+            DecodedFeature::Int64(_) => Some(Kind::Int64),
+        }
+    }
+
+    /// The number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            DecodedFeature::Unset => 0,
+            DecodedFeature::Bytes(values) => values.len(),
+            DecodedFeature::Float(values) => values.len(),
+            DecodedFeature::Int64(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Keys and features in the order in which the keys first appear.
+pub type DecodedFeatures<'a> = Vec<(&'a str, DecodedFeature<'a>)>;
+/// Keys and steps in the order in which the keys first appear.
+pub type DecodedFeatureLists<'a> = Vec<(&'a str, Vec<DecodedFeature<'a>>)>;
+
+/// Reads an Example.
+///
+/// # Errors
+/// What protobuf refuses.
+pub fn decode_example(record: &[u8]) -> Result<DecodedFeatures<'_>, MessageError> {
+    let mut features = Entries::default();
+    for_each_message(record, |number, bytes| match number {
+        1 => read_map(bytes, &mut features, read_feature),
+        _ => Ok(()),
+    })?;
+    Ok(features.entries)
+}
+
+/// Reads a SequenceExample: its context and its feature lists. An Example reads as one without feature lists.
+///
+/// # Errors
+/// What protobuf refuses.
+pub fn decode_sequence_example(record: &[u8]) -> Result<(DecodedFeatures<'_>, DecodedFeatureLists<'_>), MessageError> {
+    let mut context = Entries::default();
+    let mut lists = Entries::default();
+    for_each_message(record, |number, bytes| match number {
+        1 => read_map(bytes, &mut context, read_feature),
+        2 => read_map(bytes, &mut lists, read_feature_list),
+        _ => Ok(()),
+    })?;
+    Ok((context.entries, lists.entries))
+}
+
+/// A map whose last entry of a key wins.
+struct Entries<'a, T> {
+    entries: Vec<(&'a str, T)>,
+    places: HashMap<&'a str, usize>,
+}
+
+impl<T> Default for Entries<'_, T> {
+    fn default() -> Self {
+        Entries {
+            entries: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+}
+
+/// Up to here keys are compared with each other, which costs less than a hash table.
+const FEW_KEYS: usize = 16;
+
+impl<'a, T> Entries<'a, T> {
+    fn insert(&mut self, key: &'a str, value: T) {
+        let place = if self.entries.len() <= FEW_KEYS {
+            self.entries.iter().position(|(known, _)| *known == key)
+        } else {
+            if self.places.is_empty() {
+                self.places = self
+                    .entries
+                    .iter()
+                    .enumerate()
+                    .map(|(place, (key, _))| (*key, place))
+                    .collect();
+            }
+            self.places.get(key).copied()
+        };
+        match place {
+            Some(place) => self.entries[place].1 = value,
+            None => {
+                if !self.places.is_empty() {
+                    self.places.insert(key, self.entries.len());
+                }
+                self.entries.push((key, value));
+            }
+        }
+    }
+}
+
+fn read_map<'a, T: Default>(
+    bytes: &'a [u8],
+    map: &mut Entries<'a, T>,
+    merge: impl Fn(&'a [u8], &mut T) -> Result<(), MessageError>,
+) -> Result<(), MessageError> {
+    for_each_message(bytes, |number, entry| {
+        if number != 1 {
+            return Ok(());
+        }
+        let (mut key, mut value, mut whole) = ("", T::default(), true);
+        for_each_field(entry, |number, field| {
+            match (number, field) {
+                (1, Field::Delimited(bytes)) => match std::str::from_utf8(bytes) {
+                    Ok(text) => key = text,
+                    Err(_) => return malformed("a key is not UTF-8"),
+                },
+                (2, Field::Delimited(bytes)) => merge(bytes, &mut value)?,
+                _ => whole = false,
+            }
+            Ok(())
+        })?;
+        // protobuf for Python takes an entry with anything else in it for an unknown field.
+        if whole {
+            map.insert(key, value);
+        }
+        Ok(())
+    })
+}
+
+fn read_feature_list<'a>(bytes: &'a [u8], steps: &mut Vec<DecodedFeature<'a>>) -> Result<(), MessageError> {
+    for_each_message(bytes, |number, feature| {
+        if number == 1 {
+            let mut step = DecodedFeature::Unset;
+            read_feature(feature, &mut step)?;
+            steps.push(step);
+        }
+        Ok(())
+    })
+}
+
+/// Merges a `Feature`: a list of the same kind is added to, one of another kind takes its place.
+fn read_feature<'a>(bytes: &'a [u8], feature: &mut DecodedFeature<'a>) -> Result<(), MessageError> {
+    for_each_message(bytes, |number, list| match number {
+        1 => {
+            if !matches!(feature, DecodedFeature::Bytes(_)) {
+                *feature = DecodedFeature::Bytes(Vec::new());
+            }
+            let DecodedFeature::Bytes(values) = feature else {
+                unreachable!()
+            };
+            read_bytes_list(list, values)
+        }
+        2 => {
+            if !matches!(feature, DecodedFeature::Float(_)) {
+                *feature = DecodedFeature::Float(Vec::new());
+            }
+            let DecodedFeature::Float(values) = feature else {
+                unreachable!()
+            };
+            read_float_list(list, values)
+        }
+        3 => {
+            if !matches!(feature, DecodedFeature::Int64(_)) {
+                *feature = DecodedFeature::Int64(Vec::new());
+            }
+            let DecodedFeature::Int64(values) = feature else {
+                unreachable!()
+            };
+            read_int64_list(list, values)
+        }
+        _ => Ok(()),
+    })
+}
+
+fn read_bytes_list<'a>(list: &'a [u8], values: &mut Vec<&'a [u8]>) -> Result<(), MessageError> {
+    for_each_message(list, |number, value| {
+        if number == 1 {
+            values.push(value);
+        }
+        Ok(())
+    })
+}
+
+fn read_float_list(list: &[u8], values: &mut Vec<f32>) -> Result<(), MessageError> {
+    for_each_field(list, |number, field| {
+        match (number, field) {
+            (1, Field::Fixed32(value)) => values.push(f32::from_le_bytes(value)),
+            (1, Field::Delimited(packed)) => {
+                let (floats, rest) = packed.as_chunks::<4>();
+                if !rest.is_empty() {
+                    return malformed("a packed float list ends inside a value");
+                }
+                values.extend(floats.iter().map(|value| f32::from_le_bytes(*value)));
+            }
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+fn read_int64_list(list: &[u8], values: &mut Vec<i64>) -> Result<(), MessageError> {
+    for_each_field(list, |number, field| {
+        match (number, field) {
+            (1, Field::Varint(value)) => values.push(value as i64),
+            (1, Field::Delimited(packed)) => {
+                let start = values.len();
+                values.resize(start + varint::count(packed), 0);
+                if varint::decode_all(packed, &mut values[start..]).is_none() {
+                    return malformed("a packed int64 list holds a damaged varint");
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+/// One field's value.
+enum Field<'a> {
+    Varint(u64),
+    Fixed32([u8; 4]),
+    Delimited(&'a [u8]),
+    Other,
+}
+
+/// Calls `visit` with each length-delimited field.
+#[inline]
+fn for_each_message<'a>(
+    message: &'a [u8],
+    mut visit: impl FnMut(u32, &'a [u8]) -> Result<(), MessageError>,
+) -> Result<(), MessageError> {
+    for_each_field(message, |number, field| match field {
+        Field::Delimited(bytes) => visit(number, bytes),
+        _ => Ok(()),
+    })
+}
+
+/// How deep unknown groups may be nested: protobuf's limit.
+const MAX_DEPTH: usize = 100;
+
+fn for_each_field<'a>(
+    message: &'a [u8],
+    mut visit: impl FnMut(u32, Field<'a>) -> Result<(), MessageError>,
+) -> Result<(), MessageError> {
+    if message.len() > MAX_MESSAGE_SIZE {
+        return malformed("2 GiB or more");
+    }
+    let mut rest = message;
+    let mut open_groups: Vec<u32> = Vec::new();
+    while !rest.is_empty() {
+        let tag = take_varint(&mut rest, 5)?;
+        if tag > u64::from(u32::MAX) || tag >> 3 == 0 {
+            return malformed("a field has an impossible number");
+        }
+        let number = (tag >> 3) as u32;
+        let field = match tag & 7 {
+            0 => Field::Varint(take_varint(&mut rest, 10)?),
+            1 => {
+                take(&mut rest, 8)?;
+                Field::Other
+            }
+            2 => {
+                let length = take_varint(&mut rest, 5)?;
+                Field::Delimited(take(&mut rest, usize::try_from(length).unwrap_or(usize::MAX))?)
+            }
+            3 => {
+                if open_groups.len() == MAX_DEPTH {
+                    return malformed("groups are nested too deep");
+                }
+                if open_groups.is_empty() {
+                    visit(number, Field::Other)?;
+                }
+                open_groups.push(number);
+                continue;
+            }
+            4 => {
+                if open_groups.pop() != Some(number) {
+                    return malformed("a group ends that has not begun");
+                }
+                continue;
+            }
+            5 => Field::Fixed32(*take(&mut rest, 4)?.first_chunk().expect("four bytes were taken")),
+            _ => return malformed("a field has an impossible wire type"),
+        };
+        if open_groups.is_empty() {
+            visit(number, field)?;
+        }
+    }
+    if open_groups.is_empty() {
+        Ok(())
+    } else {
+        malformed("a group has no end")
+    }
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], MessageError> {
+    match rest.split_at_checked(length) {
+        Some((taken, left)) => {
+            *rest = left;
+            Ok(taken)
+        }
+        None => malformed("a field is longer than its message"),
+    }
+}
+
+fn take_varint(rest: &mut &[u8], longest: usize) -> Result<u64, MessageError> {
+    match varint::decode_one(rest) {
+        Some((value, length)) if length <= longest => {
+            *rest = &rest[length..];
+            Ok(value)
+        }
+        _ => malformed("a varint is cut or too long"),
+    }
+}

@@ -1,0 +1,285 @@
+//! Batches of Examples into columns, with the results of `tf.io.parse_example` and `tf.io.parse_single_example`.
+//! Where TensorFlow's reader differs from protobuf's it is followed; `docs/formats/example.md` has the list.
+
+use super::columns::{Builder, Column, Grown, Share, ShareValues, Values};
+use super::cursor::Cursor;
+use super::error::{ExampleError, Fault};
+use super::lists::{BytesList, FloatList, Int64List};
+use super::plan::{DefaultValues, FeaturePlan, KeyFinder, Layout, OnMissing};
+use super::{Kind, MAX_MESSAGE_SIZE, Plan};
+
+const FEATURES: u8 = 0x0a;
+const ENTRY: u8 = 0x0a;
+const KEY: u32 = 0x0a;
+const VALUE: u32 = 0x12;
+
+/// Fewer records than this for each thread are not worth starting one.
+const RECORDS_FOR_A_THREAD: usize = 32;
+
+/// Reads one batch.
+///
+/// Allocates the fixed columns for the whole batch at once (`records * elements` values) and otherwise no more than
+/// a small multiple of the records' bytes. Uses up to `threads` threads, the caller's among them.
+/// `single` follows `parse_single_example`, in which an empty `Feature` never hides an earlier one of the same key.
+///
+/// # Errors
+/// The first record, in the batch's order, that cannot be read as `plan` says.
+pub fn parse_batch<'a>(
+    plan: &'a Plan,
+    records: &[&'a [u8]],
+    threads: usize,
+    single: bool,
+) -> Result<Vec<Column<'a>>, ExampleError> {
+    let mut builder = Builder::new(plan, records.len());
+    let sizes = share_sizes(records.len(), threads);
+    let mut rest = records;
+    let mut first = 0;
+    let mut jobs: Vec<_> = builder
+        .shares(plan, &sizes)
+        .into_iter()
+        .zip(&sizes)
+        .map(|(share, &size)| {
+            let (head, tail) = rest.split_at(size);
+            rest = tail;
+            first += size;
+            Job {
+                plan,
+                records: head,
+                first: first - size,
+                single,
+                columns: share,
+            }
+        })
+        .collect();
+    let own = jobs.remove(0);
+    let outcomes = std::thread::scope(|scope| {
+        let others: Vec<_> = jobs.into_iter().map(|job| scope.spawn(move || job.run())).collect();
+        let mut outcomes = vec![own.run()];
+        for other in others {
+            outcomes.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        outcomes
+    });
+    let grown = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(builder.finish(plan, grown))
+}
+
+fn share_sizes(records: usize, threads: usize) -> Vec<usize> {
+    let shares = threads.min(records / RECORDS_FOR_A_THREAD).max(1);
+    (0..shares)
+        .map(|share| records * (share + 1) / shares - records * share / shares)
+        .collect()
+}
+
+/// The records of one thread and where their values go.
+struct Job<'a, 'b> {
+    plan: &'a Plan,
+    records: &'b [&'a [u8]],
+    first: usize,
+    single: bool,
+    columns: Vec<Share<'a, 'b>>,
+}
+
+impl<'a> Job<'a, '_> {
+    fn run(mut self) -> Result<Vec<Grown<'a>>, ExampleError> {
+        let mut finder = KeyFinder::new(self.plan);
+        let mut found = vec![None; self.plan.features.len()];
+        for (row, &record) in self.records.iter().enumerate() {
+            let locate = |(key, fault): (Option<&[u8]>, Fault)| ExampleError {
+                record: self.first + row,
+                key: key.map(<[u8]>::to_vec),
+                fault,
+            };
+            found.fill(None);
+            find_features(record, self.plan, &mut finder, self.single, &mut found).map_err(locate)?;
+            for ((share, feature), &bytes) in self.columns.iter_mut().zip(&self.plan.features).zip(&found) {
+                read_feature(share, feature, row, bytes).map_err(|fault| locate((Some(&feature.key), fault)))?;
+            }
+        }
+        Ok(self.columns.into_iter().map(Share::into_grown).collect())
+    }
+}
+
+/// Notes the bytes of each planned feature; of several with one key the last one counts.
+fn find_features<'a>(
+    record: &'a [u8],
+    plan: &'a Plan,
+    finder: &mut KeyFinder<'a>,
+    single: bool,
+    found: &mut [Option<&'a [u8]>],
+) -> Result<(), (Option<&'a [u8]>, Fault)> {
+    if record.len() > MAX_MESSAGE_SIZE {
+        return Err((None, Fault::TooLarge(record.len())));
+    }
+    let mut unknown_kind = None;
+    let mut cursor = Cursor::new(record);
+    let sound = for_each_entry(&mut cursor, |place, key, feature| {
+        let Some(column) = finder.find(place, key) else { return };
+        match feature.first() {
+            Some(0x0a | 0x12 | 0x1a) => found[column] = Some(feature),
+            Some(_) => unknown_kind = Some(key),
+            // A fixed or padded column takes an empty feature for none at all; a ragged one for one without values.
+            None if !single && plan.features[column].layout == Layout::Ragged => found[column] = Some(feature),
+            None => {}
+        }
+    });
+    match (sound, unknown_kind) {
+        (None, _) => Err((None, Fault::Malformed(cursor.position()))),
+        (Some(()), Some(key)) => Err((Some(key), Fault::UnknownKind)),
+        (Some(()), None) => Ok(()),
+    }
+}
+
+/// Calls `visit` with the place, key and `Feature` of every map entry. None where the message is damaged.
+fn for_each_entry<'a>(cursor: &mut Cursor<'a>, mut visit: impl FnMut(usize, &'a [u8], &'a [u8])) -> Option<()> {
+    let mut place = 0;
+    while !cursor.at_end() {
+        if !cursor.expect_tag(FEATURES) {
+            let tag = cursor.read_varint32()?;
+            if !cursor.skip_field(tag) {
+                return None;
+            }
+            continue;
+        }
+        let length = cursor.read_varint32()?;
+        let message = cursor.push_limit(length);
+        while !cursor.at_end() {
+            if !cursor.expect_tag(ENTRY) {
+                return None;
+            }
+            let (key, feature) = read_entry(cursor)?;
+            visit(place, key, feature);
+            place += 1;
+        }
+        cursor.pop_limit(message);
+    }
+    Some(())
+}
+
+/// A map entry: two fields, each a key or a value, and nothing else.
+#[inline]
+fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    let length = cursor.read_varint32()?;
+    let features = cursor.push_limit(length);
+    let (mut key, mut feature) = (&[][..], &[][..]);
+    for _ in 0..2 {
+        match cursor.read_varint32()? {
+            KEY => key = cursor.read_delimited()?,
+            VALUE => feature = cursor.read_delimited()?,
+            _ => return None,
+        }
+    }
+    if !cursor.at_end() {
+        return None;
+    }
+    cursor.pop_limit(features);
+    Some((key, feature))
+}
+
+/// Reads one record's values of one feature; `bytes` is its `Feature`, None if there is none.
+#[inline]
+fn read_feature<'a>(
+    share: &mut Share<'a, '_>,
+    feature: &'a FeaturePlan,
+    row: usize,
+    bytes: Option<&'a [u8]>,
+) -> Result<(), Fault> {
+    let Some((&tag, list)) = bytes.and_then(<[u8]>::split_first) else {
+        share.present[row] = bytes.is_some();
+        return read_missing(share, feature, row);
+    };
+    if tag != feature.kind.tag() {
+        let found = [Kind::Bytes, Kind::Float, Kind::Int64]
+            .into_iter()
+            .find(|kind| kind.tag() == tag);
+        return Err(Fault::WrongKind {
+            expected: feature.kind,
+            found: found.unwrap_or(feature.kind),
+        });
+    }
+    share.present[row] = true;
+    let damaged = || Fault::MalformedList(feature.kind);
+    match feature.kind {
+        Kind::Int64 => {
+            let list = Int64List::open(list).ok_or_else(damaged)?;
+            check_length(feature.layout, list.len())?;
+            match &mut share.values {
+                ShareValues::Int64(column) => list.read(row_of(column, row, list.len())).ok_or_else(damaged)?,
+                ShareValues::Grown(Values::Int64(column)) => {
+                    let start = column.len();
+                    column.resize(start + list.len(), 0);
+                    list.read(&mut column[start..]).ok_or_else(damaged)?;
+                    share.ends.push(column.len());
+                }
+                _ => unreachable!("the share is of its feature's kind"),
+            }
+        }
+        Kind::Float => {
+            let list = FloatList::open(list).ok_or_else(damaged)?;
+            check_length(feature.layout, list.len())?;
+            match &mut share.values {
+                ShareValues::Float(column) => list.read(row_of(column, row, list.len())),
+                ShareValues::Grown(Values::Float(column)) => {
+                    let start = column.len();
+                    column.resize(start + list.len(), 0.0);
+                    list.read(&mut column[start..]);
+                    share.ends.push(column.len());
+                }
+                _ => unreachable!("the share is of its feature's kind"),
+            }
+        }
+        Kind::Bytes => {
+            let list = BytesList::open(list).ok_or_else(damaged)?;
+            check_length(feature.layout, list.len())?;
+            match &mut share.values {
+                ShareValues::Bytes(column) => {
+                    for (slot, value) in row_of(column, row, list.len()).iter_mut().zip(list.iter()) {
+                        *slot = value;
+                    }
+                }
+                ShareValues::Grown(Values::Bytes(column)) => {
+                    column.extend(list.iter());
+                    share.ends.push(column.len());
+                }
+                _ => unreachable!("the share is of its feature's kind"),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn row_of<T>(column: &mut [T], row: usize, elements: usize) -> &mut [T] {
+    &mut column[row * elements..(row + 1) * elements]
+}
+
+fn check_length(layout: Layout, found: usize) -> Result<(), Fault> {
+    match layout {
+        Layout::Fixed { elements } if found != elements => Err(Fault::WrongLength {
+            expected: elements,
+            found,
+        }),
+        Layout::Sequence { stride } if !found.is_multiple_of(stride) => Err(Fault::NotAMultiple { stride, found }),
+        _ => Ok(()),
+    }
+}
+
+#[cold]
+fn read_missing<'a>(share: &mut Share<'a, '_>, feature: &'a FeaturePlan, row: usize) -> Result<(), Fault> {
+    match (&mut share.values, &feature.on_missing) {
+        (ShareValues::Grown(values), _) => share.ends.push(values.len()),
+        (_, OnMissing::Absent) => {}
+        (ShareValues::Int64(column), OnMissing::Use(DefaultValues::Int64(values))) => {
+            row_of(column, row, values.len()).copy_from_slice(values);
+        }
+        (ShareValues::Float(column), OnMissing::Use(DefaultValues::Float(values))) => {
+            row_of(column, row, values.len()).copy_from_slice(values);
+        }
+        (ShareValues::Bytes(column), OnMissing::Use(DefaultValues::Bytes(values))) => {
+            for (slot, value) in row_of(column, row, values.len()).iter_mut().zip(values) {
+                *slot = value;
+            }
+        }
+        _ => return Err(Fault::Missing(feature.kind)),
+    }
+    Ok(())
+}

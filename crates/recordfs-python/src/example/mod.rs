@@ -1,0 +1,19 @@
+//! Python's door to `recordfs_core::example`: columns as buffers and Arrow arrays, records from any bytes-like objects.
+
+mod buffer;
+mod decoder;
+mod encoder;
+mod parser;
+mod records;
+
+use pyo3::prelude::*;
+
+pyo3::import_exception!(recordfs.errors, InvalidArgumentError);
+
+/// Adds this module's names to `recordfs._core`.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<buffer::ColumnBuffer>()?;
+    parser::register(module)?;
+    decoder::register(module)?;
+    encoder::register(module)
+}

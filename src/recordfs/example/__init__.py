@@ -1,0 +1,82 @@
+"""``tf.train.Example`` and ``SequenceExample`` to NumPy and Arrow and back, without TensorFlow and without protobuf.
+
+Records to columns: ``parse_example``, ``parse_single_example``, ``parse_sequence_example``, ``ExampleParser``,
+``read_examples``. Columns to records: ``encode_example``, ``encode_examples``, ``encode_sequence_example``.
+One record as plain Python: ``decode_example``, ``decode_sequence_example``. What a file holds: ``infer_features``.
+Arrow: ``to_arrow``, ``read_arrow``, ``read_table``, ``from_arrow``, ``write_table``.
+
+Plain decoding and encoding need only recordfs; columns need NumPy (``pip install 'recordfs[example]'``).
+The message format, and where TensorFlow's reader differs from protobuf's: ``docs/formats/example.md``.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recordfs.example.columns import RaggedColumn
+    from recordfs.example.encode import encode_example, encode_examples, encode_sequence_example
+    from recordfs.example.features import (
+        FixedLenFeature,
+        FixedLenSequenceFeature,
+        RaggedFeature,
+        VarLenFeature,
+    )
+    from recordfs.example.parse import ExampleParser, parse_example, parse_sequence_example, parse_single_example
+    from recordfs.example.plain import decode_example, decode_sequence_example
+    from recordfs.example.schema import FeatureSummary, InferredFeatures, infer_features
+
+_HOME = {
+    "ExampleParser": "parse",
+    "FeatureSummary": "schema",
+    "FixedLenFeature": "features",
+    "FixedLenSequenceFeature": "features",
+    "InferredFeatures": "schema",
+    "RaggedColumn": "columns",
+    "RaggedFeature": "features",
+    "VarLenFeature": "features",
+    "decode_example": "plain",
+    "decode_sequence_example": "plain",
+    "encode_example": "encode",
+    "encode_examples": "encode",
+    "encode_sequence_example": "encode",
+    "infer_features": "schema",
+    "parse_example": "parse",
+    "parse_sequence_example": "parse",
+    "parse_single_example": "parse",
+}
+
+__all__ = [
+    "ExampleParser",
+    "FeatureSummary",
+    "FixedLenFeature",
+    "FixedLenSequenceFeature",
+    "InferredFeatures",
+    "RaggedColumn",
+    "RaggedFeature",
+    "VarLenFeature",
+    "decode_example",
+    "decode_sequence_example",
+    "encode_example",
+    "encode_examples",
+    "encode_sequence_example",
+    "infer_features",
+    "parse_example",
+    "parse_sequence_example",
+    "parse_single_example",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: plain decoding works without NumPy."""
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'recordfs.example' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"recordfs.example.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name everything public, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,82 @@
+"""Values and columns to serialized Examples: the bytes of protobuf's deterministic serialization."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from recordfs import _core
+from recordfs.errors import InvalidArgumentError
+
+__all__ = ["encode_example", "encode_examples", "encode_sequence_example"]
+
+
+def encode_example(features: Mapping[str, Any]) -> bytes:
+    """One serialized ``tf.train.Example``.
+
+    Args:
+        features: Name to value. ``bytes``, ``bytearray``, ``memoryview`` and ``str`` (as UTF-8) are one value each;
+            ``bool``, ``int`` and ``float`` too; lists and tuples hold values of one kind, where integers among floats
+            count as floats; arrays (NumPy, or anything NumPy takes) are flattened, because a feature has no shape.
+            None is a feature in which no list is set.
+
+    Returns:
+        The bytes that ``tf.train.Example(...).SerializeToString(deterministic=True)`` gives.
+
+    Raises:
+        InvalidArgumentError: A value that fits neither int64 nor float32 without loss (Python's own floats are
+            rounded), a mixed or an empty list, a name that is not a str, 2 GiB or more. The message names the feature.
+    """
+    return _core.encode_example(dict(features), _as_plain)
+
+
+def encode_sequence_example(context: Mapping[str, Any], feature_lists: Mapping[str, Iterable[Any]]) -> bytes:
+    """One serialized ``tf.train.SequenceExample``.
+
+    Args:
+        context: As ``encode_example`` takes features.
+        feature_lists: Name to steps; a step is a value as ``encode_example`` takes.
+
+    Returns:
+        The bytes of protobuf's deterministic serialization.
+
+    Raises:
+        InvalidArgumentError: As ``encode_example``.
+    """
+    return _core.encode_sequence_example(dict(context), dict(feature_lists), _as_plain)
+
+
+def encode_examples(columns: Mapping[str, Any]) -> list[bytes]:
+    """Serialized Examples from columns: the way back from ``parse_example``.
+
+    Args:
+        columns: Name to column, all with the same number of records: an array whose first dimension counts records
+            (the others are flattened), a ``RaggedColumn``, or a list with one value a record as ``encode_example``
+            takes them, None for a record without the feature.
+
+    Returns:
+        One record for each row.
+
+    Raises:
+        InvalidArgumentError: Columns of different lengths; otherwise as ``encode_example``.
+    """
+    from recordfs.example.rows import native_column
+
+    if not columns:
+        raise InvalidArgumentError("without columns there is no telling how many records to make")
+    native = []
+    counts: dict[str, int] = {}
+    for name, column in columns.items():
+        try:
+            prepared, counts[name] = native_column(name, column)
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"column {name!r}: {error.message}") from error
+        native.append(prepared)
+    if len(set(counts.values())) != 1:
+        raise InvalidArgumentError(f"the columns must have the same number of records, found {counts}")
+    return _core.encode_columns(native, next(iter(counts.values())))
+
+
+def _as_plain(value: Any) -> Any:
+    # Only values of other packages come here, so plain Python values need no NumPy.
+    from recordfs.example.values import as_plain
+
+    return as_plain(value)

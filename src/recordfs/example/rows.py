@@ -1,0 +1,110 @@
+"""Columns to write, as native code takes them: flat values, where each record's begin, and which are there."""
+
+import itertools
+from typing import Any, TypeAlias
+
+from recordfs.errors import InvalidArgumentError
+from recordfs.example.columns import Array, RaggedColumn
+from recordfs.example.numpy_module import np
+from recordfs.example.values import as_plain, numeric_column
+
+__all__ = ["NativeColumn", "native_column"]
+
+# (name, kind, values, row splits), and one byte a record that tells whether the feature is there.
+NativeColumn: TypeAlias = tuple[tuple[str, str, Any, Array], Array | None]
+
+
+def native_column(name: str, column: Any) -> tuple[NativeColumn, int]:
+    """A column prepared for native code, and its number of records.
+
+    Raises:
+        InvalidArgumentError: Not a column, or values that do not fit.
+    """
+    if not isinstance(name, str):
+        raise InvalidArgumentError("a feature's name must be a str")
+    if isinstance(column, RaggedColumn):
+        if isinstance(column.values, RaggedColumn):
+            raise InvalidArgumentError("a column of steps belongs into a SequenceExample: encode_sequence_example")
+        return _with_splits(name, column.values, _checked_splits(column)), len(column)
+    if isinstance(column, list | tuple):
+        return _from_rows(name, column)
+    array = np.asarray(column)
+    if array.ndim == 0:
+        raise InvalidArgumentError("a column's first dimension counts records; this has none")
+    stride = array.size // len(array) if len(array) else 0
+    splits = np.arange(len(array) + 1, dtype=np.int64) * stride
+    return _with_splits(name, array, splits), len(array)
+
+
+def _checked_splits(column: RaggedColumn) -> Array:
+    splits = np.ascontiguousarray(column.row_splits, dtype=np.int64)
+    if splits.ndim != 1 or len(splits) == 0 or splits[0] != 0 or splits[-1] != len(column.values):
+        raise InvalidArgumentError("row_splits must begin with 0 and end with the number of values")
+    return splits
+
+
+def _with_splits(name: str, values: Any, splits: Array, present: Array | None = None) -> NativeColumn:
+    """Flat values; `splits` count them."""
+    array = np.asarray(values)
+    if array.dtype.kind in "OSU":
+        return (name, "bytes", _bytes_list(array.ravel().tolist()), splits), present
+    numbers = numeric_column(array)
+    kind = "int64" if numbers.dtype == np.int64 else "float32"
+    return (name, kind, numbers.reshape(-1), splits), present
+
+
+def _bytes_list(values: list[Any]) -> list[bytes]:
+    out = []
+    for value in values:
+        if isinstance(value, str):
+            out.append(value.encode())
+        elif isinstance(value, bytes):
+            out.append(bytes(value))
+        else:
+            raise InvalidArgumentError(f"expected bytes or str, found {type(value).__name__}")
+    return out
+
+
+def _from_rows(name: str, rows: Any) -> tuple[NativeColumn, int]:
+    """A list with one value, list or array a record; None where there is none."""
+    present = np.array([row is not None for row in rows], dtype=np.uint8)
+    plain = [[] if row is None else _row_values(row) for row in rows]
+    splits = np.zeros(len(plain) + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in plain], out=splits[1:])
+    flat = list(itertools.chain.from_iterable(plain))
+    if not flat and present.any():
+        raise InvalidArgumentError("rows that are all empty say nothing of their kind; give an array or a RaggedColumn")
+    prepared = _with_splits(name, _flat_rows(flat), splits, None if present.all() else present)
+    return prepared, len(plain)
+
+
+def _row_values(row: Any) -> list[Any]:
+    if isinstance(row, bytes | bytearray | memoryview):
+        return [bytes(row)]
+    if isinstance(row, str | int | float):
+        return [row]
+    if isinstance(row, list | tuple) and not row:
+        return []  # the other rows tell the kind
+    plain = as_plain(row)
+    return plain if isinstance(plain, list) else numeric_column(plain).ravel().tolist()
+
+
+def _flat_rows(flat: list[Any]) -> Array:
+    """Values of one kind as an array of it; integers among floats count as floats."""
+    if all(isinstance(value, bytes | bytearray | str) for value in flat):
+        array = np.empty(len(flat), dtype=object)
+        array[:] = [bytes(value) if isinstance(value, bytearray) else value for value in flat]
+        return array
+    try:
+        if all(isinstance(value, int) for value in flat):
+            return np.array(flat, dtype=np.int64)
+        if all(isinstance(value, int | float) for value in flat):
+            with np.errstate(over="ignore"):
+                numbers = np.array(flat, dtype=np.float64)
+                rounded = numbers.astype(np.float32)
+            if not np.array_equal(np.isinf(rounded), np.isinf(numbers)):
+                raise InvalidArgumentError("a number does not fit into a float32, which is what a feature holds")
+            return rounded
+    except OverflowError:
+        raise InvalidArgumentError("a number does not fit into an int64, which is what a feature holds") from None
+    raise InvalidArgumentError("values of different kinds: a column holds bytes, floats or integers")

@@ -1,0 +1,83 @@
+"""Values to write: arrays and nested lists made into what a feature can hold, or refused.
+
+A feature holds int64, float32 or bytes. Whatever fits into one of them without loss is taken. Python's own floats are
+rounded to float32, because there is no other way to write 0.1.
+"""
+
+from typing import Any
+
+from recordfs.errors import InvalidArgumentError
+from recordfs.example.numpy_module import np
+
+__all__ = ["as_plain", "numeric_column"]
+
+
+def as_plain(value: Any) -> Any:
+    """A value that native code does not know as one that it does.
+
+    Args:
+        value: An array of another layout, byte order or type, a nested list, a tensor, a NumPy scalar.
+
+    Returns:
+        A contiguous native array, or a flat list of bytes, str, int or float; an empty list is one of bytes.
+
+    Raises:
+        InvalidArgumentError: It cannot be written without loss.
+    """
+    if isinstance(value, list | tuple):
+        leaves: list[Any] = []
+        _collect_leaves(value, leaves)
+        if not leaves:
+            raise InvalidArgumentError("an empty list says nothing of its kind; give numpy.array([], dtype)")
+        return leaves
+    if not hasattr(value, "__array__") and not hasattr(value, "__buffer__"):
+        raise InvalidArgumentError(f"cannot be written as bytes, floats or integers: {type(value).__name__}")
+    array = np.asarray(value)
+    if array.dtype.kind in "OSU":
+        return as_plain(array.ravel().tolist()) if array.size else []
+    if np.can_cast(array.dtype, np.int64):
+        return np.ascontiguousarray(array, dtype=np.int64)
+    if np.can_cast(array.dtype, np.float32):
+        return np.ascontiguousarray(array, dtype=np.float32)
+    if array.dtype.kind in "uf" and array.dtype.itemsize == 8:
+        return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    raise InvalidArgumentError(
+        f"an array of {array.dtype} does not fit into int64 or float32 without loss; convert it with astype"
+    )
+
+
+def _collect_leaves(value: Any, leaves: list[Any]) -> None:
+    """Append every scalar in nested lists and arrays, in order."""
+    for item in value:
+        if isinstance(item, list | tuple):
+            _collect_leaves(item, leaves)
+        elif isinstance(item, bytes | bytearray | str | int | float):
+            leaves.append(item)
+        elif hasattr(item, "__array__"):
+            plain = np.asarray(as_plain(item))
+            leaves.extend(plain.ravel().tolist())
+        else:
+            raise InvalidArgumentError(f"cannot be written as bytes, floats or integers: {type(item).__name__}")
+
+
+def numeric_column(array: Any) -> Any:
+    """A whole column of numbers as contiguous int64 or float32.
+
+    Raises:
+        InvalidArgumentError: A value does not fit without loss.
+    """
+    plain = as_plain(array)
+    if plain.dtype == np.uint64:
+        if plain.max(initial=0) > np.iinfo(np.int64).max:
+            raise InvalidArgumentError(f"{plain.max()} does not fit into an int64, which is what a feature holds")
+        return plain.astype(np.int64)
+    if plain.dtype == np.float64:
+        with np.errstate(over="ignore"):
+            rounded = plain.astype(np.float32)
+        if not np.array_equal(rounded.astype(np.float64), plain, equal_nan=True):
+            raise InvalidArgumentError(
+                "a value of a float64 array does not fit into a float32 without loss; "
+                "convert with astype(numpy.float32) if rounding is meant"
+            )
+        return rounded
+    return plain

@@ -1,0 +1,219 @@
+"""parse_example and its siblings beside TensorFlow, record by record, sound and hostile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recordfs.errors import InvalidArgumentError
+from recordfs.example import (
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    RaggedColumn,
+    RaggedFeature,
+    VarLenFeature,
+    parse_example,
+    parse_sequence_example,
+    parse_single_example,
+)
+from support.hostile_examples import NAMED, SEQUENCE_NAMED, random_examples, random_sequence_examples
+from support.peers import call_peer
+
+pytestmark = pytest.mark.peer
+
+FEATURES = {
+    "a": FixedLenFeature([2], np.int64, [7, 8]),
+    "f": RaggedFeature(np.float32),
+    "b": VarLenFeature(bytes),
+    "s": FixedLenSequenceFeature([2], np.int64, allow_missing=True, default_value=-1),
+}
+REQUIRED = {"a": FixedLenFeature([2], np.int64), "b": FixedLenFeature([], bytes, b"none")}
+
+# How TensorFlow writes down what it finds: None for an error, else plain lists. Sparse tensors as their three parts.
+THEIR_VALUES = """
+    import tensorflow as tf
+
+    def plain(value):
+        if isinstance(value, tf.SparseTensor):
+            return [value.indices.numpy().tolist(), value.values.numpy().tolist(), value.dense_shape.numpy().tolist()]
+        if isinstance(value, tf.RaggedTensor):
+            return [plain(value.values), value.row_splits.numpy().tolist(), value.row_splits.dtype.name]
+        return value.numpy().tolist()
+
+    def attempt(call):
+        try:
+            return call()
+        except tf.errors.InvalidArgumentError:
+            return None
+        except UnicodeDecodeError:  # TensorFlow's own error message quotes the record
+            return None
+
+    features = {
+        "a": tf.io.FixedLenFeature([2], tf.int64, [7, 8]),
+        "f": tf.io.RaggedFeature(tf.float32),
+        "b": tf.io.VarLenFeature(tf.string),
+        "s": tf.io.FixedLenSequenceFeature([2], tf.int64, allow_missing=True, default_value=-1),
+    }
+    required = {"a": tf.io.FixedLenFeature([2], tf.int64), "b": tf.io.FixedLenFeature([], tf.string, b"none")}
+    context = {"a": tf.io.FixedLenFeature([2], tf.int64, [7, 8]), "b": tf.io.VarLenFeature(tf.string)}
+    lists = {
+        "t": tf.io.FixedLenSequenceFeature([2], tf.int64, allow_missing=True),
+        "w": tf.io.RaggedFeature(tf.float32),
+        "x": tf.io.VarLenFeature(tf.string),
+    }
+"""
+
+CONTEXT = {"a": FixedLenFeature([2], np.int64, [7, 8]), "b": VarLenFeature(bytes)}
+LISTS = {
+    "t": FixedLenSequenceFeature([2], np.int64, allow_missing=True),
+    "w": RaggedFeature(np.float32),
+    "x": VarLenFeature(bytes),
+}
+
+
+def ours_as_plain(value: Any, *, sparse: bool) -> Any:
+    if isinstance(value, RaggedColumn):
+        if sparse:
+            return [value.indices.tolist(), value.flat_values.tolist(), value.dense_shape.tolist()]
+        return [ours_as_plain(value.values, sparse=False), value.row_splits.tolist(), value.row_splits.dtype.name]
+    return value if isinstance(value, bytes) else value.tolist()
+
+
+def attempt(parse: Any) -> Any:
+    try:
+        return parse()
+    except InvalidArgumentError:
+        return None
+
+
+def ours(record: bytes, features: Any) -> Any:
+    parsed = attempt(lambda: parse_example([record], features))
+    return parsed and {
+        name: ours_as_plain(value, sparse=isinstance(features[name], VarLenFeature)) for name, value in parsed.items()
+    }
+
+
+def show(record: bytes, names: dict[str, bytes]) -> str:
+    return next((name for name, named in names.items() if named == record), record.hex(" "))
+
+
+def assert_same(records: list[bytes], our_values: list[Any], their_values: list[Any], names: dict[str, bytes]) -> None:
+    differences = [
+        f"{show(record, names)}:\n  TensorFlow {theirs}\n  recordfs   {ours}"
+        for record, ours, theirs in zip(records, our_values, their_values, strict=True)
+        if ours != theirs
+    ]
+    assert not differences, "\n".join(differences[:20])
+
+
+def example_records() -> list[bytes]:
+    return [*NAMED.values(), *random_examples(20251121, 4000)]
+
+
+def test_single_records_of_a_batch_give_what_tensorflow_gives() -> None:
+    records = example_records()
+    theirs = call_peer(
+        "tensorflow",
+        THEIR_VALUES
+        + """
+    def parse(record, features):
+        return {key: plain(value) for key, value in tf.io.parse_example([record], features).items()}
+
+    result = [[attempt(lambda: parse(record, chosen)) for record in records] for chosen in (features, required)]
+    """,
+        records=records,
+    )
+    assert_same(records, [ours(record, FEATURES) for record in records], theirs[0], NAMED)
+    assert_same(records, [ours(record, REQUIRED) for record in records], theirs[1], NAMED)
+
+
+def test_parse_single_example_gives_what_tensorflow_gives() -> None:
+    records = example_records()
+    theirs = call_peer(
+        "tensorflow",
+        THEIR_VALUES
+        + """
+    def parse(record):
+        parsed = tf.io.parse_single_example(record, features)
+        values = {key: plain(value) for key, value in parsed.items()}
+        values["b"] = values["b"][1]
+        return values
+
+    result = [attempt(lambda: parse(record)) for record in records]
+    """,
+        records=records,
+    )
+    mine = [attempt(lambda: parse_single_example(record, FEATURES)) for record in records]  # noqa: B023  # called at once
+    plain = [values and {name: value.tolist() for name, value in values.items()} for values in mine]
+    assert_same(records, plain, theirs, NAMED)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_whole_batches_give_what_tensorflow_gives(threads: int) -> None:
+    sound = [record for record in example_records() if ours(record, FEATURES) is not None]
+    assert len(sound) > 1000
+    theirs = call_peer(
+        "tensorflow",
+        THEIR_VALUES
+        + "    result = {key: plain(value) for key, value in tf.io.parse_example(records, features).items()}\n",
+        records=sound,
+    )
+    parsed = parse_example(sound, FEATURES, threads=threads)
+    mine = {name: ours_as_plain(value, sparse=name == "b") for name, value in parsed.items()}
+    assert mine == theirs
+
+
+def ours_sequence(records: list[bytes]) -> Any:
+    parsed = attempt(lambda: parse_sequence_example(records, CONTEXT, LISTS))
+    if parsed is None:
+        return None
+    context, lists, lengths = parsed
+    sparse = {"b", "x"}
+    return [
+        {name: ours_as_plain(value, sparse=name in sparse) for name, value in context.items()},
+        {name: ours_as_plain(value, sparse=name in sparse) for name, value in lists.items()},
+        {name: value.tolist() for name, value in lengths.items()},
+    ]
+
+
+THEIR_SEQUENCES = (
+    THEIR_VALUES
+    + """
+    def parse(records):
+        parsed = tf.io.parse_sequence_example(records, context, lists)
+        return [{key: plain(value) for key, value in part.items()} for part in parsed]
+"""
+)
+
+
+def kills_tensorflow(record: bytes) -> bool:
+    """A string longer than its list in a SequenceExample: recordfs refuses it, TensorFlow 2.21 dies by SIGSEGV."""
+    try:
+        parse_sequence_example([record], CONTEXT, LISTS)
+    except InvalidArgumentError as error:
+        return "bytes list" in str(error)
+    return False
+
+
+def sequence_records(seed: int) -> list[bytes]:
+    records = [*SEQUENCE_NAMED.values(), *random_sequence_examples(seed, 3000)]
+    return [record for record in records if not kills_tensorflow(record)]
+
+
+def test_sequence_examples_give_what_tensorflow_gives() -> None:
+    records = sequence_records(20251121)
+    theirs = call_peer(
+        "tensorflow",
+        THEIR_SEQUENCES + "    result = [attempt(lambda: parse([record])) for record in records]\n",
+        records=records,
+    )
+    assert_same(records, [ours_sequence([record]) for record in records], theirs, SEQUENCE_NAMED)
+
+
+def test_batches_of_sequence_examples_give_what_tensorflow_gives() -> None:
+    sound = [record for record in sequence_records(7) if ours_sequence([record]) is not None]
+    assert len(sound) > 500
+    theirs = call_peer("tensorflow", THEIR_SEQUENCES + "    result = parse(records)\n", records=sound)
+    assert ours_sequence(sound) == theirs
