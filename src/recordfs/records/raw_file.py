@@ -31,6 +31,11 @@ def name_of(file: Any) -> str:
     return f"<{type(file).__name__}>"
 
 
+def _check_binary(file: Any) -> None:
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(f"records are bytes, but {name_of(file)} is a text file: open it in binary mode")
+
+
 class BorrowedFile:
     """A RandomAccessFile that its owner goes on using: closing this does nothing to it."""
 
@@ -52,6 +57,7 @@ class ReadableFile:
     """
 
     def __init__(self, file: Any) -> None:
+        _check_binary(file)
         self._file = file
         self._name = name_of(file)
         self._readinto = getattr(file, "readinto", None)
@@ -88,7 +94,7 @@ class ReadableFile:
             with memoryview(buffer) as view:
                 data = self._file.read(len(view))
                 if isinstance(data, str):
-                    raise TypeError(f"records are bytes, but {self._name} gives text: open it in binary mode")
+                    raise TypeError(f"records are bytes, but {self._name} gives text")
                 count = None if data is None else len(data)
                 if count:
                     view[:count] = data
@@ -133,6 +139,7 @@ class WritableFileObject:
     """
 
     def __init__(self, file: Any) -> None:
+        _check_binary(file)
         self._file = file
         self.name = name_of(file)
         self._write = file.write
