@@ -8,6 +8,7 @@ from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile, WrapperWritableFile
 from recordfs.testing.conformance import FileSystemConformance
+from recordfs.testing.faulty import FaultyFileSystem
 
 _numbers = itertools.count()
 
@@ -59,5 +60,20 @@ class TestWrappedMemory(FileSystemConformance):
     @pytest.fixture
     def file_system_and_root(self):
         file_system, root = FilesToo(MemoryFileSystem()), f"RAM://conformance-{next(_numbers)}/root"
+        yield file_system, root
+        file_system.delete_recursively(root)
+
+
+class TestFaultyWithoutFaults(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path):
+        return FaultyFileSystem(PosixFileSystem()), f"{tmp_path}/root"
+
+
+class TestFaultyWithShortReads(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self):
+        file_system, root = FaultyFileSystem(MemoryFileSystem()), f"ram://conformance-{next(_numbers)}/root"
+        file_system.shorten_reads(3)
         yield file_system, root
         file_system.delete_recursively(root)

@@ -1,0 +1,369 @@
+"""A filesystem that fails on purpose: at a chosen call, with a chosen error, as real stores do.
+
+A program that must survive a full disk or a lost connection is run once to count its calls, and then again with each
+of them failing::
+
+    faulty = FaultyFileSystem(MemoryFileSystem())
+    run(faulty)
+    for number in range(1, len(faulty.calls) + 1):
+        faulty = FaultyFileSystem(MemoryFileSystem())
+        faulty.fail(nth=number)
+        ...
+
+What it does is within the contract: an ``append`` that fails has taken nothing, a ``flush`` that fails keeps its bytes,
+and ``crash`` loses exactly what was not flushed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from recordfs.errors import ClosedFileError, InvalidArgumentError, RecordFSError, UnavailableError
+from recordfs.filesystem import FileSystem
+from recordfs.filesystem.files import byte_view
+from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile, WrapperWritableFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from typing_extensions import Buffer
+
+    from recordfs.filesystem import DirectoryEntry, RandomAccessFile, WritableFile
+
+__all__ = ["FaultyFileSystem"]
+
+# Calls of open files that may happen and still be reported as failed: the answer got lost.
+_MAY_FAIL_AFTERWARDS = frozenset({"flush", "sync", "close", "discard"})
+_ANSWERS_LOST_NEVER = frozenset({"append", "append_parts", "read", "read_into", "read_ranges", "next_entry"})
+
+_Result = TypeVar("_Result")
+
+
+class _Fault:
+    """One planned failure or delay."""
+
+    def __init__(self, operation: str | None, nth: int, times: int, error: BaseException | None) -> None:
+        self.operation = operation
+        self.skip = nth - 1
+        self.left = times
+        self.error = error
+        self.delay = 0.0
+        self.afterwards = False
+        self.partial = False
+
+
+class FaultyFileSystem(WrapperFileSystem):
+    """Forward every call to another filesystem, but for those that are planned to fail.
+
+    What the contract derives (``file_exists``, ``delete_recursively``, ``get_matching_paths`` ...) is built here from
+    the calls that it is derived from, so that each of these can fail.
+
+    Plans may be made and calls may come from any thread. A pickled one arrives without plans.
+
+    Args:
+        inner: The filesystem that does the work.
+
+    Attributes:
+        calls: Every call so far as ``(operation, path)``, failed ones too. The operations are the names of the
+            contract's methods, those of open files included, and ``next_entry`` for each entry of a listing. What asks
+            nothing of a store (``capabilities``, ``name``, ``tell``, ``close`` of a reader) is not counted.
+    """
+
+    def __init__(self, inner: FileSystem, **options: object) -> None:
+        super().__init__(inner, **options)
+        self.calls: list[tuple[str, str]] = []
+        self._faults: list[_Fault] = []
+        self._read_limit: int | None = None
+        self._crashed = False
+        self._writers: weakref.WeakSet[_FaultyWritableFile] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    # Planning.
+
+    def fail(
+        self,
+        operation: str | None = None,
+        *,
+        nth: int = 1,
+        times: int = 1,
+        error: BaseException | None = None,
+        afterwards: bool = False,
+        partial: bool = False,
+    ) -> None:
+        """Plan a failure.
+
+        Args:
+            operation: The name of a method; None means any call.
+            nth: Which call fails first, counted from now, from 1.
+            times: How many calls in a row fail.
+            error: What is raised; by default an UnavailableError with the path.
+            afterwards: Do the operation and then fail, as when the answer of a store gets lost.
+            partial: For ``flush``, ``sync`` and ``close``: make half of the bytes visible and keep the rest.
+
+        Raises:
+            InvalidArgumentError: The operation cannot fail like that within the contract.
+        """
+        if nth < 1 or times < 1:
+            raise InvalidArgumentError(f"nth and times count from 1, found {nth} and {times}")
+        if afterwards and (operation is None or operation in _ANSWERS_LOST_NEVER):
+            raise InvalidArgumentError(f"{operation or 'any call'} cannot fail afterwards: that breaks the contract")
+        if partial and operation not in ("flush", "sync", "close"):
+            raise InvalidArgumentError(f"only flush, sync and close can fail half-way, not {operation or 'any call'}")
+        fault = _Fault(operation, nth, times, error)
+        fault.afterwards = afterwards
+        fault.partial = partial
+        with self._lock:
+            self._faults.append(fault)
+
+    def delay(self, operation: str | None, seconds: float, *, nth: int = 1, times: int = 1) -> None:
+        """Plan that calls take longer; arguments as in ``fail``."""
+        fault = _Fault(operation, nth, times, None)
+        fault.delay = seconds
+        with self._lock:
+            self._faults.append(fault)
+
+    def shorten_reads(self, limit: int | None) -> None:
+        """Let ``read_into`` give at most ``limit`` bytes a call, as the contract allows; None ends that."""
+        if limit is not None and limit < 1:
+            raise InvalidArgumentError(f"a read gives at least 1 byte before the end, found a limit of {limit}")
+        self._read_limit = limit
+
+    def heal(self) -> None:
+        """Forget all plans."""
+        with self._lock:
+            self._faults.clear()
+
+    def crash(self) -> None:
+        """Lose everything that was not flushed, and fail every call from now on until ``restart``."""
+        with self._lock:
+            self._crashed = True
+            writers = list(self._writers)
+            self._writers.clear()
+        for writer in writers:
+            writer.lose()
+
+    def restart(self) -> None:
+        """Serve again after a crash. Files that were open then stay unusable."""
+        self._crashed = False
+
+    # Doing.
+
+    def run(self, operation: str, path: str, call: Callable[[], _Result]) -> _Result:
+        """Count a call, and make it or fail as planned."""
+        fault = self._begin(operation, path)
+        if fault is None:
+            return call()
+        if fault.delay:
+            time.sleep(fault.delay)
+            return call()
+        if fault.afterwards:
+            call()
+        raise _error_of(fault, operation, path)
+
+    def _begin(self, operation: str, path: str) -> _Fault | None:
+        """Count a call and return the fault that is planned for it."""
+        with self._lock:
+            self.calls.append((operation, path))
+            if self._crashed:
+                raise UnavailableError(f"{operation}: the store has crashed", path=path)
+            due = None
+            for fault in self._faults:
+                if fault.operation not in (None, operation):
+                    continue
+                if fault.skip:
+                    fault.skip -= 1
+                elif due is None:
+                    due = fault
+            if due is not None:
+                due.left -= 1
+                if due.left == 0:
+                    self._faults.remove(due)
+            return due
+
+    def wrap_reader(self, file: RandomAccessFile) -> RandomAccessFile:
+        """Let the file's calls fail as planned."""
+        return _FaultyRandomAccessFile(file, self)
+
+    def wrap_writer(self, file: WritableFile) -> WritableFile:
+        """Let the file's calls fail as planned, and hold its bytes back until they are flushed."""
+        writer = _FaultyWritableFile(file, self)
+        with self._lock:
+            self._writers.add(writer)
+        return writer
+
+    def forget_writer(self, writer: _FaultyWritableFile) -> None:
+        """Let go of a writer that has ended."""
+        with self._lock:
+            self._writers.discard(writer)
+
+    delete_recursively = FileSystem.delete_recursively
+    recursively_create_dir = FileSystem.recursively_create_dir
+    get_children = FileSystem.get_children
+    get_matching_paths = FileSystem.get_matching_paths
+    file_exists = FileSystem.file_exists
+    files_exist = FileSystem.files_exist
+    is_directory = FileSystem.is_directory
+    get_file_size = FileSystem.get_file_size
+
+    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
+        """Forward; the listing can fail at its start and at every entry."""
+        entries = iter(self.run("list_directory", path, lambda: super(FaultyFileSystem, self).list_directory(path)))
+        while (entry := self.run("next_entry", path, lambda: next(entries, None))) is not None:
+            yield entry
+
+
+def _error_of(fault: _Fault, operation: str, path: str) -> BaseException:
+    """Return what a planned fault raises."""
+    if fault.error is None:
+        return UnavailableError(f"{operation} failed as planned", path=path)
+    if isinstance(fault.error, RecordFSError) and fault.error.path is None:
+        return type(fault.error)(fault.error.message, path=path, offset=fault.error.offset)
+    return fault.error
+
+
+def _scheduled(operation: str) -> Any:
+    """Return a method that forwards an operation whose first argument is a path, through ``run``."""
+
+    def method(self: FaultyFileSystem, path: str, *arguments: Any, **keywords: Any) -> Any:
+        forward = getattr(super(FaultyFileSystem, self), operation)
+        return self.run(operation, path, lambda: forward(path, *arguments, **keywords))
+
+    method.__name__ = operation
+    method.__doc__ = f"Forward ``{operation}``, or fail as planned."
+    return method
+
+
+for _operation in (
+    "new_random_access_file",
+    "new_writable_file",
+    "new_appendable_file",
+    "new_read_only_memory_region_from_file",
+    "stat",
+    "create_dir",
+    "delete_file",
+    "delete_dir",
+    "rename_file",
+    "truncate_file",
+    "copy_file",
+):
+    setattr(FaultyFileSystem, _operation, _scheduled(_operation))
+
+
+class _FaultyRandomAccessFile(WrapperRandomAccessFile):
+    """A file open for reading whose calls fail as planned."""
+
+    def __init__(self, inner: RandomAccessFile, system: FaultyFileSystem) -> None:
+        super().__init__(inner)
+        self._system = system
+
+    def read(self, offset: int, n: int) -> bytes:
+        return self._system.run("read", self.name, lambda: self.inner.read(offset, n))
+
+    def read_into(self, offset: int, buffer: Buffer) -> int:
+        limit = self._system._read_limit
+        if limit is None:
+            return self._system.run("read_into", self.name, lambda: self.inner.read_into(offset, buffer))
+        with memoryview(buffer) as whole:
+            if not (whole.nbytes > limit and whole.c_contiguous):
+                return self._system.run("read_into", self.name, lambda: self.inner.read_into(offset, buffer))
+            with whole.cast("B") as flat, flat[:limit] as start:
+                return self._system.run("read_into", self.name, lambda: self.inner.read_into(offset, start))
+
+    def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
+        return self._system.run("read_ranges", self.name, lambda: self.inner.read_ranges(ranges, max_gap=max_gap))
+
+    def size(self) -> int:
+        return self._system.run("size", self.name, self.inner.size)
+
+
+class _FaultyWritableFile(WrapperWritableFile):
+    """A file open for writing that keeps its bytes until they are flushed, so that a crash can lose them."""
+
+    def __init__(self, inner: WritableFile, system: FaultyFileSystem) -> None:
+        super().__init__(inner)
+        self._system = system
+        self._unflushed = bytearray()
+        self._ended = False
+        self._lost = False
+
+    def _check_open(self) -> None:
+        if self._lost:
+            raise UnavailableError(
+                "the writer was open when the store crashed: what was not flushed is lost", path=self.name
+            )
+        if self._ended:
+            raise ClosedFileError("the writer has been closed", path=self.name)
+
+    def append(self, data: Buffer) -> None:
+        self.append_as("append", [data])
+
+    def append_parts(self, parts: Sequence[Buffer]) -> None:
+        self.append_as("append_parts", parts)
+
+    def append_as(self, operation: str, parts: Sequence[Buffer]) -> None:
+        """Take all parts or none."""
+        self.tell()  # refuses a closed file and another process
+        views = [byte_view(part) for part in parts]
+        try:
+            joined = b"".join(views)
+        finally:
+            for view in views:
+                view.release()
+        self._system.run(operation, self.name, lambda: self._unflushed.extend(joined))
+
+    def tell(self) -> int:
+        self._check_open()
+        return self.inner.tell() + len(self._unflushed)
+
+    def flush(self) -> None:
+        self._hand_on("flush", self.inner.flush)
+
+    def sync(self) -> None:
+        self._hand_on("sync", self.inner.sync)
+
+    def close(self) -> None:
+        if self._lost or not self._ended:
+            self._hand_on("close", self.inner.close)
+            self._end()
+
+    def discard(self) -> None:
+        if not self._ended:
+            self._system.run("discard", self.name, self.inner.discard)
+            self._end()
+
+    def _hand_on(self, operation: str, finish: Callable[[], None]) -> None:
+        """Give the inner file what was held back, then flush, sync or close it, or fail as planned."""
+        self.tell()
+        fault = self._system._begin(operation, self.name)
+        if fault is not None and fault.delay:
+            time.sleep(fault.delay)
+            fault = None
+        if fault is None or fault.afterwards:
+            self._give(len(self._unflushed))
+            finish()
+        elif fault.partial:
+            self._give(len(self._unflushed) // 2)
+            self.inner.flush()
+        if fault is not None:
+            if fault.afterwards and operation == "close":
+                self._end()
+            raise _error_of(fault, operation, self.name)
+
+    def _give(self, count: int) -> None:
+        """Hand the first bytes to the inner file."""
+        self.inner.append(bytes(self._unflushed[:count]))
+        del self._unflushed[:count]
+
+    def _end(self) -> None:
+        self._ended = True
+        self._unflushed.clear()
+        self._system.forget_writer(self)
+
+    def lose(self) -> None:
+        """End as a crash does: what was flushed stays, the rest is gone."""
+        self._lost = self._ended = True
+        self._unflushed.clear()
+        self.inner.discard()
