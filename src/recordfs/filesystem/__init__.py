@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from recordfs.filesystem.file_system import FileSystem
 from recordfs.filesystem.files import AppendableFile, RandomAccessFile, WritableFile
 from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics
+from recordfs.filesystem.update_file import UpdateFile
 
 if TYPE_CHECKING:
     from recordfs._core import ReadOnlyMemoryRegion
@@ -21,6 +22,7 @@ __all__ = [
     "FileSystem",
     "RandomAccessFile",
     "ReadOnlyMemoryRegion",
+    "UpdateFile",
     "WritableFile",
 ]
 

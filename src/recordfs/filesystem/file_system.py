@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem.files import RandomAccessFile, WritableFile
     from recordfs.filesystem.types import DirectoryEntry, FileStatistics
+    from recordfs.filesystem.update_file import UpdateFile
 
 __all__ = ["FileSystem"]
 
@@ -180,6 +181,15 @@ class FileSystem(abc.ABC):
             Otherwise as ``new_writable_file``.
         """
         raise self._unimplemented("append to files", path)
+
+    def new_update_file(self, path: str) -> UpdateFile:
+        """Open an existing file for reading, and for writing at any offset.
+
+        Raises:
+            UnimplementedError: The filesystem cannot change bytes in the middle of a file.
+            Otherwise as ``new_random_access_file``.
+        """
+        raise self._unimplemented("change files in place", path)
 
     def new_read_only_memory_region_from_file(self, path: str) -> ReadOnlyMemoryRegion:
         """Return the bytes of a file as a buffer: mapped where ``capabilities`` say so, else read as a whole.

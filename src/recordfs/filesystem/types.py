@@ -40,7 +40,8 @@ class DirectoryEntry(NamedTuple):
 class Capabilities(NamedTuple):
     """What a filesystem can do at a path. What it cannot do raises UnimplementedError; it never pretends.
 
-    The defaults describe a plain local filesystem. A filesystem that can do less says so.
+    The defaults describe a plain local filesystem, but for ``server_side_copy`` and ``update_in_place``, which few
+    have. A filesystem that can do less says so.
 
     Attributes:
         write: Files can be made, changed and deleted at all.
@@ -58,6 +59,7 @@ class Capabilities(NamedTuple):
         memory_region: Memory regions map the stored bytes; without it they are read into memory as a whole.
         server_side_copy: ``copy_file`` moves no bytes through this process.
         modification_time: ``mtime_nsec`` means something.
+        update_in_place: ``new_update_file`` works.
     """
 
     write: bool = True
@@ -74,3 +76,4 @@ class Capabilities(NamedTuple):
     memory_region: bool = True
     server_side_copy: bool = False
     modification_time: bool = True
+    update_in_place: bool = False

@@ -83,11 +83,13 @@ class PosixRandomAccessFile(RandomAccessFile):
         local: The same as the operating system takes it.
     """
 
+    _access = os.O_RDONLY
+
     def __init__(self, name: str, local: str) -> None:
         self._name = name
         try:
             # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
-            number = os.open(local, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            number = os.open(local, self._access | os.O_CLOEXEC | os.O_NONBLOCK)
             self._descriptor: _Descriptor | None = _Descriptor(number)
             mode = os.fstat(number).st_mode
         except OSError as error:

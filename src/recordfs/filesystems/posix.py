@@ -29,17 +29,18 @@ from recordfs.filesystems._posix_files import (
     move_without_overwriting,
     posix_error,
 )
+from recordfs.filesystems._posix_update import PosixUpdateFile
 from recordfs.paths import clean_path, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recordfs._core import ReadOnlyMemoryRegion
-    from recordfs.filesystem import RandomAccessFile, WritableFile
+    from recordfs.filesystem import RandomAccessFile, UpdateFile, WritableFile
 
 __all__ = ["PosixFileSystem"]
 
-_CAPABILITIES = Capabilities(server_side_copy=True)
+_CAPABILITIES = Capabilities(server_side_copy=True, update_in_place=True)
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
@@ -73,6 +74,10 @@ class PosixFileSystem(FileSystem):
     def new_appendable_file(self, path: str) -> WritableFile:
         """Open a file for writing behind its end; make it if it is missing."""
         return _open_writer(path, _local(path), _CREATE)
+
+    def new_update_file(self, path: str) -> UpdateFile:
+        """Open an existing file for reading and writing with ``pread`` and ``pwrite``."""
+        return PosixUpdateFile(path, _local(path))
 
     def new_read_only_memory_region_from_file(self, path: str) -> ReadOnlyMemoryRegion:
         """Map a file into memory."""

@@ -1,0 +1,297 @@
+"""Reading a random-access file from front to back: position, read-ahead, lines.
+
+The read-ahead begins small, so that a jump and a short read cost little, and doubles while reading goes on in order.
+Nothing about the end of the file is remembered: what another process adds is read by the next call.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from itertools import chain
+from typing import TYPE_CHECKING, Literal, overload
+
+from recordfs.errors import InvalidArgumentError, OutOfRangeError
+from recordfs.filesystem.files import writable_byte_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from typing_extensions import Buffer
+
+    from recordfs.filesystem import RandomAccessFile
+
+__all__ = ["BlockReader"]
+
+_SMALLEST_BLOCK = 16 << 10
+_LARGEST_BLOCK = 1 << 20
+# Lines are cut from parts of a block that fit into a processor's cache, together with the lines.
+_LARGEST_LINES_PART = 128 << 10
+
+
+class BlockReader:
+    """A position in a random-access file. One thread at a time.
+
+    Args:
+        file: What to read; closed by ``close``.
+        reopen: Opens the file again if an open file does not see what is added later, else returns None. Called at the
+            end of the file.
+    """
+
+    def __init__(self, file: RandomAccessFile, reopen: Callable[[], RandomAccessFile | None]) -> None:
+        self._file = file
+        self._reopen = reopen
+        self._position = 0
+        self._known_size = 0
+        # Invariant: the position is inside the block or at its end.
+        self._block = b""
+        self._block_offset = 0
+        self._next_block_size = _SMALLEST_BLOCK
+        # While a loop over lines runs, the position is known to these lines and `_position` is where they end.
+        self._lines: io.BytesIO | io.StringIO | io.TextIOWrapper | None = None
+        self._lines_part_size = _SMALLEST_BLOCK
+
+    def tell(self) -> int:
+        """Return the position in bytes, exact in the middle of a loop over lines too."""
+        self._take_back_lines()
+        return self._position
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Set the position, relative to the start (0), the position (1) or the end (2), and return it.
+
+        Raises:
+            InvalidArgumentError: ``whence`` is none of these, or the target is negative; the position stays.
+            OutOfRangeError: The target is behind the end; the position is the end then.
+        """
+        self._take_back_lines()
+        if whence not in (0, 1, 2):
+            raise InvalidArgumentError(f"whence has to be 0, 1 or 2, found {whence!r}", path=self._file.name)
+        if whence == 2:
+            self._known_size = self._size_now(sys.maxsize)
+        target = offset + (0, self._position, self._known_size)[whence]
+        if target < 0:
+            raise InvalidArgumentError(f"cannot seek to the negative position {target}", path=self._file.name)
+        if target > self._known_size:
+            self._known_size = self._size_now(target)
+        self.jump(min(target, self._known_size))
+        if target > self._known_size:
+            raise OutOfRangeError(
+                f"cannot seek to {target}, behind the end at {self._known_size}", path=self._file.name
+            )
+        return target
+
+    def jump(self, position: int) -> None:
+        """Set the position without asking where the file ends."""
+        self._take_back_lines()
+        self._position = position
+        if not 0 <= position - self._block_offset <= len(self._block):
+            self.forget_block()
+
+    def forget_block(self) -> None:
+        """Drop what was read ahead, because the file has changed or the position has moved away."""
+        self._take_back_lines()
+        self._block = b""
+        self._block_offset = self._position
+        self._next_block_size = _SMALLEST_BLOCK
+
+    def read(self, n: int) -> bytes:
+        """Return up to ``n`` bytes, fewer only at the end of the file."""
+        self._take_back_lines()
+        start = self._position - self._block_offset
+        data = self._block[start : start + n]
+        self._position += len(data)
+        missing = n - len(data)
+        if not missing:
+            return data
+        if missing >= self._next_block_size:
+            more = self._fetch(missing)
+            self._position += len(more)
+            self._block = b""
+            self._block_offset = self._position
+        else:
+            self._fill()
+            more = self._block[:missing]
+            self._position += len(more)
+        return data + more if data else more
+
+    def read_all(self) -> bytes:
+        """Return everything up to the end of the file, also where its size is unknown (``/proc``) or grows."""
+        self._take_back_lines()
+        # One byte more than there should be: getting less proves the end without another read.
+        expected = max(self._file.size() - self._position, 0) + 1
+        data = self.read(expected)
+        if len(data) < expected:
+            return data
+        parts = [data]
+        while more := self.read(_LARGEST_BLOCK):
+            parts.append(more)
+        return b"".join(parts)
+
+    def read_into(self, buffer: Buffer) -> int:
+        """Fill a writable buffer; return how many bytes it got, fewer than it holds only at the end of the file."""
+        self._take_back_lines()
+        with writable_byte_view(buffer, self._file.name) as view:
+            if len(view) < self._next_block_size:
+                data = self.read(len(view))
+                view[: len(data)] = data
+                return len(data)
+            data = self._block[self._position - self._block_offset :]
+            done = min(len(data), len(view))
+            view[:done] = data[:done]
+            self._position += done
+            while done < len(view):
+                got = self._file.read_into(self._position, view[done:])
+                if not got:
+                    if self._open_again():
+                        continue
+                    break
+                done += got
+                self._position += got
+            self._known_size = max(self._known_size, self._position)
+            if not 0 <= self._position - self._block_offset <= len(self._block):
+                self._block = b""
+                self._block_offset = self._position
+            return done
+
+    def read_line(self, limit: int = -1) -> bytes:
+        r"""Return one line with its ``\n``, or up to ``limit`` bytes of it; ``b""`` at the end of the file."""
+        self._take_back_lines()
+        start = self._position - self._block_offset
+        end = self._block.find(b"\n", start) + 1
+        if end and (limit < 0 or end - start <= limit):
+            self._position += end - start
+            return self._block[start:end]
+        return self._read_line_over_blocks(limit)
+
+    def _read_line_over_blocks(self, limit: int) -> bytes:
+        parts = []
+        missing = limit
+        while missing:
+            start = self._position - self._block_offset
+            if start == len(self._block):
+                if not self._fill():
+                    break
+                start = 0
+            end = self._block.find(b"\n", start) + 1 or len(self._block)
+            if limit >= 0:
+                end = min(end, start + missing)
+                missing -= end - start
+            parts.append(self._block[start:end])
+            self._position += end - start
+            if parts[-1].endswith(b"\n"):
+                break
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    @overload
+    def lines(self, *, text: Literal[False]) -> Iterator[bytes]: ...
+    @overload
+    def lines(self, *, text: Literal[True]) -> Iterator[str]: ...
+    def lines(self, *, text: bool) -> Iterator[bytes] | Iterator[str]:
+        r"""Iterate over the lines from the position on, each with its ``\n``, which alone ends a line.
+
+        Any other method may be called inside the loop: the position is behind the line given last, and the loop goes
+        on from where the position then is.
+
+        Args:
+            text: Give str, decoded as UTF-8, else bytes.
+
+        Raises:
+            UnicodeDecodeError: A line is not UTF-8. The lines before it were given, and the position is behind it.
+        """
+        # Both `chain` and what it walks over are written in C: no Python code runs between two lines.
+        if text:
+            return chain.from_iterable(self._text_line_parts())
+        return chain.from_iterable(self._binary_line_parts())
+
+    def _binary_line_parts(self) -> Iterator[Iterable[bytes]]:
+        while True:
+            part = self._next_lines_part()
+            if part:
+                self._lines = lines = io.BytesIO(part)
+                self._position += len(part)
+                yield lines
+            elif line := self.read_line():
+                yield (line,)
+            else:
+                return
+
+    def _text_line_parts(self) -> Iterator[Iterable[str]]:
+        while True:
+            part = self._next_lines_part()
+            lines: io.TextIOWrapper | io.StringIO
+            if part.isascii():
+                lines = io.TextIOWrapper(io.BytesIO(part), "ascii", newline="\n")
+            else:
+                try:
+                    text = part.decode()
+                except UnicodeDecodeError as error:
+                    part = part[: part.rfind(b"\n", 0, error.start) + 1]
+                    text = part.decode()
+                lines = io.StringIO(text, newline="\n")
+            if part:
+                self._lines = lines
+                self._position += len(part)
+                yield lines
+            elif line := self.read_line():
+                yield (line.decode(),)
+            else:
+                return
+
+    def _next_lines_part(self) -> bytes:
+        """Return whole lines from the position on, or nothing where the next line is not whole in the block."""
+        self._take_back_lines()
+        start = self._position - self._block_offset
+        if start == len(self._block) and self._fill():
+            start = 0
+        stop = self._block.rfind(b"\n", start, start + self._lines_part_size) + 1
+        self._lines_part_size = min(2 * self._lines_part_size, _LARGEST_LINES_PART)
+        return self._block[start:stop]
+
+    def _take_back_lines(self) -> None:
+        """Set the position behind the last line that a loop took; the loop goes on from the position."""
+        lines = self._lines
+        if lines is None:
+            return
+        self._lines = None
+        # Reading the rest also ends the lines for the loop, which then asks for the next part.
+        rest = lines.read()
+        if rest:
+            self._position -= len(rest.encode() if isinstance(rest, str) else rest)
+            self._lines_part_size = _SMALLEST_BLOCK
+
+    def _fill(self) -> bool:
+        """Read the next block at the position; tell whether there was anything."""
+        self._block = self._fetch(self._next_block_size)
+        self._block_offset = self._position
+        if self._block:
+            self._next_block_size = min(2 * self._next_block_size, _LARGEST_BLOCK)
+        return bool(self._block)
+
+    def _fetch(self, n: int) -> bytes:
+        """Read at the position."""
+        data = self._file.read(self._position, n)
+        if not data and n and self._open_again():
+            data = self._file.read(self._position, n)
+        self._known_size = max(self._known_size, self._position + len(data))
+        return data
+
+    def _size_now(self, wanted: int) -> int:
+        """Return the size of the file, looked at anew where it is too small for ``wanted``."""
+        size = self._file.size()
+        return self._file.size() if size < wanted and self._open_again() else size
+
+    def _open_again(self) -> bool:
+        """Open the file again where an open one does not grow; tell whether it has grown."""
+        file = self._reopen()
+        if file is None:
+            return False
+        self._file.close()
+        self._file = file
+        return file.size() > self._position
+
+    def close(self) -> None:
+        """Close the file; a loop over lines that is under way fails at its next line."""
+        self._take_back_lines()
+        self._block = b""
+        self._block_offset = self._position
+        self._file.close()
