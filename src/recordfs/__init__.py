@@ -6,7 +6,7 @@ Public names are loaded when first used, so that ``import recordfs`` stays quick
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recordfs import errors
+    from recordfs import errors, file_io, gfile
     from recordfs.filesystem import (
         AppendableFile,
         Capabilities,
@@ -48,8 +48,10 @@ _HOME = {
     "WritableFile": "recordfs.filesystem",
     "configure_file_system": "recordfs.registry",
     "errors": "",
+    "file_io": "",
     "get_file_system": "recordfs.registry",
     "get_registered_schemes": "recordfs.registry",
+    "gfile": "",
     "register_file_system": "recordfs.registry",
     "unregister_file_system": "recordfs.registry",
 }
@@ -71,8 +73,10 @@ __all__ = [
     "__version__",
     "configure_file_system",
     "errors",
+    "file_io",
     "get_file_system",
     "get_registered_schemes",
+    "gfile",
     "register_file_system",
     "unregister_file_system",
 ]

@@ -154,14 +154,17 @@ class BufferedWritableFile(WritableFile):
             return
         if os.getpid() != self._process:
             return
-        warnings.warn(
-            f"unclosed writer of {self._name}; close it or use `with`", ResourceWarning, stacklevel=2, source=self
-        )
         # Errors get out and are reported by the interpreter as unraisable; nothing half-written is published.
-        if self.atomic:
-            self.discard()
-        else:
-            self.close()
+        try:
+            if self.atomic:
+                self.discard()
+            else:
+                self.close()
+        finally:
+            # Last, because it raises where warnings are errors.
+            warnings.warn(
+                f"unclosed writer of {self._name}; close it or use `with`", ResourceWarning, stacklevel=2, source=self
+            )
 
     # The bookkeeping.
 

@@ -1,5 +1,1 @@
-"""Python file objects over the filesystem contract: what ``gfile.GFile`` and ``file_io.FileIO`` have in common."""
-
-from recordfs.gfile_common.file_object import FileObject
-
-__all__ = ["FileObject"]
+"""What ``gfile`` and ``file_io`` have in common: the file object, and functions on paths with TensorFlow's answers."""

@@ -15,10 +15,10 @@ from recordfs.errors import (
     PermissionDeniedError,
     UnimplementedError,
 )
+from recordfs.filesystem.files import byte_view
 from recordfs.gfile_common.block_reader import BlockReader
 from recordfs.gfile_common.modes import parse_mode
 from recordfs.gfile_common.updating import open_update_file
-from recordfs.filesystem.files import byte_view
 from recordfs.paths import path_to_str
 from recordfs.registry import resolve
 
@@ -302,11 +302,10 @@ class FileObject:
         """Close; what was written before an exception is kept."""
         self.close()
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __getstate__(self) -> dict[str, Any]:
         if self._closed or self._reader is not None or self._writer is not None:
             raise TypeError(f"a file that is open or closed cannot be pickled: {self._path}")
-        keywords = {"encoding": self._encoding, "file_system": self._file_system, "options": self._options}
-        return (_rebuild, (type(self), self._name, self._mode, keywords))
+        return self.__dict__
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} name={self._name!r} mode={self._mode!r}>"
@@ -391,11 +390,6 @@ class FileObject:
 def _reopen_where_needed(file_system: FileSystem, path: str) -> RandomAccessFile | None:
     """Open a file again if one that is open does not see what is added later."""
     return None if file_system.capabilities(path).growing_reads else file_system.new_random_access_file(path)
-
-
-def _rebuild(cls: type[FileObject], name: PathInput, mode: str, keywords: dict[str, Any]) -> FileObject:
-    """Make an unpickled file object, unopened as it was."""
-    return cls(name, mode, **keywords)
 
 
 # Libraries ask for this base to tell files from paths. Deriving from it would bring its __del__, which closes silently.
