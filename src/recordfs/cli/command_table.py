@@ -30,6 +30,8 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("mkdir", "make directories"),
     ),
     "record files": (
+        CommandEntry("pack", "pack a folder of files into record files"),
+        CommandEntry("unpack", "restore the files that pack put into record files"),
         CommandEntry("count", "count records"),
         CommandEntry("head", "show the first records"),
         CommandEntry("follow", "show records as they are written"),
