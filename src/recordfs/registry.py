@@ -2,7 +2,8 @@
 
 Backends are named as strings here and imported when a path first needs them, so that importing recordfs loads no SDK.
 A scheme is looked for in this order: registered in code, built in, a module that ``RECORDFS_PLUGIN_MODULES`` names,
-an installed package's entry point (group ``recordfs.filesystems``).
+an installed package's entry point (group ``recordfs.filesystems``), and last, if fsspec is installed, what fsspec
+knows.
 """
 
 from __future__ import annotations
@@ -43,8 +44,18 @@ _ALIASES = {"file": ""}
 
 _BUILT_IN = {
     "": "recordfs.filesystems.posix:PosixFileSystem",
+    "http": "recordfs.filesystems.http:HttpFileSystem",
+    "https": "recordfs.filesystems.http:HttpFileSystem",
     "memmapped_package": "recordfs.filesystems.memmapped:MemmappedFileSystem",
     "ram": "recordfs.filesystems.memory:MemoryFileSystem",
+}
+
+_FSSPEC_BRIDGE = "recordfs.filesystems.fsspec:FsspecFileSystem"
+
+# What an extra adds to a plain `pip install recordfs`, for the error of a scheme that nothing serves.
+_EXTRAS = {
+    "recordfs[http]": "http:// and https://",
+    "recordfs[fsspec]": "every scheme that fsspec has a filesystem for",
 }
 
 _Factory = type[FileSystem] | FileSystem | str
@@ -207,7 +218,7 @@ def resolve(
 
 
 def get_registered_schemes() -> list[str]:
-    """Return every scheme that can be used, sorted; "" is the local filesystem.
+    """Return every scheme that is registered, sorted; "" is the local filesystem. What fsspec adds is not among them.
 
     Loads the modules that ``RECORDFS_PLUGIN_MODULES`` names and reads the installed packages' entry points, but
     imports no filesystem.
@@ -221,7 +232,7 @@ def registration_of(scheme: str) -> tuple[str, str]:
     """Return what serves a scheme and where it was registered, for people to read.
 
     Returns:
-        ``("module:Class", "registered in code" | "built in" | "entry point")``.
+        ``("module:Class", "registered in code" | "built in" | "entry point" | "fsspec")``.
 
     Raises:
         UnknownSchemeError: Nothing does.
@@ -237,6 +248,8 @@ def registration_of(scheme: str) -> tuple[str, str]:
     entry = _installed_entry_points().get(name)
     if entry is not None:
         return entry, "entry point"
+    if _fsspec_knows(name):
+        return _FSSPEC_BRIDGE, "fsspec"
     raise _unknown_scheme(name)
 
 
@@ -272,6 +285,8 @@ def _forget_instances(name: str) -> None:
 def _make(name: str, options: dict[str, Any]) -> FileSystem:
     """Make the filesystem for a scheme, outside the lock, because it may import anything."""
     factory = _find(name)
+    if factory is None:
+        return _make_through_fsspec(name, options)
     if isinstance(factory, str):
         factory = _import(factory, name)
     if isinstance(factory, FileSystem):
@@ -283,8 +298,8 @@ def _make(name: str, options: dict[str, Any]) -> FileSystem:
     return factory(**options)
 
 
-def _find(name: str) -> _Factory:
-    """Look a scheme up, nearest source first."""
+def _find(name: str) -> _Factory | None:
+    """Look a scheme up, nearest source first; None if only fsspec is left to ask."""
     for _ in range(2):
         with _state.lock:
             factory = _state.registered.get(name)
@@ -293,10 +308,26 @@ def _find(name: str) -> _Factory:
         if name in _BUILT_IN:
             return _BUILT_IN[name]
         _load_plugin_modules()
-    entry = _installed_entry_points().get(name)
-    if entry is None:
+    return _installed_entry_points().get(name)
+
+
+def _make_through_fsspec(name: str, options: dict[str, Any]) -> FileSystem:
+    """Make the filesystem for a scheme that recordfs does not know and fsspec does."""
+    if not _fsspec_knows(name):
         raise _unknown_scheme(name)
-    return entry
+    bridge: Any = _import(_FSSPEC_BRIDGE, name)
+    return cast("FileSystem", bridge(name, **options))
+
+
+def _fsspec_knows(name: str) -> bool:
+    """Tell whether fsspec is installed and has a filesystem for a scheme."""
+    import importlib.util  # as below
+
+    if importlib.util.find_spec("fsspec") is None:
+        return False
+    from recordfs.filesystems._fsspec_clients import knows_protocol  # imports fsspec
+
+    return knows_protocol(name)
 
 
 def _import(target: str, name: str) -> type[FileSystem] | FileSystem:
@@ -351,7 +382,8 @@ def _installed_entry_points() -> dict[str, str]:
 def _unknown_scheme(name: str) -> UnknownSchemeError:
     """Return the error that tells what is registered and how to add more."""
     known = ", ".join(f"{scheme}://" for scheme in get_registered_schemes() if scheme)
+    extras = "; ".join(f'pip install "{extra}" adds {what}' for extra, what in _EXTRAS.items())
     return UnknownSchemeError(
         f"no filesystem is registered for {name}://; registered are local paths, {known}. "
-        f"Register one with recordfs.register_file_system({name!r}, ...), or install a package that brings it"
+        f"Register one with recordfs.register_file_system({name!r}, ...), or install a package that brings it: {extras}"
     )

@@ -1,0 +1,107 @@
+"""Which fsspec instance serves a path: made at first use, one a process, and one a thread where it has to be."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import InvalidArgumentError, MissingDependencyError
+from recordfs.filesystems._fsspec_errors import fsspec_errors
+from recordfs.paths import scheme_of
+
+try:
+    import fsspec
+except ImportError as missing:
+    raise MissingDependencyError('fsspec is not installed; pip install "recordfs[fsspec]" brings it') from missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["FsspecClients", "is_our_own_bridge", "knows_protocol"]
+
+# What recordfs.interop.fsspec sets on its classes, so that the two bridges do not lead into each other for ever.
+_BRIDGE_MARK = "serves_recordfs"
+
+
+def is_our_own_bridge(fsspec_class_or_instance: object) -> bool:
+    """Tell whether an fsspec filesystem is recordfs itself, seen through fsspec."""
+    return getattr(fsspec_class_or_instance, _BRIDGE_MARK, False) is True
+
+
+def knows_protocol(protocol: str) -> bool:
+    """Tell whether fsspec has a filesystem for a protocol, installed or not, that is not recordfs again."""
+    from fsspec.registry import known_implementations, registry
+
+    if protocol == "recordfs" or protocol.startswith("recordfs+"):
+        return False
+    if protocol in registry:
+        return not is_our_own_bridge(registry[protocol])
+    entry = known_implementations.get(protocol)
+    return entry is not None and not entry["class"].startswith("recordfs.")
+
+
+class FsspecClients:
+    """The fsspec instances behind one recordfs filesystem.
+
+    Instances are made without fsspec's listing cache, which would hide what others write, and outside its instance
+    cache, so that this changes nobody else's. Those that do their work in fsspec's own thread are shared by all
+    threads; any other (FTP has one connection) belongs to the thread that made it. Each process makes its own.
+
+    Args:
+        wrapped: A protocol of fsspec, or an instance, which is used as it is.
+        storage_options: For instances of the protocol; what a URL says (a host, a user) is added.
+    """
+
+    def __init__(self, wrapped: Any, storage_options: Mapping[str, Any]) -> None:
+        self._wrapped = wrapped
+        self._storage_options = dict(storage_options)
+        self._shared: dict[object, Any] = {}
+        self._of_thread = threading.local()
+        self._process = os.getpid()
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols that fsspec knows the filesystem by."""
+        protocol = self._wrapped if isinstance(self._wrapped, str) else self._wrapped.protocol
+        return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+    def resolve(self, path: str) -> tuple[Any, str]:
+        """Return the fsspec filesystem for a full path, and the path as that filesystem takes it."""
+        with fsspec_errors(path):
+            if isinstance(self._wrapped, str):
+                return self._for_url(self._wrapped, path)
+            instance = self._instance()
+            scheme = scheme_of(path)
+            if scheme and scheme not in self.protocols:
+                path = path[len(scheme) + 3 :]
+            return instance, instance._strip_protocol(path)
+
+    def _instance(self) -> Any:
+        """Return the wrapped instance, or in a forked child one made alike if the parent's may not be used there."""
+        if self._process == os.getpid() or not self._wrapped.async_impl:
+            return self._wrapped
+        key = os.getpid()
+        if key not in self._shared:
+            # fsspec pickles an instance as its class and arguments.
+            self._shared[key] = pickle.loads(pickle.dumps(self._wrapped))  # noqa: S301 (our own bytes)
+        return self._shared[key]
+
+    def _for_url(self, protocol: str, path: str) -> tuple[Any, str]:
+        cls = fsspec.get_filesystem_class(protocol)
+        options = {**cls._get_kwargs_from_urls(path), **self._storage_options}
+        known: dict[Any, Any] = self._shared if cls.async_impl else self._of_thread.__dict__
+        key = (os.getpid(), repr(sorted(options.items(), key=lambda item: item[0])))
+        instance = known.get(key)
+        if instance is None:
+            instance = cls(**options, skip_instance_cache=True)
+            if is_our_own_bridge(instance):
+                raise InvalidArgumentError("this protocol leads back to recordfs; use the URL behind it", path=path)
+            listings: Any = getattr(instance, "dircache", None)
+            if hasattr(listings, "use_listings_cache"):
+                listings.use_listings_cache = False
+                listings.clear()
+            # Of two threads that come first at once, both use the instance that was kept.
+            instance = known.setdefault(key, instance)
+        return instance, instance._strip_protocol(path)

@@ -1,0 +1,221 @@
+"""Files of any fsspec filesystem, open for reading and for writing."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import ClosedFileError, FailedPreconditionError, InvalidArgumentError, UnimplementedError
+from recordfs.filesystem import RandomAccessFile, WritableFile
+from recordfs.filesystem.files import byte_view
+from recordfs.filesystems._fsspec_errors import error_from_fsspec, fsspec_errors
+from recordfs.filesystems._unclosed_writers import forget, keep_until_closed
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from recordfs.filesystems._fsspec_clients import FsspecClients
+
+__all__ = ["BLOCK_SIZE", "FsspecRandomAccessFile", "FsspecWritableFile"]
+
+BLOCK_SIZE = 8 << 20
+"""How much an fsspec file collects before it uploads; stores with multipart uploads need at least 5 MiB."""
+
+_WRITE_SIZE = 4 << 20
+
+
+class FsspecRandomAccessFile(RandomAccessFile):
+    """A file read through fsspec; its size is that of the time it was opened.
+
+    Of a filesystem that works in fsspec's own thread every read is one ranged request, and reads run side by side.
+    Of any other one file is held open, and reads take turns.
+
+    Args:
+        name: The full path as the caller gave it.
+        clients: Where the fsspec instance comes from, in every process anew.
+        size: In bytes; None where the store does not tell.
+    """
+
+    def __init__(self, name: str, clients: FsspecClients, size: int | None) -> None:
+        self._name = name
+        self._clients = clients
+        self._size = size
+        self._closed = False
+        self._lock = threading.Lock()
+        self._handle: Any = None
+        self._handle_process = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def read(self, offset: int, n: int) -> bytes:
+        if offset < 0 or n < 0:
+            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+        self._check_open()
+        if self._size is not None:
+            n = min(n, self._size - offset)
+        if n <= 0:
+            return b""
+        file_system, path = self._clients.resolve(self._name)
+        with fsspec_errors(self._name):
+            if file_system.async_impl:
+                return bytes(file_system.cat_file(path, start=offset, end=offset + n))
+            return self._read_from_handle(file_system, path, offset, n)
+
+    def _read_from_handle(self, file_system: Any, path: str, offset: int, n: int) -> bytes:
+        with self._lock:
+            if self._handle is None or self._handle_process != os.getpid():
+                # A parent's handle shares its position with the child's, so the child opens another.
+                self._handle = file_system.open(path, "rb", cache_type="none")
+                self._handle_process = os.getpid()
+            self._handle.seek(offset)
+            data = bytes(self._handle.read(n))
+            while len(data) < n and (more := self._handle.read(n - len(data))):
+                data += more
+            return data
+
+    def size(self) -> int:
+        self._check_open()
+        if self._size is None:
+            raise UnimplementedError("the store does not tell the size of this file", path=self._name)
+        return self._size
+
+    def close(self) -> None:
+        self._closed = True
+        with self._lock:
+            handle, self._handle = self._handle, None
+        if handle is not None and self._handle_process == os.getpid():
+            with fsspec_errors(self._name):
+                handle.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedFileError("the file has been closed", path=self._name)
+
+
+class FsspecWritableFile(WritableFile):
+    """A file written through fsspec.
+
+    fsspec does not say what became of bytes whose writing failed. So a failure is final: every later call raises
+    FailedPreconditionError, and ``close`` publishes what the store took before it, if it lets itself be closed.
+
+    Args:
+        name: The full path as the caller gave it.
+        handle: The open fsspec file.
+        size: How many bytes it holds already.
+        atomic: It was opened with ``autocommit=False``.
+        visible_on_flush: The store shows flushed bytes to new readers.
+    """
+
+    def __init__(self, name: str, handle: Any, *, size: int, atomic: bool, visible_on_flush: bool) -> None:
+        self._name = name
+        self._handle = handle
+        self._size = size
+        self.atomic = atomic
+        # Where it is True there is nothing to warn of.
+        self._warned = visible_on_flush or atomic
+        self._process = os.getpid()
+        self._closed = False
+        self._failure: Exception | None = None
+        keep_until_closed(self)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def append(self, data: Buffer) -> None:
+        self._check_usable()
+        with byte_view(data) as view:
+            complete = False
+            try:
+                for start in range(0, len(view), _WRITE_SIZE):
+                    self._write(bytes(view[start : start + _WRITE_SIZE]))
+                self._size += len(view)
+                complete = True
+            except Exception as error:
+                raise self._failed(error) from error
+            finally:
+                if not complete and self._failure is None:  # KeyboardInterrupt, somewhere in the middle
+                    self._failure = InterruptedError("writing was interrupted")
+
+    def _write(self, block: bytes) -> None:
+        """Write all of a block; some files write a part and say so, others return nothing."""
+        written = self._handle.write(block)
+        while isinstance(written, int) and written < len(block):
+            block = block[written:]
+            written = self._handle.write(block)
+
+    def flush(self) -> None:
+        self._check_usable()
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self._name}: this filesystem shows a file to readers when it is closed; flush only hands bytes on",
+                UserWarning,
+                stacklevel=2,
+            )
+        try:
+            self._handle.flush()
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def tell(self) -> int:
+        self._check_usable()
+        return self._size
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._check_process()
+        self._end()
+        with fsspec_errors(self._name):
+            self._handle.close()
+            if self.atomic and self._failure is None:
+                self._handle.commit()
+        if self._failure is not None:
+            if self.atomic:
+                self._handle.discard()
+            raise self._failure_error()
+
+    def discard(self) -> None:
+        if not self.atomic:
+            return super().discard()
+        if self._closed:
+            return None
+        self._check_process()
+        self._end()
+        with fsspec_errors(self._name):
+            self._handle.close()
+            self._handle.discard()
+        return None
+
+    def _end(self) -> None:
+        self._closed = True
+        forget(self)
+
+    def _failed(self, error: Exception) -> Exception:
+        self._failure = error
+        return error_from_fsspec(error, self._name)
+
+    def _failure_error(self) -> FailedPreconditionError:
+        return FailedPreconditionError(
+            f"an earlier write failed, and what the store holds is not known: {self._failure}", path=self._name
+        )
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise ClosedFileError("the writer has been closed", path=self._name)
+        self._check_process()
+        if self._failure is not None:
+            raise self._failure_error() from self._failure
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise FailedPreconditionError(
+                f"the writer belongs to process {self._process}, and this is process {os.getpid()}; "
+                "open one in each process",
+                path=self._name,
+            )

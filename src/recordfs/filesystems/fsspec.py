@@ -1,0 +1,307 @@
+"""Any fsspec filesystem as a recordfs one: SFTP, SMB, Azure, archives, and whatever else has an fsspec implementation.
+
+The registry comes here with every scheme that recordfs does not know and fsspec does. An instance of one's own is
+registered as ``register_file_system("mystore", FsspecFileSystem(instance))``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import (
+    AlreadyExistsError,
+    DirectoryNotEmptyError,
+    InvalidArgumentError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotFoundError,
+    UnimplementedError,
+    UnknownSchemeError,
+)
+from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
+from recordfs.filesystem.defaults import stream_copy
+from recordfs.filesystems._fsspec_clients import FsspecClients, is_our_own_bridge, knows_protocol
+from recordfs.filesystems._fsspec_errors import fsspec_errors
+from recordfs.filesystems._fsspec_files import BLOCK_SIZE, FsspecRandomAccessFile, FsspecWritableFile
+from recordfs.paths import dirname
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recordfs.filesystem import RandomAccessFile, WritableFile
+
+__all__ = ["FsspecFileSystem"]
+
+_CAUTIOUS = Capabilities(
+    append=False,
+    truncate=False,
+    exclusive_create=False,
+    atomic_write=False,
+    atomic_rename=False,
+    rename_directory=False,
+    directories="implicit",
+    flush_visibility="close",
+    growing_reads=False,
+    durable_sync=False,
+    memory_region=False,
+    modification_time=False,
+)
+
+# Stores of fsspec's own in which a directory is a thing of its own, as on a disk.
+_EXPLICIT_DIRECTORIES = frozenset(
+    {"arrow_hdfs", "file", "ftp", "hdfs", "local", "sftp", "smb", "ssh", "webhdfs", "webHDFS"}
+)
+
+
+class FsspecFileSystem(FileSystem):
+    """A filesystem of fsspec.
+
+    What a store can do is not to be had from fsspec, so ``capabilities`` promises little: files appear when they are
+    closed (``flush`` warns once a writer), nothing is appended to, nothing is atomic. Who knows the store better says
+    so with ``capabilities``; what is promised there is then done by fsspec's ways (mode ``ab`` and ``xb``,
+    ``autocommit=False``).
+
+    Listings are not paged. A file that is replaced while it is read is not noticed. Listing caches are off, except in
+    an instance that was given.
+
+    Args:
+        wrapped: A protocol, or an fsspec instance. An instance is used by all threads.
+        capabilities: What the store can do, in place of the cautious default.
+        storage_options: What the protocol's class in fsspec takes. A URL's host, port and user need not be repeated.
+
+    Raises:
+        InvalidArgumentError: ``wrapped`` is recordfs itself, or an instance has options.
+        UnknownSchemeError: fsspec does not know the protocol.
+        MissingDependencyError: fsspec is not installed.
+    """
+
+    def __init__(self, wrapped: Any, /, *, capabilities: Capabilities | None = None, **storage_options: Any) -> None:
+        super().__init__()
+        if isinstance(wrapped, str):
+            if not knows_protocol(wrapped):
+                raise UnknownSchemeError(f"fsspec has no filesystem for {wrapped}://")
+        elif storage_options:
+            raise InvalidArgumentError(
+                f"an instance has its options already; found {', '.join(sorted(storage_options))}"
+            )
+        elif is_our_own_bridge(wrapped):
+            raise InvalidArgumentError("this is recordfs seen through fsspec; use recordfs itself")
+        self._arguments = (wrapped, capabilities, storage_options)
+        self._clients = FsspecClients(wrapped, storage_options)
+        if capabilities is None:
+            explicit = not _EXPLICIT_DIRECTORIES.isdisjoint(self._clients.protocols)
+            capabilities = _CAUTIOUS._replace(directories="explicit" if explicit else "implicit")
+        self._capabilities = capabilities
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, self._arguments)
+
+    def capabilities(self, path: str) -> Capabilities:
+        """Return the cautious default, or what was said at construction."""
+        return self._capabilities
+
+    def new_random_access_file(self, path: str) -> RandomAccessFile:
+        """Open a file for reading."""
+        statistics = self.stat(path)
+        if statistics.is_directory:
+            raise IsADirectoryError("a directory cannot be read", path=path)
+        return FsspecRandomAccessFile(path, self._clients, None if statistics.length < 0 else statistics.length)
+
+    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
+        """Make or replace a file; most stores show it when it is closed."""
+        if exclusive and not self._capabilities.exclusive_create:
+            raise self._unimplemented("promise that a new file has one maker (exclusive=True)", path)
+        if atomic and not self._capabilities.atomic_write:
+            raise self._unimplemented("publish all of a file or nothing (atomic=True)", path)
+        return self._open_for_writing(path, "xb" if exclusive else "wb", atomic=atomic)
+
+    def new_appendable_file(self, path: str) -> WritableFile:
+        """Open a file for writing behind its end, where ``capabilities`` promise it."""
+        if not self._capabilities.append:
+            raise self._unimplemented("append to files", path)
+        return self._open_for_writing(path, "ab", atomic=False)
+
+    def stat(self, path: str) -> FileStatistics:
+        """Return size and kind, and the time where the store's listing has it."""
+        file_system, inside = self._clients.resolve(path)
+        try:
+            with fsspec_errors(path):
+                info = file_system.info(inside)
+        except NotFoundError:
+            self._check_parents(path)
+            raise
+        if info["type"] == "directory":
+            return FileStatistics(0, _modified(info), True)
+        size = info.get("size")
+        return FileStatistics(-1 if size is None else size, _modified(info), False)
+
+    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
+        """Iterate over the children of a directory; fsspec has them all at once."""
+        file_system, inside = self._clients.resolve(path)
+        try:
+            with fsspec_errors(path):
+                listing = file_system.ls(inside, detail=True)
+        except NotFoundError:
+            if not self.stat(path).is_directory:
+                raise NotADirectoryError("a file has no children", path=path) from None
+            return  # what some stores say of an empty directory
+        itself = inside.rstrip("/")
+        names = {entry["name"].rstrip("/") for entry in listing}
+        if names <= {itself} and not self.stat(path).is_directory:
+            raise NotADirectoryError("a file has no children", path=path)
+        for entry in listing:
+            full_name = entry["name"].rstrip("/")
+            name = full_name.rpartition("/")[2]
+            if full_name != itself and name:
+                is_directory = entry["type"] == "directory"
+                size = None if is_directory else entry.get("size")
+                yield DirectoryEntry(name, is_directory, size, _modified(entry) or None, bool(entry.get("islink")))
+
+    def create_dir(self, path: str) -> None:
+        """Make one directory; nothing remains of it in a store that has none."""
+        if self.file_exists(path):
+            raise AlreadyExistsError("something stands there already", path=path)
+        file_system, inside = self._clients.resolve(path)
+        with fsspec_errors(path):
+            file_system.mkdir(inside, create_parents=self._capabilities.directories == "implicit")
+
+    def delete_file(self, path: str) -> None:
+        """Delete one file."""
+        if self.stat(path).is_directory:
+            raise IsADirectoryError("a directory cannot be deleted as a file", path=path)
+        file_system, inside = self._clients.resolve(path)
+        with fsspec_errors(path):
+            file_system.rm_file(inside)
+
+    def delete_dir(self, path: str) -> None:
+        """Delete one empty directory."""
+        for _ in self.list_directory(path):
+            raise DirectoryNotEmptyError("the directory is not empty", path=path)
+        file_system, inside = self._clients.resolve(path)
+        with fsspec_errors(path):
+            file_system.rmdir(inside)
+
+    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Move a file; by the store's own move if its fsspec class has one, else by a copy and a deletion."""
+        statistics = self.stat(source)
+        file_system, inside_source = self._clients.resolve(source)
+        target_system, inside_target = self._clients.resolve(target)
+        if file_system is not target_system:
+            raise UnimplementedError(f"{target} is in another store; copy it and delete this", path=source)
+        if statistics.is_directory and not self._capabilities.rename_directory:
+            raise self._unimplemented("rename directories", source)
+        if statistics.is_directory and inside_target.startswith(inside_source.rstrip("/") + "/"):
+            raise InvalidArgumentError(f"a directory cannot be moved into itself ({target})", path=source)
+        if self._make_way(statistics, target, same=inside_source == inside_target, overwrite=overwrite):
+            return
+        with fsspec_errors(source):
+            if _has_own_move(file_system):
+                file_system.mv(inside_source, inside_target)
+            elif statistics.is_directory:
+                file_system.mv(inside_source, inside_target, recursive=True)
+            else:
+                self._copy_contents(source, target)
+                self.delete_file(source)
+
+    def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Copy a file, inside the store where its fsspec class can."""
+        if not overwrite and self.file_exists(target):
+            raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
+        for path in (source, target):
+            if (path == source or self.file_exists(path)) and self.stat(path).is_directory:
+                raise IsADirectoryError("a copy takes files, and this is a directory", path=path)
+        if self._clients.resolve(source) != self._clients.resolve(target):
+            self._copy_contents(source, target)
+
+    def _copy_contents(self, source: str, target: str) -> None:
+        file_system, inside_source = self._clients.resolve(source)
+        target_system, inside_target = self._clients.resolve(target)
+        if file_system is target_system:
+            try:
+                with fsspec_errors(source):
+                    file_system.cp_file(inside_source, inside_target)
+            except UnimplementedError:
+                pass
+            else:
+                return
+        stream_copy(self, source, self, target)
+
+    def _make_way(self, statistics: FileStatistics, target: str, *, same: bool, overwrite: bool) -> bool:
+        """Check what stands at the target of a rename; True if there is nothing to do."""
+        try:
+            standing = self.stat(target)
+        except NotFoundError:
+            return False
+        if not overwrite:
+            raise AlreadyExistsError("the target exists and overwrite is False", path=target)
+        if same:
+            return True
+        if standing.is_directory and not statistics.is_directory:
+            raise IsADirectoryError("a file cannot replace a directory", path=target)
+        if statistics.is_directory and not standing.is_directory:
+            raise NotADirectoryError("a directory cannot replace a file", path=target)
+        if standing.is_directory:
+            self.delete_dir(target)  # fsspec would move into it
+        return False
+
+    def _open_for_writing(self, path: str, mode: str, *, atomic: bool) -> WritableFile:
+        size = 0
+        try:
+            statistics = self.stat(path)
+            if statistics.is_directory:
+                raise IsADirectoryError("a directory cannot be written as a file", path=path)
+            size = statistics.length if mode == "ab" else 0
+        except NotFoundError:
+            pass
+        file_system, inside = self._clients.resolve(path)
+        with fsspec_errors(path):
+            handle = file_system.open(inside, mode, block_size=BLOCK_SIZE, autocommit=not atomic)
+        visible_on_flush = self._capabilities.flush_visibility == "flush"
+        return FsspecWritableFile(path, handle, size=size, atomic=atomic, visible_on_flush=visible_on_flush)
+
+    def _check_parents(self, path: str) -> None:
+        """Raise NotADirectoryError if a part above a missing path is a file, where directories are explicit."""
+        if self._capabilities.directories == "implicit":
+            return
+        parent = dirname(path.rstrip("/"))
+        while parent not in ("", path):
+            file_system, inside = self._clients.resolve(parent)
+            try:
+                with fsspec_errors(parent):
+                    if file_system.info(inside)["type"] != "directory":
+                        raise NotADirectoryError(f"{parent} is a file", path=path)
+                return
+            except NotFoundError:
+                path, parent = parent, dirname(parent)
+
+
+def _rebuild(wrapped: Any, capabilities: Capabilities | None, storage_options: dict[str, Any]) -> FsspecFileSystem:
+    """Make a pickled filesystem again."""
+    return FsspecFileSystem(wrapped, capabilities=capabilities, **storage_options)
+
+
+def _has_own_move(file_system: Any) -> bool:
+    """Tell whether ``mv`` is the store's own; fsspec's default takes names for patterns, and copies."""
+    from fsspec.asyn import AsyncFileSystem
+    from fsspec.spec import AbstractFileSystem
+
+    own = type(file_system).mv
+    return own is not AbstractFileSystem.mv and own is not AsyncFileSystem.mv
+
+
+def _modified(info: dict[str, Any]) -> int:
+    """Return the time of the last modification in nanoseconds, or 0 if the store does not tell it."""
+    from datetime import UTC, datetime
+
+    for key in ("mtime", "LastModified", "last_modified", "updated", "modified"):
+        value = info.get(key)
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                continue
+        if isinstance(value, datetime):
+            value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        if isinstance(value, int | float):
+            return int(value * 1_000_000_000)
+    return 0

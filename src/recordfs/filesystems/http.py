@@ -1,0 +1,306 @@
+"""``http://`` and ``https://``: reading what web servers have, through fsspec's client.
+
+A URL is a file; there are no directories and no listings, because HTML pages are no contract. What stands behind the
+host is sent as it is but for characters that no URL can hold.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import (
+    AbortedError,
+    ClosedFileError,
+    MissingDependencyError,
+    NotFoundError,
+    RecordFSError,
+    UnavailableError,
+)
+from recordfs.filesystem import Capabilities, FileStatistics, FileSystem, RandomAccessFile
+from recordfs.filesystem.files import coalesce
+
+try:
+    import aiohttp  # noqa: F401 (fsspec imports it later, and says less if it is missing)
+
+    from recordfs.filesystems._fsspec_clients import FsspecClients
+    from recordfs.filesystems._fsspec_errors import error_from_fsspec
+except ImportError as missing:
+    raise MissingDependencyError(
+        'http:// and https:// need fsspec and aiohttp; pip install "recordfs[http]" brings them'
+    ) from missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from recordfs.filesystem import DirectoryEntry, WritableFile
+
+__all__ = ["HttpFileSystem"]
+
+_CAPABILITIES = Capabilities(
+    write=False,
+    append=False,
+    truncate=False,
+    exclusive_create=False,
+    atomic_write=False,
+    atomic_rename=False,
+    rename_directory=False,
+    directories="implicit",
+    growing_reads=False,
+    durable_sync=False,
+    memory_region=False,
+)
+
+_SPOOL_IN_MEMORY = 16 << 20
+
+_CONCURRENT_RANGES = 16
+
+
+class HttpFileSystem(FileSystem):
+    """Files of web servers, read-only.
+
+    An open file is the version that the server had when it was opened: every read sends the version's ETag (or, for
+    want of a strong one, its time of modification), and a server that heeds these (nginx, Apache, S3 and most others
+    do) makes a read of another version an AbortedError. A server without ranges is read once from front to end, into
+    memory up to 16 MiB and beyond that into a temporary file.
+
+    Listing, and everything that writes, raises UnimplementedError. Connections are made per process.
+
+    Args:
+        options: What fsspec's ``HTTPFileSystem`` takes: ``headers={...}``, ``client_kwargs={"auth": ...}``,
+            ``encoded=True`` for URLs that are percent-encoded already.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self._headers: dict[str, str] = dict(options.get("headers") or {})
+        # Of a compressed answer neither size nor ranges would be those of the file.
+        self._headers.setdefault("Accept-Encoding", "identity")
+        self._clients = FsspecClients("http", {**options, "headers": self._headers})
+
+    def capabilities(self, path: str) -> Capabilities:
+        """Return that files can be read, and nothing else."""
+        return _CAPABILITIES
+
+    def stat(self, path: str) -> FileStatistics:
+        """Return size (-1 if the server does not tell) and time of modification, by a HEAD request."""
+        info = self._info(path)
+        size = info.get("size")
+        return FileStatistics(-1 if size is None else size, _time_of(info.get("Last-Modified")), False)
+
+    def new_random_access_file(self, path: str) -> RandomAccessFile:
+        """Open a URL for reading."""
+        info = self._info(path)
+        headers = {**self._headers, **_condition(info)}
+        ranges = info.get("size") is not None and info.get("partial", True)
+        return _HttpFile(path, self._clients, info.get("size"), headers, ranges=ranges)
+
+    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("write files", path)
+
+    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("list directories", path)
+
+    def create_dir(self, path: str) -> None:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("make directories", path)
+
+    def delete_file(self, path: str) -> None:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("delete files", path)
+
+    def delete_dir(self, path: str) -> None:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("delete directories", path)
+
+    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Raise UnimplementedError."""
+        raise self._unimplemented("rename files", source)
+
+    def _info(self, path: str) -> dict[str, Any]:
+        """Ask for a URL's headers; fsspec calls every failure "not found", and keeps the cause."""
+        client, url = self._clients.resolve(path)
+        try:
+            info: dict[str, Any] = client.info(url)
+        except FileNotFoundError as error:
+            cause = error.__cause__
+            if isinstance(cause, Exception):
+                raise error_from_fsspec(cause, path) from error
+            raise NotFoundError("the server has no such file", path=path) from error
+        except Exception as error:
+            raise error_from_fsspec(error, path) from error
+        return info
+
+
+def _condition(info: dict[str, Any]) -> dict[str, str]:
+    """Return the header that makes a request fail if the file is no longer the one of ``info``."""
+    tag = info.get("ETag")
+    if tag and not tag.startswith("W/"):
+        return {"If-Match": tag}
+    if info.get("Last-Modified"):
+        return {"If-Unmodified-Since": info["Last-Modified"]}
+    return {}
+
+
+def _time_of(last_modified: str | None) -> int:
+    """Return an HTTP date in nanoseconds since 1970; 0 if there is none."""
+    from email.utils import parsedate_to_datetime
+
+    if last_modified is None:
+        return 0
+    try:
+        return int(parsedate_to_datetime(last_modified).timestamp()) * 1_000_000_000
+    except ValueError:
+        return 0
+
+
+class _HttpFile(RandomAccessFile):
+    """A URL open for reading; ``size`` None or ``ranges`` False makes it fetch the whole when first read."""
+
+    def __init__(
+        self, name: str, clients: FsspecClients, size: int | None, headers: dict[str, str], *, ranges: bool
+    ) -> None:
+        self._name = name
+        self._clients = clients
+        self._size = size
+        self._headers = headers
+        self._ranges = ranges
+        self._closed = False
+        # Held while the whole is fetched: every reader of this file waits for that.
+        self._whole_lock = threading.Lock()
+        self._whole: tempfile.SpooledTemporaryFile[bytes] | None = None
+        self._fsspec_file: Any = None
+        self._process = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def read(self, offset: int, n: int) -> bytes:
+        return self.read_ranges([(offset, n)])[0]
+
+    def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
+        """Read many ranges, merging neighbours and asking for several at a time."""
+        blocks = coalesce(ranges, max_gap, self._name)
+        self._check_open()
+        results = [b""] * len(ranges)
+        for (start, _, members), block in zip(blocks, self._fetch([block[:2] for block in blocks]), strict=True):
+            for index in members:
+                offset, length = ranges[index]
+                results[index] = block[offset - start : offset - start + length]
+        return results
+
+    def size(self) -> int:
+        self._check_open()
+        if self._size is None:
+            with self._whole_lock:
+                self._fetch_whole()
+        assert self._size is not None
+        return self._size
+
+    def close(self) -> None:
+        self._closed = True
+        with self._whole_lock:
+            whole, self._whole = self._whole, None
+        if whole is not None:
+            whole.close()
+
+    def _fetch(self, blocks: list[tuple[int, int]]) -> list[bytes]:
+        if self._ranges:
+            size = self.size()
+            clamped = [(start, min(end, size)) for start, end in blocks]
+            wanted = [block for block in clamped if block[0] < block[1]]
+            try:
+                found = iter(self._fetch_ranges(wanted))
+            except _RangesRefusedError:
+                self._ranges = False
+            else:
+                return [next(found) if start < end else b"" for start, end in clamped]
+        with self._whole_lock:
+            whole = self._fetch_whole()
+            results = []
+            for start, end in blocks:
+                whole.seek(start)
+                results.append(whole.read(end - start))
+            return results
+
+    def _fetch_ranges(self, blocks: list[tuple[int, int]]) -> list[bytes]:
+        """Fetch ranges that all lie within the file, some at a time."""
+        import asyncio
+
+        from fsspec.asyn import sync
+
+        if not blocks:
+            return []
+        file = self._open_fsspec_file()
+        gate = asyncio.Semaphore(_CONCURRENT_RANGES)
+
+        async def fetch(start: int, end: int) -> bytes:
+            async with gate:
+                try:
+                    return bytes(await file.async_fetch_range(start, end))
+                except ValueError as error:  # how fsspec says that the answer was not a range
+                    raise _RangesRefusedError from error
+
+        async def fetch_all() -> list[bytes]:
+            return await asyncio.gather(*(fetch(start, end) for start, end in blocks))
+
+        try:
+            found: list[bytes] = sync(file.loop, fetch_all)
+        except _RangesRefusedError:
+            raise
+        except Exception as error:
+            raise self._translated(error) from error
+        for (start, end), data in zip(blocks, found, strict=True):
+            if len(data) != end - start:
+                raise AbortedError(
+                    f"the server gave {len(data)} of {end - start} bytes at {start}: the file was replaced since it "
+                    "was opened; open it again",
+                    path=self._name,
+                )
+        return found
+
+    def _translated(self, error: Exception) -> RecordFSError:
+        if getattr(error, "status", None) == 412:
+            return AbortedError("the file was replaced since it was opened; open it again", path=self._name)
+        return error_from_fsspec(error, self._name)
+
+    def _open_fsspec_file(self) -> Any:
+        """Return fsspec's file for this process; it makes no request."""
+        if self._process != os.getpid():
+            client, url = self._clients.resolve(self._name)
+            self._fsspec_file = client.open(url, "rb", size=self._size, cache_type="none", headers=self._headers)
+            self._process = os.getpid()
+        return self._fsspec_file
+
+    def _fetch_whole(self) -> tempfile.SpooledTemporaryFile[bytes]:
+        """Fetch everything, once. The lock is held."""
+        if self._whole is not None:
+            return self._whole
+        client, url = self._clients.resolve(self._name)
+        whole = tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY)  # noqa: SIM115 (closed with the file)
+        try:
+            try:
+                client.get_file(url, whole, headers=self._headers)
+            except Exception as error:
+                raise self._translated(error) from error
+            size = whole.tell()
+            if self._size is not None and size != self._size:
+                raise UnavailableError(f"the server gave {size} of {self._size} bytes", path=self._name)
+        except BaseException:
+            whole.close()
+            raise
+        self._size, self._whole = size, whole
+        return whole
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedFileError("the file has been closed", path=self._name)
+
+
+class _RangesRefusedError(Exception):
+    """The server answers a request for a range with the whole file."""
