@@ -12,6 +12,7 @@ The message format, and where TensorFlow's reader differs from protobuf's: ``doc
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from recordfs.example.arrow import ArrowExamples, from_arrow, read_arrow, read_table, to_arrow, write_table
     from recordfs.example.columns import RaggedColumn
     from recordfs.example.encode import encode_example, encode_examples, encode_sequence_example
     from recordfs.example.features import (
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     )
     from recordfs.example.parse import ExampleParser, parse_example, parse_sequence_example, parse_single_example
     from recordfs.example.plain import decode_example, decode_sequence_example
+    from recordfs.example.read import read_examples
     from recordfs.example.schema import FeatureSummary, InferredFeatures, infer_features
 
 _HOME = {
+    "ArrowExamples": "arrow",
     "ExampleParser": "parse",
     "FeatureSummary": "schema",
     "FixedLenFeature": "features",
@@ -38,13 +41,20 @@ _HOME = {
     "encode_example": "encode",
     "encode_examples": "encode",
     "encode_sequence_example": "encode",
+    "from_arrow": "arrow",
     "infer_features": "schema",
     "parse_example": "parse",
     "parse_sequence_example": "parse",
     "parse_single_example": "parse",
+    "read_arrow": "arrow",
+    "read_examples": "read",
+    "read_table": "arrow",
+    "to_arrow": "arrow",
+    "write_table": "arrow",
 }
 
 __all__ = [
+    "ArrowExamples",
     "ExampleParser",
     "FeatureSummary",
     "FixedLenFeature",
@@ -58,10 +68,16 @@ __all__ = [
     "encode_example",
     "encode_examples",
     "encode_sequence_example",
+    "from_arrow",
     "infer_features",
     "parse_example",
     "parse_sequence_example",
     "parse_single_example",
+    "read_arrow",
+    "read_examples",
+    "read_table",
+    "to_arrow",
+    "write_table",
 ]
 
 

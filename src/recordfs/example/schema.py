@@ -101,6 +101,12 @@ class InferredFeatures(Mapping[str, Any]):
         """
         return {summary.name: _list_feature(summary) for summary in self.list_summaries if summary.kinds}
 
+    def regardless_of_missing(self) -> dict[str, Any]:
+        """The features, but ``FixedLenFeature`` also for those that some records do without, if their length is one."""
+        return {
+            summary.name: _context_feature(summary, may_miss=True) for summary in self.summaries if summary.name in self
+        }
+
     def __str__(self) -> str:
         lines = [f"{self.records} records"]
         for title, summaries in (("feature", self.summaries), ("feature list", self.list_summaries)):
@@ -121,10 +127,10 @@ def _dtype(summary: FeatureSummary) -> Any:
     return bytes if summary.kind == "bytes" else np.dtype(summary.kind)
 
 
-def _context_feature(summary: FeatureSummary) -> Any:
+def _context_feature(summary: FeatureSummary, *, may_miss: bool = False) -> Any:
     from recordfs.example.features import FixedLenFeature, VarLenFeature
 
-    if summary.missing_share == 0 and summary.min_length == summary.max_length:
+    if (may_miss or summary.missing_share == 0) and summary.min_length == summary.max_length:
         shape = () if summary.min_length == 1 else (summary.min_length,)
         return FixedLenFeature(shape, _dtype(summary))
     return VarLenFeature(_dtype(summary))

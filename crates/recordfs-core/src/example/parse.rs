@@ -185,7 +185,6 @@ fn read_feature<'a>(
     bytes: Option<&'a [u8]>,
 ) -> Result<(), Fault> {
     let Some((&tag, list)) = bytes.and_then(<[u8]>::split_first) else {
-        share.present[row] = bytes.is_some();
         return read_missing(share, feature, row);
     };
     if tag != feature.kind.tag() {

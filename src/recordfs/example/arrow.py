@@ -1,0 +1,238 @@
+"""Examples to Arrow and back through the Arrow PyCapsule interface, which needs no pyarrow.
+
+Polars, DuckDB, pandas, pyarrow and others take these objects as they are and use their memory. One value a record is a
+column of its type; a fixed number of values is a fixed-size list; any other is a large list. Records without a feature
+are nulls.
+
+Source: the Arrow specification, "The Arrow PyCapsule Interface".
+"""
+
+import importlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from recordfs import _core
+from recordfs.errors import InvalidArgumentError, MissingDependencyError
+from recordfs.example.features import Feature, FixedLenFeature, FixedLenSequenceFeature
+from recordfs.example.parse import native_features
+from recordfs.example.read import record_batches
+from recordfs.example.schema import InferredFeatures, infer_features
+from recordfs.records.writer import RecordWriter
+
+__all__ = ["ArrowExamples", "from_arrow", "read_arrow", "read_table", "to_arrow", "write_table"]
+
+# Records a batch: large enough that a batch costs nothing, small enough to stay in a cache with records of a few KB.
+_BATCH_SIZE = 1024
+
+# Records looked at to infer the features of a file.
+_SAMPLE = 1000
+
+
+class ArrowExamples:
+    """Examples as an Arrow table that is decoded while it is read: one batch in memory at a time.
+
+    It has ``__arrow_c_stream__``, so it can be given to ``polars.DataFrame``, ``pyarrow.table``, DuckDB and all others
+    that take Arrow streams; each time the records are read anew. An error in a record comes out of the consumer, as its
+    own exception with recordfs's message.
+
+    Args:
+        features: Column name to feature. From ``infer_features``: what a record lacks is null, also where every record
+            of the sample had it.
+        batches: Makes a new iterator of lists of records.
+        threads: How many threads may decode a batch.
+
+    Raises:
+        InvalidArgumentError: A ``FixedLenSequenceFeature``, whose padding Arrow does not need, or two columns of one
+            key.
+    """
+
+    def __init__(
+        self, features: Mapping[str, Feature], batches: Callable[[], Iterator[list[bytes]]], *, threads: int = 1
+    ) -> None:
+        self._batches = batches
+        chosen = _arrow_features(features)
+        plans, places = native_features(chosen)
+        if len(set(places)) != len(places):
+            raise InvalidArgumentError("two columns of one key cannot be read into one Arrow table")
+        if isinstance(features, InferredFeatures):
+            plans = [(key, kind, layout, size, "absent", None) for key, kind, layout, size, _, _ in plans]
+        columns = [
+            (name, list(feature.shape) if isinstance(feature, FixedLenFeature) else None)
+            for name, feature in chosen.items()
+        ]
+        self._parser = _core.ArrowExampleParser(plans, columns, threads)
+
+    def __arrow_c_schema__(self) -> object:
+        """The schema, in a capsule."""
+        return self._parser.schema()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """All batches, in a capsule. A requested schema is a wish, and is not granted."""
+        return self._parser.stream(self._batches())
+
+    def batches(self) -> Iterator[Any]:
+        """The batches one by one: objects with ``__arrow_c_array__``.
+
+        Raises:
+            InvalidArgumentError: A record that does not fit the features.
+        """
+        return (self._parser.parse(records) for records in self._batches())
+
+    def to_pyarrow(self) -> Any:
+        """Everything as a ``pyarrow.Table``.
+
+        Raises:
+            MissingDependencyError: pyarrow is not installed.
+            InvalidArgumentError: A record that does not fit the features.
+        """
+        pyarrow = _pyarrow()
+        schema = pyarrow.schema(self)
+        return pyarrow.Table.from_batches([pyarrow.record_batch(batch) for batch in self.batches()], schema=schema)
+
+
+def _arrow_features(features: Mapping[str, Feature]) -> dict[str, Feature]:
+    """The features as Arrow has them: of an inferred one that is missing now and then only the length counts."""
+    if isinstance(features, InferredFeatures):
+        return features.regardless_of_missing()
+    for name, feature in features.items():
+        if isinstance(feature, FixedLenSequenceFeature):
+            raise InvalidArgumentError(
+                f"feature {name!r}: a FixedLenSequenceFeature pads its records; for Arrow ask for it as VarLenFeature"
+            )
+    return dict(features)
+
+
+def _pyarrow() -> Any:
+    try:
+        return importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise MissingDependencyError("this needs pyarrow: pip install 'recordfs[arrow]'") from error
+
+
+def to_arrow(
+    records: Iterable[bytes], features: Mapping[str, Feature] | None = None, *, threads: int = 1
+) -> ArrowExamples:
+    """Serialized Examples as an Arrow table.
+
+    Args:
+        records: The records; other than a list they are put into one.
+        features: Column name to feature; None infers them from all records.
+        threads: How many threads may decode.
+
+    Raises:
+        InvalidArgumentError: Features that make no sense; with None, no records, or one that is no Example.
+    """
+    held = records if isinstance(records, list) else list(records)
+    chosen = infer_features(held) if features is None else features
+    return ArrowExamples(chosen, lambda: _cut(held), threads=threads)
+
+
+def _cut(records: list[bytes]) -> Iterator[list[bytes]]:
+    return (records[start : start + _BATCH_SIZE] for start in range(0, len(records), _BATCH_SIZE))
+
+
+def read_arrow(
+    source: Any,
+    features: Mapping[str, Feature] | None = None,
+    *,
+    sample: int = _SAMPLE,
+    batch_size: int = _BATCH_SIZE,
+    threads: int = 1,
+    **reader_options: Any,
+) -> ArrowExamples:
+    """Record files of Examples as an Arrow table that is read as it is consumed, in bounded memory.
+
+    Args:
+        source: A path or pattern on any filesystem, or a list of them, as ``RecordReader`` takes.
+        features: Column name to feature; None infers them from the first ``sample`` records. A later record that has
+            another kind or length then is an error that says so.
+        sample: Records to infer from.
+        batch_size: Records a batch.
+        threads: How many threads may decode a batch.
+        **reader_options: As ``RecordReader`` takes them.
+
+    Raises:
+        InvalidArgumentError: Features or sizes that make no sense; records that are no Examples.
+        NotFoundError and others: As ``RecordReader``.
+    """
+
+    def batches(size: int = batch_size) -> Iterator[list[bytes]]:
+        return record_batches(source, size, reader_options)
+
+    if features is None:
+        features = infer_features(itertools.chain.from_iterable(batches(min(batch_size, sample))), sample=sample)
+    return ArrowExamples(features, batches, threads=threads)
+
+
+def read_table(
+    source: Any, features: Mapping[str, Feature] | None = None, *, threads: int = 1, **reader_options: Any
+) -> Any:
+    """Record files of Examples as a ``pyarrow.Table``, in memory.
+
+    Args:
+        source: As ``read_arrow``.
+        features: Column name to feature; None infers them from all records.
+        threads: How many threads may decode.
+        **reader_options: As ``RecordReader`` takes them.
+
+    Raises:
+        MissingDependencyError: pyarrow is not installed.
+        InvalidArgumentError and others: As ``read_arrow``.
+    """
+    _pyarrow()
+    if features is None:
+        records = itertools.chain.from_iterable(record_batches(source, _BATCH_SIZE, reader_options))
+        return to_arrow(records, threads=threads).to_pyarrow()
+    return read_arrow(source, features, threads=threads, **reader_options).to_pyarrow()
+
+
+def from_arrow(data: Any) -> Iterator[bytes]:
+    """Arrow data as serialized Examples, one record for each row, one batch in memory at a time.
+
+    Integers and booleans become int64 features, floats float32 ones, strings and binary bytes ones; lists become their
+    values. A null is a feature that the record does not have.
+
+    Args:
+        data: Anything with ``__arrow_c_stream__``: a pyarrow or Polars table, a DuckDB result, a pandas frame, a record
+            batch reader, an ``ArrowExamples``.
+
+    Yields:
+        Serialized Examples.
+
+    Raises:
+        InvalidArgumentError: At once: no Arrow data. While iterating: a type or a value that a feature cannot hold
+            without loss, a null within a list, lists of lists of variable length. The message names the column.
+    """
+    return itertools.chain.from_iterable(_arrow_batches(data))
+
+
+def _arrow_batches(data: Any) -> Iterator[list[bytes]]:
+    export = getattr(data, "__arrow_c_stream__", None)
+    if export is None:
+        raise InvalidArgumentError(f"expected an object with __arrow_c_stream__, found {type(data).__name__}")
+    return _core.ArrowRecords(export())
+
+
+def write_table(data: Any, path: Any, **writer_options: Any) -> int:
+    """Write Arrow data as a record file of Examples.
+
+    Args:
+        data: As ``from_arrow`` takes.
+        path: Where to, on any filesystem.
+        **writer_options: As ``RecordWriter`` takes them, such as ``compression="GZIP"``.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        InvalidArgumentError: As ``from_arrow``.
+        PermissionDeniedError and others: As ``RecordWriter``. What was written before stays, unless ``atomic=True``.
+    """
+    count = 0
+    batches = _arrow_batches(data)
+    with RecordWriter(path, **writer_options) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            count += len(batch)
+    return count
