@@ -18,6 +18,7 @@ from recordfs.records.index import build_index, default_index_path, is_index_fre
 from recordfs.records.raw_file import BorrowedWritableFile, WritableFileObject
 from recordfs.records.repair import check_tail
 from recordfs.records.repair import repair_tail as cut_torn_tail
+from recordfs.records.writer_factory import FactoryFile, writer_factory_for
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class RecordWriter(NativeRecordWriter):
     Args:
         path: Where to write: str, bytes or os.PathLike. Missing directories above it are made. A file that stands there
             is replaced, unless ``append``. Or a writable binary file object, or a WritableFile; these are written to
-            from where they stand, and ``close`` flushes but does not close them.
+            from where they stand, and ``close`` flushes but does not close them. A path with a prefix that was given to
+            ``register_writer_factory`` is opened by that factory, and closed by ``close``.
         compression: None or ``""``, ``"GZIP"`` or ``"ZLIB"``, as in TensorFlow's TFRecordOptions.
         compression_level: -1 (zlib's default) or 0 (none) to 9 (smallest).
         append: Write behind what is there. The end of the file is checked first: see ``check_tail``.
@@ -92,6 +94,10 @@ class RecordWriter(NativeRecordWriter):
             given: Any = path
             file = BorrowedWritableFile(given) if hasattr(given, "append_parts") else WritableFileObject(given)
             target, offset = file.name, 0
+        elif (factory := writer_factory_for(path) if file_system is None and options is None else None) is not None:
+            target, offset = path_to_str(path), 0
+            _check_factory(target, append=append, atomic=atomic, index=index)
+            file = FactoryFile(factory.open(target), target)
         else:
             store, target = resolve(path, file_system=file_system, options=options)
             self._check_flush(store, target, require_flush)
@@ -193,6 +199,13 @@ def _check_file_object(*, append: bool, atomic: bool, index: bool | PathInput) -
         raise InvalidArgumentError("append and atomic need a path; a file object is written to from where it stands")
     if index is True:
         raise InvalidArgumentError("index=True needs a path; with a file object say where the index goes")
+
+
+def _check_factory(path: str, *, append: bool, atomic: bool, index: bool | PathInput) -> None:
+    if append or atomic:
+        raise UnimplementedError("append and atomic need a filesystem; a writer factory opens this path", path=path)
+    if index is True:
+        raise InvalidArgumentError("a writer factory opens this path: say where the index goes", path=path)
 
 
 def _open_with_parents(store: FileSystem, path: str, open_file: Callable[[], WritableFile]) -> WritableFile:

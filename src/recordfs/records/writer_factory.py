@@ -6,13 +6,14 @@ path goes to the filesystem of its scheme.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from recordfs.paths import path_to_str
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem, WritableFile
     from recordfs.paths import PathInput
 
-__all__ = ["WriterFactory", "directory_check", "open_file", "register_writer_factory", "writer_factory_for"]
+__all__ = [
+    "FactoryFile",
+    "WriterFactory",
+    "directory_check",
+    "open_file",
+    "register_writer_factory",
+    "writer_factory_for",
+]
 
 
 class WriterFactory(Protocol):
@@ -127,3 +135,46 @@ class FileWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+class FactoryFile:
+    """What a factory opened, as a WritableFile for RecordWriter, which owns it. One thread at a time.
+
+    Its ``write`` gets bytes objects, because such writers may keep what they are given, and has taken all of it unless
+    it raises; what it returns is not looked at.
+    """
+
+    def __init__(self, writer: Any, path: str) -> None:
+        self.name = path
+        self._writer = writer
+        self._written = 0
+
+    def append(self, data: Buffer) -> None:
+        """Write all of ``data``."""
+        whole = bytes(data)
+        self._writer.write(whole)
+        self._written += len(whole)
+
+    def append_parts(self, parts: Sequence[Buffer]) -> None:
+        """Write several buffers, one behind another, in one call."""
+        self.append(b"".join(parts))
+
+    def tell(self) -> int:
+        """Return how many bytes were written."""
+        return self._written
+
+    def flush(self) -> None:
+        """Flush the writer, if it can be."""
+        flush = getattr(self._writer, "flush", None)
+        if flush is not None:
+            flush()
+
+    def sync(self) -> None:
+        """Flush, and bring the bytes to the disk if the writer has a descriptor."""
+        self.flush()
+        if hasattr(self._writer, "fileno"):
+            os.fsync(self._writer.fileno())
+
+    def close(self) -> None:
+        """Close the writer."""
+        self._writer.close()

@@ -1,8 +1,10 @@
+import io
 import os
 
 import pytest
 
-from recordfs.errors import NotADirectoryError, NotFoundError
+from recordfs import RecordReader, RecordWriter
+from recordfs.errors import InvalidArgumentError, NotADirectoryError, NotFoundError, UnimplementedError
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.records import writer_factory
 from recordfs.records.writer_factory import directory_check, open_file, register_writer_factory, writer_factory_for
@@ -106,3 +108,83 @@ def test_no_directories_are_made_where_none_are_needed(tmp_path):
 
     directory_check(tmp_path / "a", file_system=Implicit())
     assert os.listdir(tmp_path) == []
+
+
+class OnlyWriteAndClose:
+    """The least that a factory's writer has; it takes bytes alone, and fails when told to."""
+
+    def __init__(self):
+        self.content = b""
+        self.closed = 0
+        self.error = None
+
+    def write(self, data):
+        if self.error is not None:
+            raise self.error
+        self.content += data
+
+    def close(self):
+        self.closed += 1
+
+
+class FactoryOf:
+    def __init__(self, writer):
+        self.writer = writer
+
+    def open(self, path):
+        return self.writer
+
+
+def test_a_record_writer_writes_through_a_factory_and_closes_what_it_opened():
+    made = OnlyWriteAndClose()
+    register_writer_factory("mine", FactoryOf(made))
+    with RecordWriter("mine://bucket/log", compression="GZIP") as writer:
+        writer.write(b"one")
+        writer.write_batch([b"", bytes(100_000)])
+        writer.flush()
+        assert made.content
+        writer.sync()
+    writer.close()
+    assert made.closed == 1
+    assert list(RecordReader(io.BytesIO(made.content))) == [b"one", b"", bytes(100_000)]
+
+
+def test_an_error_of_a_factorys_writer_surfaces_and_nothing_is_lost():
+    made = OnlyWriteAndClose()
+    register_writer_factory("mine", FactoryOf(made))
+    with RecordWriter("mine:log") as writer:
+        writer.write(b"one")
+        made.error = KeyError("in the writer")
+        with pytest.raises(KeyError, match="in the writer"):
+            writer.flush()
+        made.error = None
+        writer.write(b"two")
+    assert list(RecordReader(io.BytesIO(made.content))) == [b"one", b"two"]
+
+
+def test_a_key_error_of_a_factory_never_falls_through_to_local_disk(tmp_path, monkeypatch):
+    class Broken:
+        def open(self, path):
+            raise KeyError("in the factory")
+
+    monkeypatch.chdir(tmp_path)
+    register_writer_factory("mine", Broken())
+    with pytest.raises(KeyError, match="in the factory"):
+        RecordWriter("mine:log")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_factory_cannot_do_is_refused_before_it_is_asked():
+    register_writer_factory("mine", FactoryOf(None))
+    for arguments in ({"append": True}, {"atomic": True}):
+        with pytest.raises(UnimplementedError, match="writer factory"):
+            RecordWriter("mine:log", **arguments)
+    with pytest.raises(InvalidArgumentError, match="where the index goes"):
+        RecordWriter("mine:log", index=True)
+
+
+def test_a_file_system_or_options_given_by_the_call_win_over_a_factory(tmp_path):
+    register_writer_factory(str(tmp_path / "log"), FactoryOf(None))
+    with RecordWriter(tmp_path / "log", file_system=PosixFileSystem()) as writer:
+        writer.write(b"local")
+    assert list(RecordReader(tmp_path / "log")) == [b"local"]
