@@ -16,6 +16,7 @@ from recordfs.errors import (
     NotFoundError,
     PermissionDeniedError,
     RecordFSError,
+    UnimplementedError,
 )
 from recordfs.paths import has_wildcards, join, match_component, split_pattern, unescape_literal
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem.file_system import FileSystem
+    from recordfs.filesystem.files import WritableFile
 
 __all__ = [
     "COPY_CHUNK",
@@ -89,13 +91,25 @@ def stream_copy(
             exclusive=not overwrite and capabilities.exclusive_create,
             atomic=capabilities.atomic_write,
         )
-        with writer:
+        try:
             while chunk := reader.read(offset, COPY_CHUNK):
                 writer.append(chunk)
                 offset += len(chunk)
                 if progress is not None:
                     progress(len(chunk))
+            writer.close()
+        except BaseException:
+            _abandon(writer)
+            raise
     return offset
+
+
+def _abandon(writer: WritableFile) -> None:
+    """Let go of a writer that failed, so that nobody has to wait for it to be collected."""
+    try:
+        writer.discard()
+    except UnimplementedError:
+        writer.close()
 
 
 def delete_recursively(file_system: FileSystem, path: str) -> None:
@@ -105,7 +119,7 @@ def delete_recursively(file_system: FileSystem, path: str) -> None:
         return
     failures: list[tuple[str, RecordFSError]] = []
     undeleted = [0, 0]
-    unlisted = set()
+    unlisted: dict[str, RecordFSError] = {}
 
     def note(child: str, error: RecordFSError, *, directory: bool) -> None:
         undeleted[directory] += 1
@@ -132,16 +146,15 @@ def delete_recursively(file_system: FileSystem, path: str) -> None:
         except NotFoundError:
             pass
         except RecordFSError as error:
-            note(directory, error, directory=True)
-            unlisted.add(directory)
+            unlisted[directory] = error
     for directory in reversed(directories):
         try:
             file_system.delete_dir(directory)
         except NotFoundError:
             pass
         except RecordFSError as error:
-            if directory not in unlisted:
-                note(directory, error, directory=True)
+            # A directory that could not be listed is not empty for that reason, which is the one to tell.
+            note(directory, unlisted.get(directory, error), directory=True)
     if failures:
         raise undeleted_error(path, failures, *undeleted) from failures[0][1]
 

@@ -1,0 +1,376 @@
+"""What local writers leave behind when the disk is full, the process dies or somebody presses Ctrl-C."""
+
+import errno
+import gc
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+
+import pytest
+
+from recordfs.errors import (
+    ClosedFileError,
+    FailedPreconditionError,
+    OutOfRangeError,
+    ResourceExhaustedError,
+    UnknownError,
+)
+from recordfs.filesystems import _buffered_writer, _posix_files
+from recordfs.filesystems.posix import PosixFileSystem
+
+LARGE = 200_000
+
+
+@pytest.fixture
+def file_size_limit():
+    """Let files grow to a size and no further, as a quota does; the test sets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores SIGXFSZ from its start, so the write fails instead of killing the process.
+    assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
+    try:
+        yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (soft if size is None else size, hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def contents(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("opening", ["new", "append", "atomic"])
+def test_an_append_that_hits_the_limit_takes_nothing_and_the_writer_goes_on(tmp_path, file_size_limit, opening):
+    path = f"{tmp_path}/f"
+    system = PosixFileSystem()
+    if opening == "append":
+        (tmp_path / "f").write_bytes(b"old")
+        file = system.new_appendable_file(path)
+    else:
+        file = system.new_writable_file(path, atomic=opening == "atomic")
+    start = file.tell()
+    file.append(b"a" * LARGE)
+    file_size_limit(start + LARGE + 1000)
+    for call in (lambda: file.append(b"b" * LARGE), lambda: file.append_parts([b"b" * LARGE, b"c" * 10])):
+        # 1,000 bytes fit and the rest does not: what the system took has to go again.
+        with pytest.raises(OutOfRangeError) as caught:
+            call()
+        assert caught.value.path == path
+        assert file.tell() == start + LARGE
+    file.append(b"d" * 500)
+    file.flush()
+    file_size_limit(None)
+    file.append(b"e" * LARGE)
+    file.close()
+    assert contents(path) == b"old"[:start] + b"a" * LARGE + b"d" * 500 + b"e" * LARGE
+
+
+def test_a_flush_that_hits_the_limit_keeps_its_bytes_for_the_next(tmp_path, file_size_limit):
+    path = f"{tmp_path}/f"
+    file = PosixFileSystem().new_writable_file(path)
+    file.append(b"a" * 100)
+    file_size_limit(60)
+    with pytest.raises(OutOfRangeError):
+        file.flush()
+    with pytest.raises(OutOfRangeError):
+        file.close()
+    assert contents(path) == b""
+    assert file.tell() == 100
+    file_size_limit(None)
+    file.close()
+    assert contents(path) == b"a" * 100
+
+
+def short_writes(monkeypatch, total, error_number):
+    """Let the system take only ``total`` more bytes, in pieces of 7, and then fail."""
+    left = total
+    real = os.write
+
+    def write(descriptor, data):
+        nonlocal left
+        if left == 0:
+            raise OSError(error_number, os.strerror(error_number))
+        data = bytes(data)[: min(7, left)]
+        left -= len(data)
+        return real(descriptor, data)
+
+    monkeypatch.setattr(_posix_files.os, "write", write)
+    monkeypatch.setattr(_posix_files.os, "writev", lambda descriptor, parts: write(descriptor, b"".join(parts)))
+
+
+def append_until_it_fails(file, appends):
+    """Return how many appends went well before one failed, as one has to."""
+    for taken, parts in enumerate(appends):
+        try:
+            file.append_parts(parts)
+        except (ResourceExhaustedError, UnknownError):
+            return taken
+    pytest.fail("no append failed")
+
+
+@pytest.mark.parametrize("error_number", [errno.ENOSPC, errno.EIO])
+def test_wherever_a_write_is_cut_short_the_file_holds_whole_appends(tmp_path, monkeypatch, error_number):
+    monkeypatch.setattr(_buffered_writer, "BUFFER_SIZE", 8)
+    appends = [[b"0123456789"], [b"abc", b"", b"defghijkl", b"m"], [b"Z" * 20]]
+    whole = [b"".join(b"".join(parts) for parts in appends[:count]) for count in range(len(appends) + 1)]
+    for total in range(len(whole[-1])):
+        path = f"{tmp_path}/{total}"
+        file = PosixFileSystem().new_writable_file(path)
+        with monkeypatch.context() as patched:
+            short_writes(patched, total, error_number)
+            taken = append_until_it_fails(file, appends)
+        assert contents(path) == whole[taken], total
+        assert file.tell() == len(whole[taken])
+        for parts in appends[taken:]:
+            file.append_parts(parts)
+        file.close()
+        assert contents(path) == whole[-1], total
+
+
+def interrupted_at(line_number, call):
+    """Make a call and raise KeyboardInterrupt at its nth line inside the writer; tell whether that was reached."""
+    seen = 0
+    files = {_buffered_writer.__file__, _posix_files.__file__}
+
+    def trace(frame, event, argument):
+        nonlocal seen
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line":
+            seen += 1
+            if seen == line_number:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(before)
+    return seen >= line_number
+
+
+@pytest.mark.parametrize("method", ["append", "append_parts", "flush"])
+def test_an_interrupt_at_any_line_leaves_whole_appends_and_a_working_writer(tmp_path, method):
+    line_number = 0
+    reached = True
+    while reached:
+        line_number += 1
+        path = f"{tmp_path}/{method}-{line_number}"
+        file = PosixFileSystem().new_writable_file(path)
+        file.append(b"a" * 10)
+        calls = {
+            "append": lambda file=file: file.append(b"b" * LARGE),
+            "append_parts": lambda file=file: file.append_parts([b"b" * LARGE, b"b" * 5]),
+            "flush": file.flush,
+        }
+        added = {"append": b"b" * LARGE, "append_parts": b"b" * (LARGE + 5), "flush": b""}[method]
+        reached = interrupted_at(line_number, calls[method])
+        size = file.tell()
+        file.append(b"c" * 10)
+        file.close()
+        possible = {10: b"a" * 10 + b"c" * 10, 10 + len(added): b"a" * 10 + added + b"c" * 10}
+        assert contents(path) == possible[size], line_number
+    assert line_number > 10
+
+
+def test_an_interrupt_while_closing_leaves_the_file_whole(tmp_path):
+    line_number = 0
+    reached = True
+    while reached:
+        line_number += 1
+        path = f"{tmp_path}/{line_number}"
+        file = PosixFileSystem().new_writable_file(path)
+        file.append(b"a" * 10)
+        reached = interrupted_at(line_number, file.close)
+        file.close()
+        assert contents(path) == b"a" * 10
+    assert line_number > 10
+
+
+def test_an_interrupt_while_an_atomic_file_is_published_publishes_all_or_nothing(tmp_path):
+    line_number = 0
+    reached = True
+    while reached:
+        line_number += 1
+        directory = tmp_path / str(line_number)
+        directory.mkdir()
+        path = f"{directory}/f"
+        (directory / "f").write_bytes(b"old")
+        file = PosixFileSystem().new_writable_file(path, atomic=True)
+        file.append(b"new" * 1000)
+        reached = interrupted_at(line_number, file.close)
+        file.discard()
+        assert contents(path) in (b"old", b"new" * 1000)
+        assert len(os.listdir(directory)) == 1, line_number
+    assert contents(path) == b"new" * 1000
+
+
+def test_a_failed_fsync_ends_the_writer(tmp_path, monkeypatch):
+    path = f"{tmp_path}/f"
+    file = PosixFileSystem().new_writable_file(path)
+    file.append(b"data")
+
+    def fail(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_posix_files.os, "fsync", fail)
+        with pytest.raises(UnknownError):
+            file.sync()
+    for call in (lambda: file.append(b"x"), file.flush, file.sync, file.close):
+        with pytest.raises(FailedPreconditionError, match="fsync failed"):
+            call()
+    file.close()
+    with pytest.raises(ClosedFileError):
+        file.flush()
+
+
+def test_a_failed_fsync_of_an_atomic_file_publishes_nothing(tmp_path, monkeypatch):
+    path = f"{tmp_path}/f"
+    file = PosixFileSystem().new_writable_file(path, atomic=True)
+    file.append(b"data")
+    file.sync()
+
+    def fail(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(_posix_files.os, "fsync", fail)
+    with pytest.raises(UnknownError):
+        file.close()
+    with pytest.raises(FailedPreconditionError):
+        file.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_sync_makes_the_directory_entry_durable_once(tmp_path, monkeypatch):
+    synced = []
+    real = os.fsync
+    monkeypatch.setattr(
+        _posix_files.os, "fsync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd))
+    )
+    path = f"{tmp_path}/f"
+    with PosixFileSystem().new_writable_file(path) as file:
+        file.append(b"1")
+        file.sync()
+        file.append(b"2")
+        file.sync()
+    assert synced == [path, str(tmp_path), path]
+
+
+def test_another_writers_bytes_are_never_cut_off(tmp_path, monkeypatch):
+    path = f"{tmp_path}/log"
+    first, second = (PosixFileSystem().new_appendable_file(path) for _ in range(2))
+    first.append(b"first\n" * 20_000)
+
+    real_write = os.write
+    calls = []
+
+    def write(descriptor, data):
+        if not calls:
+            calls.append(1)
+            real_write(descriptor, bytes(data)[:10])
+            second.append(b"second\n" * 20_000)
+            raise OSError(errno.EIO, "Input/output error")
+        return real_write(descriptor, data)
+
+    monkeypatch.setattr(_posix_files.os, "write", write)
+    with pytest.raises(UnknownError):
+        first.append(b"third\n" * 20_000)
+    with pytest.raises(FailedPreconditionError, match="another writer"):
+        first.append(b"fourth\n")
+    with pytest.raises(FailedPreconditionError):
+        first.close()
+    second.close()
+    assert contents(path) == b"first\n" * 20_000 + b"third\nthir" + b"second\n" * 20_000
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_an_unclosed_writer_that_is_collected_warns(tmp_path, atomic):
+    path = f"{tmp_path}/f"
+    file = PosixFileSystem().new_writable_file(path, atomic=atomic)
+    file.append(b"data")
+    owners = [file]
+    del file
+    with pytest.warns(ResourceWarning, match="unclosed writer of .*f"):
+        owners.clear()
+    assert os.listdir(tmp_path) == ([] if atomic else ["f"])
+    if not atomic:
+        assert contents(path) == b"data"
+
+
+def test_an_unclosed_writer_in_a_forked_child_writes_nothing(tmp_path):
+    path = f"{tmp_path}/f"
+    file = PosixFileSystem().new_writable_file(path)
+    file.append(b"data")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            del file
+            gc.collect()
+            status = len(contents(path))
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    file.close()
+    assert contents(path) == b"data"
+
+
+WRITE_AND_DIE = """
+import os, signal, sys
+from recordfs.filesystems.posix import PosixFileSystem
+path, atomic = sys.argv[1], sys.argv[2] == "atomic"
+file = PosixFileSystem().new_writable_file(path, atomic=atomic)
+file.append(b"flushed" * 10)
+file.flush()
+file.append(b"not flushed")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("kind", ["plain", "atomic"])
+def test_a_killed_process_leaves_what_it_flushed(tmp_path, kind):
+    path = f"{tmp_path}/f"
+    (tmp_path / "f").write_bytes(b"old")
+    done = subprocess.run([sys.executable, "-c", WRITE_AND_DIE, path, kind], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert contents(path) == (b"flushed" * 10 if kind == "plain" else b"old")
+
+
+def test_a_reader_closed_by_another_thread_never_reads_another_file(tmp_path):
+    """A descriptor number is used again at once: a read that began before close must not see the next file."""
+    (tmp_path / "mine").write_bytes(b"m" * 100_000)
+    (tmp_path / "other").write_bytes(b"o" * 100_000)
+    wrong = []
+    for _ in range(50):
+        file = PosixFileSystem().new_random_access_file(f"{tmp_path}/mine")
+        started = threading.Event()
+
+        def read(file=file, started=started):
+            try:
+                while True:
+                    data = file.read(0, 100_000)
+                    started.set()
+                    if data != b"m" * 100_000:
+                        wrong.append(data[:10])
+            except ClosedFileError:
+                pass
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        started.wait()
+        file.close()
+        descriptors = [os.open(tmp_path / "other", os.O_RDONLY) for _ in range(4)]
+        thread.join()
+        for descriptor in descriptors:
+            os.close(descriptor)
+    assert wrong == []
