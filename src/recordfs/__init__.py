@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from recordfs.records.reader import RecordReader
     from recordfs.records.report import Loss, ReadReport
     from recordfs.records.sources import Position
+    from recordfs.records.tf_names import make_valid_tf_name
     from recordfs.records.writer import RecordWriter
+    from recordfs.records.writer_factory import directory_check, open_file, register_writer_factory
     from recordfs.registry import (
         configure_file_system,
         get_file_system,
@@ -47,12 +49,16 @@ _HOME = {
     "RecordWriter": "recordfs.records.writer",
     "WritableFile": "recordfs.filesystem",
     "configure_file_system": "recordfs.registry",
+    "directory_check": "recordfs.records.writer_factory",
     "errors": "",
     "file_io": "",
     "get_file_system": "recordfs.registry",
     "get_registered_schemes": "recordfs.registry",
     "gfile": "",
+    "make_valid_tf_name": "recordfs.records.tf_names",
+    "open_file": "recordfs.records.writer_factory",
     "register_file_system": "recordfs.registry",
+    "register_writer_factory": "recordfs.records.writer_factory",
     "unregister_file_system": "recordfs.registry",
 }
 
@@ -72,12 +78,16 @@ __all__ = [
     "WritableFile",
     "__version__",
     "configure_file_system",
+    "directory_check",
     "errors",
     "file_io",
     "get_file_system",
     "get_registered_schemes",
     "gfile",
+    "make_valid_tf_name",
+    "open_file",
     "register_file_system",
+    "register_writer_factory",
     "unregister_file_system",
 ]
 

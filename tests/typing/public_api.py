@@ -1,0 +1,64 @@
+"""What a type checker sees of the public names; `mypy` runs over this file, nothing executes it."""
+
+import io
+import os
+from collections.abc import Iterator
+from typing import assert_type
+
+import recordfs
+from recordfs import errors
+
+
+def records(path: os.PathLike[str], store: recordfs.FileSystem) -> None:
+    with recordfs.RecordWriter(path, compression="GZIP", compression_level=6, file_system=store) as writer:
+        assert_type(writer, recordfs.RecordWriter)
+        writer.write(b"bytes")
+        writer.write(bytearray(b"bytes"))
+        writer.write(memoryview(b"bytes"))
+        writer.write_batch([b"one", b"two"])
+        assert_type(writer.tell(), int)
+    writer.write("text")  # type: ignore[arg-type]  # records are bytes
+
+    reader = recordfs.RecordReader([path, b"bytes path", "glob*"], start=0, options={"key": 1})
+    for record in reader:
+        assert_type(record, bytes)
+    for batch in reader.batches(100):
+        assert_type(batch, list[bytes])
+    for view in reader.views():
+        assert_type(view, memoryview)
+    assert_type(reader.tell(), recordfs.Position)
+    assert_type(reader.report, recordfs.ReadReport)
+
+    recordfs.RecordReader(io.BytesIO())
+    recordfs.RecordWriter(io.BytesIO())
+
+
+def filesystems(path: str) -> None:
+    store = recordfs.get_file_system(path, options={"endpoint_url": "http://localhost"})
+    assert_type(store, recordfs.FileSystem)
+    assert_type(store.stat(path), recordfs.FileStatistics)
+    assert_type(store.list_directory(path), Iterator[recordfs.DirectoryEntry])
+    assert_type(store.capabilities(path).append, bool)
+    with store.new_random_access_file(path) as file:
+        assert_type(file, recordfs.RandomAccessFile)
+        assert_type(file.read(0, 10), bytes)
+    with store.new_writable_file(path, atomic=True) as target:
+        assert_type(target, recordfs.WritableFile)
+        target.append(b"data")
+    assert_type(recordfs.get_registered_schemes(), list[str])
+
+
+def caught(error: errors.CorruptRecordError) -> None:
+    assert_type(error.path, str | None)
+    assert_type(error.offset, int | None)
+    assert_type(error.code, errors.StatusCode)
+    as_builtin: OSError = error
+    print(as_builtin)
+
+
+@recordfs.register_file_system("mine")
+class Mine(recordfs.FileSystem):
+    """The decorator keeps the class's type."""
+
+
+assert_type(Mine, type[Mine])
