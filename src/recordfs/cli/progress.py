@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress"]
 
-_DELAY_SECONDS = 0.4
+_DELAY_SECONDS = 0.1
 """Work that ends sooner draws nothing, and does not pay for importing rich (about 100 ms)."""
 
 
