@@ -68,10 +68,25 @@ def work():
     return len(list(read()))
 """
 
+# As the floor above, but a record a call: the whole frame is kept.
+READ_CHECKSUM_AND_KEEP = """
+import os
+from recordfs._core import crc32c
+
+def work():
+    descriptor = os.open(path, os.O_RDONLY)
+    kept = []
+    while chunk := os.read(descriptor, size + 16):
+        crc32c(chunk)
+        kept.append(chunk)
+    os.close(descriptor)
+    return [len(kept), sum(map(len, kept)) - 16 * len(kept)]
+"""
+
 
 def make_file(directory: str, size: int, count: int) -> dict[str, Any]:
     """Makes the file and names it to the contestants."""
-    return {"path": write_record_file(directory, size, count), "records": count}
+    return {"path": write_record_file(directory, size, count), "records": count, "size": size}
 
 
 def rows(scale: float) -> list[Row]:
@@ -111,6 +126,7 @@ def rows(scale: float) -> list[Row]:
             contestants=[
                 Contestant("recordfs", OURS + _KEEPING),
                 Contestant("TensorFlow", TENSORFLOW + _KEEPING, peer="tensorflow"),
+                Contestant(FLOOR, READ_CHECKSUM_AND_KEEP),
             ],
         )
     )

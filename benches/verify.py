@@ -20,23 +20,37 @@ def work():
     return [report.records, report.payload_bytes]
 """
 
+INDEX = """
+from recordfs.records.index import build_index, read_index
+
+def check():
+    build_index(path)
+    entries = read_index(path + ".idx")
+    return [len(entries), sum(entry[1] - 16 for entry in entries)]
+
+def work():
+    build_index(path, verify_checksums=True)
+"""
+
 
 def rows(scale: float) -> list[Row]:
     """2 GB of 4 KB records."""
     size = 4_000
     count = max(1, int(500_000 * scale))
+    workload = f"one plain file of {count:,} records of {size:,} random B, {count * (size + 16) / 1e9:.2f} GB"
     return [
         Row(
-            title="verify a file of 4,000 B records",
-            workload=f"one plain file of {count:,} records of {size:,} random B, {count * (size + 16) / 1e9:.2f} GB",
+            title=f"{title} a file of {size:,} B records",
+            workload=workload,
             items=count,
             item="record",
             make_files=partial(make_file, size=size, count=count),
             contestants=[
-                Contestant("recordfs", VERIFY),
+                Contestant("recordfs", ours),
                 Contestant("TensorFlow", TENSORFLOW, peer="tensorflow"),
                 Contestant(FLOOR, READ_AND_CHECKSUM),
             ],
             requirements=[AtLeast(5, over="TensorFlow"), Within(1.15, of=FLOOR)],
-        ),
+        )
+        for title, ours in (("verify", VERIFY), ("verify and index", INDEX))
     ]

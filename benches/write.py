@@ -1,6 +1,7 @@
 """How fast are records written, one by one and in batches, beside `tf.io.TFRecordWriter`?
 
-A run opens the file, writes all records and closes it. All contestants write the same payloads, made beforehand.
+A run opens the file, writes all records and closes it. All contestants write the same payloads, made beforehand. The
+floor is a CRC pass over as many bytes and write(2) of them in pieces of 256 KiB.
 """
 
 from __future__ import annotations
@@ -53,6 +54,24 @@ def work():
     return os.path.getsize(path)
 """
 
+CHECKSUM_AND_WRITE = """
+import os, random
+from recordfs._core import crc32c
+
+piece = random.Random(1).randbytes(262_144)
+path = directory + "/floor.tfrecord"
+total = count * (size + 16)
+
+def work():
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    for _ in range(total // len(piece)):
+        crc32c(piece)
+        os.write(descriptor, piece)
+    os.write(descriptor, piece[: total % len(piece)])
+    os.close(descriptor)
+    return os.path.getsize(path)
+"""
+
 
 def where(directory: str, size: int, count: int) -> dict[str, Any]:
     """Where the contestants write, and what."""
@@ -78,6 +97,7 @@ def _row(size: int, count: int, source: str, manner: str, factor: float) -> Row:
         contestants=[
             Contestant("recordfs", source),
             Contestant("TensorFlow", TENSORFLOW, peer="tensorflow"),
+            Contestant("CRC + write(2)", CHECKSUM_AND_WRITE),
         ],
         requirements=[AtLeast(factor, over="TensorFlow")],
     )
