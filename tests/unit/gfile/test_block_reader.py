@@ -1,0 +1,87 @@
+"""BlockReader against a model: whatever is called in whatever order, it reads what io.BytesIO would."""
+
+import io
+from itertools import islice
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from recordfs.filesystem import RandomAccessFile
+from recordfs.gfile_common.block_reader import BlockReader
+
+
+class Stored(RandomAccessFile):
+    """A store of bytes, whose open files see only what was there when they were opened."""
+
+    name = "memory"
+
+    def __init__(self, data):
+        self.data = bytes(data)
+
+    def read(self, offset, n):
+        return self.data[offset : offset + n]
+
+    def size(self):
+        return len(self.data)
+
+    def close(self):
+        pass
+
+
+def taken(lines, count):
+    """Up to ``count`` lines, and a mark where one is no UTF-8."""
+    found = []
+    try:
+        for line in islice(lines, count):
+            found.append(line)  # noqa: PERF402  (what came before an error is kept)
+    except UnicodeDecodeError:
+        found.append("not UTF-8")
+    return found
+
+
+pieces = st.sampled_from([b"\n", b"a\n", b"\r", b"\r\n", "é".encode(), b"x" * 5000, b"y" * 40_000 + b"\n", b"z" * 300])
+calls = st.lists(
+    st.one_of(
+        st.tuples(st.just("read"), st.integers(0, 100_000)),
+        st.tuples(st.just("read_line"), st.integers(-1, 50)),
+        st.tuples(st.just("read_into"), st.integers(0, 100_000)),
+        st.tuples(st.just("lines"), st.integers(0, 30)),
+        st.tuples(st.just("text_lines"), st.integers(0, 30)),
+        st.tuples(st.just("seek"), st.integers(0, 200_000)),
+        st.tuples(st.just("read_all"), st.just(0)),
+        st.tuples(st.just("grow"), pieces),
+        st.tuples(st.just("tell"), st.just(0)),
+    )
+)
+
+
+@given(st.lists(pieces).map(b"".join), calls)
+@example(b"a\nb\nc\n", [("text_lines", 1), ("lines", 1), ("lines", 5), ("grow", b"d\n"), ("lines", 2)])
+@example(b"x" * 20_000 + b"\n", [("read", 5), ("read_line", 7), ("read_line", -1), ("read_all", 0)])
+def test_it_reads_what_the_model_reads(data, steps):
+    stored = bytearray(data)
+    model = io.BytesIO(data)
+    reader = BlockReader(Stored(stored), lambda: Stored(stored))
+    for call, argument in steps:
+        if call == "read":
+            assert reader.read(argument) == model.read(argument)
+        elif call == "read_line":
+            assert reader.read_line(argument) == model.readline(argument)
+        elif call == "read_into":
+            buffer = bytearray(argument)
+            assert buffer[: reader.read_into(buffer)] == model.read(argument)
+        elif call == "lines":
+            assert list(islice(reader.lines(text=False), argument)) == list(islice(model, argument))
+        elif call == "text_lines":
+            assert taken(reader.lines(text=True), argument) == taken(map(bytes.decode, model), argument)
+        elif call == "seek":
+            target = min(argument, len(stored))
+            assert reader.seek(target) == model.seek(target)
+        elif call == "read_all":
+            assert reader.read_all() == model.read()
+        elif call == "grow":
+            position = model.tell()
+            stored += argument
+            model = io.BytesIO(stored)
+            model.seek(position)
+        assert reader.tell() == model.tell()
