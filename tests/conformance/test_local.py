@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from recordfs.filesystem import Capabilities
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile, WrapperWritableFile
@@ -77,3 +78,29 @@ class TestFaultyWithShortReads(FileSystemConformance):
         file_system.shorten_reads(3)
         yield file_system, root
         file_system.delete_recursively(root)
+
+
+class ReadOnlyFileSystem(WrapperFileSystem):
+    """Can only be read, and says so."""
+
+    def capabilities(self, path):
+        return Capabilities(write=False)
+
+    def refuse(self, path, *arguments, **keywords):
+        raise self._unimplemented("change anything", path)
+
+    new_writable_file = new_appendable_file = create_dir = delete_file = delete_dir = rename_file = refuse
+    truncate_file = copy_file = delete_recursively = recursively_create_dir = refuse
+
+
+class TestReadOnly(FileSystemConformance):
+    """What declares little is asked only for that."""
+
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path):
+        (tmp_path / "root").mkdir()
+        return ReadOnlyFileSystem(PosixFileSystem()), f"{tmp_path}/root"
+
+    def put_file(self, file_system, path, data):
+        file_system.inner.recursively_create_dir(path.rpartition("/")[0])
+        super().put_file(file_system.inner, path, data)

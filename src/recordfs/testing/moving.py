@@ -31,6 +31,11 @@ class RenamingScenarios:
         place.file_system.rename_file(source, target)
         assert place.names() == ["b"]
         assert place.get(target) == b"bytes"
+        elsewhere = place.path("d/c")
+        place.file_system.recursively_create_dir(place.path("d"))
+        place.file_system.rename_file(target, elsewhere)
+        assert place.names() == ["d"]
+        assert place.get(elsewhere) == b"bytes"
 
     def test_m2_a_file_replaces_a_file(self, place: Place) -> None:
         place.needs("write")

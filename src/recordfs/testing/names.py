@@ -137,7 +137,6 @@ class ListingScenarios:
 
     def test_l4_many_children_come_each_once(self, place: Place) -> None:
         names = {f"{number:05d}" for number in range(1100)}
-        place.file_system.recursively_create_dir(place.path("many"))
         for name in names:
             place.put(f"many/{name}", b"")
         listed = [entry.name for entry in place.file_system.list_directory(place.path("many"))]

@@ -57,7 +57,7 @@ class Place:
     def put(self, name: str, data: bytes = b"data") -> str:
         """Make a file, and its directory where that is needed, and return its full path."""
         path = self.path(name)
-        if "/" in name and self.explicit:
+        if "/" in name and self.explicit and self.capabilities.write:
             self.file_system.recursively_create_dir(path.rpartition("/")[0])
         self._put(self.file_system, path, data)
         return path
