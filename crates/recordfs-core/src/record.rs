@@ -351,6 +351,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_sound_header_is_found_wherever_it_is_and_only_within_the_limit() {
+        let mut bytes = vec![0xa5; 37];
+        bytes.extend_from_slice(&encode_header(OPTIONS.max_length + 1));
+        bytes.extend_from_slice(&[1, 2, 3]);
+        bytes.extend_from_slice(&encode_header(77));
+        assert_eq!(OPTIONS.find_header(&bytes), Some((52, 77)));
+        assert_eq!(OPTIONS.find_header(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(OPTIONS.find_header(&bytes[53..]), None);
+    }
+
     proptest! {
         #[test]
         fn what_was_framed_comes_back_however_it_is_cut(payloads in payloads(), chunk_size in 1usize..700) {

@@ -8,7 +8,7 @@ use recordfs_core::crc::Crc32c;
 use recordfs_core::error::RecordFault;
 use recordfs_core::record::{DecodeOptions, FOOTER_SIZE};
 
-use crate::lease::{Owner, Place};
+use crate::lease::{Owner, Place, new_bytes};
 use crate::source::{ReadError, Source};
 
 /// How much is read, and checked, at a time.
@@ -144,9 +144,6 @@ impl LargeRecord {
 
 /// A bytes object whose bytes are still to be written.
 fn allocate(py: Python<'_>, size: usize) -> PyResult<Py<PyBytes>> {
-    // SAFETY: with a null pointer the interpreter makes an object of this size, or returns null.
-    unsafe {
-        let object = ffi::PyBytes_FromStringAndSize(std::ptr::null(), isize::try_from(size)?);
-        Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked().unbind())
-    }
+    // SAFETY: with a null pointer nothing is read.
+    unsafe { new_bytes(py, std::ptr::null(), size) }.map(Bound::unbind)
 }

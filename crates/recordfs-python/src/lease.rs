@@ -1,4 +1,4 @@
-//! Lends native memory to Python.
+//! Lends native memory to Python, and makes bytes objects without panicking where memory runs out.
 //!
 //! What Python gets is a memoryview over a `Lease`, an object that keeps the memory alive. Whoever keeps a view, or
 //! something made of it, keeps the lease: the memory can then be neither freed nor, because owners look, used again.
@@ -144,4 +144,24 @@ pub fn lend_buffer<'py, R>(
     });
     *buffer = Arc::try_unwrap(shared).unwrap_or_else(|kept| kept.to_vec());
     result
+}
+
+/// A bytes object with these bytes; MemoryError if there is no memory.
+#[inline]
+pub fn bytes_from<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    // SAFETY: the pointer and the length are those of a slice.
+    unsafe { new_bytes(py, bytes.as_ptr(), bytes.len()) }
+}
+
+/// A bytes object with the `length` bytes from `pointer` on, or with bytes still to be written if `pointer` is null.
+///
+/// # Safety
+/// `pointer` is null or leads to so many bytes, which do not change meanwhile.
+#[inline]
+pub unsafe fn new_bytes<'py>(py: Python<'py>, pointer: *const u8, length: usize) -> PyResult<Bound<'py, PyBytes>> {
+    // SAFETY: as promised to this function; the result is a new bytes object or null.
+    unsafe {
+        let object = ffi::PyBytes_FromStringAndSize(pointer.cast(), isize::try_from(length)?);
+        Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
+    }
 }

@@ -11,6 +11,7 @@ mod lock;
 mod process;
 mod progress;
 mod reader;
+mod record_buffer;
 mod region;
 mod scan;
 mod sink;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use recordfs_core::record::DecodeOptions;
@@ -98,6 +99,11 @@ impl NativeRecordReader {
     #[inline]
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.next(py, Form::Bytes)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // While a thread is inside, the objects are in use and nothing is garbage.
+        self.stream.try_lock().map_or(Ok(()), |stream| stream.traverse(&visit))
     }
 
     /// An iterator over the same records as lists of up to `size`.

@@ -1,5 +1,6 @@
 //! The end of a writable file, and what is still true of it after a call to it failed.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use pyo3::{exceptions::PyException, intern};
@@ -48,6 +49,11 @@ impl Sink {
     /// The file itself.
     pub fn file<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
         self.file.bind(py)
+    }
+
+    /// Shows the garbage collector the file.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.file)
     }
 
     /// Raises FailedPreconditionError if the file holds a part of an append: nothing can follow that.

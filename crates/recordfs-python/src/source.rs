@@ -1,5 +1,6 @@
 //! The uncompressed bytes of one file: a `RandomAccessFile` read in order, decompressed if need be.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use recordfs_core::detect::{Detected, detect};
@@ -98,6 +99,11 @@ impl Source {
     /// The path for messages.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Shows the garbage collector the file.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.file)
     }
 
     /// Whether it is known how the file is compressed.

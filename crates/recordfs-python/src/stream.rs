@@ -1,31 +1,32 @@
 //! The state of a reader: records out of one source after the other.
 //!
 //! Nothing is forgotten when a read raises: what was read stays in the window or in the unfinished large record, and the
-//! next call goes on there.
+//! next call goes on there. What happens where the bytes end stands in `ending`, what happens where they are wrong in
+//! `recovery`.
+
+mod ending;
+mod recovery;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
-use recordfs_core::detect::{Detected, detect};
 use recordfs_core::error::RecordFault;
-use recordfs_core::inflate::{EndOfInput, Format, InflateError, InflateErrorKind};
+use recordfs_core::inflate::InflateError;
 use recordfs_core::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, OVERHEAD, decode_record};
 
 use crate::error::{ErrorClass, error};
 use crate::large::LargeRecord;
-use crate::progress::{Loss, Progress};
+use crate::lease::bytes_from;
+use crate::progress::Progress;
 use crate::source::{Compression, ReadError, Source};
 use crate::window::{WINDOW_SIZE, Window};
 
 /// From this payload size on a record is read straight into its bytes object.
 const LARGE_SIZE: u64 = 128 * 1024;
-
-/// How long a follower waits between two looks at a file that does not grow: at first, and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// What to do about a broken record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +138,7 @@ impl Stream {
         match decode_record(self.window.bytes(), &self.options.decode) {
             Ok(Decoded::Record { payload, size }) if self.is_ready() => {
                 let record = match form {
-                    Form::Bytes => new_bytes(py, &self.window.bytes()[payload.clone()])?.into_any(),
+                    Form::Bytes => bytes_from(py, &self.window.bytes()[payload.clone()])?.into_any(),
                     Form::Views => self.window.view(py, payload.start, payload.len())?.into_any(),
                 };
                 self.pass(payload.len(), size);
@@ -154,8 +155,13 @@ impl Stream {
                 Status::Open if !self.progress.is_stopped() => {}
                 Status::Open | Status::Ended => return Ok(Next::End),
                 Status::Closed => {
-                    let path = self.current.as_ref().map(Source::path);
-                    return Err(error(py, ErrorClass::ClosedFile, "the reader is closed", path, None));
+                    return Err(error(
+                        py,
+                        ErrorClass::ClosedFile,
+                        "the reader is closed",
+                        self.path(),
+                        None,
+                    ));
                 }
             }
             let step = if self.searching.is_some() {
@@ -377,358 +383,28 @@ impl Stream {
         Ok(Some(large.into_bytes(py)))
     }
 
-    /// The source gives no more bytes now.
-    fn at_end(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Step> {
-        if let Some(damage) = self.damage {
-            return self.damaged(py, damage);
-        }
-        if self.options.follow && self.is_last_source(py)? {
-            let step = self.end_or_wait(py, may_wait)?;
-            if matches!(step, Step::End) {
-                self.progress.losses().truncated_tail = self.has_rest();
-            }
-            return Ok(step);
-        }
-        if self.has_rest() {
-            let fault = self.truncation(py)?;
-            return self.truncated(py, fault, may_wait);
-        }
-        self.source_ended(py, may_wait)
-    }
-
-    /// Whether a part of a record is left.
-    fn has_rest(&self) -> bool {
-        self.window.available() > 0 || self.large.is_some()
-    }
-
-    /// What is missing of the record that the source's end cuts off.
-    fn truncation(&mut self, py: Python<'_>) -> PyResult<RecordFault> {
-        if let Some(large) = &self.large {
-            let held = (HEADER_SIZE + self.window.available()) as u64;
-            let present = large.length() - large.missing() as u64 + held;
-            return Ok(RecordFault::TruncatedBody {
-                present,
-                size: large.length() + OVERHEAD as u64,
-            });
-        }
-        let mut present = self.window.available() as u64;
-        Ok(match decode_record(self.window.bytes(), &self.options.decode) {
-            Ok(Decoded::Incomplete { needed }) if needed > HEADER_SIZE as u64 => {
-                if self.is_cut_off(py, needed)?
-                    && let Some(size) = self.current.as_ref().and_then(Source::known_size)
-                {
-                    present = size.saturating_sub(self.offset);
-                }
-                RecordFault::TruncatedBody { present, size: needed }
-            }
-            _ => RecordFault::TruncatedHeader { present },
-        })
-    }
-
-    fn truncated(&mut self, py: Python<'_>, fault: RecordFault, may_wait: bool) -> PyResult<Step> {
-        self.progress.losses().truncated_tail = self.is_last_source(py)?;
-        match self.options.on_error {
-            OnError::Raise => Err(error(
-                py,
-                ErrorClass::TruncatedRecord,
-                &fault.to_string(),
-                self.path(),
-                Some(self.offset),
-            )),
-            OnError::Stop => {
-                self.status = Status::Ended;
-                self.lose(None, fault.to_string());
-                Ok(Step::End)
-            }
-            OnError::Skip if self.large.is_none() => {
-                self.searching = Some((self.offset, fault));
-                Ok(Step::Again)
-            }
-            OnError::Skip => {
-                if let RecordFault::TruncatedBody { present, .. } = fault {
-                    self.lose(Some(present), fault.to_string());
-                    self.move_on(present);
-                }
-                self.large = None;
-                self.window.clear();
-                self.source_ended(py, may_wait)
-            }
-        }
-    }
-
-    /// Every byte of the source has been dealt with.
-    fn source_ended(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Step> {
-        let Some(source) = &mut self.current else {
-            return Ok(Step::End);
-        };
-        if source.starts_beyond_end(py)? {
-            let message = "the place to start at lies beyond the end of the file";
-            return Err(error(
-                py,
-                ErrorClass::OutOfRange,
-                message,
-                Some(source.path()),
-                Some(self.offset),
-            ));
-        }
-        match source.end_of_input() {
-            EndOfInput::Complete => {}
-            EndOfInput::Unfinished => self.progress.losses().unfinished_stream = true,
-            EndOfInput::PartialTrailer { found, expected } => {
-                let message =
-                    format!("the compressed stream ends after {found} of the {expected} bytes of its trailer");
-                if self.options.on_error == OnError::Raise {
-                    return Err(error(
-                        py,
-                        ErrorClass::DataLoss,
-                        &message,
-                        self.path(),
-                        Some(self.offset),
-                    ));
-                }
-                self.lose(None, message);
-                if self.options.on_error == OnError::Stop {
-                    self.status = Status::Ended;
-                    return Ok(Step::End);
-                }
-            }
-        }
-        if self.open_next(py)? {
-            return Ok(Step::Again);
-        }
-        self.end_or_wait(py, may_wait)
-    }
-
-    /// There is nothing more: ends, or, if the reader follows, pauses before another look.
-    fn end_or_wait(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Step> {
-        if !self.options.follow || self.progress.is_stopped() {
-            return Ok(Step::End);
-        }
-        if !may_wait {
-            return Ok(Step::WouldWait);
-        }
-        let now = Instant::now();
-        let (since, pause) = *self.waiting.get_or_insert((now, FIRST_PAUSE));
-        let mut pause = pause;
-        if let Some(timeout) = self.options.follow_timeout {
-            let left = timeout.saturating_sub(now.duration_since(since));
-            if left.is_zero() {
-                self.waiting = None;
-                return Ok(Step::End);
-            }
-            pause = pause.min(left);
-        }
-        let progress = &self.progress;
-        py.detach(|| progress.pause(pause));
-        py.check_signals()?;
-        self.waiting = Some((since, (pause * 2).min(LONGEST_PAUSE)));
-        Ok(Step::Again)
-    }
-
-    /// The record at the front of the window is wrong.
-    fn broken(&mut self, py: Python<'_>, fault: RecordFault) -> PyResult<Step> {
-        if self.options.on_error == OnError::Skip {
-            let size = match fault {
-                RecordFault::PayloadChecksum { .. } => self.size_at_front(),
-                RecordFault::TooLong { length, .. } => self.size_in_file(py, length)?,
-                _ => None,
-            };
-            match size {
-                Some(size) => self.broken_at_known_size(py, fault, size)?,
-                None => self.searching = Some((self.offset, fault)),
-            }
-            return Ok(Step::Again);
-        }
-        self.corrupt(py, &self.explain(fault))?;
-        Ok(Step::End)
-    }
-
-    /// Raises what is wrong, or reports it and ends.
-    fn corrupt(&mut self, py: Python<'_>, message: &str) -> PyResult<()> {
-        self.status = Status::Ended;
-        if self.options.on_error == OnError::Raise {
-            return Err(error(
-                py,
-                ErrorClass::CorruptRecord,
-                message,
-                self.path(),
-                Some(self.offset),
-            ));
-        }
-        self.lose(None, message.to_string());
-        Ok(())
-    }
-
-    /// A record is wrong, and the next one begins `size` bytes behind its beginning.
-    fn broken_at_known_size(&mut self, py: Python<'_>, fault: RecordFault, size: u64) -> PyResult<()> {
-        if self.options.on_error != OnError::Skip {
-            return self.corrupt(py, &fault.to_string());
-        }
-        self.lose(Some(size), fault.to_string());
-        self.move_on(size);
-        Ok(())
-    }
-
-    /// The size of the whole record at the front of the window; goes past it.
-    fn size_at_front(&mut self) -> Option<u64> {
-        let length = self
-            .options
-            .decode
-            .decode_header(self.window.bytes().first_chunk()?)
-            .ok()?;
-        let size = length + OVERHEAD as u64;
-        self.window.consume(size as usize);
-        Some(size)
-    }
-
-    /// The size of a record that is longer than allowed, if its file is known to hold it; goes past it.
-    fn size_in_file(&mut self, py: Python<'_>, length: u64) -> PyResult<Option<u64>> {
-        let (Some(source), Some(end)) = (
-            &mut self.current,
-            length
-                .checked_add(OVERHEAD as u64)
-                .and_then(|size| size.checked_add(self.offset)),
-        ) else {
-            return Ok(None);
-        };
-        if source.reaches(py, end)? != Some(true) {
-            return Ok(None);
-        }
-        let size = end - self.offset;
-        if size <= self.window.available() as u64 {
-            self.window.consume(size as usize);
-        } else {
-            self.window.clear();
-            source.seek(end);
-        }
-        Ok(Some(size))
-    }
-
-    /// Looks behind a broken record for a sound header whose record can lie in the file.
-    fn search(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Step> {
-        let Some((begin, fault)) = self.searching else {
-            return Ok(Step::Again);
-        };
-        // The broken record's own header may be sound: then only its place is wrong, and the search begins behind it.
-        let mut passed = usize::from(self.offset == begin);
-        while let Some((index, length)) = self
-            .window
-            .bytes()
-            .get(passed..)
-            .and_then(|bytes| self.options.decode.find_header(bytes))
-        {
-            passed += index;
-            let end = self.offset + passed as u64 + length + OVERHEAD as u64;
-            if let Some(source) = &mut self.current
-                && source.reaches(py, end)? == Some(false)
-            {
-                passed += 1;
-                continue;
-            }
-            self.give_up(begin, fault, passed);
-            return Ok(Step::Again);
-        }
-        // The last bytes may be the beginning of a header.
-        let hopeless = (self.window.available() + 1)
-            .saturating_sub(HEADER_SIZE)
-            .max(passed.min(self.window.available()));
-        self.window.consume(hopeless);
-        self.move_on(hopeless as u64);
-        if self.fill(py, HEADER_SIZE.max(self.window.available() + 1), WINDOW_SIZE)? {
-            return Ok(Step::Again);
-        }
-        if self.options.follow && self.damage.is_none() && self.is_last_source(py)? {
-            let step = self.end_or_wait(py, may_wait)?;
-            if !matches!(step, Step::End) {
-                return Ok(step);
-            }
-        }
-        self.give_up(begin, fault, self.window.available());
-        self.at_end(py, may_wait)
-    }
-
-    /// Ends a search `count` bytes into the window: what lies before is lost.
-    fn give_up(&mut self, begin: u64, fault: RecordFault, count: usize) {
-        self.searching = None;
-        self.window.consume(count);
-        self.move_on(count as u64);
-        let length = self.offset - begin;
-        self.progress.lose(Loss {
-            source: self.source_index,
-            offset: begin,
-            length: Some(length),
-            reason: fault.to_string(),
-        });
-    }
-
-    /// The compressed bytes are wrong: nothing further of this source can be read.
-    fn damaged(&mut self, py: Python<'_>, damage: InflateError) -> PyResult<Step> {
-        if self.options.on_error == OnError::Raise {
-            let class = match damage.kind {
-                InflateErrorKind::BadChecksum { .. } | InflateErrorKind::BadLength { .. } => ErrorClass::DataLoss,
-                _ => ErrorClass::CorruptRecord,
-            };
-            self.status = Status::Ended;
-            return Err(error(py, class, &damage.to_string(), self.path(), Some(self.offset)));
-        }
-        self.lose(None, damage.to_string());
-        self.large = None;
-        self.window.clear();
-        if self.options.on_error == OnError::Skip && self.open_next(py)? {
-            return Ok(Step::Again);
-        }
-        self.status = Status::Ended;
-        Ok(Step::End)
-    }
-
-    fn lose(&self, length: Option<u64>, reason: String) {
-        self.progress.lose(Loss {
-            source: self.source_index,
-            offset: self.offset,
-            length,
-            reason,
-        });
-    }
-
-    fn move_on(&mut self, size: u64) {
-        self.offset += size;
-        self.progress.set_position(self.source_index, self.offset);
-    }
-
+    /// The path of the current source, for messages.
     fn path(&self) -> Option<&str> {
         self.current.as_ref().map(Source::path)
     }
 
-    /// A fault in words, with a hint where the first bytes are no record at all.
-    fn explain(&self, fault: RecordFault) -> String {
-        if self.offset > 0 || !matches!(fault, RecordFault::LengthChecksum { .. }) {
-            return fault.to_string();
-        }
-        match detect(self.window.bytes(), true) {
-            Detected::Compressed(Format::Gzip) => format!("{fault}; this looks like a GZIP file"),
-            Detected::Compressed(Format::Zlib) => format!("{fault}; this looks like a ZLIB file"),
-            _ => format!("{fault}; this is perhaps no TFRecord file"),
-        }
-    }
-
     /// Closes the current source. Idempotent.
     pub fn close(&mut self, py: Python<'_>) -> PyResult<()> {
+        if self.status == Status::Closed {
+            return Ok(());
+        }
         self.status = Status::Closed;
         self.window = Window::new();
         self.large = None;
-        match self.current.take() {
+        match &self.current {
             Some(source) => source.close(py),
             None => Ok(()),
         }
     }
-}
 
-/// A bytes object with these bytes; MemoryError if there is no memory.
-#[inline]
-fn new_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    // SAFETY: the pointer and the length are those of a slice; the result is a new bytes object or null.
-    unsafe {
-        let object = pyo3::ffi::PyBytes_FromStringAndSize(bytes.as_ptr().cast(), bytes.len() as isize);
-        Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
+    /// Shows the garbage collector what Python objects are reachable from here.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.sources)?;
+        self.current.as_ref().map_or(Ok(()), |source| source.traverse(visit))
     }
 }

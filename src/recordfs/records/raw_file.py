@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystem import RandomAccessFile, WritableFile
 
-__all__ = ["BorrowedFile", "ReadableFile", "WritableFileObject", "name_of"]
+__all__ = ["BorrowedFile", "BorrowedWritableFile", "ReadableFile", "WritableFileObject", "is_file_object", "name_of"]
 
 _SKIP_SIZE = 64 * 1024
 
@@ -29,6 +29,15 @@ def name_of(file: Any) -> str:
     if isinstance(name, (str, bytes, os.PathLike)):
         return os.fsdecode(name)
     return f"<{type(file).__name__}>"
+
+
+def is_file_object(given: object, method: str) -> bool:
+    """Tell an open file with this method from a path.
+
+    Some files know their path too (fsspec's local ones), and some path classes can read and write (py.path): only what
+    is open says whether it is closed.
+    """
+    return hasattr(given, method) and (hasattr(given, "closed") or not isinstance(given, os.PathLike))
 
 
 def _check_binary(file: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import InvalidArgumentError, NotFoundError
 from recordfs.paths import has_wildcards, path_to_str
-from recordfs.records.raw_file import BorrowedFile, ReadableFile, name_of
+from recordfs.records.raw_file import BorrowedFile, ReadableFile, is_file_object, name_of
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def expand_sources(
         InvalidArgumentError: There is no source at all.
         TypeError: It is neither a path nor readable nor an iterable of such.
     """
-    if isinstance(source, (str, bytes, os.PathLike)):
-        return _expand_path(source, file_system, options)
     if hasattr(source, "read_into"):
         return [_Source(name_of(source), None, BorrowedFile(source))]
-    if hasattr(source, "readinto") or hasattr(source, "read"):
+    if is_file_object(source, "readinto") or is_file_object(source, "read"):
         return [_Source(name_of(source), None, ReadableFile(source))]
+    if isinstance(source, (str, bytes, os.PathLike)):
+        return _expand_path(source, file_system, options)
     try:
         items: Iterable[Any] = iter(source)
     except TypeError:
@@ -100,10 +101,10 @@ class Sources:
     def _find_start(self, start: Position | int | None) -> tuple[int, int]:
         if start is None:
             return 0, 0
-        if isinstance(start, int):
-            index, offset = 0, start
+        if not isinstance(start, tuple):
+            index, offset = 0, operator.index(start)
         else:
-            path, offset = path_to_str(start[0]), start[1]
+            path, offset = path_to_str(start[0]), operator.index(start[1])
             matching = [index for index, source in enumerate(self._sources) if source.path == path]
             if not matching:
                 raise InvalidArgumentError("the position to start at is in none of the sources", path=path)

@@ -15,7 +15,7 @@ from recordfs.errors import (
 from recordfs.paths import dirname, path_to_str
 from recordfs.records.compression import check_compression_level, compression_name
 from recordfs.records.index import build_index, default_index_path, is_index_fresh
-from recordfs.records.raw_file import BorrowedWritableFile, WritableFileObject
+from recordfs.records.raw_file import BorrowedWritableFile, WritableFileObject, is_file_object
 from recordfs.records.repair import check_tail
 from recordfs.records.repair import repair_tail as cut_torn_tail
 from recordfs.records.writer_factory import FactoryFile, writer_factory_for
@@ -89,7 +89,7 @@ class RecordWriter(NativeRecordWriter):
         self._warn_of_flush: str | None = None
         _check_combination(name, append=append, repair_tail=repair_tail, atomic=atomic, index=index)
         file: Any
-        if hasattr(path, "write") or hasattr(path, "append_parts"):
+        if hasattr(path, "append_parts") or is_file_object(path, "write"):
             _check_file_object(append=append, atomic=atomic, index=index)
             given: Any = path
             file = BorrowedWritableFile(given) if hasattr(given, "append_parts") else WritableFileObject(given)

@@ -146,6 +146,35 @@ def test_file_objects_are_read_from_where_they_stand_and_stay_open(folder):
     assert read(OnlyRead(stream_of(b"a", b"b" * 1000)), start=17) == [b"b" * 1000]
 
 
+def test_paths_that_can_read_and_files_that_know_their_path(folder):
+    class PathThatReads(os.PathLike):
+        """As py.path's."""
+
+        def __fspath__(self) -> str:
+            return str(folder / "a")
+
+        def read(self) -> bytes:
+            raise AssertionError("the path is to be opened")
+
+        write = read
+
+    class FileWithPath(io.BytesIO):
+        """As fsspec's local files."""
+
+        def __fspath__(self) -> str:
+            raise AssertionError("the file is to be read from where it stands")
+
+    assert read(PathThatReads()) == [b"a"]
+    with recordfs.RecordWriter(PathThatReads()) as writer:
+        writer.write(b"new")
+    assert read(folder / "a") == [b"new"]
+    file = FileWithPath()
+    with recordfs.RecordWriter(file) as writer:
+        writer.write(b"x")
+    file.seek(0)
+    assert read(file) == [b"x"]
+
+
 def test_a_pipe(folder):
     receiving, sending = os.pipe()
     data = gzip.compress(stream_of(b"a" * 500_000, b"b"))

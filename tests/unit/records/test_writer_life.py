@@ -8,9 +8,10 @@ import io
 import os
 import sys
 import threading
+import weakref
 
 import pytest
-from tests.support.record_files import ScheduledWritableFile
+from tests.support.record_files import ScheduledReadableFile, ScheduledWritableFile
 
 import recordfs
 from recordfs.errors import FailedPreconditionError
@@ -162,6 +163,21 @@ def test_a_forgotten_writer_closes_with_a_warning(tmp_path):
     with pytest.warns(ResourceWarning, match="unclosed RecordWriter"):
         del writer
     assert list(recordfs.RecordReader(tmp_path / "records")) == [b"x"]
+
+
+def test_a_cycle_through_a_file_is_collected():
+    file = ScheduledWritableFile()
+    writer = recordfs.RecordWriter(file)
+    file.writer = writer
+    reader_file = ScheduledReadableFile(b"")
+    reader = recordfs.RecordReader(reader_file)
+    reader_file.reader = reader
+    list(reader)
+    gone = [weakref.ref(file), weakref.ref(reader_file)]
+    writer.close()
+    del file, writer, reader_file, reader
+    gc.collect()
+    assert [one() for one in gone] == [None, None]
 
 
 def test_a_forgotten_atomic_writer_publishes_nothing(tmp_path):

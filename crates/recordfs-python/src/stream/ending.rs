@@ -1,0 +1,166 @@
+//! Where the bytes of a source end: between records, inside one, or for the time being.
+
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use recordfs_core::error::RecordFault;
+use recordfs_core::inflate::EndOfInput;
+use recordfs_core::record::{Decoded, HEADER_SIZE, OVERHEAD, decode_record};
+
+use super::{OnError, Status, Step, Stream};
+use crate::error::{ErrorClass, error};
+use crate::source::Source;
+
+/// How long a follower waits between two looks at a file that does not grow: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+impl Stream {
+    /// The source gives no more bytes now.
+    pub(super) fn at_end(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Step> {
+        if let Some(damage) = self.damage {
+            return self.damaged(py, damage);
+        }
+        if self.options.follow && self.is_last_source(py)? {
+            let step = self.end_or_wait(py, may_wait)?;
+            if matches!(step, Step::End) {
+                self.progress.losses().truncated_tail = self.has_rest();
+            }
+            return Ok(step);
+        }
+        if self.has_rest() {
+            let fault = self.truncation(py)?;
+            return self.truncated(py, fault, may_wait);
+        }
+        self.source_ended(py, may_wait)
+    }
+
+    /// Whether a part of a record is left.
+    fn has_rest(&self) -> bool {
+        self.window.available() > 0 || self.large.is_some()
+    }
+
+    /// What is missing of the record that the source's end cuts off.
+    fn truncation(&mut self, py: Python<'_>) -> PyResult<RecordFault> {
+        if let Some(large) = &self.large {
+            let held = (HEADER_SIZE + self.window.available()) as u64;
+            let present = large.length() - large.missing() as u64 + held;
+            return Ok(RecordFault::TruncatedBody {
+                present,
+                size: large.length() + OVERHEAD as u64,
+            });
+        }
+        let mut present = self.window.available() as u64;
+        Ok(match decode_record(self.window.bytes(), &self.options.decode) {
+            Ok(Decoded::Incomplete { needed }) if needed > HEADER_SIZE as u64 => {
+                if self.is_cut_off(py, needed)?
+                    && let Some(size) = self.current.as_ref().and_then(Source::known_size)
+                {
+                    present = size.saturating_sub(self.offset);
+                }
+                RecordFault::TruncatedBody { present, size: needed }
+            }
+            _ => RecordFault::TruncatedHeader { present },
+        })
+    }
+
+    fn truncated(&mut self, py: Python<'_>, fault: RecordFault, may_wait: bool) -> PyResult<Step> {
+        self.progress.losses().truncated_tail = self.is_last_source(py)?;
+        match self.options.on_error {
+            OnError::Raise => Err(error(
+                py,
+                ErrorClass::TruncatedRecord,
+                &fault.to_string(),
+                self.path(),
+                Some(self.offset),
+            )),
+            OnError::Stop => {
+                self.status = Status::Ended;
+                self.lose(None, fault.to_string());
+                Ok(Step::End)
+            }
+            OnError::Skip if self.large.is_none() => {
+                self.searching = Some((self.offset, fault));
+                Ok(Step::Again)
+            }
+            OnError::Skip => {
+                if let RecordFault::TruncatedBody { present, .. } = fault {
+                    self.lose(Some(present), fault.to_string());
+                    self.move_on(present);
+                }
+                self.large = None;
+                self.window.clear();
+                self.source_ended(py, may_wait)
+            }
+        }
+    }
+
+    /// Every byte of the source has been dealt with.
+    pub(super) fn source_ended(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Step> {
+        let Some(source) = &mut self.current else {
+            return Ok(Step::End);
+        };
+        if source.starts_beyond_end(py)? {
+            let message = "the place to start at lies beyond the end of the file";
+            return Err(error(
+                py,
+                ErrorClass::OutOfRange,
+                message,
+                Some(source.path()),
+                Some(self.offset),
+            ));
+        }
+        match source.end_of_input() {
+            EndOfInput::Complete => {}
+            EndOfInput::Unfinished => self.progress.losses().unfinished_stream = true,
+            EndOfInput::PartialTrailer { found, expected } => {
+                let message =
+                    format!("the compressed stream ends after {found} of the {expected} bytes of its trailer");
+                if self.options.on_error == OnError::Raise {
+                    return Err(error(
+                        py,
+                        ErrorClass::DataLoss,
+                        &message,
+                        self.path(),
+                        Some(self.offset),
+                    ));
+                }
+                self.lose(None, message);
+                if self.options.on_error == OnError::Stop {
+                    self.status = Status::Ended;
+                    return Ok(Step::End);
+                }
+            }
+        }
+        if self.open_next(py)? {
+            return Ok(Step::Again);
+        }
+        self.end_or_wait(py, may_wait)
+    }
+
+    /// There is nothing more: ends, or, if the reader follows, pauses before another look.
+    pub(super) fn end_or_wait(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Step> {
+        if !self.options.follow || self.progress.is_stopped() {
+            return Ok(Step::End);
+        }
+        if !may_wait {
+            return Ok(Step::WouldWait);
+        }
+        let now = Instant::now();
+        let (since, pause) = *self.waiting.get_or_insert((now, FIRST_PAUSE));
+        let mut pause = pause;
+        if let Some(timeout) = self.options.follow_timeout {
+            let left = timeout.saturating_sub(now.duration_since(since));
+            if left.is_zero() {
+                self.waiting = None;
+                return Ok(Step::End);
+            }
+            pause = pause.min(left);
+        }
+        let progress = &self.progress;
+        py.detach(|| progress.pause(pause));
+        py.check_signals()?;
+        self.waiting = Some((since, (pause * 2).min(LONGEST_PAUSE)));
+        Ok(Step::Again)
+    }
+}
