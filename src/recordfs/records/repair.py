@@ -190,8 +190,8 @@ def _check_last_bytes(file: RandomAccessFile, size: int) -> TailCheck:
     scanner = _scan(file, size - TAIL_SIZE, size, verify=True, resync=True)
     if scanner.records == 0 or scanner.sound_end != size:
         raise FailedPreconditionError(
-            f"the last {TAIL_SIZE >> 20} MiB of this remote file do not end with a sound record; check it as a whole "
-            f'with check="full"',
+            f"the last {TAIL_SIZE >> 20} MiB of this remote file do not end with a sound record; "
+            f'repair_tail(path, check="full") reads all of it, and build_index(path) saves looking for the last record',
             path=file.name,
         )
     return TailCheck(file.name, "", size, size, None, torn=False)
