@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import random
 import struct
 import zlib
@@ -111,18 +112,23 @@ def test_a_truncated_message_says_how_much_is_there():
         list(recordfs.RecordReader(io.BytesIO(data[:60])))
 
 
-@settings(max_examples=60, deadline=None)
-@given(at=st.integers(0, 10_000), bit=st.integers(0, 7), compression=st.sampled_from([None, "GZIP", "ZLIB"]))
-def test_any_flipped_bit_is_noticed(at, bit, compression):
+@pytest.mark.parametrize(("compression", "trailer"), [(None, 0), ("GZIP", 8), ("ZLIB", 4)])
+def test_any_flipped_bit_is_noticed(compression, trailer):
     records = [b"first", b"", b"y" * 40, b"last"] * 3
-    data = bytearray(stream_of(records, compression))
-    at %= len(data)
-    data[at] ^= 1 << bit
-    got, error = read_until_error(recordfs.RecordReader(io.BytesIO(data), compression=compression))
-    # gzip's header has fields that do not matter to anybody: time, system, flags for text.
-    harmless = compression == "GZIP" and (4 <= at < 10 or (at, bit) == (3, 0))
-    assert harmless or error is not None
-    assert got == records[: len(got)]
+    sound = stream_of(records, compression)
+    for at, bit in itertools.product(range(len(sound)), range(8)):
+        data = bytearray(sound)
+        data[at] ^= 1 << bit
+        reader = recordfs.RecordReader(io.BytesIO(data), compression=compression)
+        got, error = read_until_error(reader)
+        assert got == records[: len(got)]
+        # A changed bit can make a header or the last block swallow the trailer: then the stream looks unfinished.
+        if error is not None or reader.report.unfinished_stream:
+            continue
+        # gzip's time, system and flag for text do not matter to anybody, nor do the bits behind the last block.
+        in_header = compression == "GZIP" and (4 <= at < 10 or (at, bit) == (3, 0))
+        assert in_header or (compression and at == len(sound) - trailer - 1)
+        assert got == records
 
 
 def test_a_corrupt_record_names_file_and_offset_and_ends_the_iteration(tmp_path):
