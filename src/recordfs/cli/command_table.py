@@ -39,6 +39,11 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("repair", "cut off a record that was never finished"),
         CommandEntry("index", "write where each record lies, so that readers can jump"),
     ),
+    "record files of tf.train.Example": (
+        CommandEntry("schema", "show what features the records have"),
+        CommandEntry("export", "write records as Parquet, JSON lines or npz"),
+        CommandEntry("import", "write Parquet, JSON lines or npz as records", module="import_"),
+    ),
 }
 
 

@@ -3,7 +3,8 @@
 Records to columns: ``parse_example``, ``parse_single_example``, ``parse_sequence_example``, ``ExampleParser``,
 ``read_examples``. Columns to records: ``encode_example``, ``encode_examples``, ``encode_sequence_example``.
 One record as plain Python: ``decode_example``, ``decode_sequence_example``. What a file holds: ``infer_features``.
-Arrow: ``to_arrow``, ``read_arrow``, ``read_table``, ``from_arrow``, ``write_table``.
+Arrow: ``to_arrow``, ``read_arrow``, ``read_table``, ``from_arrow``, ``write_table``. Parquet, JSON lines and npz:
+``export_examples``, ``import_examples``.
 
 Plain decoding and encoding need only recordfs; columns need NumPy (``pip install 'recordfs[example]'``).
 The message format, and where TensorFlow's reader differs from protobuf's: ``docs/formats/example.md``.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from recordfs.example.arrow import ArrowExamples, from_arrow, read_arrow, read_table, to_arrow, write_table
     from recordfs.example.columns import RaggedColumn
+    from recordfs.example.convert import export_examples, import_examples
     from recordfs.example.encode import encode_example, encode_examples, encode_sequence_example
     from recordfs.example.features import (
         FixedLenFeature,
@@ -41,7 +43,9 @@ _HOME = {
     "encode_example": "encode",
     "encode_examples": "encode",
     "encode_sequence_example": "encode",
+    "export_examples": "convert",
     "from_arrow": "arrow",
+    "import_examples": "convert",
     "infer_features": "schema",
     "parse_example": "parse",
     "parse_sequence_example": "parse",
@@ -68,7 +72,9 @@ __all__ = [
     "encode_example",
     "encode_examples",
     "encode_sequence_example",
+    "export_examples",
     "from_arrow",
+    "import_examples",
     "infer_features",
     "parse_example",
     "parse_sequence_example",

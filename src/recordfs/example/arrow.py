@@ -20,7 +20,16 @@ from recordfs.example.read import record_batches
 from recordfs.example.schema import InferredFeatures, infer_features
 from recordfs.records.writer import RecordWriter
 
-__all__ = ["ArrowExamples", "from_arrow", "read_arrow", "read_table", "to_arrow", "write_table"]
+__all__ = [
+    "ArrowExamples",
+    "arrow_batches",
+    "from_arrow",
+    "pyarrow_module",
+    "read_arrow",
+    "read_table",
+    "to_arrow",
+    "write_table",
+]
 
 # Records a batch: large enough that a batch costs nothing, small enough to stay in a cache with records of a few KB.
 _BATCH_SIZE = 1024
@@ -86,7 +95,7 @@ class ArrowExamples:
             MissingDependencyError: pyarrow is not installed.
             InvalidArgumentError: A record that does not fit the features.
         """
-        pyarrow = _pyarrow()
+        pyarrow = pyarrow_module()
         schema = pyarrow.schema(self)
         return pyarrow.Table.from_batches([pyarrow.record_batch(batch) for batch in self.batches()], schema=schema)
 
@@ -103,9 +112,14 @@ def _arrow_features(features: Mapping[str, Feature]) -> dict[str, Feature]:
     return dict(features)
 
 
-def _pyarrow() -> Any:
+def pyarrow_module(name: str = "pyarrow") -> Any:
+    """The module pyarrow, or one of its own.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
     try:
-        return importlib.import_module("pyarrow")
+        return importlib.import_module(name)
     except ImportError as error:
         raise MissingDependencyError("this needs pyarrow: pip install 'recordfs[arrow]'") from error
 
@@ -180,7 +194,7 @@ def read_table(
         MissingDependencyError: pyarrow is not installed.
         InvalidArgumentError and others: As ``read_arrow``.
     """
-    _pyarrow()
+    pyarrow_module()
     if features is None:
         records = itertools.chain.from_iterable(record_batches(source, _BATCH_SIZE, reader_options))
         return to_arrow(records, threads=threads).to_pyarrow()
@@ -204,10 +218,11 @@ def from_arrow(data: Any) -> Iterator[bytes]:
         InvalidArgumentError: At once: no Arrow data. While iterating: a type or a value that a feature cannot hold
             without loss, a null within a list, lists of lists of variable length. The message names the column.
     """
-    return itertools.chain.from_iterable(_arrow_batches(data))
+    return itertools.chain.from_iterable(arrow_batches(data))
 
 
-def _arrow_batches(data: Any) -> Iterator[list[bytes]]:
+def arrow_batches(data: Any) -> Iterator[list[bytes]]:
+    """The records of ``from_arrow``, a list for each of its batches."""
     export = getattr(data, "__arrow_c_stream__", None)
     if export is None:
         raise InvalidArgumentError(f"expected an object with __arrow_c_stream__, found {type(data).__name__}")
@@ -230,7 +245,7 @@ def write_table(data: Any, path: Any, **writer_options: Any) -> int:
         PermissionDeniedError and others: As ``RecordWriter``. What was written before stays, unless ``atomic=True``.
     """
     count = 0
-    batches = _arrow_batches(data)
+    batches = arrow_batches(data)
     with RecordWriter(path, **writer_options) as writer:
         for batch in batches:
             writer.write_batch(batch)

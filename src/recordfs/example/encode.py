@@ -44,13 +44,14 @@ def encode_sequence_example(context: Mapping[str, Any], feature_lists: Mapping[s
     return _core.encode_sequence_example(dict(context), dict(feature_lists), _as_plain)
 
 
-def encode_examples(columns: Mapping[str, Any]) -> list[bytes]:
+def encode_examples(columns: Mapping[str, Any], *, omit_empty: bool = False) -> list[bytes]:
     """Serialized Examples from columns: the way back from ``parse_example``.
 
     Args:
         columns: Name to column, all with the same number of records: an array whose first dimension counts records
             (the others are flattened), a ``RaggedColumn``, or a list with one value a record as ``encode_example``
             takes them, None for a record without the feature.
+        omit_empty: Whether a record does not have the features for which its row is empty, instead of an empty list.
 
     Returns:
         One record for each row.
@@ -66,7 +67,7 @@ def encode_examples(columns: Mapping[str, Any]) -> list[bytes]:
     counts: dict[str, int] = {}
     for name, column in columns.items():
         try:
-            prepared, counts[name] = native_column(name, column)
+            prepared, counts[name] = native_column(name, column, omit_empty=omit_empty)
         except InvalidArgumentError as error:
             raise InvalidArgumentError(f"column {name!r}: {error.message}") from error
         native.append(prepared)

@@ -14,18 +14,27 @@ __all__ = ["NativeColumn", "native_column"]
 NativeColumn: TypeAlias = tuple[tuple[str, str, Any, Array], Array | None]
 
 
-def native_column(name: str, column: Any) -> tuple[NativeColumn, int]:
-    """A column prepared for native code, and its number of records.
+def native_column(name: str, column: Any, *, omit_empty: bool = False) -> tuple[NativeColumn, int]:
+    """A column prepared for native code, and its number of records; see ``encode_examples``.
 
     Raises:
         InvalidArgumentError: Not a column, or values that do not fit.
     """
     if not isinstance(name, str):
         raise InvalidArgumentError("a feature's name must be a str")
+    prepared, present = _prepared(name, column)
+    splits = prepared[3]
+    if omit_empty:
+        present = (np.diff(splits) > 0).astype(np.uint8)  # an absent row is empty too
+    return (prepared, present), len(splits) - 1
+
+
+def _prepared(name: str, column: Any) -> NativeColumn:
+    """A column in any of its forms."""
     if isinstance(column, RaggedColumn):
         if isinstance(column.values, RaggedColumn):
             raise InvalidArgumentError("a column of steps belongs into a SequenceExample: encode_sequence_example")
-        return _with_splits(name, column.values, _checked_splits(column)), len(column)
+        return _with_splits(name, column.values, _checked_splits(column))
     if isinstance(column, list | tuple):
         return _from_rows(name, column)
     array = np.asarray(column)
@@ -33,7 +42,7 @@ def native_column(name: str, column: Any) -> tuple[NativeColumn, int]:
         raise InvalidArgumentError("a column's first dimension counts records; this has none")
     stride = array.size // len(array) if len(array) else 0
     splits = np.arange(len(array) + 1, dtype=np.int64) * stride
-    return _with_splits(name, array, splits), len(array)
+    return _with_splits(name, array, splits)
 
 
 def _checked_splits(column: RaggedColumn) -> Array:
@@ -65,7 +74,7 @@ def _bytes_list(values: list[Any]) -> list[bytes]:
     return out
 
 
-def _from_rows(name: str, rows: Any) -> tuple[NativeColumn, int]:
+def _from_rows(name: str, rows: Any) -> NativeColumn:
     """A list with one value, list or array a record; None where there is none."""
     present = np.array([row is not None for row in rows], dtype=np.uint8)
     plain = [[] if row is None else _row_values(row) for row in rows]
@@ -74,8 +83,7 @@ def _from_rows(name: str, rows: Any) -> tuple[NativeColumn, int]:
     flat = list(itertools.chain.from_iterable(plain))
     if not flat and present.any():
         raise InvalidArgumentError("rows that are all empty say nothing of their kind; give an array or a RaggedColumn")
-    prepared = _with_splits(name, _flat_rows(flat), splits, None if present.all() else present)
-    return prepared, len(plain)
+    return _with_splits(name, _flat_rows(flat), splits, None if present.all() else present)
 
 
 def _row_values(row: Any) -> list[Any]:

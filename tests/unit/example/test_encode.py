@@ -195,3 +195,9 @@ def test_lists_of_rows_may_lack_and_mix() -> None:
 def test_columns_that_make_no_records_are_refused(columns: Any) -> None:
     with pytest.raises(InvalidArgumentError):
         encode_examples(columns)
+
+
+def test_empty_rows_can_be_left_out() -> None:
+    columns = {"a": RaggedColumn(np.array([1, 2]), np.array([0, 2, 2])), "b": np.array([5, 6])}
+    assert [decode_example(one) for one in encode_examples(columns)] == [{"a": [1, 2], "b": [5]}, {"a": [], "b": [6]}]
+    assert decode_example(encode_examples(columns, omit_empty=True)[1]) == {"b": [6]}

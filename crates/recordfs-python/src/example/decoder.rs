@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use recordfs_core::example::{
-    DecodedFeature, FeatureCounts, MessageError, Summary, decode_example as decode, decode_sequence_example,
+    DecodedFeature, FeatureCounts, Kind, MessageError, Summary, decode_example as decode, decode_sequence_example,
 };
 
 use super::InvalidArgumentError;
@@ -15,6 +15,7 @@ use super::records::Records;
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ExampleSummary>()?;
     module.add_function(wrap_pyfunction!(decode_example, module)?)?;
+    module.add_function(wrap_pyfunction!(decode_kinds, module)?)?;
     module.add_function(wrap_pyfunction!(decode_sequence, module)?)
 }
 
@@ -41,6 +42,18 @@ fn decode_example<'py>(py: Python<'py>, record: Bound<'py, PyAny>) -> PyResult<B
     let result = PyDict::new(py);
     for (key, feature) in &features {
         result.set_item(key, feature_to_python(py, feature)?)?;
+    }
+    Ok(result)
+}
+
+/// The kinds of an Example's features, None for a feature without a list. An empty list does not show its kind.
+#[pyfunction]
+fn decode_kinds<'py>(py: Python<'py>, record: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let records = Records::extract_one(record)?;
+    let features = decode(records.slices()[0]).map_err(|error| python_error(&error))?;
+    let result = PyDict::new(py);
+    for (key, feature) in &features {
+        result.set_item(key, feature.kind().map(Kind::name))?;
     }
     Ok(result)
 }

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
+from recordfs.cli.example_lines import EXAMPLE_COLUMNS, example_json, example_rows
 from recordfs.cli.expansion import expand_all
 from recordfs.cli.record_lines import COLUMNS, PREVIEW_LENGTH, record_cells, record_object
 from recordfs.errors import RecordFSError
@@ -25,6 +26,7 @@ uncompressed bytes. Checksums are verified. With several files each line begins 
 
 EXAMPLES = """\
 recordfs head train.tfrecord
+recordfs head -n 2 --example train.tfrecord
 recordfs head -n 3 --skip 1000 s3://bucket/part-00000.tfrecord
 recordfs head -n 1 --json train.tfrecord | jq -r .data | base64 -d > first.bin
 """
@@ -43,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"show at most N characters of each record's data (default: {PREVIEW_LENGTH})",
     )
     add_compression(parser)
+    parser.add_argument(
+        "--example", action="store_true", help="show each record's features: the records are tf.train.Example"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object for each record, its data in base64")
 
 
@@ -53,11 +58,19 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     for path in paths:
         records = first_records(path, arguments.skip, arguments.records, compression_of(arguments))
         try:
+            name = (path,) if several else ()
             if arguments.json:
+                show = example_json if arguments.example else record_object
                 for record in records:
-                    console.print_json(record_object(path, *record))
+                    console.print_json(show(path, *record))
+            elif arguments.example:
+                features = (
+                    (*name, *cells)
+                    for index, _, data in records
+                    for cells in example_rows(index, data, arguments.width)
+                )
+                console.print_table(("file", *EXAMPLE_COLUMNS) if several else EXAMPLE_COLUMNS, features)
             else:
-                name = (path,) if several else ()
                 rows = ((*name, *record_cells(*record, arguments.width)) for record in records)
                 console.print_table(("file", *COLUMNS) if several else COLUMNS, rows)
         except RecordFSError as error:

@@ -1,0 +1,63 @@
+"""``recordfs export``: Examples to Parquet, JSON lines or npz."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
+from recordfs.cli.expansion import expand_all
+
+if TYPE_CHECKING:
+    import argparse
+
+    from recordfs.cli.console import Console
+
+DESCRIPTION = """\
+Write the tf.train.Example records of files as one table: Parquet (needs pyarrow), JSON lines, or a
+NumPy archive (npz; its columns are held in memory, the others are written batch by batch). For Parquet
+the features are inferred from the first records; a later record of another kind or length is an error,
+and `--sample 0` looks at all records first. `recordfs import` is the way back.
+"""
+
+EXAMPLES = """\
+recordfs export train.tfrecord train.parquet
+recordfs export 's3://bucket/train/*.tfrecord' train.jsonl
+recordfs export --to npz part-0.tfrecord part-1.tfrecord s3://bucket/columns
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_paths(parser, "path", nargs="+", help="a record file or pattern")
+    add_paths(parser, "target", help="the file to write, on any filesystem")
+    parser.add_argument(
+        "--to", choices=["parquet", "jsonl", "npz"], help="the format (default: what the target's name ends with)"
+    )
+    parser.add_argument(
+        "--sample",
+        type=at_least(0),
+        default=1000,
+        metavar="N",
+        help="infer the features from the first N records, 0 for all (default: 1000)",
+    )
+    add_compression(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Write the table."""
+    from recordfs.example.convert import export_examples  # brings NumPy
+
+    paths, status = expand_all(arguments.path, console)
+    if not paths or status:
+        return status
+    with console.progress("exporting", unit="records") as progress:
+        count = export_examples(
+            paths,
+            arguments.target,
+            to=arguments.to,
+            sample=arguments.sample or None,
+            progress=progress.advance,
+            compression=compression_of(arguments),
+        )
+    console.remark(f"{count} records")
+    return status

@@ -1,0 +1,57 @@
+"""``recordfs import``: Parquet, JSON lines or npz to Examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recordfs.cli.arguments import add_paths
+from recordfs.cli.status import OK
+from recordfs.registry import get_file_system
+
+if TYPE_CHECKING:
+    import argparse
+
+    from recordfs.cli.console import Console
+
+DESCRIPTION = """\
+Write a table as a record file of tf.train.Example: a Parquet file (needs pyarrow), JSON lines, or a
+NumPy archive (npz). Integers become int64 features, floats float32 ones, text and binary bytes ones;
+lists become their values, and null is a feature that the record does not have. A number that would
+lose digits is an error. The record file appears whole or not at all where the store can do that.
+"""
+
+EXAMPLES = """\
+recordfs import train.parquet train.tfrecord
+recordfs import --from jsonl s3://bucket/lines train.tfrecord.gz --compression GZIP
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_paths(parser, "source", help="the file to read, on any filesystem")
+    add_paths(parser, "target", help="the record file to write, on any filesystem")
+    parser.add_argument(
+        "--from",
+        dest="source_format",
+        choices=["parquet", "jsonl", "npz"],
+        help="the format (default: what the source's name ends with)",
+    )
+    parser.add_argument("--compression", choices=["GZIP", "ZLIB"], help="compress the record file")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Write the record file."""
+    from recordfs.example.convert import import_examples  # brings NumPy
+
+    target = arguments.target
+    with console.progress("importing", unit="records") as progress:
+        count = import_examples(
+            arguments.source,
+            target,
+            source_format=arguments.source_format,
+            progress=progress.advance,
+            compression=arguments.compression,
+            atomic=get_file_system(target).capabilities(target).atomic_write,
+        )
+    console.remark(f"{count} records")
+    return OK

@@ -1,0 +1,66 @@
+"""Columns of Examples as an ``.npz`` archive and back.
+
+A feature of which every record has the same number of values is one array ``NAME`` of shape ``(records, *shape)``. Any
+other is two, ``NAME/values`` and ``NAME/row_splits``: record ``i`` has the values from ``row_splits[i]`` to
+``row_splits[i + 1]``. Bytes are never pickled: ``NAME/bytes`` (uint8) holds all of them and ``NAME/offsets`` where each
+begins, and ``NAME/row_splits`` tells which are whose. A record without the feature has
+no values, and one without values comes back as one without the feature.
+"""
+
+import itertools
+from typing import Any
+
+from recordfs.errors import InvalidArgumentError
+from recordfs.example.columns import Array, Column, RaggedColumn
+from recordfs.example.numpy_module import np
+
+__all__ = ["arrays_of_column", "columns_of_arrays"]
+
+
+def arrays_of_column(name: str, column: Column) -> dict[str, Array]:
+    """What a column is in the archive."""
+    if isinstance(column, RaggedColumn):
+        flat, splits = column.flat_values, column.row_splits.astype(np.int64)
+    elif column.dtype != object:
+        return {name: column}
+    else:
+        elements = column.size // len(column) if len(column) else 0
+        flat, splits = column.reshape(-1), np.arange(len(column) + 1, dtype=np.int64) * elements
+    if flat.dtype != object:
+        return {f"{name}/values": flat, f"{name}/row_splits": splits}
+    values: list[bytes] = flat.tolist()
+    offsets = np.zeros(len(values) + 1, np.int64)
+    np.cumsum([len(value) for value in values], out=offsets[1:])
+    return {
+        f"{name}/bytes": np.frombuffer(b"".join(values), np.uint8),
+        f"{name}/offsets": offsets,
+        f"{name}/row_splits": splits,
+    }
+
+
+def columns_of_arrays(archive: Any) -> dict[str, Any]:
+    """The columns of an archive, for ``encode_examples``; plain arrays of other origin are columns too.
+
+    Raises:
+        InvalidArgumentError: Arrays of a column are missing or do not fit together.
+    """
+    columns: dict[str, Any] = {}
+    for key in archive.files:
+        name, _, part = key.rpartition("/")
+        if part == "values" and f"{name}/row_splits" in archive:
+            columns[name] = RaggedColumn(archive[key], archive[f"{name}/row_splits"])
+        elif part == "bytes" and f"{name}/offsets" in archive and f"{name}/row_splits" in archive:
+            values = _strings(name, archive[key], archive[f"{name}/offsets"])
+            columns[name] = RaggedColumn(values, archive[f"{name}/row_splits"])
+        elif part not in ("row_splits", "offsets"):
+            columns[key] = archive[key]
+    return columns
+
+
+def _strings(name: str, data: Array, offsets: Array) -> Array:
+    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(data) or np.any(np.diff(offsets) < 0):
+        raise InvalidArgumentError(f"column {name!r}: its offsets do not fit its bytes")
+    whole = data.astype(np.uint8, copy=False).tobytes()
+    values = np.empty(len(offsets) - 1, dtype=object)
+    values[:] = [whole[start:end] for start, end in itertools.pairwise(offsets.tolist())]
+    return values

@@ -1,0 +1,117 @@
+"""The commands that know tf.train.Example: head --example, schema, export, import."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from recordfs.example import encode_example, encode_sequence_example
+from recordfs.records.reader import RecordReader
+from recordfs.records.writer import RecordWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.command_line import Recordfs
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    path = str(tmp_path / "train.tfrecord")
+    with RecordWriter(path) as writer:
+        for i in range(4):
+            features = {"label": i, "vector": np.arange(3, dtype=np.float32) / 2, "name": f"n{i}", "raw": b"\xff\0"}
+            writer.write(encode_example(features | ({"extra": [1, 2]} if i == 0 else {})))
+    return path
+
+
+def test_head_shows_the_features(recordfs: Recordfs, source: str) -> None:
+    ran = recordfs("head", "-n", "1", "--example", source)
+    assert ran.status == 0
+    assert ran.out.splitlines() == [
+        "0\textra\tint64\t2\t1 2",
+        "0\tlabel\tint64\t1\t0",
+        "0\tname\tbytes\t1\tn0",
+        "0\traw\tbytes\t1\t\\xff\\x00",
+        "0\tvector\tfloat32\t3\t0 0.5 1",
+    ]
+
+
+def test_head_gives_json(recordfs: Recordfs, source: str) -> None:
+    ran = recordfs("head", "-n", "1", "--skip", "1", "--example", "--json", source)
+    found = json.loads(ran.out)
+    assert found["record"] == 1
+    assert found["features"] == {
+        "label": [1],
+        "name": ["n1"],
+        "raw": [{"base64": "/wA="}],
+        "vector": [0.0, 0.5, 1.0],
+    }
+
+
+def test_head_shows_steps_and_long_lists(recordfs: Recordfs, tmp_path: Path) -> None:
+    path = str(tmp_path / "sequence")
+    with RecordWriter(path) as writer:
+        writer.write(encode_sequence_example({"id": 1, "unset": None}, {"frame": ["a", ["b", "c"]]}))
+        writer.write(encode_example({"long": list(range(100))}))
+    lines = recordfs("head", "--example", "--width", "12", path).out.splitlines()
+    assert lines == [
+        "0\tid\tint64\t1\t1",
+        "0\tunset\tunset\t0\t",
+        "0\tframe[0]\tbytes\t1\ta",
+        "0\tframe[1]\tbytes\t2\tb c",
+        "1\tlong\tint64\t100\t0 1 2 3 4 5 …",
+    ]
+
+
+def test_head_of_what_is_no_example_is_an_error(recordfs: Recordfs, tmp_path: Path) -> None:
+    path = str(tmp_path / "other")
+    with RecordWriter(path) as writer:
+        writer.write(b"\xff\xff")
+    ran = recordfs("head", "--example", path)
+    assert ran.status != 0
+    assert "not a serialized Example" in ran.err
+
+
+def test_schema_tells_kinds_lengths_and_what_is_missing(recordfs: Recordfs, source: str) -> None:
+    ran = recordfs("schema", source)
+    assert ran.status == 0
+    assert ran.out.splitlines() == [
+        "extra\tint64\t2\t\t75.00%",
+        "label\tint64\t1\t\t0.00%",
+        "name\tbytes\t1\t\t0.00%",
+        "raw\tbytes\t1\t\t0.00%",
+        "vector\tfloat32\t3\t\t0.00%",
+    ]
+    assert "4 records" in ran.err
+    first = json.loads(recordfs("schema", "--json", "-n", "1", source).out.splitlines()[0])
+    assert (first["name"], first["missing_share"]) == ("extra", 0)
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "npz"])
+def test_export_and_import_are_each_others_way_back(recordfs: Recordfs, source: str, tmp_path: Path, form: str) -> None:
+    table, back = str(tmp_path / f"table.{form}"), str(tmp_path / "back.tfrecord")
+    exported = recordfs("export", source, source, table)
+    assert (exported.status, exported.out) == (0, "")
+    assert "8 records" in exported.err
+    imported = recordfs("import", "--compression", "GZIP", table, back)
+    assert imported.status == 0
+    assert list(RecordReader(back)) == list(RecordReader(source)) * 2
+
+
+def test_a_format_can_be_said(recordfs: Recordfs, source: str, tmp_path: Path) -> None:
+    table = str(tmp_path / "table")
+    assert recordfs("export", "--to", "jsonl", source, table).status == 0
+    assert recordfs("import", "--from", "jsonl", table, str(tmp_path / "back")).status == 0
+    unknown = recordfs("export", source, table)
+    assert unknown.status != 0
+    assert "does not tell the format" in unknown.err
+
+
+def test_a_missing_file_leaves_no_table(recordfs: Recordfs, source: str, tmp_path: Path) -> None:
+    ran = recordfs("export", source, str(tmp_path / "missing*"), str(tmp_path / "t.jsonl"))
+    assert ran.status != 0
+    assert not (tmp_path / "t.jsonl").exists()
