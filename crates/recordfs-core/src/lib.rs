@@ -8,3 +8,4 @@ pub mod example;
 pub mod inflate;
 pub mod record;
 pub mod scan;
+mod stream_header;
