@@ -11,15 +11,15 @@ from recordfs.gfile_common.block_reader import BlockReader
 
 
 class Stored(RandomAccessFile):
-    """A store of bytes, whose open files see only what was there when they were opened."""
+    """A file in memory that sees what is added to its bytearray, or, of bytes, never grows."""
 
     name = "memory"
 
     def __init__(self, data):
-        self.data = bytes(data)
+        self.data = data
 
     def read(self, offset, n):
-        return self.data[offset : offset + n]
+        return bytes(self.data[offset : offset + n])
 
     def size(self):
         return len(self.data)
@@ -61,7 +61,7 @@ calls = st.lists(
 def test_it_reads_what_the_model_reads(data, steps):
     stored = bytearray(data)
     model = io.BytesIO(data)
-    reader = BlockReader(Stored(stored), lambda: Stored(stored))
+    reader = BlockReader(Stored(stored), lambda: None)
     for call, argument in steps:
         if call == "read":
             assert reader.read(argument) == model.read(argument)
@@ -85,3 +85,27 @@ def test_it_reads_what_the_model_reads(data, steps):
             model = io.BytesIO(stored)
             model.seek(position)
         assert reader.tell() == model.tell()
+
+
+def test_where_open_files_do_not_grow_the_end_is_looked_for_anew():
+    stored = bytearray(b"one\n")
+    reader = BlockReader(Stored(bytes(stored)), lambda: Stored(bytes(stored)))
+    assert list(reader.lines(text=True)) == ["one\n"]
+    stored += b"two\nthree\n"
+    assert list(reader.lines(text=True)) == ["two\n", "three\n"]
+    stored += b"four\n"
+    assert reader.read(100) == b"four\n"
+    assert reader.read(100) == b""
+    stored += b"five\n"
+    assert reader.read_all() == b"five\n"
+    stored += b"six\n"
+    buffer = bytearray(100_000)
+    assert reader.read_into(buffer) == 4
+    stored += b"seven\n"
+    assert reader.read_line() == b"seven\n"
+    stored += b"eight\n"
+    assert reader.seek(0, 2) == len(stored)
+    assert reader.seek(-6, 1) == len(stored) - 6
+    stored += b"nine\n"
+    assert reader.seek(len(stored) - 5) == len(stored) - 5
+    assert reader.read_all() == b"nine\n"
