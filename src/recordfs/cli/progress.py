@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -11,7 +12,12 @@ if TYPE_CHECKING:
 
     import rich.progress
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "WorkStoppedError"]
+
+
+class WorkStoppedError(Exception):
+    """The work that reports its progress is to end, because something else failed or the user wants it."""
+
 
 _DELAY_SECONDS = 0.1
 """Work that ends sooner draws nothing, and does not pay for importing rich (about 100 ms)."""
@@ -31,6 +37,8 @@ class Progress:
 
     def __init__(self, what: str, total: int | None, unit: str, stream: TextIO | None) -> None:
         self.done = 0
+        self._lock = threading.Lock()
+        self._stopped = False
         self._what = what
         self._total = total
         self._unit = unit
@@ -50,20 +58,29 @@ class Progress:
             self._bar = None
 
     def advance(self, units: int, what: str | None = None) -> None:
-        """Note that ``units`` more are done, and what is being worked at."""
-        self.done += units
-        if what is not None:
-            self._what = what
-        if self._stream is None:
-            return
-        now = time.monotonic()
-        if now < self._draw_after:
-            return
-        self._draw_after = now + 0.1
-        if self._bar is None:
-            self._start(self._stream)
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self.done, description=_shortened(self._what))
+        """Note that ``units`` more are done, and what is being worked at.
+
+        Raises:
+            WorkStoppedError: ``stop`` has been called.
+        """
+        if self._stopped:
+            raise WorkStoppedError
+        with self._lock:
+            self.done += units
+            if what is not None:
+                self._what = what
+            now = time.monotonic()
+            if self._stream is None or now < self._draw_after:
+                return
+            self._draw_after = now + 0.1
+            if self._bar is None:
+                self._start(self._stream)
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=self.done, description=_shortened(self._what))
+
+    def stop(self) -> None:
+        """Make every further ``advance`` raise, which ends work in other threads at its next report."""
+        self._stopped = True
 
     def offsets(self, what: str) -> Callable[[int], None]:
         """Return a function that takes how far one file has been read, as the library's ``progress`` reports it."""
@@ -75,12 +92,6 @@ class Progress:
             last = offset
 
         return reached
-
-    def add_total(self, units: int) -> None:
-        """Note that there is more to do than was known."""
-        self._total = (self._total or 0) + units
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, total=self._total)
 
     def print_above(self, text: str) -> bool:
         """Print a line above the bar; returns False, and prints nothing, where no bar is drawn."""

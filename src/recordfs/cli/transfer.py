@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from recordfs.cli.parallel import do_in_parallel
+from recordfs.cli.status import FAILED, OK
 from recordfs.errors import (
     InvalidArgumentError,
     IsADirectoryError,
@@ -15,12 +18,13 @@ from recordfs.paths import basename, dirname, join
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from recordfs.cli.console import Console
+    from recordfs.cli.progress import Progress
     from recordfs.filesystem import FileSystem
 
-__all__ = ["CopyPlan", "copy_planned", "inside", "plan_copy", "targets_of"]
+__all__ = ["CopyPlan", "copy_planned", "inside", "make_parent", "plan_copy", "targets_of"]
 
 
 class PlannedFile(NamedTuple):
@@ -53,6 +57,7 @@ def targets_of(sources: Sequence[str], target: str) -> list[str]:
 
     Raises:
         NotADirectoryError: The target has to be a directory, and is a file.
+        InvalidArgumentError: Two sources would get the same name.
     """
     file_system = get_file_system(target)
     is_directory = file_system.is_directory(target)
@@ -60,7 +65,11 @@ def targets_of(sources: Sequence[str], target: str) -> list[str]:
         return [target]
     if not is_directory and file_system.file_exists(target.rstrip("/")):
         raise NotADirectoryError("this has to be a directory to take what is copied, and is a file", path=target)
-    return [join(target, _own_name(source)) for source in sources]
+    targets = [join(target, _own_name(source)) for source in sources]
+    if len(set(targets)) < len(targets):
+        double = next(path for path in targets if targets.count(path) > 1)
+        raise InvalidArgumentError("two of the sources have the same name, and would replace each other", path=double)
+    return targets
 
 
 def _own_name(path: str) -> str:
@@ -121,39 +130,46 @@ def inside(directory: str, path: str) -> bool:
     return (file_system.canonical_path(path).rstrip("/") + "/").startswith(outer)
 
 
-def copy_planned(plan: CopyPlan, console: Console, advance: Callable[[int, str], None], *, overwrite: bool) -> int:
+def copy_planned(plan: CopyPlan, console: Console, progress: Progress, *, overwrite: bool, jobs: int) -> int:
     """Carry a plan out, going on after a failure.
 
     Args:
         plan: What to copy.
         console: Takes a line for each failure.
-        advance: Called with the number of bytes that have been copied since its last call, and the file's path.
+        progress: Counts the bytes.
         overwrite: Replace files that exist; otherwise each is a failure.
+        jobs: How many files to copy at once.
 
     Returns:
         The exit status.
     """
-    status = 0
+    status = OK
     for link in plan.skipped_links:
         console.error(f"{link}: not copied: this is a link to a directory, and links are not followed")
-        status = 1
+        status = FAILED
     try:
         for directory in plan.directories:
             get_file_system(directory).recursively_create_dir(directory)
     except RecordFSError as error:
         return console.failure(error)
-    for file in plan.files:
-        try:
-            _copy_file(file, advance, overwrite=overwrite)
-        except RecordFSError as error:
-            status = max(status, console.failure(error))
+
+    def copy_file(file: PlannedFile) -> None:
+        make_parent(file.target)
+        advance = partial(progress.advance, what=file.source)
+        copy(file.source, file.target, overwrite=overwrite, progress=advance)
+
+    def note(file: PlannedFile, outcome: RecordFSError | None) -> None:
+        nonlocal status
+        if outcome is not None:
+            status = max(status, console.failure(outcome))
+
+    do_in_parallel(copy_file, plan.files, jobs, progress, note)
     return status
 
 
-def _copy_file(file: PlannedFile, advance: Callable[[int, str], None], *, overwrite: bool) -> None:
-    """Copy one file, and make the directories above it where the store has such."""
-    target_system = get_file_system(file.target)
-    parent = dirname(file.target)
-    if parent and target_system.capabilities(parent).directories == "explicit":
-        target_system.recursively_create_dir(parent)
-    copy(file.source, file.target, overwrite=overwrite, progress=lambda count: advance(count, file.source))
+def make_parent(path: str) -> None:
+    """Make the directory above a path, where the store has directories that need making."""
+    parent = dirname(path)
+    file_system = get_file_system(path)
+    if parent and file_system.capabilities(parent).directories == "explicit":
+        file_system.recursively_create_dir(parent)

@@ -242,3 +242,42 @@ def test_mv_to_another_filesystem_deletes_only_what_arrived(tree: Path, recordfs
 def test_mv_can_refuse_to_overwrite(tree: Path, recordfs: Recordfs) -> None:
     assert recordfs("mv", "-n", "d/a.txt", "d/b.txt").status == 1
     assert files_below(tree / "d")["b.txt"] == b"bravo"
+
+
+def test_sources_of_the_same_name_do_not_replace_each_other(tree: Path, recordfs: Recordfs) -> None:
+    (tree / "a.txt").write_bytes(b"another")
+    for command in ("cp", "mv"):
+        ran = recordfs(command, "d/a.txt", "a.txt", "into/")
+        assert ran.status == 2
+        assert "into/a.txt: two of the sources have the same name" in ran.err
+    assert not (tree / "into").exists()
+
+
+def test_mv_makes_missing_parents(tree: Path, recordfs: Recordfs) -> None:
+    assert recordfs("mv", "d/a.txt", "new/deep/") == (0, "", "")
+    assert recordfs("mv", "d/b.txt", "new/other/name") == (0, "", "")
+    assert files_below(tree / "new") == {"deep/a.txt": b"alpha!", "other/name": b"bravo"}
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/..", "/.", "file:///", ".", "..", "d/..", "./"])
+def test_rm_never_deletes_roots_or_where_one_stands(tree: Path, recordfs: Recordfs, path: str) -> None:
+    ran = recordfs("rm", "-rf", path)
+    assert ran.status == 2
+    assert "never deleted" in ran.err
+    assert (tree / "d" / "a.txt").exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "4"])
+def test_many_files_are_copied_whatever_the_number_of_jobs(tree: Path, recordfs: Recordfs, jobs: str) -> None:
+    many = tree / "many"
+    many.mkdir()
+    for number in range(50):
+        (many / f"{number:02d}").write_bytes(b"%d" % number)
+    (many / "25").unlink()
+    (many / "25").symlink_to("nowhere")
+    ran = recordfs("cp", "-r", "-j", jobs, "many", "ram://cli-test/many")
+    assert ran.status == 1
+    assert ran.err.count("\n") == 1
+    assert ran.err.startswith("recordfs: many/25: ")
+    assert len(recordfs("ls", "ram://cli-test/many").out.splitlines()) == 49
+    assert recordfs("rm", "-r", "ram://cli-test").status == 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, compression_of
 from recordfs.cli.expansion import expand_all, total_length
+from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.errors import RecordFSError
 from recordfs.records.verify import count_records
 
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", nargs="+", help="a record file or pattern")
     add_compression(parser)
+    add_jobs(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object for each file, one a line")
 
 
@@ -38,18 +40,23 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     paths, status = expand_all(arguments.path, console)
     alone = len(paths) == 1 and len(arguments.path) == 1
     total = 0
+
+    def count(path: str) -> int:
+        return count_records(path, compression=compression_of(arguments), progress=progress.offsets(path))
+
+    def show(path: str, outcome: int | RecordFSError) -> None:
+        nonlocal status, total
+        if isinstance(outcome, RecordFSError):
+            status = max(status, console.failure(outcome))
+            return
+        total += outcome
+        if arguments.json:
+            console.print_json({"path": path, "records": outcome})
+        else:
+            console.print(str(outcome) if alone else f"{outcome}\t{path}")
+
     with console.progress("counting", total=total_length(paths)) as progress:
-        for path in paths:
-            try:
-                count = count_records(path, compression=compression_of(arguments), progress=progress.offsets(path))
-            except RecordFSError as error:
-                status = max(status, console.failure(error))
-                continue
-            total += count
-            if arguments.json:
-                console.print_json({"path": path, "records": count})
-            else:
-                console.print(str(count) if alone else f"{count}\t{path}")
+        do_in_parallel(count, paths, arguments.jobs, progress, show)
     if not alone and not arguments.json:
         console.print(f"{total}\ttotal")
     return status

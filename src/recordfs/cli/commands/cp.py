@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import expand
+from recordfs.cli.parallel import add_jobs
 from recordfs.cli.transfer import copy_planned, plan_copy, targets_of
 from recordfs.errors import RecordFSError
 
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_paths(parser, "source", nargs="+", help="a file, directory or pattern")
     add_paths(parser, "target", help="the new name, or the directory to copy into")
     parser.add_argument("-r", "--recursive", action="store_true", help="copy directories and everything in them")
+    add_jobs(parser)
     parser.add_argument("-n", "--no-overwrite", action="store_true", help="an existing target is an error")
 
 
@@ -51,6 +53,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     total = sum(file.length for plan in plans for file in plan.files)
     with console.progress("copying", total=total) as progress:
         for plan in plans:
-            copied = copy_planned(plan, console, progress.advance, overwrite=not arguments.no_overwrite)
-            status = max(status, copied)
+            overwrite = not arguments.no_overwrite
+            status = max(status, copy_planned(plan, console, progress, overwrite=overwrite, jobs=arguments.jobs))
     return status

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import expand_all, total_length
 from recordfs.cli.formatting import format_count
+from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.errors import InvalidArgumentError, RecordFSError
 from recordfs.records.index import build_index, default_index_path
 
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_paths(parser, "path", nargs="+", help="a record file or pattern")
     parser.add_argument("--output", metavar="PATH", help="where the index goes, for a single record file")
     parser.add_argument("--checksums", action="store_true", help="check the records' data too, not only their lengths")
+    add_jobs(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object for each file, one a line")
 
 
@@ -41,18 +43,23 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     paths, status = expand_all(arguments.path, console)
     if arguments.output is not None and len(paths) != 1:
         raise InvalidArgumentError(f"--output is for a single record file, and {len(paths)} are given")
+
+    def index_path_of(path: str) -> str:
+        return arguments.output or default_index_path(path)
+
+    def index(path: str) -> int:
+        checksums = arguments.checksums
+        return build_index(path, index_path_of(path), verify_checksums=checksums, progress=progress.offsets(path))
+
+    def show(path: str, outcome: int | RecordFSError) -> None:
+        nonlocal status
+        if isinstance(outcome, RecordFSError):
+            status = max(status, console.failure(outcome))
+        elif arguments.json:
+            console.print_json({"path": path, "index": index_path_of(path), "records": outcome})
+        elif not console.quiet:
+            console.print(f"{index_path_of(path)}: {format_count(outcome, 'record')}")
+
     with console.progress("indexing", total=total_length(paths)) as progress:
-        for path in paths:
-            index_path = arguments.output or default_index_path(path)
-            try:
-                records = build_index(
-                    path, index_path, verify_checksums=arguments.checksums, progress=progress.offsets(path)
-                )
-            except RecordFSError as error:
-                status = max(status, console.failure(error))
-                continue
-            if arguments.json:
-                console.print_json({"path": path, "index": index_path, "records": records})
-            elif not console.quiet:
-                console.print(f"{index_path}: {format_count(records, 'record')}")
+        do_in_parallel(index, paths, arguments.jobs, progress, show)
     return status

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import expand
+from recordfs.cli.parallel import add_jobs
 from recordfs.cli.status import OK
-from recordfs.cli.transfer import copy_planned, plan_copy, targets_of
+from recordfs.cli.transfer import copy_planned, make_parent, plan_copy, targets_of
 from recordfs.errors import AlreadyExistsError, RecordFSError, UnimplementedError
 from recordfs.registry import get_file_system
 
@@ -20,7 +21,7 @@ DESCRIPTION = """\
 Move files and directories. On one filesystem they are renamed. From one filesystem to another, and
 where a store cannot rename, they are copied, and the source is deleted only when all of it has
 arrived. Where the target is a directory, ends with a slash, or there are several sources, it takes
-them under their own names.
+them under their own names. Missing parents are made.
 """
 
 EXAMPLES = """\
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "source", nargs="+", help="a file, directory or pattern")
     add_paths(parser, "target", help="the new name, or the directory to move into")
+    add_jobs(parser)
     parser.add_argument("-n", "--no-overwrite", action="store_true", help="an existing target is an error")
 
 
@@ -41,20 +43,22 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Move what the arguments mean, going on after a failure."""
     sources = [path for argument in arguments.source for path in expand(argument)]
     targets = targets_of(sources, arguments.target)
+    overwrite = not arguments.no_overwrite
     status = OK
     for source, target in zip(sources, targets, strict=True):
         try:
-            status = max(status, _move(source, target, console, overwrite=not arguments.no_overwrite))
+            status = max(status, _move(source, target, console, overwrite=overwrite, jobs=arguments.jobs))
         except RecordFSError as error:
             status = max(status, console.failure(error))
     return status
 
 
-def _move(source: str, target: str, console: Console, *, overwrite: bool) -> int:
+def _move(source: str, target: str, console: Console, *, overwrite: bool, jobs: int) -> int:
     """Rename if one filesystem serves both and can; else copy, and delete what has been copied."""
     source_system, target_system = get_file_system(source), get_file_system(target)
     if source_system is target_system:
         try:
+            make_parent(target)
             source_system.rename_file(source, target, overwrite=overwrite)
         except UnimplementedError:
             pass  # a store without this kind of rename, or two disks behind one filesystem
@@ -64,7 +68,7 @@ def _move(source: str, target: str, console: Console, *, overwrite: bool) -> int
     if not overwrite and target_system.file_exists(target):
         raise AlreadyExistsError("this exists, and is not to be overwritten", path=target)
     with console.progress("copying", total=sum(file.length for file in plan.files)) as progress:
-        status = copy_planned(plan, console, progress.advance, overwrite=overwrite)
+        status = copy_planned(plan, console, progress, overwrite=overwrite, jobs=jobs)
     if status != OK:
         console.error(f"{source}: not deleted, because not all of it could be copied")
         return status

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import expand
-from recordfs.errors import IsADirectoryError, NotFoundError, RecordFSError
+from recordfs.errors import InvalidArgumentError, IsADirectoryError, NotFoundError, RecordFSError
+from recordfs.paths import basename
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Delete files, and with -r directories with everything in them. A symbolic link is deleted, never
-what it points to. Nothing is asked and nothing can be brought back.
+what it points to. Nothing is asked and nothing can be brought back. The root of the local
+filesystem, `.` and `..` are never deleted.
 """
 
 EXAMPLES = """\
@@ -57,6 +59,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _delete(path: str, *, recursive: bool) -> None:
     """Delete one file, or one tree."""
     file_system = get_file_system(path)
+    if basename(path.rstrip("/")) in (".", "..") or file_system.canonical_path(path) == "/":
+        raise InvalidArgumentError("the root, '.' and '..' are never deleted", path=path)
     try:
         file_system.delete_file(path)
     except IsADirectoryError as error:

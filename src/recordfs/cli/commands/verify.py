@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recordfs.cli.arguments import add_compression, add_paths, compression_of
 from recordfs.cli.expansion import expand_all, total_length
 from recordfs.cli.formatting import format_count, format_size
+from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.cli.status import FAILED
 from recordfs.errors import RecordFSError
 from recordfs.records.verify import VerifyReport, verify_file
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_paths(parser, "path", nargs="+", help="a record file or pattern")
     parser.add_argument("--no-checksums", action="store_true", help="check lengths only, not the records' data")
     add_compression(parser)
+    add_jobs(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object for each file, one a line")
 
 
@@ -42,23 +44,28 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Check the files, going on after one that is broken."""
     paths, status = expand_all(arguments.path, console)
     reports: list[VerifyReport] = []
+
+    def verify(path: str) -> VerifyReport:
+        return verify_file(
+            path,
+            compression=compression_of(arguments),
+            verify_checksums=not arguments.no_checksums,
+            progress=progress.offsets(path),
+        )
+
+    def show(path: str, outcome: VerifyReport | RecordFSError) -> None:
+        nonlocal status
+        if isinstance(outcome, RecordFSError):
+            status = max(status, console.failure(outcome))
+            return
+        reports.append(outcome)
+        if arguments.json:
+            console.print_json(_as_object(outcome))
+        else:
+            _print_report(outcome, console)
+
     with console.progress("verifying", total=total_length(paths)) as progress:
-        for path in paths:
-            try:
-                report = verify_file(
-                    path,
-                    compression=compression_of(arguments),
-                    verify_checksums=not arguments.no_checksums,
-                    progress=progress.offsets(path),
-                )
-            except RecordFSError as error:
-                status = max(status, console.failure(error))
-                continue
-            reports.append(report)
-            if arguments.json:
-                console.print_json(_as_object(report))
-            else:
-                _print_report(report, console)
+        do_in_parallel(verify, paths, arguments.jobs, progress, show)
     if len(reports) > 1 and not arguments.json:
         _print_total(reports, console)
     return status if all(report.sound for report in reports) else max(status, FAILED)
