@@ -1,0 +1,1 @@
+"""recordfs seen from other libraries, one a module; importing one imports that library."""

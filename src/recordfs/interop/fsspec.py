@@ -1,0 +1,414 @@
+"""Every recordfs filesystem as an fsspec one, so that pandas, Dask, PyArrow, Zarr and universal_pathlib reach it.
+
+``recordfs://`` in front of a full path is enough, also for a scheme of one's own: ``fsspec.open("recordfs://ram://a")``.
+For libraries that take a path apart, the schemes that come with recordfs have a protocol of their own each, in which
+paths hold one ``://`` only: ``recordfs+ram://a``. Installing recordfs tells fsspec of all of them, by entry points.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import ClosedFileError, InvalidArgumentError, MissingDependencyError, UnimplementedError
+from recordfs.filesystem.defaults import stream_copy
+from recordfs.paths import dirname, join, scheme_of
+from recordfs.registry import get_file_system
+
+try:
+    from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
+    from fsspec.utils import stringify_path
+except ImportError as missing:
+    raise MissingDependencyError('fsspec is not installed; pip install "recordfs[fsspec]" brings it') from missing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from typing_extensions import Buffer
+
+    from recordfs.filesystem import FileStatistics, FileSystem, RandomAccessFile, WritableFile
+
+__all__ = [
+    "RecordFSFileSystem",
+    "RecordFSHttpFileSystem",
+    "RecordFSHttpsFileSystem",
+    "RecordFSRamFileSystem",
+    "RecordFSSchemeFileSystem",
+]
+
+# What fsspec itself takes from the keywords that it makes an instance with.
+_FSSPEC_OPTIONS = frozenset(
+    {"asynchronous", "batch_size", "listings_expiry_time", "loop", "max_paths", "skip_instance_cache"}
+    | {"use_listings_cache"}
+)
+
+
+class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """recordfs as one fsspec filesystem, whose paths are full recordfs paths (``ram://a/b``, ``/tmp/x``).
+
+    Errors are recordfs's, which are the built-in ones that fsspec's users catch as well. There is no listing cache.
+    What a store cannot do raises UnimplementedError, which is NotImplementedError too. A transaction
+    (``with fs.transaction``) needs a store with atomic writes. Safe to use from many threads and after a fork.
+
+    Args:
+        auto_mkdir: Make missing parents of files that are written.
+        storage_options: Options of the recordfs filesystem, as ``get_file_system(options=...)`` takes them.
+    """
+
+    protocol = "recordfs"
+    root_marker = ""
+    # Keeps recordfs from serving a scheme through fsspec through recordfs; see filesystems/_fsspec_clients.py.
+    serves_recordfs = True
+
+    def __init__(self, *, auto_mkdir: bool = False, **storage_options: Any) -> None:
+        super().__init__(auto_mkdir=auto_mkdir, **storage_options)
+        self.auto_mkdir = auto_mkdir
+        self._recordfs_options = {k: v for k, v in storage_options.items() if k not in _FSSPEC_OPTIONS}
+
+    # Paths. What fsspec calls a path is a full path without `recordfs://` and without a slash at its end.
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(each) for each in path]
+        text = stringify_path(path).removeprefix(f"{cls.protocol}://")
+        scheme = scheme_of(text)
+        start = len(scheme) + 3 if scheme else text.startswith("/")
+        return text[:start] + text[start:].rstrip("/")
+
+    @classmethod
+    def _parent(cls, path: Any) -> str:
+        return str(cls._strip_protocol(dirname(cls._strip_protocol(path))))
+
+    def _full(self, path: str) -> str:
+        """Return a path as recordfs takes it."""
+        return str(self._strip_protocol(path))
+
+    def _serving(self, path: str) -> tuple[FileSystem, str]:
+        full = self._full(path)
+        return get_file_system(full, options=self._recordfs_options or None), full
+
+    # Looking.
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Return name, size, type ("file" or "directory") and, where the store keeps it, mtime in seconds."""
+        file_system, full = self._serving(path)
+        return _info(self._strip_protocol(path), file_system.stat(full))
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        """List a directory, or a file itself."""
+        file_system, full = self._serving(path)
+        directory = self._strip_protocol(path)
+        statistics = file_system.stat(full)
+        if not statistics.is_directory:
+            return [_info(directory, statistics)] if detail else [directory]
+        names = []
+        for entry in file_system.list_directory(full):
+            name = join(directory, entry.name) if directory else entry.name
+            info: dict[str, Any] = {"name": name, "size": entry.length, "type": "file"}
+            if entry.is_directory:
+                info.update(size=0, type="directory")
+            elif detail and entry.length is None:
+                info = _info(name, file_system.stat(join(full, entry.name)))
+            if entry.is_symbolic_link:
+                info["islink"] = True
+            names.append(info)
+        return names if detail else [info["name"] for info in names]
+
+    def exists(self, path: str, **_: Any) -> bool:
+        """Tell whether a path is there; a store that cannot be asked raises."""
+        file_system, full = self._serving(path)
+        return file_system.file_exists(full)
+
+    def modified(self, path: str) -> datetime:
+        """Return the time of the last modification."""
+        from datetime import UTC, datetime
+
+        file_system, full = self._serving(path)
+        if not file_system.capabilities(full).modification_time:
+            raise UnimplementedError("this store keeps no times of modification", path=full)
+        return datetime.fromtimestamp(file_system.stat(full).mtime_nsec / 1e9, UTC)
+
+    # Changing.
+
+    def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
+        """Make a directory; FileExistsError if it is there."""
+        file_system, full = self._serving(path)
+        if create_parents:
+            file_system.recursively_create_dir(dirname(full))
+        file_system.create_dir(full)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Make a directory and its missing parents."""
+        file_system, full = self._serving(path)
+        if exist_ok:
+            file_system.recursively_create_dir(full)
+        else:
+            self.mkdir(path)
+
+    def rmdir(self, path: str) -> None:
+        """Delete an empty directory."""
+        file_system, full = self._serving(path)
+        file_system.delete_dir(full)
+
+    def rm_file(self, path: str) -> None:
+        """Delete a file."""
+        file_system, full = self._serving(path)
+        file_system.delete_file(full)
+
+    _rm = rm_file
+
+    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """Delete files, or trees if ``recursive``; a name that is there counts as it stands, else as a pattern."""
+        for each in path if isinstance(path, list) else [path]:
+            matches = [each] if self.exists(each) else self.expand_path(each, maxdepth=maxdepth)
+            for match in matches:
+                file_system, full = self._serving(match)
+                if recursive and maxdepth is None:
+                    file_system.delete_recursively(full)
+                elif file_system.is_directory(full):
+                    self._rm_directory(match, recursive=recursive, maxdepth=maxdepth)
+                else:
+                    file_system.delete_file(full)
+
+    def _rm_directory(self, path: str, *, recursive: bool, maxdepth: int | None) -> None:
+        if not recursive:
+            raise InvalidArgumentError("this is a directory; delete it with recursive=True", path=self._full(path))
+        for each in reversed(self.expand_path(path, recursive=True, maxdepth=maxdepth)):
+            if self.isdir(each):
+                self.rmdir(each)
+            else:
+                self.rm_file(each)
+
+    def cp_file(self, path1: str, path2: str, **_: Any) -> None:
+        """Copy a file, also from one store to another; of a directory only the directory itself."""
+        source_system, source = self._serving(path1)
+        target_system, target = self._serving(path2)
+        if source_system.is_directory(source):
+            target_system.recursively_create_dir(target)
+            return
+        self._make_parents(target_system, target)
+        if source_system is target_system:
+            source_system.copy_file(source, target)
+        else:
+            stream_copy(source_system, source, target_system, target)
+
+    def mv(self, path1: str, path2: str, recursive: bool = False, maxdepth: int | None = None, **keywords: Any) -> None:
+        """Move; a file to a free or taken name of its own store is renamed in one step where the store can."""
+        source_system, source = self._serving(path1)
+        target_system, target = self._serving(path2)
+        one_name = source_system.file_exists(source) and not target_system.is_directory(target)
+        if source_system is target_system and one_name and not source_system.is_directory(source):
+            self._make_parents(target_system, target)
+            source_system.rename_file(source, target)
+        else:
+            super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **keywords)
+
+    def _make_parents(self, file_system: FileSystem, path: str) -> None:
+        if self.auto_mkdir and file_system.capabilities(path).directories == "explicit":
+            file_system.recursively_create_dir(dirname(path))
+
+    # Contents.
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        autocommit: bool = True,
+        cache_options: dict[str, Any] | None = None,
+        **keywords: Any,
+    ) -> RecordFSReader | RecordFSWriter:
+        file_system, full = self._serving(path)
+        if mode == "rb":
+            reader = file_system.new_random_access_file(full)
+            return RecordFSReader(
+                self, path, reader, block_size=block_size or "default", cache_options=cache_options, **keywords
+            )
+        if mode not in ("wb", "xb", "ab"):
+            raise UnimplementedError(f"files are opened to be read, written or appended to, not {mode!r}", path=full)
+        self._make_parents(file_system, full)
+        if mode == "ab":
+            if not autocommit:
+                raise UnimplementedError("what is appended cannot be part of a transaction", path=full)
+            return RecordFSWriter(file_system.new_appendable_file(full), mode, autocommit=True)
+        writer = file_system.new_writable_file(full, exclusive=mode == "xb", atomic=not autocommit)
+        return RecordFSWriter(writer, mode, autocommit=autocommit)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        """Return a file's bytes, or those of a range; negative limits count from the end."""
+        file_system, full = self._serving(path)
+        with file_system.new_random_access_file(full) as file:
+            return file.read(*_offset_and_length(start, end, file))
+
+    def cat_ranges(
+        self, paths: Any, starts: Any, ends: Any, max_gap: int | None = None, on_error: str = "return", **_: Any
+    ) -> list[Any]:
+        """Return many ranges of many files; each file is opened once, and its neighbouring ranges are merged."""
+        paths = list(paths)
+        starts, ends = _spread(starts, len(paths)), _spread(ends, len(paths))
+        results: list[Any] = [b""] * len(paths)
+        for path in dict.fromkeys(paths):
+            members = [index for index, each in enumerate(paths) if each == path]
+            file_system, full = self._serving(path)
+            try:
+                with file_system.new_random_access_file(full) as file:
+                    ranges = [_offset_and_length(starts[index], ends[index], file) for index in members]
+                    found = file.read_ranges(ranges, max_gap=65536 if max_gap is None else max_gap)
+            except Exception as error:
+                if on_error == "raise":
+                    raise
+                for index in members:
+                    results[index] = error
+            else:
+                for index, data in zip(members, found, strict=True):
+                    results[index] = data
+        return results
+
+    def pipe_file(self, path: str, value: Buffer, mode: str = "overwrite", **_: Any) -> None:
+        """Write a whole file, which appears whole or not at all where the store can do that."""
+        file_system, full = self._serving(path)
+        self._make_parents(file_system, full)
+        atomic = file_system.capabilities(full).atomic_write
+        with file_system.new_writable_file(full, exclusive=mode == "create", atomic=atomic) as file:
+            file.append(value)
+
+
+class RecordFSSchemeFileSystem(RecordFSFileSystem):
+    """One scheme of recordfs as a protocol of its own; paths are what stands behind ``://``.
+
+    For a scheme of one's own, two lines and an entry point (group ``fsspec.specs``) or ``register_implementation``::
+
+        class FoobarFileSystem(RecordFSSchemeFileSystem):
+            protocol, scheme = "recordfs+foobar", "foobar"
+    """
+
+    scheme = ""
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(each) for each in path]
+        return stringify_path(path).removeprefix(f"{cls.protocol}://").removeprefix(f"{cls.scheme}://").rstrip("/")
+
+    @classmethod
+    def _parent(cls, path: Any) -> str:
+        return str(cls._strip_protocol(path)).rpartition("/")[0]
+
+    def _full(self, path: str) -> str:
+        return f"{self.scheme}://{self._strip_protocol(path)}"
+
+
+class RecordFSRamFileSystem(RecordFSSchemeFileSystem):
+    """``recordfs+ram://``."""
+
+    protocol, scheme = "recordfs+ram", "ram"
+
+
+class RecordFSHttpFileSystem(RecordFSSchemeFileSystem):
+    """``recordfs+http://``."""
+
+    protocol, scheme = "recordfs+http", "http"
+
+
+class RecordFSHttpsFileSystem(RecordFSSchemeFileSystem):
+    """``recordfs+https://``."""
+
+    protocol, scheme = "recordfs+https", "https"
+
+
+class RecordFSReader(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
+    """A file open for reading, with fsspec's read-ahead and position."""
+
+    def __init__(self, fs: RecordFSFileSystem, path: str, reader: RandomAccessFile, **keywords: Any) -> None:
+        self._reader = reader
+        super().__init__(fs, path, "rb", size=reader.size(), **keywords)
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return self._reader.read(start, end - start)
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        if not self.closed:
+            super().close()
+            self._reader.close()
+
+
+class RecordFSWriter(io.RawIOBase):
+    """A file open for writing. ``flush`` makes what was written visible where the store can do that before the end.
+
+    In a transaction (``autocommit=False``) ``close`` publishes nothing; ``commit`` or ``discard`` decides.
+    """
+
+    def __init__(self, writer: WritableFile, mode: str, *, autocommit: bool) -> None:
+        super().__init__()
+        self._writer = writer
+        self._autocommit = autocommit
+        self._finished = False
+        self.mode = mode
+        self.name = self.path = writer.name
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        """Write all of ``data`` and return its size in bytes."""
+        self._check_open()
+        before = self._writer.tell()
+        self._writer.append(data)
+        return self._writer.tell() - before
+
+    def tell(self) -> int:
+        """Return how many bytes the file has with everything written."""
+        self._check_open()
+        return self._writer.tell()
+
+    def flush(self, force: bool = False) -> None:
+        """Make what was written visible. ``force`` is fsspec's, and changes nothing here."""
+        if not self._finished:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Publish the file, if it is in no transaction. Idempotent; a failure is raised."""
+        if self.closed:
+            return
+        if self._autocommit and not self._finished:
+            self._writer.close()
+        self._finished = True  # io calls flush from here
+        super().close()
+
+    def commit(self) -> None:
+        """Publish the file at the end of a transaction."""
+        self._writer.close()
+
+    def discard(self) -> None:
+        """Throw the file away at the end of a transaction."""
+        self._writer.discard()
+
+    def _check_open(self) -> None:
+        if self._finished:
+            raise ClosedFileError("the file has been closed", path=self.name)
+
+
+def _info(name: str, statistics: FileStatistics) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "name": name,
+        "size": None if statistics.length < 0 else statistics.length,
+        "type": "directory" if statistics.is_directory else "file",
+    }
+    if statistics.mtime_nsec:
+        info["mtime"] = statistics.mtime_nsec / 1e9
+    return info
+
+
+def _spread(value: Any, count: int) -> Sequence[Any]:
+    """Return one value for each of many files."""
+    return list(value) if hasattr(value, "__iter__") else [value] * count
+
+
+def _offset_and_length(start: int | None, end: int | None, file: RandomAccessFile) -> tuple[int, int]:
+    size = file.size()
+    first, last, _ = slice(start, end).indices(size)
+    return first, max(0, last - first)

@@ -1,0 +1,257 @@
+"""recordfs seen from fsspec: what its users do, beyond fsspec's own suite."""
+
+import multiprocessing
+import os
+import pickle
+import tarfile
+import zipfile
+
+import fsspec
+import pytest
+
+import recordfs
+from recordfs.errors import ClosedFileError, InvalidArgumentError, UnimplementedError
+from recordfs.filesystems.fsspec import FsspecFileSystem
+from recordfs.interop.fsspec import RecordFSFileSystem, RecordFSRamFileSystem, RecordFSSchemeFileSystem
+
+
+@pytest.fixture
+def ram():
+    """`ram://fsspec-test`, empty."""
+    file_system = recordfs.get_file_system("ram://")
+    file_system.recursively_create_dir("ram://fsspec-test/dir")
+    yield file_system
+    file_system.delete_recursively("ram://fsspec-test")
+
+
+def test_fsspec_finds_recordfs_by_its_entry_points(ram):
+    with fsspec.open("recordfs://ram://fsspec-test/dir/a", "wb") as file:
+        file.write(b"one")
+    with fsspec.open("recordfs+ram://fsspec-test/dir/a") as file:
+        assert file.read() == b"one"
+    assert isinstance(fsspec.filesystem("recordfs"), RecordFSFileSystem)
+    assert isinstance(fsspec.filesystem("recordfs+ram"), RecordFSRamFileSystem)
+
+
+def test_every_scheme_is_reached_also_ones_own_and_fsspecs(ram, tmp_path):
+    recordfs.register_file_system("foobar", FsspecFileSystem("local"))
+    try:
+        recordfs.unregister_file_system("foobar")
+        recordfs.register_file_system("foobar", type(ram)())
+        with fsspec.open("recordfs://foobar://x/f", "wb") as file:
+            file.write(b"mine")
+        assert fsspec.open("recordfs://foobar://x/f").fs.cat("foobar://x/f") == b"mine"
+    finally:
+        recordfs.unregister_file_system("foobar")
+    (tmp_path / "f").write_bytes(b"local")
+    for url in (f"recordfs://{tmp_path}/f", f"recordfs://file://{tmp_path}/f", f"recordfs://local://{tmp_path}/f"):
+        with fsspec.open(url) as file:
+            assert file.read() == b"local"
+
+
+def test_the_bridges_do_not_lead_into_each_other():
+    for wrapped in (fsspec.filesystem("recordfs"), fsspec.filesystem("recordfs+ram")):
+        with pytest.raises(InvalidArgumentError, match="use recordfs itself"):
+            FsspecFileSystem(wrapped)
+    for url in ("recordfs://recordfs://x", "recordfs://recordfs+ram://x"):
+        with pytest.raises(UnimplementedError):
+            fsspec.filesystem("recordfs").info(url)
+
+
+class TakenFileSystem(RecordFSSchemeFileSystem):
+    protocol, scheme = "taken", "taken"
+
+
+def test_a_scheme_that_fsspec_gets_from_recordfs_does_not_come_back():
+    fsspec.register_implementation("taken", TakenFileSystem)
+    with pytest.raises(recordfs.errors.UnknownSchemeError):
+        recordfs.get_file_system("taken://x")
+
+
+@pytest.mark.parametrize(
+    ("path", "stripped", "parent"),
+    [
+        ("recordfs://ram://a/b/c", "ram://a/b/c", "ram://a/b"),
+        ("recordfs://ram://a/b/", "ram://a/b", "ram://a"),
+        ("recordfs://ram://a", "ram://a", "ram://a"),
+        ("recordfs://ram://", "ram://", "ram://"),
+        ("recordfs:///a/b", "/a/b", "/a"),
+        ("recordfs:///", "/", "/"),
+        ("ram://a/b", "ram://a/b", "ram://a"),
+    ],
+)
+def test_paths(path, stripped, parent):
+    assert RecordFSFileSystem._strip_protocol(path) == stripped
+    assert RecordFSFileSystem._parent(path) == parent
+    assert fsspec.filesystem("recordfs").unstrip_protocol(stripped) == f"recordfs://{stripped}"
+
+
+def test_paths_of_a_protocol_for_one_scheme():
+    assert RecordFSRamFileSystem._strip_protocol("recordfs+ram://a/b/") == "a/b"
+    assert RecordFSRamFileSystem._strip_protocol("ram://a/b") == "a/b"
+    assert RecordFSRamFileSystem._parent("a/b") == "a"
+    assert RecordFSRamFileSystem._parent("a") == ""
+
+
+def test_listing_walking_and_patterns(ram):
+    fs = fsspec.filesystem("recordfs", auto_mkdir=True)
+    for name in ("dir/a.txt", "dir/sub/b.txt", "c.txt"):
+        fs.pipe(f"ram://fsspec-test/{name}", name.encode())
+    assert fs.find("ram://fsspec-test") == [f"ram://fsspec-test/{n}" for n in ("c.txt", "dir/a.txt", "dir/sub/b.txt")]
+    assert fs.glob("ram://fsspec-test/**/*.txt") == fs.find("ram://fsspec-test")
+    assert fs.glob("recordfs://ram://fsspec-test/d*/*.txt") == ["ram://fsspec-test/dir/a.txt"]
+    assert sorted(fs.ls("ram://fsspec-test", detail=False)) == ["ram://fsspec-test/c.txt", "ram://fsspec-test/dir"]
+    assert [(top, sorted(directories), sorted(files)) for top, directories, files in fs.walk("ram://fsspec-test")] == [
+        ("ram://fsspec-test", ["dir"], ["c.txt"]),
+        ("ram://fsspec-test/dir", ["sub"], ["a.txt"]),
+        ("ram://fsspec-test/dir/sub", [], ["b.txt"]),
+    ]
+    info = fs.info("ram://fsspec-test/c.txt")
+    assert (info["name"], info["size"], info["type"]) == ("ram://fsspec-test/c.txt", 5, "file")
+    assert fs.ls("ram://fsspec-test/c.txt") == [info]
+    assert fs.du("ram://fsspec-test") == sum(map(len, ("dir/a.txt", "dir/sub/b.txt", "c.txt")))
+    fs.rm("ram://fsspec-test/dir/*.txt")
+    assert fs.find("ram://fsspec-test/dir") == ["ram://fsspec-test/dir/sub/b.txt"]
+    with pytest.raises(ValueError, match="recursive=True"):
+        fs.rm("ram://fsspec-test/dir")
+    fs.rm("ram://fsspec-test/dir", recursive=True)
+    assert not fs.exists("ram://fsspec-test/dir")
+
+
+def test_names_that_look_like_patterns_are_names_where_they_exist(ram):
+    fs = fsspec.filesystem("recordfs")
+    for name in ("[a]", "a"):
+        fs.pipe(f"ram://fsspec-test/{name}", b"x")
+    fs.rm("ram://fsspec-test/[a]")
+    assert sorted(fs.ls("ram://fsspec-test/", detail=False)) == ["ram://fsspec-test/a", "ram://fsspec-test/dir"]
+    fs.mv("ram://fsspec-test/a", "ram://fsspec-test/[a]")
+    assert fs.cat_file("ram://fsspec-test/[a]") == b"x"
+
+
+def test_copies_and_moves_cross_stores(ram, tmp_path):
+    fs = fsspec.filesystem("recordfs", auto_mkdir=True)
+    fs.pipe("ram://fsspec-test/dir/a", b"data")
+    fs.copy("ram://fsspec-test/dir/a", f"{tmp_path}/new/b")
+    fs.mv(f"{tmp_path}/new/b", "ram://fsspec-test/c")
+    assert fs.cat("ram://fsspec-test/c") == b"data"
+    assert os.listdir(tmp_path / "new") == []
+
+
+def test_ranges(ram):
+    fs = fsspec.filesystem("recordfs")
+    data = bytes(range(200))
+    fs.pipe({"ram://fsspec-test/a": data, "ram://fsspec-test/b": data[::-1]})
+    for start, end in ((None, None), (5, 9), (-7, None), (None, -190), (150, 900), (9, 5), (300, 400)):
+        assert fs.cat_file("ram://fsspec-test/a", start, end) == data[start:end]
+    a, b, missing = (f"ram://fsspec-test/{name}" for name in ("a", "b", "missing"))
+    found = fs.cat_ranges([a, b, a, missing], [0, 1, 5, 0], [3, 3, 9, 1])
+    assert found[:3] == [data[:3], data[::-1][1:3], data[5:9]]
+    assert isinstance(found[3], FileNotFoundError)
+    with pytest.raises(FileNotFoundError):
+        fs.cat_ranges([missing], 0, 1, on_error="raise")
+    with fs.open(a) as file:
+        file.seek(-3, 2)
+        assert (file.tell(), file.read(), file.size) == (197, data[-3:], 200)
+
+
+def test_text_compression_and_archives(ram):
+    with fsspec.open("recordfs://ram://fsspec-test/t", "w", encoding="utf-8") as file:
+        file.write("größe\n")
+    with fsspec.open("recordfs://ram://fsspec-test/t", encoding="utf-8", mode="r") as file:
+        assert file.readlines() == ["größe\n"]
+    with fsspec.open("recordfs://ram://fsspec-test/t.gz", "wb", compression="infer") as file:
+        file.write(b"packed" * 100)
+    with fsspec.open("recordfs://ram://fsspec-test/t.gz", compression="infer") as file:
+        assert file.read() == b"packed" * 100
+    with (
+        fsspec.open("recordfs://ram://fsspec-test/z.zip", "wb") as file,
+        zipfile.ZipFile(file, "w") as archive,
+    ):
+        archive.writestr("inner", b"zipped")
+    with fsspec.open("zip://inner::recordfs://ram://fsspec-test/z.zip") as file:
+        assert file.read() == b"zipped"
+    with fsspec.open("recordfs://ram://fsspec-test/t.tar", "wb") as file, tarfile.open(fileobj=file, mode="w|") as tar:
+        tar.addfile(tarfile.TarInfo("empty"))
+
+
+def test_flush_shows_what_was_written_and_modes_are_told_apart(ram):
+    fs = fsspec.filesystem("recordfs")
+    path = "ram://fsspec-test/log"
+    with fs.open(path, "wb") as file:
+        assert file.write(memoryview(b"one")) == 3
+        file.flush()
+        assert fs.cat(path) == b"one"
+    file.close()
+    for call in (lambda: file.write(b"x"), file.tell):
+        with pytest.raises(ClosedFileError):
+            call()
+    with fs.open(path, "ab") as file:
+        assert file.tell() == 3
+        file.write(b"two")
+    assert fs.cat(path) == b"onetwo"
+    with pytest.raises(FileExistsError):
+        fs.open(path, "xb")
+    with pytest.raises(NotImplementedError, match="'r\\+b'"):
+        fs.open(path, "r+b")
+
+
+def test_a_transaction_publishes_all_or_nothing(tmp_path):
+    fs = RecordFSFileSystem(skip_instance_cache=True)
+    with fs.transaction:
+        for name in ("a", "b"):
+            with fs.open(f"{tmp_path}/{name}", "wb") as file:
+                file.write(b"x")
+        assert not fs.exists(f"{tmp_path}/a")
+    assert sorted(fs.ls(str(tmp_path), detail=False)) == [f"{tmp_path}/a", f"{tmp_path}/b"]
+    with pytest.raises(KeyError), fs.transaction:  # noqa: PT012 (leaving it by an exception is what is tested)
+        with fs.open(f"{tmp_path}/c", "wb") as file:
+            file.write(b"x")
+        raise KeyError
+    assert not os.path.exists(tmp_path / "c")
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_a_file_that_could_not_be_published_says_so(ram, monkeypatch):
+    fs = fsspec.filesystem("recordfs")
+    file = fs.open("ram://fsspec-test/f", "wb")
+    file.write(b"x")
+
+    def fail():
+        raise recordfs.errors.UnavailableError("no network", path="ram://fsspec-test/f")
+
+    close = file._writer.close
+    monkeypatch.setattr(type(file._writer), "close", lambda self: fail())
+    with pytest.raises(ConnectionError, match="no network"):
+        file.close()
+    monkeypatch.undo()
+    assert not file.closed
+    file.close()
+    close()
+    assert fs.cat("ram://fsspec-test/f") == b"x"
+
+
+def test_options_reach_the_filesystem(tmp_path):
+    archive = str(tmp_path / "a.zip")
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("hello.txt", "hello")
+    with fsspec.open("recordfs://zip://hello.txt", fo=archive) as file:
+        assert file.read() == b"hello"
+    with pytest.raises(ValueError, match="colour"):
+        fsspec.filesystem("recordfs", colour="red").info("/tmp")
+
+
+def test_instances_are_pickled_and_work_in_other_processes(tmp_path):
+    (tmp_path / "f").write_bytes(b"data")
+    fs = fsspec.filesystem("recordfs", auto_mkdir=True)
+    again = pickle.loads(pickle.dumps(fs))
+    assert again.auto_mkdir
+    assert again == fs
+    assert fsspec.AbstractFileSystem.from_json(fs.to_json()) == fs
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply_async(fs.cat_file, (f"{tmp_path}/f",)).get(60) == b"data"
+
+
+def test_times_are_told_where_they_are_kept(tmp_path):
+    (tmp_path / "f").write_bytes(b"")
+    os.utime(tmp_path / "f", (1000, 2000))
+    assert fsspec.filesystem("recordfs").modified(f"{tmp_path}/f").timestamp() == 2000
