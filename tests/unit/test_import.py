@@ -48,7 +48,18 @@ def loaded_by(use: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("use", ["", USE_RECORDS], ids=["import alone", "records and local files"])
+USE_GFILE = """
+from recordfs import file_io, gfile
+with gfile.GFile("/dev/null", "w") as file:
+    file.write("x")
+list(gfile.GFile("/dev/null")), gfile.exists("/tmp"), gfile.glob("/no-such-*"), list(gfile.walk("/no-such"))
+file_io.read_file_to_string("/dev/null")
+"""
+
+
+@pytest.mark.parametrize(
+    "use", ["", USE_RECORDS, USE_GFILE], ids=["import alone", "records and local files", "gfile and file_io"]
+)
 def test_importing_loads_no_heavy_module(use):
     assert loaded_by(use) == []
 
