@@ -215,27 +215,33 @@ def match_component(pattern: str) -> Callable[[str], bool]:
 
 def _component_expression(pattern: str, escape: Callable[[str], str]) -> str | None:
     """Translate one component into a regular expression, or None where it can match nothing."""
-    pieces: list[str] = []
+    # What stands between two stars; each piece always matches the same number of characters.
+    pieces = [""]
     position = 0
     while position < len(pattern):
         character = pattern[position]
         position += 1
         if character == "*":
-            pieces.append("[^/]*")
+            pieces.append("")
         elif character == "?":
-            pieces.append("[^/]")
+            pieces[-1] += "[^/]"
         elif character == "\\" and position < len(pattern):
-            pieces.append(escape(pattern[position]))
+            pieces[-1] += escape(pattern[position])
             position += 1
         elif character == "[":
             translated = _class_expression(pattern, position, escape)
             if translated is None:
                 return None
             piece, position = translated
-            pieces.append(piece)
+            pieces[-1] += piece
         else:
-            pieces.append(escape(character))
-    return "".join(pieces)
+            pieces[-1] += escape(character)
+    if len(pieces) == 1:
+        return pieces[0]
+    # The first place where a piece between two stars fits is as good as any other. Atomic groups say so to the
+    # matcher, which would else try all of them: a pattern with many stars took it exponentially long.
+    middle = "".join(f"(?>[^/]*?{piece})" for piece in pieces[1:-1] if piece)
+    return f"{pieces[0]}{middle}[^/]*{pieces[-1]}"
 
 
 def _class_expression(pattern: str, position: int, escape: Callable[[str], str]) -> tuple[str, int] | None:

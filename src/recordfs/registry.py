@@ -58,6 +58,9 @@ _EXTRAS = {
     "recordfs[fsspec]": "every scheme that fsspec has a filesystem for",
 }
 
+# How often a filesystem is made anew because something was registered meanwhile.
+_TRIES = 3
+
 _Factory = type[FileSystem] | FileSystem | str
 _FileSystemClass = TypeVar("_FileSystemClass", bound=type[FileSystem])
 
@@ -69,7 +72,9 @@ class _State:
         self.lock = threading.RLock()
         self.registered: dict[str, _Factory] = {}
         self.scheme_options: dict[str, dict[str, Any]] = {}
-        self.instances: dict[tuple[int, str, frozenset[tuple[str, Any]]], FileSystem] = {}
+        self.instances: dict[tuple[int, str, frozenset[tuple[str, object]]], FileSystem] = {}
+        # Counts changes of what is registered, so that an instance made meanwhile from something older is not kept.
+        self.generation = 0
         self.plugin_modules_loaded = False
         self.entry_points: dict[str, str] | None = None
 
@@ -136,6 +141,7 @@ def register_file_system(
         if taken and not overwrite:
             raise AlreadyExistsError(f"the scheme {name!r} is registered already; pass overwrite=True to replace it")
         _state.registered[name] = file_system
+        _state.generation += 1
         _forget_instances(name)
     return None
 
@@ -151,6 +157,7 @@ def unregister_file_system(scheme: str) -> None:
         if name not in _state.registered:
             raise UnknownSchemeError(f"nothing was registered for the scheme {name!r}")
         del _state.registered[name]
+        _state.generation += 1
         _forget_instances(name)
 
 
@@ -160,7 +167,7 @@ def configure_file_system(scheme: str, **options: object) -> None:
     Options of a single call win over these, key by key; these win over the environment. Filesystems that are in use
     already keep theirs. ``configure_file_system("s3")`` forgets what was set.
     """
-    name = _ALIASES.get(_checked_scheme(scheme), _checked_scheme(scheme))
+    name = _canonical(_checked_scheme(scheme))
     with _state.lock:
         _state.scheme_options[name] = dict(options)
 
@@ -181,23 +188,33 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
         InvalidArgumentError: An option is unknown or wrong.
     """
     name = canonical_scheme(path)
-    with _state.lock:
-        merged = {**_state.scheme_options.get(name, {}), **(options or {})}
-    key = _instance_key(name, merged)
-    if key is not None:
-        found = _state.instances.get(key)
-        if found is not None:
-            return found
-    made = _make(name, merged)
-    if key is None:
-        return made
-    with _state.lock:
-        return _state.instances.setdefault(key, made)
+    made = None
+    for _ in range(_TRIES):
+        with _state.lock:
+            generation = _state.generation
+            merged = {**_state.scheme_options.get(name, {}), **(options or {})}
+        key = _instance_key(name, merged)
+        if key is not None:
+            found = _state.instances.get(key)
+            if found is not None:
+                return found
+        made = _make(name, merged)
+        if key is None:
+            return made
+        with _state.lock:
+            # Loading a plugin registers things too; only if nothing changed does this instance speak for its scheme.
+            if generation == _state.generation:
+                return _state.instances.setdefault(key, made)
+    assert made is not None
+    return made  # somebody registers all the time: serve the call, and keep nothing
 
 
 def canonical_scheme(path: PathInput) -> str:
     """Return the scheme under which a path's filesystem is kept: "" for local paths and for ``file://``."""
-    scheme = scheme_of(path_to_str(path))
+    return _canonical(scheme_of(path_to_str(path)))
+
+
+def _canonical(scheme: str) -> str:
     return scheme if scheme in _state.registered else _ALIASES.get(scheme, scheme)
 
 
@@ -224,8 +241,9 @@ def get_registered_schemes() -> list[str]:
     imports no filesystem.
     """
     _load_plugin_modules()
+    installed = _installed_entry_points()
     with _state.lock:
-        return sorted({*_state.registered, *_BUILT_IN, *_ALIASES, *_installed_entry_points()})
+        return sorted({*_state.registered, *_BUILT_IN, *_ALIASES, *installed})
 
 
 def registration_of(scheme: str) -> tuple[str, str]:
@@ -237,9 +255,8 @@ def registration_of(scheme: str) -> tuple[str, str]:
     Raises:
         UnknownSchemeError: Nothing does.
     """
-    name = _checked_scheme(scheme)
     _load_plugin_modules()
-    name = _ALIASES.get(name, name) if name not in _state.registered else name
+    name = _canonical(_checked_scheme(scheme))
     factory = _state.registered.get(name)
     if factory is not None:
         return _describe(factory), "registered in code"
@@ -268,12 +285,27 @@ def _describe(factory: _Factory) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def _instance_key(name: str, options: dict[str, Any]) -> tuple[int, str, frozenset[tuple[str, Any]]] | None:
+def _instance_key(name: str, options: dict[str, Any]) -> tuple[int, str, frozenset[tuple[str, object]]] | None:
     """Return the key under which an instance is kept, or None where an option cannot be compared by value."""
     try:
-        return os.getpid(), name, frozenset(options.items())
+        return os.getpid(), name, frozenset((option, _frozen(value)) for option, value in options.items())
     except TypeError:
         return None
+
+
+def _frozen(value: object) -> object:
+    """Return something hashable that is equal for equal options, nested ones too.
+
+    Raises:
+        TypeError: There is no such thing.
+    """
+    if isinstance(value, dict):
+        return dict, frozenset((key, _frozen(inner)) for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return type(value), tuple(map(_frozen, value))
+    hash(value)
+    # True and 1 are equal, and may mean different things to a filesystem.
+    return type(value), value
 
 
 def _forget_instances(name: str) -> None:
@@ -295,20 +327,33 @@ def _make(name: str, options: dict[str, Any]) -> FileSystem:
                 f"{name}:// is served by an instance, which takes no options; found {', '.join(sorted(options))}"
             )
         return factory
-    return factory(**options)
+    try:
+        return factory(**options)
+    except TypeError as error:
+        if _takes(factory, options):
+            raise
+        raise InvalidArgumentError(f"{_describe(factory)}, which serves {name or 'local'} paths: {error}") from error
+
+
+def _takes(factory: type[FileSystem], options: dict[str, Any]) -> bool:
+    """Tell whether a class can be called with these options at all."""
+    import inspect  # only after a failure, because it is slow to import
+
+    try:
+        inspect.signature(factory).bind(**options)
+    except TypeError:
+        return False
+    return True
 
 
 def _find(name: str) -> _Factory | None:
     """Look a scheme up, nearest source first; None if only fsspec is left to ask."""
-    for _ in range(2):
-        with _state.lock:
-            factory = _state.registered.get(name)
-        if factory is not None:
-            return factory
-        if name in _BUILT_IN:
-            return _BUILT_IN[name]
-        _load_plugin_modules()
-    return _installed_entry_points().get(name)
+    factory = _state.registered.get(name, _BUILT_IN.get(name))
+    if factory is not None:
+        return factory
+    _load_plugin_modules()
+    factory = _state.registered.get(name)
+    return _installed_entry_points().get(name) if factory is None else factory
 
 
 def _make_through_fsspec(name: str, options: dict[str, Any]) -> FileSystem:
@@ -351,11 +396,13 @@ def _import(target: str, name: str) -> type[FileSystem] | FileSystem:
 
 
 def _load_plugin_modules() -> None:
-    """Import what ``RECORDFS_PLUGIN_MODULES`` names (separated by commas), once a process."""
-    with _state.lock:
-        if _state.plugin_modules_loaded:
-            return
-        _state.plugin_modules_loaded = True
+    """Import what ``RECORDFS_PLUGIN_MODULES`` names (separated by commas).
+
+    Threads that meet here all import: Python lets one do it and the others wait, and returns a module that is being
+    imported by the same thread. Only when all are there is it over, so a broken one is named at every call.
+    """
+    if _state.plugin_modules_loaded:
+        return
     for module_name in filter(None, map(str.strip, os.environ.get(PLUGIN_MODULES_VARIABLE, "").split(","))):
         import importlib  # as above
 
@@ -366,6 +413,7 @@ def _load_plugin_modules() -> None:
                 f"the module {module_name}, named by {PLUGIN_MODULES_VARIABLE}, could not be loaded: "
                 f"{type(error).__name__}: {error}"
             ) from error
+    _state.plugin_modules_loaded = True
 
 
 def _installed_entry_points() -> dict[str, str]:
@@ -373,9 +421,11 @@ def _installed_entry_points() -> dict[str, str]:
     if _state.entry_points is None:
         from importlib.metadata import entry_points  # costs about 60 ms, so only when a scheme is unknown
 
-        found = {point.name.lower(): point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
-        with _state.lock:
-            _state.entry_points = found
+        # A value may name extras behind the object: "module:Class [extra]".
+        found = {
+            point.name.lower(): point.value.partition("[")[0].strip() for point in entry_points(group=ENTRY_POINT_GROUP)
+        }
+        _state.entry_points = found
     return _state.entry_points
 
 
