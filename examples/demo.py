@@ -92,8 +92,9 @@ def main() -> None:
     records, size, reading = read_back()
     console.print(f"{format_count(compare(), 'record')} read, each the same as its file")
 
-    heading("4. Records in a file that TensorFlow wrote")
+    heading("4. Records in files that TensorFlow wrote: a compressed one, and one of tf.train.Example")
     run("head", "-n", "5", "--width", "60", "tests/golden/records/mixed.tfrecord.gz")
+    run("head", "-n", "2", "--example", "tests/golden/examples/examples.tfrecord")
 
     heading("5. Records in an event file that TensorBoard's writer wrote")
     run("head", "--width", "60", "tests/golden/events/tensorboard.tfevents")

@@ -27,7 +27,7 @@ SHELL_SESSION = (
     "recordfs cp 'email-*.tfrecord' backup/",
     None,  # a byte of the second copy is turned over here
     "recordfs verify 'backup/*'",
-    "recordfs head -n 3 --width 56 email-00001-of-00002.tfrecord",
+    "recordfs head -n 3 --example --width 48 email-00001-of-00002.tfrecord",
 )
 
 

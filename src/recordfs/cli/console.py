@@ -112,8 +112,8 @@ class Console:
             self.print("  ".join(aligned).rstrip())
 
     def remark(self, text: str) -> None:
-        """Tell a person something on standard error; says nothing if ``quiet``."""
-        if not self.quiet:
+        """Tell a person who looks on something on standard error; says nothing to a program, or if ``quiet``."""
+        if self._stderr_is_terminal and not self.quiet:
             self._print_to_stderr(text)
 
     def error(self, text: str) -> None:

@@ -86,7 +86,6 @@ def test_schema_tells_kinds_lengths_and_what_is_missing(recordfs: Recordfs, sour
         "raw\tbytes\t1\t\t0.00%",
         "vector\tfloat32\t3\t\t0.00%",
     ]
-    assert "4 records" in ran.err
     first = json.loads(recordfs("schema", "--json", "-n", "1", source).out.splitlines()[0])
     assert (first["name"], first["missing_share"]) == ("extra", 0)
 
@@ -95,10 +94,9 @@ def test_schema_tells_kinds_lengths_and_what_is_missing(recordfs: Recordfs, sour
 def test_export_and_import_are_each_others_way_back(recordfs: Recordfs, source: str, tmp_path: Path, form: str) -> None:
     table, back = str(tmp_path / f"table.{form}"), str(tmp_path / "back.tfrecord")
     exported = recordfs("export", source, source, table)
-    assert (exported.status, exported.out) == (0, "")
-    assert "8 records" in exported.err
+    assert exported == (0, "exported 8 records\n", "")
     imported = recordfs("import", "--compression", "GZIP", table, back)
-    assert imported.status == 0
+    assert imported == (0, "imported 8 records\n", "")
     assert list(RecordReader(back)) == list(RecordReader(source)) * 2
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
 from recordfs.cli.expansion import expand_all
+from recordfs.cli.formatting import format_count
 
 if TYPE_CHECKING:
     import argparse
@@ -59,5 +60,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             progress=progress.advance,
             compression=compression_of(arguments),
         )
-    console.remark(f"{count} records")
+    if not console.quiet:
+        console.print(f"exported {format_count(count, 'record')}")
     return status

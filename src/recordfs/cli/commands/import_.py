@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
+from recordfs.cli.formatting import format_count
 from recordfs.cli.status import OK
 from recordfs.registry import get_file_system
 
@@ -53,5 +54,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             compression=arguments.compression,
             atomic=get_file_system(target).capabilities(target).atomic_write,
         )
-    console.remark(f"{count} records")
+    if not console.quiet:
+        console.print(f"imported {format_count(count, 'record')}")
     return OK

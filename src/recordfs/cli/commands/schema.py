@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
 from recordfs.cli.expansion import expand_all
+from recordfs.cli.formatting import format_count
 from recordfs.example.schema import infer_features
 from recordfs.records.reader import RecordReader
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             console.print_json(summary._asdict() | {"missing_share": summary.missing_share})
     else:
         console.print_table(_COLUMNS, [_cells(summary) for summary in summaries])
-        console.remark(f"{inferred.records} records")
+        console.remark(format_count(inferred.records, "record"))
     return status
 
 
