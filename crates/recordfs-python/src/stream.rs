@@ -25,7 +25,8 @@ use crate::progress::Progress;
 use crate::source::{Compression, ReadError, Source};
 use crate::window::{WINDOW_SIZE, Window};
 
-/// From this payload size on a record is read straight into its bytes object.
+/// From this payload size on a record is read straight into its bytes object. Below it the copy costs less than the
+/// calls.
 const LARGE_SIZE: u64 = 128 * 1024;
 
 /// What to do about a broken record.
