@@ -1,7 +1,8 @@
 """The filesystem contract: what every backend does, stated where it is declared.
 
 ``FileSystem`` is a store of files, ``RandomAccessFile`` and ``WritableFile`` what it opens; ``FileStatistics``,
-``DirectoryEntry`` and ``Capabilities`` are the plain values that they return.
+``DirectoryEntry`` and ``Capabilities`` are the plain values that they return. ``KeyValueFileSystem`` makes a filesystem
+of any store that keeps values under keys.
 """
 
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from recordfs.filesystem.update_file import UpdateFile
 
 if TYPE_CHECKING:
     from recordfs._core import ReadOnlyMemoryRegion
+    from recordfs.filesystem.key_value import KeyValueFileSystem
 
 __all__ = [
     "AppendableFile",
@@ -20,6 +22,7 @@ __all__ = [
     "DirectoryEntry",
     "FileStatistics",
     "FileSystem",
+    "KeyValueFileSystem",
     "RandomAccessFile",
     "ReadOnlyMemoryRegion",
     "UpdateFile",
@@ -28,7 +31,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load the native module only when a memory region is asked for."""
+    """Load what few programs need, the native module among it, when it is asked for."""
+    if name == "KeyValueFileSystem":
+        from recordfs.filesystem.key_value import KeyValueFileSystem
+
+        return KeyValueFileSystem
     if name == "ReadOnlyMemoryRegion":
         from recordfs._core import ReadOnlyMemoryRegion
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from recordfs.errors import ClosedFileError, FailedPreconditionError, InvalidArgumentError, UnimplementedError
 from recordfs.filesystem import RandomAccessFile, WritableFile
 from recordfs.filesystem.files import byte_view
+from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.filesystems._fsspec_errors import error_from_fsspec, fsspec_errors
-from recordfs.filesystems._unclosed_writers import forget, keep_until_closed
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -181,16 +181,15 @@ class FsspecWritableFile(WritableFile):
             raise self._failure_error()
 
     def discard(self) -> None:
-        if not self.atomic:
-            return super().discard()
         if self._closed:
-            return None
+            return
         self._check_process()
+        if not self.atomic:
+            super().discard()
         self._end()
         with fsspec_errors(self._name):
             self._handle.close()
             self._handle.discard()
-        return None
 
     def _end(self) -> None:
         self._closed = True

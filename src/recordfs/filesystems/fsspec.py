@@ -113,6 +113,8 @@ class FsspecFileSystem(FileSystem):
             raise self._unimplemented("promise that a new file has one maker (exclusive=True)", path)
         if atomic and not self._capabilities.atomic_write:
             raise self._unimplemented("publish all of a file or nothing (atomic=True)", path)
+        if exclusive and atomic:
+            raise self._unimplemented("make a new file at once and publish it later (exclusive and atomic)", path)
         return self._open_for_writing(path, "xb" if exclusive else "wb", atomic=atomic)
 
     def new_appendable_file(self, path: str) -> WritableFile:
@@ -127,7 +129,7 @@ class FsspecFileSystem(FileSystem):
         try:
             with fsspec_errors(path):
                 info = file_system.info(inside)
-        except NotFoundError:
+        except (NotFoundError, NotADirectoryError):
             self._check_parents(path)
             raise
         if info["type"] == "directory":
@@ -194,6 +196,7 @@ class FsspecFileSystem(FileSystem):
             raise InvalidArgumentError(f"a directory cannot be moved into itself ({target})", path=source)
         if self._make_way(statistics, target, same=inside_source == inside_target, overwrite=overwrite):
             return
+        self._check_parents(target, needed=True)
         with fsspec_errors(source):
             if _has_own_move(file_system):
                 file_system.mv(inside_source, inside_target)
@@ -211,6 +214,7 @@ class FsspecFileSystem(FileSystem):
             if (path == source or self.file_exists(path)) and self.stat(path).is_directory:
                 raise IsADirectoryError("a copy takes files, and this is a directory", path=path)
         if self._clients.resolve(source) != self._clients.resolve(target):
+            self._check_parents(target, needed=True)
             self._copy_contents(source, target)
 
     def _copy_contents(self, source: str, target: str) -> None:
@@ -248,6 +252,8 @@ class FsspecFileSystem(FileSystem):
         size = 0
         try:
             statistics = self.stat(path)
+            if mode == "xb":
+                raise AlreadyExistsError("something stands there already", path=path)
             if statistics.is_directory:
                 raise IsADirectoryError("a directory cannot be written as a file", path=path)
             size = statistics.length if mode == "ab" else 0
@@ -259,20 +265,24 @@ class FsspecFileSystem(FileSystem):
         visible_on_flush = self._capabilities.flush_visibility == "flush"
         return FsspecWritableFile(path, handle, size=size, atomic=atomic, visible_on_flush=visible_on_flush)
 
-    def _check_parents(self, path: str) -> None:
-        """Raise NotADirectoryError if a part above a missing path is a file, where directories are explicit."""
-        if self._capabilities.directories == "implicit":
-            return
-        parent = dirname(path.rstrip("/"))
-        while parent not in ("", path):
-            file_system, inside = self._clients.resolve(parent)
+    def _check_parents(self, path: str, *, needed: bool = False) -> None:
+        """Raise NotADirectoryError if the nearest thing above a path is a file; if ``needed``, miss its directory."""
+        above = dirname(path.rstrip("/"))
+        while above != dirname(above):
+            file_system, inside = self._clients.resolve(above)
             try:
-                with fsspec_errors(parent):
-                    if file_system.info(inside)["type"] != "directory":
-                        raise NotADirectoryError(f"{parent} is a file", path=path)
-                return
+                with fsspec_errors(above):
+                    kind = file_system.info(inside)["type"]
             except NotFoundError:
-                path, parent = parent, dirname(parent)
+                if needed and self._capabilities.directories == "explicit":
+                    raise NotFoundError("its directory is missing", path=path) from None
+                above = dirname(above)
+                continue
+            except NotADirectoryError:
+                kind = "file"
+            if kind != "directory":
+                raise NotADirectoryError(f"{above} is a file", path=path)
+            return
 
 
 def _rebuild(wrapped: Any, capabilities: Capabilities | None, storage_options: dict[str, Any]) -> FsspecFileSystem:

@@ -299,6 +299,8 @@ def test_what_is_promised_is_done(tmp_path):
         assert not file_system.file_exists(path)
     with pytest.raises(AlreadyExistsError):
         file_system.new_writable_file(path, exclusive=True)
+    with pytest.raises(UnimplementedError, match="exclusive and atomic"):
+        file_system.new_writable_file(f"{path}2", exclusive=True, atomic=True)
     with file_system.new_appendable_file(path) as file:
         assert file.tell() == 3
         file.append(b"two")

@@ -13,7 +13,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recordfs.filesystem import WritableFile
+    from recordfs.filesystem.files import WritableFile
 
 __all__ = ["forget", "keep_until_closed"]
 

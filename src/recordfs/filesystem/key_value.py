@@ -1,0 +1,340 @@
+"""A filesystem over anything that keeps values under keys: five methods to write, the contract follows from them.
+
+Most stores that people own (a table in a database, a cache, a service with GET and PUT) know no directories and no
+open files, only whole values. ``KeyValueFileSystem`` makes a filesystem of them; what such a store can do better is
+overridden like any other method of the contract.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import os
+import tempfile
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs.errors import (
+    AlreadyExistsError,
+    ClosedFileError,
+    DirectoryNotEmptyError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotFoundError,
+    RecordFSError,
+    UnknownError,
+    error_from_os_error,
+)
+from recordfs.filesystem.file_system import FileSystem
+from recordfs.filesystem.files import RandomAccessFile, WritableFile, byte_view
+from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics
+from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
+from recordfs.paths import dirname, parse_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import IO
+
+    from typing_extensions import Buffer
+
+__all__ = ["KeyValueFileSystem"]
+
+_CAPABILITIES = Capabilities(
+    append=False,
+    truncate=False,
+    exclusive_create=False,
+    atomic_rename=False,
+    rename_directory=False,
+    directories="implicit",
+    flush_visibility="close",
+    growing_reads=False,
+    durable_sync=False,
+    memory_region=False,
+)
+
+_KEPT_IN_MEMORY = 8 << 20
+"""What a writer holds beyond this many bytes goes to a temporary file."""
+
+
+class _Value(NamedTuple):
+    """What ``find_value`` tells."""
+
+    length: int
+    mtime_nsec: int
+
+
+class KeyValueFileSystem(FileSystem):
+    """A filesystem whose files are values under keys. The key of ``scheme://a/b/c`` is ``a/b/c``.
+
+    A path is a file if its key is there, else a directory if keys begin with it and a slash; ``create_dir`` writes an
+    empty value under the path and a slash. The root is always there. A file is collected while it is written, and
+    ``close`` stores it with one ``write_value``, so that readers see all of it or the old one.
+
+    All methods may be called from several threads, and after a fork. What they raise reaches the user as an error of
+    recordfs that names the path: a LookupError (KeyError, IndexError) says that the key is missing, an OSError is
+    taken by its errno, and anything else is an UnknownError.
+    """
+
+    # What a store writes.
+
+    @abc.abstractmethod
+    def find_value(self, key: str) -> tuple[int, int] | None:
+        """Return ``(length in bytes, time of modification in nanoseconds or 0)``, or None if the key is missing."""
+
+    @abc.abstractmethod
+    def read_value(self, key: str, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes from ``offset``, which the value has unless somebody replaced it meanwhile."""
+
+    @abc.abstractmethod
+    def write_value(self, key: str, data: IO[bytes], length: int) -> None:
+        """Store ``length`` bytes, which ``data.read()`` gives, under a new or taken key: all of them or nothing."""
+
+    @abc.abstractmethod
+    def delete_value(self, key: str) -> None:
+        """Delete a key; nothing happens if it is missing."""
+
+    @abc.abstractmethod
+    def list_values(self, prefix: str) -> Iterable[tuple[str, int, int]]:
+        """Return ``(key, length, time)`` of every key that begins with ``prefix``, in any order."""
+
+    # The contract.
+
+    def capabilities(self, path: str) -> Capabilities:
+        """Return what follows from the five methods; extend it with ``super().capabilities(path)._replace(...)``."""
+        return _CAPABILITIES
+
+    def new_random_access_file(self, path: str) -> RandomAccessFile:
+        """Open a file for reading, with the size that it has now."""
+        statistics = self.stat(path)
+        if statistics.is_directory:
+            raise IsADirectoryError("a directory cannot be read", path=path)
+        return _ValueReader(self, path, statistics.length)
+
+    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
+        """Collect a new file, which replaces an old one when it is closed."""
+        if exclusive:
+            raise self._unimplemented("promise that a new file has one maker (exclusive=True)", path)
+        if self._find(path) is None:
+            if _key_of(path).endswith("/") or self.is_directory(path):
+                raise IsADirectoryError("a directory cannot be written as a file", path=path)
+            self._check_above(path)
+        return _ValueWriter(self, path, atomic=atomic)
+
+    def stat(self, path: str) -> FileStatistics:
+        """Return size, time and kind."""
+        value = self._find(path)
+        if value is not None:
+            return FileStatistics(*value, False)
+        if not _key_of(path) or self._has_keys_below(path):
+            return FileStatistics(0, 0, True)
+        self._check_above(path)
+        raise NotFoundError("there is no such file or directory", path=path)
+
+    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
+        """Iterate over a directory's children; every key below it is looked at."""
+        if not self.stat(path).is_directory:
+            raise NotADirectoryError("a file has no children", path=path)
+        prefix = _prefix_of(path)
+        children: dict[str, DirectoryEntry] = {}
+        with _errors(path):
+            for key, length, mtime_nsec in self.list_values(prefix):
+                name, slash, _ = key[len(prefix) :].partition("/")
+                if not slash and name:
+                    children[name] = DirectoryEntry(name, False, length, mtime_nsec)
+                elif name:
+                    children.setdefault(name, DirectoryEntry(name, True))
+        return iter(children.values())
+
+    def create_dir(self, path: str) -> None:
+        """Write an empty value that stands for a directory."""
+        if self.file_exists(path):
+            raise AlreadyExistsError("a file or directory is there already", path=path)
+        self._check_above(path)
+        with _errors(path), tempfile.SpooledTemporaryFile(max_size=1) as empty:
+            self.write_value(_prefix_of(path), empty, 0)
+
+    def delete_file(self, path: str) -> None:
+        """Delete a file."""
+        if self.stat(path).is_directory:
+            raise IsADirectoryError("a directory cannot be deleted as a file", path=path)
+        with _errors(path):
+            self.delete_value(_key_of(path))
+
+    def delete_dir(self, path: str) -> None:
+        """Delete the value that stands for an empty directory."""
+        for _ in self.list_directory(path):
+            raise DirectoryNotEmptyError("the directory is not empty", path=path)
+        if _key_of(path):
+            with _errors(path):
+                self.delete_value(_prefix_of(path))
+
+    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Copy a file and delete it; both are there for a moment."""
+        is_directory = self.stat(source).is_directory
+        if not overwrite and self.file_exists(target):
+            raise AlreadyExistsError("the target exists and overwrite is False", path=target)
+        if _key_of(source) == _key_of(target):
+            return
+        if is_directory:
+            raise self._unimplemented("rename directories", source)
+        if self.is_directory(target):
+            raise IsADirectoryError("a file cannot replace a directory", path=target)
+        self.copy_file(source, target)
+        self.delete_file(source)
+
+    def _check_above(self, path: str) -> None:
+        """Raise NotADirectoryError if the nearest thing above a missing path is a file."""
+        parent = dirname(path.rstrip("/"))
+        while _key_of(parent):
+            if self._find(parent) is not None:
+                raise NotADirectoryError(f"{parent} is a file", path=path)
+            if self._has_keys_below(parent) or dirname(parent) == parent:
+                return
+            parent = dirname(parent)
+
+    def _find(self, path: str) -> _Value | None:
+        key = _key_of(path)
+        if not key or key.endswith("/"):
+            return None
+        with _errors(path):
+            found = self.find_value(key)
+        return None if found is None else _Value(*found)
+
+    def _has_keys_below(self, path: str) -> bool:
+        with _errors(path):
+            return any(True for _ in self.list_values(_prefix_of(path)))
+
+
+def _key_of(path: str) -> str:
+    """Return what stands behind ``scheme://``."""
+    parsed = parse_path(path)
+    return parsed.authority + parsed.path
+
+
+def _prefix_of(path: str) -> str:
+    """Return what the keys in a directory begin with: nothing in the root."""
+    key = _key_of(path)
+    return key if not key or key.endswith("/") else key + "/"
+
+
+@contextlib.contextmanager
+def _errors(path: str) -> Iterator[None]:
+    """Turn what a store raises into errors of the contract."""
+    try:
+        yield
+    except RecordFSError:
+        raise
+    except LookupError as error:
+        raise NotFoundError("there is no such file any more", path=path) from error
+    except OSError as error:
+        raise error_from_os_error(error, path) from error
+    except Exception as error:
+        raise UnknownError(f"{type(error).__name__}: {error}", path=path) from error
+
+
+class _ValueReader(RandomAccessFile):
+    """A value open for reading."""
+
+    def __init__(self, file_system: KeyValueFileSystem, name: str, size: int) -> None:
+        self._file_system = file_system
+        self._name = name
+        self._size = size
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def read(self, offset: int, n: int) -> bytes:
+        if offset < 0 or n < 0:
+            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+        length = min(n, self.size() - offset)
+        if length <= 0:
+            return b""
+        with _errors(self._name):
+            return bytes(self._file_system.read_value(_key_of(self._name), offset, length))
+
+    def size(self) -> int:
+        if self._closed:
+            raise ClosedFileError("the file has been closed", path=self._name)
+        return self._size
+
+    def close(self) -> None:
+        self._closed = True
+
+
+class _ValueWriter(WritableFile):
+    """A value being collected, in memory or in a temporary file."""
+
+    def __init__(self, file_system: KeyValueFileSystem, name: str, *, atomic: bool) -> None:
+        self.atomic = atomic
+        self._file_system = file_system
+        self._name = name
+        self._collected = tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY)  # noqa: SIM115 (closed by _end)
+        self._size = 0
+        self._process = os.getpid()
+        self._closed = False
+        self._warned = atomic or file_system.capabilities(name).flush_visibility == "flush"
+        keep_until_closed(self)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def append(self, data: Buffer) -> None:
+        self._check_open()
+        with byte_view(data) as view, _errors(self._name):
+            # What an earlier failure or Ctrl-C left behind the end is written over, or cut off by `close`.
+            self._collected.seek(self._size)
+            self._collected.write(view)
+            self._size += len(view)
+
+    def flush(self) -> None:
+        self._check_open()
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self._name}: this filesystem shows a file to readers when it is closed; flush changes nothing",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def tell(self) -> int:
+        self._check_open()
+        return self._size
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._check_process()
+        with _errors(self._name):
+            self._collected.truncate(self._size)
+            self._collected.seek(0)
+            self._file_system.write_value(_key_of(self._name), self._collected, self._size)
+        self._end()
+
+    def discard(self) -> None:
+        if self._closed:
+            return
+        self._check_process()
+        self._end()
+
+    def _end(self) -> None:
+        self._closed = True
+        forget(self)
+        self._collected.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedFileError("the writer has been closed", path=self._name)
+        self._check_process()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise FailedPreconditionError(
+                f"the writer belongs to process {self._process}, and this is process {os.getpid()}; "
+                "open one in each process",
+                path=self._name,
+            )

@@ -1,0 +1,51 @@
+"""Filesystems that stand on something else keep the contract too, as far as their capabilities promise."""
+
+import itertools
+import os
+import sys
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from recordfs.filesystem import Capabilities
+from recordfs.filesystems.fsspec import FsspecFileSystem
+from recordfs.testing.conformance import FileSystemConformance
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "../../templates/recordfs-filesystem-template/src"))
+
+from recordfs_sqlite import SqliteFileSystem
+
+_numbers = itertools.count()
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*shows a file to readers when it is closed:UserWarning")
+
+
+class TestKeyValue(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path):
+        return SqliteFileSystem(database=tmp_path / "files.db"), "sqlite://place/root"
+
+
+class TestFsspecMemory(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self):
+        yield FsspecFileSystem("memory"), f"memory://conformance-{next(_numbers)}/root"
+        MemoryFileSystem.store.clear()
+        MemoryFileSystem.pseudo_dirs[:] = [""]
+
+
+class TestFsspecLocal(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path):
+        return FsspecFileSystem("local"), f"local://{tmp_path}/root"
+
+
+class TestFsspecLocalWithPromises(FileSystemConformance):
+    """What a user promises for a store is done."""
+
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path):
+        promises = Capabilities(
+            truncate=False, exclusive_create=False, growing_reads=False, memory_region=False, durable_sync=False
+        )
+        return FsspecFileSystem("local", capabilities=promises), f"local://{tmp_path}/root"
