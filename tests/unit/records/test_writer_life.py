@@ -132,7 +132,7 @@ def test_memory_that_a_file_keeps_is_never_used_again():
 
     file = Hoarder()
     writer = recordfs.RecordWriter(file)
-    records = [bytes([index % 256]) * 5000 for index in range(400)] + [bytes(50_000)] * 10
+    records = [bytes([index % 256]) * 5000 for index in range(400)] + [bytes(150_000)] * 10
     writer.write_batch(records)
     writer.close()
     del writer
