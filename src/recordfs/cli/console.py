@@ -113,7 +113,7 @@ class Console:
 
     def remark(self, text: str) -> None:
         """Tell a person who looks on something on standard error; says nothing to a program, or if ``quiet``."""
-        if self._stderr_is_terminal and not self.quiet:
+        if self.draws_progress:
             self._print_to_stderr(text)
 
     def error(self, text: str) -> None:
@@ -125,10 +125,14 @@ class Console:
         self.error(str(error))
         return status_of(error)
 
+    @property
+    def draws_progress(self) -> bool:
+        """Whether a person sees progress, so that its end is worth finding out."""
+        return self._stderr_is_terminal and not self.quiet
+
     def progress(self, what: str, *, total: int | None = None, unit: str = "bytes") -> Progress:
         """Return a progress bar, drawn on standard error if that is a terminal and ``quiet`` is off."""
-        drawn = self._stderr_is_terminal and not self.quiet
-        self._progress = Progress(what, total, unit, self._stderr if drawn else None)
+        self._progress = Progress(what, total, unit, self._stderr if self.draws_progress else None)
         return self._progress
 
     def _print_to_stderr(self, text: str) -> None:

@@ -10,7 +10,7 @@ from recordfs.paths import has_wildcards
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from recordfs.cli.console import Console
 
@@ -48,15 +48,24 @@ def expand_all(arguments: Iterable[str], console: Console) -> tuple[list[str], i
     return paths, status
 
 
-def total_length(paths: Iterable[str]) -> int:
-    """Return how many bytes files have together, for a progress bar; a missing one has none."""
-    total = 0
-    for path in paths:
-        try:
-            total += max(0, get_file_system(path).stat(path).length)
-        except RecordFSError:
-            continue  # who reads it reports it
-    return total
+def total_length(paths: Sequence[str], console: Console) -> int | None:
+    """Return how many bytes files have together, for a progress bar; None where none would be drawn."""
+    if not console.draws_progress:
+        return None
+    if len(paths) < 2:
+        return sum(map(_length_or_zero, paths))
+    from concurrent.futures import ThreadPoolExecutor  # many questions to a far store are mostly waiting
+
+    with ThreadPoolExecutor(16) as executor:
+        return sum(executor.map(_length_or_zero, paths))
+
+
+def _length_or_zero(path: str) -> int:
+    """Return the length of a file. What is wrong with it is told by whoever reads it."""
+    try:
+        return max(0, get_file_system(path).stat(path).length)
+    except RecordFSError:
+        return 0
 
 
 def for_each_path(arguments: Iterable[str], console: Console, work: Callable[[str], None]) -> int:

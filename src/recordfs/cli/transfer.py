@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recordfs.cli.console import Console
-    from recordfs.cli.progress import Progress
     from recordfs.filesystem import FileSystem
 
 __all__ = ["CopyPlan", "copy_planned", "inside", "make_parent", "plan_copy", "targets_of"]
@@ -36,11 +35,12 @@ class PlannedFile(NamedTuple):
 
 
 class CopyPlan(NamedTuple):
-    """What a copy of one argument comes to.
+    """What a copy comes to.
 
     Attributes:
         files: In the order in which they are copied.
-        directories: To be made at the target, each behind its parent.
+        directories: To be made at the target, each behind its parent; where a store has no directories of its own only
+            those that are empty.
         skipped_links: Links to directories in the source, which are not followed.
     """
 
@@ -78,8 +78,8 @@ def _own_name(path: str) -> str:
     return "" if name in (".", "..") else name
 
 
-def plan_copy(source: str, target: str, *, recursive: bool) -> CopyPlan:
-    """Find out what a copy of a file or of a directory comes to.
+def plan_copy(source: str, target: str, plan: CopyPlan, *, recursive: bool) -> None:
+    """Find out what a copy of a file or of a directory comes to, and add it to a plan.
 
     Raises:
         NotFoundError: The source is missing.
@@ -89,25 +89,27 @@ def plan_copy(source: str, target: str, *, recursive: bool) -> CopyPlan:
     file_system = get_file_system(source)
     statistics = file_system.stat(source)
     if not statistics.is_directory:
-        return CopyPlan([PlannedFile(source, target, max(0, statistics.length))], [], [])
+        plan.files.append(PlannedFile(source, target, max(0, statistics.length)))
+        return
     if not recursive:
         raise IsADirectoryError("this is a directory; -r copies directories", path=source)
     if inside(source, target):
         raise InvalidArgumentError(f"a directory cannot be copied into itself, to {target}", path=source)
-    plan = CopyPlan([], [], [])
-    _plan_directory(file_system, source, target, plan)
-    return plan
+    explicit = get_file_system(target).capabilities(target).directories == "explicit"
+    _plan_directory(file_system, source, target, plan, explicit=explicit)
 
 
-def _plan_directory(file_system: FileSystem, source: str, target: str, plan: CopyPlan) -> None:
+def _plan_directory(file_system: FileSystem, source: str, target: str, plan: CopyPlan, *, explicit: bool) -> None:
     """Add a directory and everything below it, by name."""
-    plan.directories.append(target)
-    for entry in sorted(file_system.list_directory(source), key=lambda entry: entry.name):
+    entries = sorted(file_system.list_directory(source), key=lambda entry: entry.name)
+    if explicit or not entries:
+        plan.directories.append(target)
+    for entry in entries:
         child, child_target = join(source, entry.name), join(target, entry.name)
         if entry.is_directory and entry.is_symbolic_link:
             plan.skipped_links.append(child)
         elif entry.is_directory:
-            _plan_directory(file_system, child, child_target, plan)
+            _plan_directory(file_system, child, child_target, plan, explicit=explicit)
         else:
             length = entry.length if entry.length is not None else _length_or_zero(file_system, child)
             plan.files.append(PlannedFile(child, child_target, max(0, length)))
@@ -130,13 +132,12 @@ def inside(directory: str, path: str) -> bool:
     return (file_system.canonical_path(path).rstrip("/") + "/").startswith(outer)
 
 
-def copy_planned(plan: CopyPlan, console: Console, progress: Progress, *, overwrite: bool, jobs: int) -> int:
-    """Carry a plan out, going on after a failure.
+def copy_planned(plan: CopyPlan, console: Console, *, overwrite: bool, jobs: int) -> int:
+    """Carry a plan out under a progress bar, going on after a failure.
 
     Args:
         plan: What to copy.
         console: Takes a line for each failure.
-        progress: Counts the bytes.
         overwrite: Replace files that exist; otherwise each is a failure.
         jobs: How many files to copy at once.
 
@@ -147,11 +148,11 @@ def copy_planned(plan: CopyPlan, console: Console, progress: Progress, *, overwr
     for link in plan.skipped_links:
         console.error(f"{link}: not copied: this is a link to a directory, and links are not followed")
         status = FAILED
-    try:
-        for directory in plan.directories:
+    for directory in plan.directories:
+        try:
             get_file_system(directory).recursively_create_dir(directory)
-    except RecordFSError as error:
-        return console.failure(error)
+        except RecordFSError as error:
+            status = max(status, console.failure(error))
 
     def copy_file(file: PlannedFile) -> None:
         make_parent(file.target)
@@ -163,7 +164,8 @@ def copy_planned(plan: CopyPlan, console: Console, progress: Progress, *, overwr
         if outcome is not None:
             status = max(status, console.failure(outcome))
 
-    do_in_parallel(copy_file, plan.files, jobs, progress, note)
+    with console.progress("copying", total=sum(file.length for file in plan.files)) as progress:
+        do_in_parallel(copy_file, plan.files, jobs, progress, note)
     return status
 
 

@@ -151,3 +151,16 @@ def test_work_that_is_soon_done_imports_no_rich(directory: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_several_files_are_verified_under_a_terminal(directory: Path) -> None:
+    for name in ("a", "b"):
+        (directory / name).write_bytes(stream([b"x" * 100]))
+    terminal = Terminal("verify", "a", "b", "missing")
+    assert terminal.end() == 1
+    assert terminal.shown.decode().splitlines() == [
+        "a: ok, 1 record, 100 B of data",
+        "b: ok, 1 record, 100 B of data",
+        "recordfs: missing: No such file or directory",
+        "2 files: all ok, 2 records, 200 B of data",
+    ]

@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         else:
             console.print(str(outcome) if alone else f"{outcome}\t{path}")
 
-    with console.progress("counting", total=total_length(paths)) as progress:
+    with console.progress("counting", total=total_length(paths, console)) as progress:
         do_in_parallel(count, paths, arguments.jobs, progress, show)
-    if not alone and not arguments.json:
+    if len(paths) > 1 and not arguments.json:
         console.print(f"{total}\ttotal")
     return status

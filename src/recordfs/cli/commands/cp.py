@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import expand
 from recordfs.cli.parallel import add_jobs
-from recordfs.cli.transfer import copy_planned, plan_copy, targets_of
+from recordfs.cli.status import OK
+from recordfs.cli.transfer import CopyPlan, copy_planned, plan_copy, targets_of
 from recordfs.errors import RecordFSError
 
 if TYPE_CHECKING:
     import argparse
 
     from recordfs.cli.console import Console
-    from recordfs.cli.transfer import CopyPlan
 
 DESCRIPTION = """\
 Copy files, and with -r directories, on one filesystem or from one to another. The target is the new
@@ -43,16 +43,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Find out what to copy, then copy it, going on after a failure."""
     sources = [path for argument in arguments.source for path in expand(argument)]
     targets = targets_of(sources, arguments.target)
-    status = 0
-    plans: list[CopyPlan] = []
+    status = OK
+    plan = CopyPlan([], [], [])
     for source, target in zip(sources, targets, strict=True):
         try:
-            plans.append(plan_copy(source, target, recursive=arguments.recursive))
+            plan_copy(source, target, plan, recursive=arguments.recursive)
         except RecordFSError as error:
             status = max(status, console.failure(error))
-    total = sum(file.length for plan in plans for file in plan.files)
-    with console.progress("copying", total=total) as progress:
-        for plan in plans:
-            overwrite = not arguments.no_overwrite
-            status = max(status, copy_planned(plan, console, progress, overwrite=overwrite, jobs=arguments.jobs))
-    return status
+    return max(status, copy_planned(plan, console, overwrite=not arguments.no_overwrite, jobs=arguments.jobs))

@@ -60,6 +60,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         elif not console.quiet:
             console.print(f"{index_path_of(path)}: {format_count(outcome, 'record')}")
 
-    with console.progress("indexing", total=total_length(paths)) as progress:
+    with console.progress("indexing", total=total_length(paths, console)) as progress:
         do_in_parallel(index, paths, arguments.jobs, progress, show)
     return status

@@ -8,7 +8,7 @@ from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import expand
 from recordfs.cli.parallel import add_jobs
 from recordfs.cli.status import OK
-from recordfs.cli.transfer import copy_planned, make_parent, plan_copy, targets_of
+from recordfs.cli.transfer import CopyPlan, copy_planned, make_parent, plan_copy, targets_of
 from recordfs.errors import AlreadyExistsError, RecordFSError, UnimplementedError
 from recordfs.registry import get_file_system
 
@@ -64,15 +64,16 @@ def _move(source: str, target: str, console: Console, *, overwrite: bool, jobs: 
             pass  # a store without this kind of rename, or two disks behind one filesystem
         else:
             return OK
-    plan = plan_copy(source, target, recursive=True)
+    plan = CopyPlan([], [], [])
+    is_directory = source_system.is_directory(source)
+    plan_copy(source, target, plan, recursive=True)
     if not overwrite and target_system.file_exists(target):
         raise AlreadyExistsError("this exists, and is not to be overwritten", path=target)
-    with console.progress("copying", total=sum(file.length for file in plan.files)) as progress:
-        status = copy_planned(plan, console, progress, overwrite=overwrite, jobs=jobs)
+    status = copy_planned(plan, console, overwrite=overwrite, jobs=jobs)
     if status != OK:
         console.error(f"{source}: not deleted, because not all of it could be copied")
         return status
-    if plan.directories:
+    if is_directory:
         source_system.delete_recursively(source)
     else:
         source_system.delete_file(source)

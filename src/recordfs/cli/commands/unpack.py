@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
-from recordfs.cli.expansion import expand
+from recordfs.cli.expansion import expand, total_length
 from recordfs.cli.file_records import decode_file
 from recordfs.cli.formatting import format_count, format_duration, format_rate, format_size
 from recordfs.cli.status import FAILED, OK
@@ -47,9 +47,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     began = time.perf_counter()
     sources = [path for argument in arguments.source for path in expand(argument)]
     target = _Target(arguments.directory, overwrite=arguments.overwrite)
-    total = sum(max(0, get_file_system(path).get_file_size(path)) for path in sources)
     files = unpacked = 0
-    with console.progress("unpacking", total=total) as progress:
+    with console.progress("unpacking", total=total_length(sources, console)) as progress:
         for source in sources:
             with RecordReader(source) as reader:
                 for index, record in enumerate(reader):

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         else:
             _print_report(outcome, console)
 
-    with console.progress("verifying", total=total_length(paths)) as progress:
+    with console.progress("verifying", total=total_length(paths, console)) as progress:
         do_in_parallel(verify, paths, arguments.jobs, progress, show)
     if len(reports) > 1 and not arguments.json:
         _print_total(reports, console)
