@@ -14,12 +14,12 @@ from recordfs.errors import (
     InvalidArgumentError,
     NotADirectoryError,
     NotFoundError,
-    PermissionDeniedError,
     RecordFSError,
     UnimplementedError,
 )
 from recordfs.filesystem.defaults import stream_copy
-from recordfs.paths import has_wildcards, join, match_component, split_pattern, unescape_literal
+from recordfs.filesystem.patterns import find_matching_paths
+from recordfs.paths import join
 from recordfs.registry import canonical_scheme, resolve
 
 if TYPE_CHECKING:
@@ -375,53 +375,4 @@ def glob(
         options: For the filesystem of the pattern.
     """
     system, text = resolve(pattern, file_system=file_system, options=options)
-    if not recursive or not has_wildcards(text):
-        return system.get_matching_paths(text)
-    fixed, components = split_pattern(text)
-    if "**" not in components:
-        return system.get_matching_paths(text)
-    return sorted(set(_match_below(system, fixed, components)))
-
-
-def _match_below(system: FileSystem, directory: str, components: list[str]) -> Iterator[str]:
-    """Yield what matches a pattern's components inside a directory ("" or with its trailing slash)."""
-    first, rest = components[0], components[1:]
-    if first == "**":
-        yield from _match_any_depth(system, directory, rest)
-    elif not has_wildcards(first):
-        literal = directory + unescape_literal(first)
-        if rest:
-            yield from _match_below(system, literal + "/", rest)
-        elif system.file_exists(literal):
-            yield literal
-    else:
-        matches = match_component(first)
-        directories, files, _ = _list_or_nothing(system, directory)
-        for name in filter(matches, directories):
-            if rest:
-                yield from _match_below(system, f"{directory}{name}/", rest)
-            else:
-                yield directory + name
-        if not rest:
-            yield from (directory + name for name in filter(matches, files))
-
-
-def _match_any_depth(system: FileSystem, top: str, rest: list[str]) -> Iterator[str]:
-    """Yield what matches the rest of a pattern in a directory and in all those below it."""
-    stack = [top]
-    while stack:
-        directory = stack.pop()
-        directories, files, links = _list_or_nothing(system, directory)
-        if rest:
-            yield from _match_below(system, directory, rest)
-        else:
-            yield from (directory + name for name in (*directories, *files))
-        stack.extend(f"{directory}{name}/" for name in directories if name not in links)
-
-
-def _list_or_nothing(system: FileSystem, directory: str) -> tuple[list[str], list[str], set[str]]:
-    """List a directory; one that is missing or may not be read holds no match."""
-    try:
-        return _list_by_kind(system, directory or ".")
-    except (NotFoundError, NotADirectoryError, PermissionDeniedError):
-        return [], [], set()
+    return find_matching_paths(system, text, recursive=True) if recursive else system.get_matching_paths(text)

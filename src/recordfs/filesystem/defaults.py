@@ -1,4 +1,4 @@
-"""What follows from the contract for any filesystem: copying, deleting trees, matching patterns, reading regions.
+"""What follows from the contract for any filesystem: copying, deleting trees, reading regions.
 
 Each function takes the filesystem as its first argument and uses nothing but its public methods. A backend calls one
 of these when its own fast way does not apply.
@@ -12,16 +12,14 @@ from recordfs.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
     IsADirectoryError,
-    NotADirectoryError,
     NotFoundError,
-    PermissionDeniedError,
     RecordFSError,
     UnimplementedError,
 )
-from recordfs.paths import has_wildcards, join, match_component, split_pattern, unescape_literal
+from recordfs.paths import join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem.file_system import FileSystem
@@ -31,7 +29,6 @@ __all__ = [
     "COPY_CHUNK",
     "copy_file",
     "delete_recursively",
-    "get_matching_paths",
     "read_memory_region",
     "rebuild",
     "stream_copy",
@@ -173,39 +170,3 @@ def undeleted_error(
     error.undeleted_files = files
     error.undeleted_directories = directories
     return error  # type: ignore[no-any-return]  # the three extra attributes are set above
-
-
-def get_matching_paths(file_system: FileSystem, pattern: str) -> list[str]:
-    """Match a pattern by listing only the directories that can hold matches."""
-    if not has_wildcards(pattern):
-        literal = unescape_literal(pattern)
-        return [literal] if file_system.file_exists(literal) else []
-    fixed, components = split_pattern(pattern)
-    return sorted(_matches_below(file_system, fixed, components))
-
-
-def _matches_below(file_system: FileSystem, directory: str, components: list[str]) -> Iterator[str]:
-    """Yield the matches of a pattern's components inside a directory ("" or with its trailing slash)."""
-    first, rest = components[0], components[1:]
-    only_directories = rest == [""]
-    if not has_wildcards(first):
-        # Literal parts behind a wildcard are looked up, not listed.
-        prefix = directory + unescape_literal(first)
-        if rest:
-            yield from _matches_below(file_system, prefix + "/", rest)
-        elif file_system.file_exists(prefix):
-            yield prefix
-        return
-    matches = match_component(first)
-    try:
-        names = [(e.name, e.is_directory) for e in file_system.list_directory(directory or ".") if matches(e.name)]
-    except (NotFoundError, NotADirectoryError, PermissionDeniedError):
-        return
-    for name, is_directory in names:
-        if not rest:
-            yield directory + name
-        elif is_directory:
-            if only_directories:
-                yield directory + name + "/"
-            else:
-                yield from _matches_below(file_system, f"{directory}{name}/", rest)

@@ -21,6 +21,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem import defaults
+from recordfs.filesystem.patterns import find_matching_paths
 from recordfs.filesystem.types import Capabilities
 from recordfs.paths import clean_path, dirname, parse_path, scheme_of
 
@@ -249,7 +250,7 @@ class FileSystem(abc.ABC):
         without wildcards gives itself, without its escapes, if that exists. Nothing found, or a directory that is
         missing or may not be read, gives nothing.
         """
-        return defaults.get_matching_paths(self, pattern)
+        return find_matching_paths(self, pattern)
 
     def file_exists(self, path: str) -> bool:
         """Tell whether a file or directory is there. Below a file nothing is; other errors are raised."""

@@ -1,0 +1,114 @@
+"""Matching patterns against a filesystem by listing only the directories that can hold matches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs.errors import NotADirectoryError, NotFoundError, PermissionDeniedError
+from recordfs.paths import has_wildcards, match_component, split_pattern, unescape_literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recordfs.filesystem.file_system import FileSystem
+
+__all__ = ["find_matching_paths"]
+
+
+class _Component(NamedTuple):
+    """One part of a pattern between slashes.
+
+    Attributes:
+        literal: The name it stands for if it has no wildcards, else None.
+        matches: A test of names; None where every name matches.
+        any_depth: It is ``**`` and crosses directories.
+    """
+
+    literal: str | None
+    matches: Callable[[str], bool] | None = None
+    any_depth: bool = False
+
+
+def find_matching_paths(file_system: FileSystem, pattern: str, *, recursive: bool = False) -> list[str]:
+    """Return the full paths that match a pattern, sorted, each once.
+
+    Args:
+        file_system: Where to look.
+        pattern: As in ``FileSystem.get_matching_paths``.
+        recursive: Let a component ``**`` match any number of directories, none included, without following links; as
+            the last one it matches everything below.
+    """
+    if not has_wildcards(pattern):
+        literal = unescape_literal(pattern)
+        return [literal] if file_system.file_exists(literal) else []
+    fixed, parts = split_pattern(pattern)
+    components = [_component(part, recursive=recursive) for part in parts]
+    found: list[str] = []
+    _collect(file_system, fixed, components, 0, found)
+    found.sort()
+    if sum(component.any_depth for component in components) > 1:
+        return list(dict.fromkeys(found))  # two of them can find one path in several ways
+    return found
+
+
+def _component(part: str, *, recursive: bool) -> _Component:
+    if not has_wildcards(part):
+        return _Component(unescape_literal(part))
+    if part == "**" and recursive:
+        return _Component(None, any_depth=True)
+    return _Component(None, None if part in ("*", "**") else match_component(part))
+
+
+def _collect(
+    file_system: FileSystem, directory: str, components: list[_Component], position: int, found: list[str]
+) -> None:
+    """Add what matches the components from a position on, inside a directory ("" or with its trailing slash)."""
+    component = components[position]
+    last = position + 1 == len(components)
+    if component.any_depth:
+        _collect_at_any_depth(file_system, directory, components, position, found)
+    elif component.literal is not None:
+        # Literal parts behind a wildcard are looked up, not listed.
+        path = directory + component.literal
+        if not last:
+            _collect(file_system, path + "/", components, position + 1, found)
+        elif file_system.file_exists(path):
+            found.append(path)
+    elif last:
+        names = _names(file_system, directory, directories_only=False)
+        matching = names if component.matches is None else filter(component.matches, names)
+        found.extend([directory + name for name in matching])
+    else:
+        names = _names(file_system, directory, directories_only=True)
+        for name in names if component.matches is None else filter(component.matches, names):
+            _collect(file_system, f"{directory}{name}/", components, position + 1, found)
+
+
+def _collect_at_any_depth(
+    file_system: FileSystem, top: str, components: list[_Component], position: int, found: list[str]
+) -> None:
+    """Add what matches the components behind ``**`` in a directory and in all those below it."""
+    last = position + 1 == len(components)
+    stack = [top]
+    while stack:
+        directory = stack.pop()
+        try:
+            for entry in file_system.list_directory(directory or "."):
+                if last:
+                    found.append(directory + entry[0])
+                if entry[1] and not entry.is_symbolic_link:
+                    stack.append(f"{directory}{entry[0]}/")
+        except (NotFoundError, NotADirectoryError, PermissionDeniedError):
+            continue
+        if not last:
+            _collect(file_system, directory, components, position + 1, found)
+
+
+def _names(file_system: FileSystem, directory: str, *, directories_only: bool) -> list[str]:
+    """Return the names in a directory; one that is missing or may not be read holds none."""
+    try:
+        entries = file_system.list_directory(directory or ".")
+        # By index, which is quicker than by name where there are very many.
+        return [entry[0] for entry in entries if entry[1]] if directories_only else [entry[0] for entry in entries]
+    except (NotFoundError, NotADirectoryError, PermissionDeniedError):
+        return []
