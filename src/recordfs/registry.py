@@ -48,6 +48,7 @@ _BUILT_IN = {
     "https": "recordfs.filesystems.http:HttpFileSystem",
     "memmapped_package": "recordfs.filesystems.memmapped:MemmappedFileSystem",
     "ram": "recordfs.filesystems.memory:MemoryFileSystem",
+    "s3": "recordfs.filesystems.s3:S3FileSystem",
 }
 
 _FSSPEC_BRIDGE = "recordfs.filesystems.fsspec:FsspecFileSystem"
@@ -55,6 +56,7 @@ _FSSPEC_BRIDGE = "recordfs.filesystems.fsspec:FsspecFileSystem"
 # What an extra adds to a plain `pip install recordfs`, for the error of a scheme that nothing serves.
 _EXTRAS = {
     "recordfs[http]": "http:// and https://",
+    "recordfs[s3]": "s3://",
     "recordfs[fsspec]": "every scheme that fsspec has a filesystem for",
 }
 

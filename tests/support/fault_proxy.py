@@ -155,13 +155,19 @@ def _pass_body(peer: _Peer, head: _Head, sink: Callable[[bytes], object], *, to_
 class FaultProxy:
     """A proxy that listens on a free loopback port and forwards to another.
 
+    Args:
+        upstream_port: The server's port.
+        serialize: Let one changing request through at a time. The test servers look at a precondition and act on it in
+            two steps, where the real services do both in one; of two conditional writes at once both could win.
+
     Attributes:
         port: Where it listens.
         errors: What went wrong inside the proxy itself; a test that uses it ends by asserting that there is nothing.
     """
 
-    def __init__(self, upstream_port: int) -> None:
+    def __init__(self, upstream_port: int, *, serialize: bool = False) -> None:
         self.upstream_port = upstream_port
+        self._changing = threading.Lock() if serialize else contextlib.nullcontext()
         self.errors: list[BaseException] = []
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
@@ -235,7 +241,10 @@ class FaultProxy:
                     continue
                 if upstream is None:
                     upstream = _Peer(socket.create_connection(("127.0.0.1", self.upstream_port)))
-                if not self._forward(client, upstream, head, fault):
+                changes = not head.first.startswith(("GET ", "HEAD "))
+                with self._changing if changes else contextlib.nullcontext():
+                    goes_on = self._forward(client, upstream, head, fault)
+                if not goes_on:
                     return
         except (_ClosedError, OSError):
             pass  # a side that hangs up ends the connection; that is what a network does

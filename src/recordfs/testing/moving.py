@@ -117,8 +117,9 @@ class RenamingScenarios:
         with place.fails(IsADirectoryError, target):
             place.file_system.rename_file(source, target)
         below = place.put("f") + "/below"
-        with place.fails(NotADirectoryError, below):
-            place.file_system.rename_file(source, below)
+        if place.explicit:
+            with place.fails(NotADirectoryError, below):
+                place.file_system.rename_file(source, below)
         assert place.names() == ["a", "d", "f"]
 
     def test_m9_a_directory_moves_with_all_in_it(self, place: Place) -> None:
@@ -218,8 +219,9 @@ class CopyingScenarios:
         with place.fails(IsADirectoryError, directory):
             place.file_system.copy_file(path, directory)
         below = place.put("g") + "/below"
-        with place.fails(NotADirectoryError, below):
-            place.file_system.copy_file(path, below)
+        if place.explicit:
+            with place.fails(NotADirectoryError, below):
+                place.file_system.copy_file(path, below)
         assert place.names() == ["d", "f", "g"]
         assert place.names(directory) == []
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from recordfs.errors import (
     AlreadyExistsError,
     DirectoryNotEmptyError,
@@ -64,7 +66,7 @@ class StatScenarios:
                 call(place.path("missing"))
             with place.fails(NotFoundError, place.path("missing/deeper")):
                 call(place.path("missing/deeper"))
-            with place.fails(NotADirectoryError, f"{path}/below"):
+            with place.fails(place.error_below_a_file, f"{path}/below"):
                 call(f"{path}/below")
 
     def test_s4_questions_never_raise_for_what_is_not_there(self, place: Place) -> None:
@@ -132,7 +134,7 @@ class ListingScenarios:
                 call(place.path("missing"))
             with place.fails(NotADirectoryError, path):
                 call(path)
-            with place.fails(NotADirectoryError, f"{path}/below"):
+            with place.fails(place.error_below_a_file, f"{path}/below"):
                 call(f"{path}/below")
 
     def test_l4_many_children_come_each_once(self, place: Place) -> None:
@@ -198,6 +200,8 @@ class DirectoryScenarios:
 
     def test_d4_no_directory_below_a_file(self, place: Place) -> None:
         place.needs("write")
+        if not place.explicit:
+            pytest.skip("where directories are implicit, a key may stand below another")
         path = place.put("f") + "/below"
         with place.fails(NotADirectoryError, path):
             place.file_system.create_dir(path)
@@ -214,7 +218,7 @@ class DirectoryScenarios:
     def test_d6_a_file_in_the_way_of_parents(self, place: Place) -> None:
         place.needs("write")
         path = place.put("f")
-        for wrong in (path, f"{path}/b", f"{path}/b/c"):
+        for wrong in (path, f"{path}/b", f"{path}/b/c") if place.explicit else (path,):
             with place.fails(NotADirectoryError, path, wrong):
                 place.file_system.recursively_create_dir(wrong)
         assert place.names() == ["f"]
@@ -239,7 +243,7 @@ class DirectoryScenarios:
             place.file_system.delete_dir(place.path("missing"))
         with place.fails(NotADirectoryError, path):
             place.file_system.delete_dir(path)
-        with place.fails(NotADirectoryError, f"{path}/below"):
+        with place.fails(place.error_below_a_file, f"{path}/below"):
             place.file_system.delete_dir(f"{path}/below")
         assert place.names() == ["f"]
 
@@ -268,7 +272,7 @@ class DeletingScenarios:
             place.file_system.delete_file(place.path("missing"))
         with place.fails(IsADirectoryError, directory):
             place.file_system.delete_file(directory)
-        with place.fails(NotADirectoryError, f"{path}/below"):
+        with place.fails(place.error_below_a_file, f"{path}/below"):
             place.file_system.delete_file(f"{path}/below")
         assert place.names() == ["d", "f"]
 
@@ -299,6 +303,6 @@ class DeletingScenarios:
         path = place.put("f")
         with place.fails(NotFoundError, place.path("missing")):
             place.file_system.delete_recursively(place.path("missing"))
-        with place.fails(NotADirectoryError, f"{path}/below"):
+        with place.fails(place.error_below_a_file, f"{path}/below"):
             place.file_system.delete_recursively(f"{path}/below")
         assert place.names() == ["f"]

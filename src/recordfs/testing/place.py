@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from recordfs.errors import NotADirectoryError, NotFoundError
 from recordfs.paths import join
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Place:
         """Whether directories have to be made before files go into them."""
         return self.capabilities.directories == "explicit"
 
+    @property
+    def error_below_a_file(self) -> type[RecordFSError] | tuple[type[RecordFSError], ...]:
+        """What looking below a file raises; where directories are implicit, the path may simply be missing."""
+        return NotADirectoryError if self.explicit else (NotADirectoryError, NotFoundError)
+
     def needs(self, *names: str) -> None:
         """Skip the scenario unless the filesystem declares all these capabilities."""
         missing = [name for name in names if not getattr(self.capabilities, name)]
@@ -78,7 +84,7 @@ class Place:
         return sorted(self.file_system.get_children(self.root if path is None else path))
 
     @contextmanager
-    def fails(self, kind: type[RecordFSError], *paths: str) -> Iterator[None]:
+    def fails(self, kind: type[RecordFSError] | tuple[type[RecordFSError], ...], *paths: str) -> Iterator[None]:
         """Expect an error of a class, about one of these paths, that the built-in parents know too."""
         with pytest.raises(kind) as caught:
             yield

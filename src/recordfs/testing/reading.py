@@ -12,7 +12,6 @@ from recordfs.errors import (
     ClosedFileError,
     InvalidArgumentError,
     IsADirectoryError,
-    NotADirectoryError,
     NotFoundError,
 )
 
@@ -115,7 +114,7 @@ class ReadingScenarios:
             place.file_system.new_random_access_file(place.path("missing/deeper"))
         with place.fails(IsADirectoryError, place.root):
             place.file_system.new_random_access_file(place.root)
-        with place.fails(NotADirectoryError, f"{path}/below"):
+        with place.fails(place.error_below_a_file, f"{path}/below"):
             place.file_system.new_random_access_file(f"{path}/below")
 
     def test_r11_an_empty_file_is_a_file(self, place: Place) -> None:
@@ -191,7 +190,7 @@ class ReadingScenarios:
             place.file_system.new_read_only_memory_region_from_file(place.path("missing"))
         with place.fails(IsADirectoryError, place.root):
             place.file_system.new_read_only_memory_region_from_file(place.root)
-        with place.fails(NotADirectoryError, f"{path}/below"):
+        with place.fails(place.error_below_a_file, f"{path}/below"):
             place.file_system.new_read_only_memory_region_from_file(f"{path}/below")
 
     def test_r17_several_readers_are_independent(self, place: Place) -> None:

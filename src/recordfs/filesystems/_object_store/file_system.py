@@ -1,0 +1,337 @@
+"""A filesystem over an object store: what a path, a file and a directory are where there are only keys.
+
+Decided once for all stores. A path is a file if its key exists, else a directory if any key begins with ``path/``.
+Where both are true the file wins, listings show the name once, as a file, and ``path/`` with its slash names the
+directory. An empty directory is an empty marker object ``path/``, never listed. Parents need not exist. Keys are taken
+verbatim.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from recordfs.errors import (
+    AlreadyExistsError,
+    DirectoryNotEmptyError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotFoundError,
+    PermissionDeniedError,
+    RecordFSError,
+    UnimplementedError,
+)
+from recordfs.filesystem import FileStatistics, FileSystem
+from recordfs.filesystem.defaults import undeleted_error
+from recordfs.filesystems._object_store.bulk import delete_keys, for_each_in_parallel
+from recordfs.filesystems._object_store.listing import list_objects, list_one_level
+from recordfs.paths import parse_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recordfs.filesystem import DirectoryEntry
+    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+
+__all__ = ["Location", "ObjectStoreFileSystem"]
+
+_DIRECTORY = FileStatistics(length=0, mtime_nsec=0, is_directory=True)
+
+
+class Location(NamedTuple):
+    """Where a path points.
+
+    Attributes:
+        path: As the caller gave it.
+        bucket: The bucket's name.
+        key: The key, verbatim; empty for the bucket's root.
+    """
+
+    path: str
+    bucket: str
+    key: str
+
+    @property
+    def names_directory(self) -> bool:
+        """Whether the path can only be a directory: a bucket's root, or written with a slash at the end."""
+        return not self.key or self.key.endswith("/")
+
+    @property
+    def prefix(self) -> str:
+        """What the keys below this path begin with."""
+        return self.key if self.names_directory else f"{self.key}/"
+
+
+class ObjectStoreFileSystem(FileSystem):
+    """The part of the contract that is the same over every object store.
+
+    A backend gives ``_store`` and opens files; the directories are made here.
+
+    Args:
+        allow_bucket_root: Let ``delete_recursively`` empty a whole bucket. Buckets themselves are never made or
+            deleted.
+    """
+
+    def __init__(self, *, allow_bucket_root: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._allow_bucket_root = allow_bucket_root
+
+    @property
+    def _store(self) -> ObjectStore:
+        """The store's requests, with clients of this process."""
+        raise NotImplementedError
+
+    def _locate(self, path: str) -> Location:
+        """Return where a path points.
+
+        Raises:
+            InvalidArgumentError: It names no bucket.
+        """
+        parsed = parse_path(path)
+        if not parsed.authority:
+            raise InvalidArgumentError(f"expected {parsed.scheme}://bucket/key, found no bucket", path=path)
+        return Location(path, parsed.authority, parsed.path[1:])
+
+    def _locate_file(self, path: str) -> Location:
+        """Return where a path points that has to be able to name a file."""
+        location = self._locate(path)
+        if location.names_directory:
+            raise IsADirectoryError("a path that ends with a slash, or names only a bucket, is no file", path=path)
+        return location
+
+    def _head(self, location: Location) -> ObjectInfo:
+        """Describe the object at a location; a directory there is IsADirectoryError."""
+        try:
+            return self._store.head(location.bucket, location.key)
+        except NotFoundError as error:
+            if self._prefix_exists(location):
+                raise IsADirectoryError("a directory stands where a file is needed", path=location.path) from None
+            raise NotFoundError(error.message, path=location.path) from error
+
+    def _file_or_none(self, location: Location) -> ObjectInfo | None:
+        """Describe the object at a location, or return None."""
+        if location.names_directory:
+            return None
+        try:
+            return self._store.head(location.bucket, location.key)
+        except NotFoundError:
+            return None
+
+    def _prefix_exists(self, location: Location) -> bool:
+        """Tell whether any key lies at or below a location's prefix; a bucket's root exists with its bucket."""
+        if not location.prefix:
+            return self._store.bucket_exists(location.bucket)
+        found = self._store.list_page(location.bucket, location.prefix, limit=1)
+        return bool(found.objects)
+
+    def _is_root(self, path: str) -> bool:
+        """Tell whether a path is the bare scheme, whose children are the buckets."""
+        parsed = parse_path(path)
+        return not parsed.authority and parsed.path in ("", "/")
+
+    # Looking
+
+    def stat(self, path: str) -> FileStatistics:
+        """Describe a file or directory; see FileSystem. Directories have no time here: ``mtime_nsec`` is 0."""
+        if self._is_root(path):
+            return _DIRECTORY
+        location = self._locate(path)
+        info = self._file_or_none(location)
+        if info is not None:
+            return FileStatistics(info.size, info.mtime_nsec, is_directory=False)
+        if self._prefix_exists(location):
+            return _DIRECTORY
+        raise NotFoundError("neither an object nor a prefix of one", path=path)
+
+    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
+        """Iterate over a directory's children; see FileSystem. Below the bare scheme these are the buckets."""
+        if self._is_root(path):
+            from recordfs.filesystem import DirectoryEntry
+
+            for bucket in self._store.list_buckets():
+                yield DirectoryEntry(bucket, is_directory=True)
+            return
+        location = self._locate(path)
+        found = False
+        for entry in list_one_level(self._store, location.bucket, location.prefix):
+            found = True
+            if entry is not None:
+                yield entry
+        if found:
+            return
+        if self._file_or_none(location) is not None:
+            raise NotADirectoryError("a file cannot be listed", path=path)
+        if location.key or not self._store.bucket_exists(location.bucket):
+            raise NotFoundError("neither an object nor a prefix of one", path=path)
+
+    # Directories
+
+    def create_dir(self, path: str) -> None:
+        """Make a marker object; see FileSystem."""
+        location = self._locate(path)
+        if not location.key:
+            if self._store.bucket_exists(location.bucket):
+                raise AlreadyExistsError("the bucket exists", path=path)
+            raise UnimplementedError(
+                f"{type(self).__name__} makes no buckets; make it with the store's own tools", path=path
+            )
+        if self._file_or_none(location) is not None or self._prefix_exists(location):
+            raise AlreadyExistsError("something stands where a directory is to be made", path=path)
+        try:
+            self._store.put_marker(location.bucket, location.prefix)
+        except AlreadyExistsError as error:
+            raise AlreadyExistsError(error.message, path=path) from error
+
+    def recursively_create_dir(self, path: str) -> None:
+        """Make a marker object unless the directory exists; those above need none. See FileSystem."""
+        location = self._locate(path)
+        if self._file_or_none(location) is not None:
+            raise NotADirectoryError("a file stands where a directory is to be made", path=path)
+        if self._prefix_exists(location):
+            return
+        try:
+            self.create_dir(path)
+        except AlreadyExistsError:
+            if not self._prefix_exists(location):
+                raise
+
+    def delete_dir(self, path: str) -> None:
+        """Delete the marker of an empty directory; see FileSystem."""
+        location = self._locate(path)
+        if not location.key:
+            raise FailedPreconditionError("a bucket cannot be deleted through a filesystem", path=path)
+        found = self._store.list_page(location.bucket, location.prefix, limit=2)
+        if any(info.key != location.prefix for info in found.objects):
+            raise DirectoryNotEmptyError("the directory has children", path=path)
+        if self._file_or_none(location) is not None:
+            raise NotADirectoryError("a file stands where a directory is to be deleted", path=path)
+        if not found.objects:
+            raise NotFoundError("there is no such directory", path=path)
+        self._store.delete(location.bucket, location.prefix)
+
+    # Deleting
+
+    def delete_file(self, path: str) -> None:
+        """Delete one object; see FileSystem. It looks first: the store's delete does not tell whether there was one."""
+        location = self._locate_file(path)
+        self._head(location)
+        self._store.delete(location.bucket, location.key)
+
+    def delete_recursively(self, path: str) -> None:
+        """Delete a file, or all objects below a prefix in bulk; see FileSystem.
+
+        Raises:
+            PermissionDeniedError: The path is a bucket's root, and the option ``allow_bucket_root`` is not set.
+        """
+        location = self._locate(path)
+        if not location.key and not self._allow_bucket_root:
+            raise PermissionDeniedError(
+                "this would delete everything in the bucket; pass the option allow_bucket_root=True to mean it",
+                path=path,
+            )
+        if self._file_or_none(location) is not None:
+            self._store.delete(location.bucket, location.key)
+            return
+        keys = (info.key for info in list_objects(self._store, location.bucket, location.prefix))
+        deleted, failures, failed = delete_keys(self._store, location.bucket, keys)
+        if failed:
+            scheme = parse_path(path).scheme
+            named = [(f"{scheme}://{location.bucket}/{key}", error) for key, error in failures]
+            raise undeleted_error(path, named, failed, 0) from failures[0][1]
+        if not deleted and (location.key or not self._store.bucket_exists(location.bucket)):
+            raise NotFoundError("neither an object nor a prefix of one", path=path)
+
+    # Copying and renaming
+
+    def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Copy one object on the server; see FileSystem."""
+        source_location, target_location = self._locate_file(source), self._locate_file(target)
+        if not overwrite and self.file_exists(target):
+            raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
+        info = self._head(source_location)
+        self._refuse_directory(target_location)
+        if source_location[1:] == target_location[1:]:
+            return
+        self._copy(source_location, info, target_location, overwrite=overwrite)
+
+    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Copy on the server, then delete; see FileSystem. A directory moves object by object, in parallel.
+
+        No step of it is atomic. If something fails, what was not moved is still at the source, and nothing is in
+        neither place.
+
+        Raises:
+            FailedPreconditionError: Some objects of a directory could not be moved; ``failures`` names them.
+        """
+        source_location, target_location = self._locate(source), self._locate(target)
+        self._refuse_inside(source_location, target_location)
+        target_info = self._file_or_none(target_location)
+        target_is_directory = target_info is None and self._prefix_exists(target_location)
+        if not overwrite and (target_info is not None or target_is_directory):
+            raise AlreadyExistsError("the target of a rename exists and overwrite is False", path=target)
+        info = self._file_or_none(source_location)
+        if info is not None:
+            if target_is_directory or target_location.names_directory:
+                raise IsADirectoryError("a directory stands where the file is to go", path=target)
+            if source_location[1:] != target_location[1:]:
+                self._copy(source_location, info, target_location, overwrite=overwrite)
+                self._store.delete(source_location.bucket, source_location.key)
+            return
+        if not source_location.key or not self._prefix_exists(source_location):
+            raise NotFoundError("neither an object nor a prefix of one", path=source)
+        if target_info is not None:
+            raise NotADirectoryError("a file stands where the directory is to go", path=target)
+        self._rename_directory(source_location, target_location, target_is_directory=target_is_directory)
+
+    def _refuse_inside(self, source: Location, target: Location) -> None:
+        """Raise if the target of a rename lies below a source that is a directory."""
+        inside = source.bucket == target.bucket and target.prefix.startswith(source.prefix)
+        if inside and target.prefix != source.prefix and self._file_or_none(source) is None:
+            raise InvalidArgumentError(f"the target {target.path} lies inside the source", path=source.path)
+
+    def _rename_directory(self, source: Location, target: Location, *, target_is_directory: bool) -> None:
+        """Move every object below a prefix."""
+        same_bucket = source.bucket == target.bucket
+        if same_bucket and source.prefix == target.prefix:
+            return
+        if target_is_directory:
+            found = self._store.list_page(target.bucket, target.prefix, limit=2)
+            if any(info.key != target.prefix for info in found.objects):
+                raise DirectoryNotEmptyError("the target of a rename has children", path=target.path)
+
+        def move(info: ObjectInfo) -> None:
+            key = target.prefix + info.key[len(source.prefix) :]
+            if info.key.endswith("/") and not info.size:
+                # Some stores do not copy markers; making one is the same.
+                with contextlib.suppress(AlreadyExistsError):
+                    self._store.put_marker(target.bucket, key)
+            else:
+                self._store.copy(source.bucket, info, target.bucket, key, overwrite=True)
+            self._store.delete(source.bucket, info.key)
+
+        failures = for_each_in_parallel(move, list_objects(self._store, source.bucket, source.prefix))
+        if failures.count:
+            error: Any = FailedPreconditionError(
+                f"{failures.count} object(s) could not be moved to {target.path} and are still here; the first is "
+                f"{failures.first[0][0].key}: {failures.first[0][1].message}",
+                path=source.path,
+            )
+            error.failures = [(info.key, failure) for info, failure in failures.first]
+            raise error from failures.first[0][1]
+
+    def _copy(self, source: Location, info: ObjectInfo, target: Location, *, overwrite: bool) -> None:
+        """Copy one object, naming the path in what goes wrong."""
+        try:
+            self._store.copy(source.bucket, info, target.bucket, target.key, overwrite=overwrite)
+        except AlreadyExistsError as error:
+            raise AlreadyExistsError(error.message, path=target.path) from error
+        except RecordFSError as error:
+            error.path = source.path
+            raise
+
+    def _refuse_directory(self, location: Location) -> None:
+        """Raise if a location is a directory and no file."""
+        if self._file_or_none(location) is None and self._prefix_exists(location):
+            raise IsADirectoryError("a directory stands where the copy is to go", path=location.path)

@@ -1,0 +1,61 @@
+"""Listing flat keys as directories: one level with each name once, or a whole tree in parallel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recordfs.filesystem import DirectoryEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+
+__all__ = ["list_objects", "list_one_level"]
+
+
+def list_objects(store: ObjectStore, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
+    """Iterate over every object below a prefix, in key order, page by page."""
+    page = None
+    while True:
+        found = store.list_page(bucket, prefix, page=page)
+        yield from found.objects
+        page = found.next_page
+        if page is None:
+            return
+
+
+def list_one_level(store: ObjectStore, bucket: str, prefix: str) -> Iterator[DirectoryEntry | None]:
+    """Iterate over the children of a prefix ("" or ending with a slash), each name once.
+
+    Yields:
+        A DirectoryEntry for each child; None once for the prefix's own marker, which is no child but proves that the
+        directory exists.
+
+    A key that is also a prefix (``a`` beside ``a/b``) is a file. Such a pair may be apart by many keys (``a-1`` sorts
+    between them), even on different pages, so the files whose prefix can still come are remembered; in key order these
+    are few. A child without a name (``prefix//x``) cannot be named by a path component and is left out.
+    """
+    pending: list[str] = []  # file names, each a beginning of the one behind it
+    page = None
+    while True:
+        found = store.list_page(bucket, prefix, delimiter="/", page=page)
+        merged = [(info.key, info) for info in found.objects] + [(key, None) for key in found.prefixes]
+        merged.sort(key=lambda item: item[0].encode())
+        for key, info in merged:
+            name = key[len(prefix) :]
+            if info is not None and not name:
+                yield None
+                continue
+            while pending and not name.startswith(pending[-1]):
+                pending.pop()
+            if info is not None:
+                pending.append(name)
+                yield DirectoryEntry(name, is_directory=False, length=info.size, mtime_nsec=info.mtime_nsec)
+            elif name[:-1] and name[:-1] not in pending:
+                yield DirectoryEntry(name[:-1], is_directory=True)
+            elif not name[:-1]:
+                yield None
+        page = found.next_page
+        if page is None:
+            return

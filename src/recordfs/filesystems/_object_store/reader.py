@@ -1,0 +1,244 @@
+"""Reading one object: ranges in parallel, read-ahead where reads follow each other, and never two versions mixed.
+
+A reader pins the version that it found. When the object has changed, it looks again: if its own writer (or another,
+behind the same last bytes) only made it longer, that is *growth* and reading goes on; anything else is AbortedError.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs.errors import AbortedError, ClosedFileError, InvalidArgumentError, NotFoundError
+from recordfs.filesystem import RandomAccessFile
+from recordfs.filesystem.files import coalesce, writable_byte_view
+from recordfs.filesystems._object_store.threads import shared_pool
+from recordfs.filesystems._object_store.writer import WRITER_METADATA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from typing_extensions import Buffer
+
+    from recordfs.filesystems._object_store.fetching import RangeFetcher
+    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+
+__all__ = ["ObjectRandomAccessFile"]
+
+BLOCK = 4 << 20
+"""Bytes of one request of a long read: large enough that the request's own cost does not show."""
+
+READ_AHEAD = 4
+"""Blocks on their way or waiting, so a sequential reader holds at most 16 MiB."""
+
+REMEMBERED = 64 << 10
+"""How many bytes before a position are kept to tell growth from replacement where the writer is not known."""
+
+
+class _Block(NamedTuple):
+    """A range on its way, or here."""
+
+    start: int
+    end: int
+    content: Future[Buffer]
+
+
+class ObjectRandomAccessFile(RandomAccessFile):
+    """An object open for reading. Any number of threads.
+
+    Args:
+        name: The full path.
+        store: To look at the object again.
+        fetcher: To fetch ranges.
+        bucket: The bucket's name.
+        found: The object at open: the version that is pinned.
+    """
+
+    def __init__(self, name: str, store: ObjectStore, fetcher: RangeFetcher, bucket: str, found: ObjectInfo) -> None:
+        self._name = name
+        self._store = store
+        self._fetcher = fetcher
+        self._bucket = bucket
+        self._key = found.key
+        self._lock = threading.Lock()
+        self._pinned = found
+        self._ahead: deque[_Block] = deque()
+        # Where the next read would begin if it followed the last one, and how many have followed each other.
+        self._expected = -1
+        self._remembered: tuple[int, bytes] = (0, b"")
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The full path that the file was opened by."""
+        return self._name
+
+    def size(self) -> int:
+        """Return the size now; looks at the object.
+
+        Raises:
+            AbortedError: The object was replaced by another.
+        """
+        self._check_open()
+        return self._look_again().size
+
+    def read(self, offset: int, n: int) -> bytes:
+        """Return up to ``n`` bytes; see RandomAccessFile."""
+        self._check_open()
+        if offset < 0 or n < 0:
+            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+        end = self._end_of(offset, n)
+        if end <= offset:
+            return b""
+        target = bytearray(end - offset)
+        with memoryview(target) as view:
+            self._fill(offset, view)
+        return bytes(target)
+
+    def read_into(self, offset: int, buffer: Buffer) -> int:
+        """Read into a buffer; see RandomAccessFile."""
+        self._check_open()
+        if offset < 0:
+            raise InvalidArgumentError(f"offset has to be at least 0, found {offset}", path=self._name)
+        with writable_byte_view(buffer, self._name) as view:
+            count = self._end_of(offset, len(view)) - offset
+            if count <= 0:
+                return 0
+            with view[:count] as wanted:
+                self._fill(offset, wanted)
+            return count
+
+    def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
+        """Read many ranges, neighbours merged, all blocks in parallel; see RandomAccessFile."""
+        self._check_open()
+        results = [b""] * len(ranges)
+        blocks = coalesce(ranges, max_gap, self._name)
+        end_of_last = max((end for _, end, _ in blocks), default=0)
+        size = self._end_of(0, end_of_last)
+        wanted = [(start, min(end, size), members) for start, end, members in blocks if start < size]
+        if len(wanted) == 1:
+            contents: list[Buffer] = [self._fetch(wanted[0][0], wanted[0][1])]
+        else:
+            futures = [shared_pool().submit(self._fetch, start, end) for start, end, _ in wanted]
+            contents = [future.result() for future in futures]
+        for (start, _, members), content in zip(wanted, contents, strict=True):
+            with memoryview(content) as view:
+                for index in members:
+                    offset, length = ranges[index]
+                    results[index] = bytes(view[offset - start : offset - start + length])
+        return results
+
+    def close(self) -> None:
+        """Let go of what was read ahead. Idempotent."""
+        self._closed = True
+        with self._lock:
+            ahead, self._ahead = self._ahead, deque()
+        for block in ahead:
+            block.content.cancel()
+
+    # Fetching
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedFileError("the file has been closed", path=self._name)
+
+    def _end_of(self, offset: int, n: int) -> int:
+        """Return where a read ends; looks for growth where it would pass the end that is known."""
+        end = offset + n
+        if end > self._pinned.size:
+            end = min(end, self._look_again().size)
+        return end
+
+    def _fill(self, offset: int, target: memoryview) -> None:
+        """Fill a buffer that lies inside the object, reading ahead if this read follows the last."""
+        end = offset + len(target)
+        with self._lock:
+            follows = offset == self._expected
+            self._expected = end
+        if follows or len(target) > BLOCK:
+            self._fill_from_blocks(offset, target, ahead=READ_AHEAD if follows else 0)
+        else:
+            with memoryview(self._fetch(offset, end)) as content:
+                target[:] = content
+        tail = min(len(target), REMEMBERED)
+        self._remembered = (end - tail, bytes(target[len(target) - tail :]))
+
+    def _fill_from_blocks(self, offset: int, target: memoryview, *, ahead: int) -> None:
+        """Fill a buffer from blocks, of which enough are on their way."""
+        end = offset + len(target)
+        position = offset
+        while position < end:
+            block = self._block_at(position, end, ahead)
+            content = block.content.result()
+            count = min(block.end, end) - position
+            with memoryview(content) as view:
+                target[position - offset : position - offset + count] = view[
+                    position - block.start : position - block.start + count
+                ]
+            position += count
+
+    def _block_at(self, position: int, end: int, ahead: int) -> _Block:
+        """Return the block that holds a position, and have those behind it on their way."""
+        with self._lock:
+            while self._ahead and not self._ahead[0].start <= position < self._ahead[0].end:
+                self._ahead.popleft().content.cancel()
+            start = self._ahead[-1].end if self._ahead else position
+            limit = min(self._pinned.size, max(end, position + ahead * BLOCK))
+            while start < limit and len(self._ahead) < READ_AHEAD:
+                stop = min(start + BLOCK, self._pinned.size)
+                self._ahead.append(_Block(start, stop, shared_pool().submit(self._fetch, start, stop)))
+                start = stop
+            return self._ahead[0]
+
+    def _fetch(self, start: int, end: int) -> Buffer:
+        """Fetch one range of the pinned version, or of one that grew out of it."""
+        while True:
+            pinned = self._pinned
+            try:
+                return self._fetcher.fetch(self._bucket, self._key, start, end, pinned.tag)
+            except (AbortedError, NotFoundError):
+                if self._look_again().tag == pinned.tag:
+                    raise
+
+    # Versions
+
+    def _look_again(self) -> ObjectInfo:
+        """Look at the object; pin it anew if it grew.
+
+        Raises:
+            AbortedError: It was replaced, or is gone.
+        """
+        try:
+            found = self._store.head(self._bucket, self._key)
+        except NotFoundError as error:
+            raise AbortedError("the object was deleted while it was read", path=self._name) from error
+        pinned = self._pinned
+        if found.tag == pinned.tag:
+            return pinned
+        if not self._is_growth(pinned, found):
+            raise AbortedError(
+                f"the object was replaced while it was read: expected version {pinned.tag} of {pinned.size} bytes, "
+                f"found {found.tag} of {found.size}; open it again to read the new one",
+                path=self._name,
+            )
+        with self._lock:
+            if self._pinned.size <= found.size:
+                self._pinned = found
+        return found
+
+    def _is_growth(self, pinned: ObjectInfo, found: ObjectInfo) -> bool:
+        """Tell whether a changed object is the pinned one made longer."""
+        if found.size < pinned.size:
+            return False
+        writer = pinned.metadata.get(WRITER_METADATA)
+        if writer is not None or WRITER_METADATA in found.metadata:
+            return writer == found.metadata.get(WRITER_METADATA)
+        start, known = self._remembered
+        if found.size == pinned.size:
+            return False
+        if not known:
+            return True  # nothing has been read that the new bytes could be mixed with
+        with memoryview(self._fetcher.fetch(self._bucket, self._key, start, start + len(known), found.tag)) as now:
+            return now == known

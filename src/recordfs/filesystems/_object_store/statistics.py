@@ -1,0 +1,43 @@
+"""Counting what a filesystem asks of its store, so that a job can say what it cost."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+__all__ = ["OperationStatistics", "RequestCounter"]
+
+
+class OperationStatistics(NamedTuple):
+    """What one kind of request has cost so far in this process.
+
+    Attributes:
+        requests: HTTP requests, every retry counted.
+        bytes_sent: Bytes of request bodies.
+        bytes_received: Bytes of response bodies that carry data.
+    """
+
+    requests: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+class RequestCounter:
+    """Counts by the store's own name for an operation. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._operations: dict[str, list[int]] = {}
+
+    def add(self, operation: str, *, requests: int = 0, sent: int = 0, received: int = 0) -> None:
+        """Count more of an operation."""
+        with self._lock:
+            counts = self._operations.setdefault(operation, [0, 0, 0])
+            counts[0] += requests
+            counts[1] += sent
+            counts[2] += received
+
+    def snapshot(self) -> dict[str, OperationStatistics]:
+        """Return what was counted so far, by operation."""
+        with self._lock:
+            return {name: OperationStatistics(*counts) for name, counts in sorted(self._operations.items())}

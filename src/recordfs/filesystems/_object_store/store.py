@@ -1,0 +1,118 @@
+"""What a store of flat keys has to be able to do for the filesystem over it: the smallest set of requests."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from obstore import GetOptions
+
+    from recordfs.errors import RecordFSError
+
+__all__ = ["ObjectInfo", "ObjectPage", "ObjectStore"]
+
+
+class ObjectInfo(NamedTuple):
+    """One object as the store describes it.
+
+    Attributes:
+        key: The whole key, verbatim.
+        size: In bytes.
+        mtime_nsec: Last change in nanoseconds since 1970-01-01 UTC.
+        tag: What changes whenever the bytes do: the ETag on S3, the generation on Google Cloud Storage.
+        metadata: The user metadata, lower-case names; empty in listings, which do not carry it.
+    """
+
+    key: str
+    size: int
+    mtime_nsec: int
+    tag: str
+    metadata: dict[str, str]
+
+
+class ObjectPage(NamedTuple):
+    """One page of a listing, in key order.
+
+    Attributes:
+        objects: The objects directly asked for.
+        prefixes: With a delimiter, the common prefixes, each with its trailing delimiter.
+        next_page: What asks for the next page, or None at the end.
+    """
+
+    objects: list[ObjectInfo]
+    prefixes: list[str]
+    next_page: str | None
+
+
+class ObjectStore(abc.ABC):
+    """The requests of one store. Every method may be called from several threads, and maps its SDK's errors.
+
+    A missing bucket is NotFoundError everywhere; so is a missing key where one is needed.
+    """
+
+    max_delete: int = 1000
+    """How many keys ``delete_many`` takes."""
+
+    @abc.abstractmethod
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        """Describe one object.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+
+    @abc.abstractmethod
+    def list_page(
+        self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
+    ) -> ObjectPage:
+        """List one page of at most ``limit`` objects and prefixes together."""
+
+    @abc.abstractmethod
+    def list_buckets(self) -> list[str]:
+        """Return the names of the buckets that the credentials own."""
+
+    @abc.abstractmethod
+    def bucket_exists(self, bucket: str) -> bool:
+        """Tell whether there is such a bucket and it may be listed."""
+
+    @abc.abstractmethod
+    def put_marker(self, bucket: str, key: str) -> None:
+        """Make an empty object that stands for a directory.
+
+        Raises:
+            AlreadyExistsError: The key exists.
+        """
+
+    @abc.abstractmethod
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete one object; a missing one is no error."""
+
+    @abc.abstractmethod
+    def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
+        """Delete up to ``max_delete`` objects in one request and return those that could not be, and why."""
+
+    @abc.abstractmethod
+    def copy(
+        self, source_bucket: str, source: ObjectInfo, target_bucket: str, target_key: str, *, overwrite: bool
+    ) -> None:
+        """Copy one object on the server, of any size, exactly the version that ``source`` describes.
+
+        Raises:
+            AlreadyExistsError: ``overwrite`` is False and the target exists.
+            AbortedError: The source is another version by now.
+        """
+
+    @abc.abstractmethod
+    def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
+        """Return the bytes from ``start`` to ``end`` of the version that ``tag`` names, through the SDK.
+
+        Raises:
+            AbortedError: The object is another version by now.
+        """
+
+    @abc.abstractmethod
+    def range_options(self, start: int, end: int, tag: str) -> GetOptions:
+        """Return obstore's options that ask for the same."""

@@ -1,0 +1,36 @@
+"""The threads on which objects are read: one pool for each process, made at first use."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["shared_pool"]
+
+THREADS = 32
+"""Requests in flight over all readers of a process."""
+
+_lock = threading.Lock()
+_pool: tuple[int, ThreadPoolExecutor] | None = None
+
+
+def shared_pool() -> ThreadPoolExecutor:
+    """Return the pool of this process."""
+    global _pool
+    found = _pool
+    if found is not None and found[0] == os.getpid():
+        return found[1]
+    with _lock:
+        if _pool is None or _pool[0] != os.getpid():
+            _pool = (os.getpid(), ThreadPoolExecutor(THREADS, thread_name_prefix="recordfs-read"))
+        return _pool[1]
+
+
+def _renew_lock_in_child() -> None:
+    """Another thread of the parent may have held the lock when the process forked."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock_in_child)

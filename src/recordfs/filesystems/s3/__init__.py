@@ -1,0 +1,156 @@
+"""``s3://bucket/key``: Amazon S3 and the stores that speak its protocol."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import AlreadyExistsError, InvalidArgumentError, IsADirectoryError, NotFoundError
+from recordfs.filesystem import Capabilities
+from recordfs.filesystems._object_store.fetching import RangeFetcher
+from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
+from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
+from recordfs.filesystems._object_store.statistics import RequestCounter
+from recordfs.filesystems.s3.client import Clients
+from recordfs.filesystems.s3.settings import Settings
+from recordfs.filesystems.s3.store import S3Store
+from recordfs.filesystems.s3.writer import SMALLEST_PART, S3Writer
+
+if TYPE_CHECKING:
+    from recordfs.filesystem import RandomAccessFile, WritableFile
+    from recordfs.filesystems._object_store.file_system import Location
+    from recordfs.filesystems._object_store.statistics import OperationStatistics
+    from recordfs.filesystems._object_store.store import ObjectInfo
+
+__all__ = ["S3FileSystem"]
+
+_CAPABILITIES = Capabilities(
+    truncate=False,
+    atomic_rename=False,
+    directories="implicit",
+    server_side_copy=True,
+    memory_region=False,
+)
+
+
+class S3FileSystem(ObjectStoreFileSystem):
+    """Objects on S3 as files. See ObjectStoreFileSystem for what a directory is, and Settings for reaching the store.
+
+    Args:
+        allow_bucket_root: Let ``delete_recursively`` empty a whole bucket.
+        part_size: Bytes of one part of a long write, at least 5 MiB; a writer holds up to three.
+        settings: As the attributes of Settings, by name.
+    """
+
+    def __init__(self, *, allow_bucket_root: bool = False, part_size: int = SMALLEST_PART, **settings: Any) -> None:
+        unknown = set(settings) - set(Settings._fields)
+        super().__init__(allow_bucket_root=allow_bucket_root, **{name: settings[name] for name in unknown})
+        if part_size < SMALLEST_PART:
+            raise InvalidArgumentError(f"part_size has to be at least {SMALLEST_PART}, found {part_size}")
+        self._part_size = part_size
+        self._counter = RequestCounter()
+        self._clients = Clients(Settings(**settings).checked(), self._counter)
+        self._s3_store = S3Store(self._clients)
+        self._fetcher = RangeFetcher(self._s3_store, self._clients.obstore_for, self._counter, "s3")
+
+    @property
+    def _store(self) -> S3Store:
+        return self._s3_store
+
+    def capabilities(self, path: str) -> Capabilities:
+        """See FileSystem."""
+        return _CAPABILITIES
+
+    def statistics(self) -> dict[str, OperationStatistics]:
+        """Return what this filesystem has asked of the store in this process, by S3's operation names."""
+        return self._counter.snapshot()
+
+    def describe(self) -> dict[str, str]:
+        """Return endpoint, region and source of credentials, for people to read; no secrets."""
+        return self._clients.describe()
+
+    def new_random_access_file(self, path: str) -> RandomAccessFile:
+        """Open an object for reading; see FileSystem. Looks at it once, and pins the version that it finds."""
+        location = self._locate_file(path)
+        found = self._head(location)
+        return ObjectRandomAccessFile(path, self._s3_store, self._fetcher, location.bucket, found)
+
+    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
+        """Make or replace an object; see FileSystem. Nothing is visible before the first flush."""
+        location = self._locate_file(path)
+        try:
+            found = self._state(location)
+        except IsADirectoryError as error:
+            if exclusive:
+                raise AlreadyExistsError("a directory stands where a file was to be made", path=path) from error
+            raise
+        if exclusive and found is not None:
+            # From the one look that the first commit is conditional on: a second look could see what another made.
+            raise AlreadyExistsError("the object exists, and exclusive was asked for", path=path)
+        return self._writer(location, found, exclusive=exclusive, atomic=atomic)
+
+    def new_appendable_file(self, path: str) -> WritableFile:
+        """Open an object for writing behind its end; see FileSystem."""
+        location = self._locate_file(path)
+        return self._writer(location, self._state(location), append=True)
+
+    def _state(self, location: Location) -> ObjectInfo | None:
+        """Return the object as it is now, or None."""
+        try:
+            return self._head(location)
+        except NotFoundError:
+            return None
+
+    def _writer(
+        self,
+        location: Location,
+        found: ObjectInfo | None,
+        *,
+        append: bool = False,
+        exclusive: bool = False,
+        atomic: bool = False,
+    ) -> S3Writer:
+        """Return a writer, with what it has to know of an object that it appends to."""
+        head, crc, metadata = b"", None, {}
+        if append and found is not None:
+            metadata = found.metadata
+            head, crc = self._beginning(location, found)
+        return S3Writer(
+            self._s3_store,
+            location.bucket,
+            location.key,
+            head=head,
+            metadata=metadata,
+            name=location.path,
+            found=found,
+            append=append,
+            crc=crc,
+            exclusive=exclusive,
+            atomic=atomic,
+            conditional=True,
+            part_size=self._part_size,
+        )
+
+    def _beginning(self, location: Location, found: ObjectInfo) -> tuple[bytes, int | None]:
+        """Return a small object's bytes, and the CRC-32C of any object where it is known."""
+        from recordfs._core import crc32c
+
+        if found.size < SMALLEST_PART:
+            answer = self._s3_store.call(
+                "get_object", location.path, Bucket=location.bucket, Key=location.key, IfMatch=found.tag
+            )
+            head = answer["Body"].read()
+            self._counter.add("GetObject", received=len(head))
+            return head, crc32c(head)
+        described = self._s3_store.call(
+            "head_object",
+            location.path,
+            Bucket=location.bucket,
+            Key=location.key,
+            IfMatch=found.tag,
+            ChecksumMode="ENABLED",
+        )
+        if described.get("ChecksumType") != "FULL_OBJECT" or "ChecksumCRC32C" not in described:
+            return b"", None
+        return b"", struct.unpack(">I", base64.b64decode(described["ChecksumCRC32C"]))[0]

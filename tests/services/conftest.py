@@ -1,0 +1,82 @@
+"""Object stores for the tests: each server is started once a session, each test gets a fresh directory."""
+
+import itertools
+
+import pytest
+
+from support.fault_proxy import FaultProxy
+from support.servers import ACCESS_KEY, SECRET_KEY, SeaweedFS, VersityGateway
+
+_numbers = itertools.count()
+
+S3_SERVERS = {"seaweedfs": SeaweedFS, "versitygw": VersityGateway}
+
+S3_OPTIONS = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY, "region_name": "us-east-1"}
+
+
+@pytest.fixture(scope="session")
+def s3_servers(tmp_path_factory):
+    """Start a server when it is first asked for, and stop all of them at the end."""
+    running = {}
+
+    def start(name):
+        if name not in running:
+            server = S3_SERVERS[name](str(tmp_path_factory.mktemp(name)))
+            server.start()
+            running[name] = server
+        return running[name]
+
+    yield start
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture(params=list(S3_SERVERS))
+def s3_server(request, s3_servers):
+    """A running S3 server."""
+    return s3_servers(request.param)
+
+
+@pytest.fixture
+def s3(fault_proxy):
+    """An S3FileSystem on that server, behind the proxy."""
+    from recordfs.filesystems.s3 import S3FileSystem
+
+    with S3FileSystem(endpoint_url=fault_proxy.endpoint, **S3_OPTIONS) as file_system:
+        yield file_system
+
+
+@pytest.fixture
+def boto3_client(s3_server):
+    """Another client of the same server, so that what is stored is seen through other eyes."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3", endpoint_url=s3_server.endpoint, config=Config(s3={"addressing_style": "path"}), **S3_OPTIONS
+    )
+
+
+@pytest.fixture
+def bucket(boto3_client):
+    """The name of the bucket that all tests of a server share: SeaweedFS sets disk space aside for each."""
+    name = "recordfs-tests"
+    try:
+        boto3_client.head_bucket(Bucket=name)
+    except boto3_client.exceptions.ClientError:
+        boto3_client.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def root(bucket):
+    """A fresh directory in that bucket."""
+    return f"s3://{bucket}/test-{next(_numbers)}"
+
+
+@pytest.fixture
+def fault_proxy(s3_server):
+    """A proxy in front of the server, which must have had no trouble of its own at the end."""
+    with FaultProxy(s3_server.port, serialize=True) as proxy:
+        yield proxy
+        assert not proxy.errors

@@ -1,0 +1,97 @@
+"""Reading from S3: ranges, read-ahead, and never two versions mixed."""
+
+import contextlib
+import random
+
+import pytest
+from botocore.exceptions import ClientError
+
+from recordfs.errors import AbortedError
+
+pytestmark = pytest.mark.service
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def put(boto3_client):
+    """Store an object through another client."""
+
+    def store(path, data):
+        bucket, _, key = path.removeprefix("s3://").partition("/")
+        boto3_client.put_object(Bucket=bucket, Key=key, Body=data)
+
+    return store
+
+
+def test_sequential_and_random_reads_give_the_bytes(s3, root, put):
+    path = f"{root}/f"
+    data = random.Random(1).randbytes(23 * MIB + 17)
+    put(path, data)
+    with s3.new_random_access_file(path) as file:
+        buffer, got = bytearray(300_001), bytearray()
+        while count := file.read_into(len(got), buffer):
+            got += buffer[:count]
+        assert got == data
+        assert file.read(5, 20 * MIB) == data[5 : 5 + 20 * MIB]
+        source = random.Random(2)
+        ranges = [(source.randrange(len(data) + 100), source.randrange(5000)) for _ in range(200)]
+        assert file.read_ranges(ranges) == [data[o : o + n] for o, n in ranges]
+
+
+def test_random_reads_fetch_little_more_than_asked(s3, root, put):
+    path = f"{root}/f"
+    put(path, bytes(8 * MIB))
+    with s3.new_random_access_file(path) as file:
+        before = s3.statistics().get("GetRange", (0, 0, 0))[2]
+        file.read_ranges([(offset, 4096) for offset in range(0, 8 * MIB, 200_000)], max_gap=1000)
+        for offset in range(7 * MIB, 0, -300_000):
+            file.read(offset, 4096)
+        asked = 4096 * (len(range(0, 8 * MIB, 200_000)) + len(range(7 * MIB, 0, -300_000)))
+        assert s3.statistics()["GetRange"][2] - before <= 1.5 * asked
+
+
+def test_growth_by_its_own_writer_is_read_on(s3, root):
+    path = f"{root}/f"
+    data = random.Random(4).randbytes(9 * MIB)
+    with s3.new_writable_file(path) as writer:
+        writer.append(data[:100])
+        writer.flush()
+        with s3.new_random_access_file(path) as file:
+            assert file.read(0, 1000) == data[:100]
+            writer.append(data[100:])
+            writer.flush()
+            assert file.read(100, len(data)) == data[100:]
+            assert file.size() == len(data)
+
+
+def test_a_replaced_object_is_never_mixed_with_the_old_one(s3, root, put):
+    path = f"{root}/f"
+    put(path, b"a" * (2 * MIB))
+    with s3.new_random_access_file(path) as file:
+        assert file.read(0, 10) == b"a" * 10
+        put(path, b"b" * (3 * MIB))
+        with pytest.raises(AbortedError, match="replaced"):
+            file.read(MIB, 10)
+
+
+def test_keys_that_the_fast_client_would_change_are_read_verbatim(s3, root, put):
+    for key in ("a//b", "tab\tin it", "#?%41"):
+        path = f"{root}/{key}"
+        # Some test servers keep keys as local file names, and refuse or change these.
+        with contextlib.suppress(ClientError):
+            put(path, key.encode())
+        if s3.file_exists(path):
+            with s3.new_random_access_file(path) as file:
+                assert file.read(0, 100) == key.encode()
+
+
+@pytest.mark.parametrize("mode", ["reset", "cut_response", "status"])
+def test_a_read_survives_a_passing_fault(s3, root, put, fault_proxy, mode):
+    path = f"{root}/f"
+    data = random.Random(5).randbytes(3 * MIB)
+    put(path, data)
+    with s3.new_random_access_file(path) as file:
+        fault = fault_proxy.fail(r"GET .*/f$", mode, count=2)
+        assert file.read(0, len(data)) == data
+        assert fault.hits

@@ -1,0 +1,58 @@
+"""How S3 is reached: endpoints, options, and what is refused before any request."""
+
+import pytest
+
+from recordfs.errors import InvalidArgumentError
+from recordfs.filesystems.s3 import S3FileSystem
+from recordfs.filesystems.s3.settings import Settings
+
+VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT", "S3_USE_HTTPS")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+
+
+def test_endpoints_are_taken_in_order(monkeypatch):
+    assert Settings().endpoint() == (None, "the SDK's own configuration")
+    for variable in reversed(VARIABLES[:3]):
+        monkeypatch.setenv(variable, f"http://{variable.lower()}")
+        assert Settings().endpoint() == (f"http://{variable.lower()}", variable)
+    assert Settings(endpoint_url="http://mine:1").endpoint() == ("http://mine:1", "option endpoint_url")
+
+
+def test_an_endpoint_without_a_scheme(monkeypatch):
+    monkeypatch.setenv("S3_ENDPOINT", "localhost:9000")
+    assert Settings().endpoint()[0] == "https://localhost:9000"
+    monkeypatch.setenv("S3_USE_HTTPS", "0")
+    assert Settings().endpoint()[0] == "http://localhost:9000"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"endpoint": "http://typo"},
+        {"addressing_style": "other"},
+        {"aws_access_key_id": "alone"},
+        {"anonymous": True, "profile_name": "p"},
+        {"max_attempts": 0},
+        {"part_size": 1000},
+    ],
+)
+def test_options_that_can_never_work_are_refused_at_once(options):
+    with pytest.raises(InvalidArgumentError):
+        S3FileSystem(**options)
+
+
+def test_secrets_are_not_shown():
+    shown = repr(Settings(aws_access_key_id="id", aws_secret_access_key="secret-1", aws_session_token="secret-2"))
+    assert "secret" not in shown.replace("aws_secret_access_key", "")
+    assert "id" in shown
+
+
+@pytest.mark.parametrize("path", ["s3://", "s3:///key"])
+def test_a_path_without_a_bucket_names_no_file(path):
+    with pytest.raises(InvalidArgumentError, match="bucket"):
+        S3FileSystem().new_writable_file(path)
