@@ -161,7 +161,11 @@ impl Source {
             return Ok(None);
         }
         if self.known_size.is_none_or(|size| size < end) {
-            let size = self.file.call_method0(py, intern!(py, "size"))?.extract::<i64>(py)?;
+            let answer = self.file.call_method0(py, intern!(py, "size"))?;
+            let size = answer.extract::<i64>(py).map_err(|_| {
+                let message = format!("size was asked for and returned {answer}");
+                error(py, ErrorClass::Internal, &message, Some(&self.path), None)
+            })?;
             self.known_size = u64::try_from(size).ok();
         }
         Ok(self.known_size.map(|size| end <= size))

@@ -14,6 +14,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
+use recordfs_core::detect::{Detected, detect};
 use recordfs_core::error::RecordFault;
 use recordfs_core::inflate::InflateError;
 use recordfs_core::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, OVERHEAD, decode_record};
@@ -222,17 +223,13 @@ impl Stream {
         if source.try_decide(&mut self.window, false) || self.fill(py, self.window.available() + 1, WINDOW_SIZE)? {
             return Ok(Step::Again);
         }
-        if self.options.follow && self.is_last_source(py)? {
-            let step = self.end_or_wait(py, may_wait)?;
-            if !matches!(step, Step::End) {
-                return Ok(step);
-            }
+        // An empty file, or the first bytes of one, may still become anything.
+        let is_open_question =
+            self.window.available() < HEADER_SIZE && detect(self.window.bytes(), true) == Detected::Plain;
+        if self.options.follow && self.is_last_source(py)? || is_open_question {
+            return self.at_end(py, may_wait);
         }
         if let Some(source) = &mut self.current {
-            // An empty file may still become anything.
-            if self.window.available() == 0 {
-                return self.source_ended(py, may_wait);
-            }
             source.try_decide(&mut self.window, true);
         }
         Ok(Step::Again)

@@ -107,6 +107,7 @@ class RecordWriter(NativeRecordWriter):
                 file = _open_with_parents(store, target, lambda: store.new_writable_file(target, atomic=atomic))
                 offset = 0
         self.name: str = target
+        opened: list[Any] = [file]
         index_file, index_path = None, ""
         try:
             if index is not False:
@@ -114,6 +115,7 @@ class RecordWriter(NativeRecordWriter):
                 index_file = _open_index(
                     target, index_path, append=bool(offset), atomic=atomic, file_system=file_system, options=options
                 )
+                opened.append(index_file)
             self._attach(
                 file,
                 target,
@@ -127,7 +129,9 @@ class RecordWriter(NativeRecordWriter):
                 index_position=0 if index_file is None else index_file.tell(),
             )
         except BaseException:
-            file.close()
+            for one in opened:
+                # Closing an atomic file would publish it.
+                one.discard() if atomic else one.close()
             raise
 
     def _check_flush(self, store: FileSystem, target: str, require_flush: bool) -> None:

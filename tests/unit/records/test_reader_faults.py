@@ -88,6 +88,22 @@ def test_every_cut_is_reported_and_reading_goes_on_when_the_rest_arrives():
         assert not reader.report.truncated_tail
 
 
+@pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
+def test_a_compressed_file_may_be_cut_anywhere_and_go_on_when_the_rest_arrives(compression):
+    records = [b"first", b"", b"y" * 40]
+    whole = stream_of(records, compression)
+    for cut in range(len(whole)):
+        for step in (1, len(whole)):
+            file = ScheduledReadableFile(whole[:cut])
+            reader = recordfs.RecordReader(file)
+            got = read_until_error(reader)[0]
+            for end in range(cut, len(whole) + step, step):
+                file.data = whole[:end]
+                got += read_until_error(reader)[0]
+            assert got == records, (cut, step)
+            assert not reader.report.truncated_tail
+
+
 @pytest.mark.parametrize("source", ["known size", "unknown size", "GZIP"])
 def test_a_large_record_that_is_cut_goes_on_when_the_rest_arrives(source):
     whole = stream_of(RECORDS, "GZIP" if source == "GZIP" else None)
@@ -424,6 +440,13 @@ def test_an_impossible_count_is_an_internal_error(answer):
     with pytest.raises(InternalError, match="read_into") as caught:
         list(recordfs.RecordReader(file))
     assert caught.value.path == "scheduled"
+
+
+def test_an_impossible_size_is_an_internal_error():
+    file = ScheduledReadableFile(stream_of([b"x" * 300_000]))
+    file.size = lambda: "large"
+    with pytest.raises(InternalError, match="size"):
+        list(recordfs.RecordReader(file))
 
 
 def test_memory_that_a_file_keeps_is_never_used_again():

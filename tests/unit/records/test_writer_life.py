@@ -214,6 +214,15 @@ def test_atomic_publishes_all_or_nothing(tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["records", "records.idx"]
 
 
+def test_an_index_that_cannot_be_opened_publishes_nothing(tmp_path):
+    (tmp_path / "index").mkdir()
+    (tmp_path / "records").write_bytes(b"old")
+    with pytest.raises(IsADirectoryError):
+        recordfs.RecordWriter(tmp_path / "records", atomic=True, index=tmp_path / "index")
+    assert (tmp_path / "records").read_bytes() == b"old"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["index", "records"]
+
+
 def test_leaving_a_with_block_by_an_exception_keeps_the_records(tmp_path):
     write_and_fail(tmp_path / "records", b"kept")
     assert list(recordfs.RecordReader(tmp_path / "records")) == [b"kept"]
