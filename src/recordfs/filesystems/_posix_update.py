@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import InvalidArgumentError, OutOfRangeError, RecordFSError
 from recordfs.filesystem.files import byte_view
 from recordfs.filesystem.update_file import UpdateFile
 from recordfs.filesystems._posix_files import PosixRandomAccessFile, posix_error
@@ -31,8 +31,8 @@ class PosixUpdateFile(PosixRandomAccessFile, UpdateFile):
             while done < len(view):
                 try:
                     done += os.pwrite(descriptor.number, view[done:], offset + done)
-                except OSError as error:
-                    raise posix_error(error, self._name) from error
+                except (OSError, OverflowError) as error:
+                    raise _error(error, self._name) from error
 
     def truncate(self, length: int) -> None:
         """Make the file ``length`` bytes long."""
@@ -41,8 +41,8 @@ class PosixUpdateFile(PosixRandomAccessFile, UpdateFile):
             raise InvalidArgumentError(f"a length has to be at least 0, found {length}", path=self._name)
         try:
             os.ftruncate(descriptor.number, length)
-        except OSError as error:
-            raise posix_error(error, self._name) from error
+        except (OSError, OverflowError) as error:
+            raise _error(error, self._name) from error
 
     def flush(self) -> None:
         """Every write is visible already."""
@@ -54,3 +54,10 @@ class PosixUpdateFile(PosixRandomAccessFile, UpdateFile):
             os.fsync(self._open_descriptor().number)
         except OSError as error:
             raise posix_error(error, self._name) from error
+
+
+def _error(error: OSError | OverflowError, name: str) -> RecordFSError:
+    """Return the error of a system call, which Python does not even try with a number beyond 63 bits."""
+    if isinstance(error, OverflowError):
+        return OutOfRangeError("no file reaches so far", path=name)
+    return posix_error(error, name)

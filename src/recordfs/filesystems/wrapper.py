@@ -47,8 +47,8 @@ class WrapperFileSystem(FileSystem):
         return file
 
     def capabilities(self, path: str) -> Capabilities:
-        """Forward."""
-        return self.inner.capabilities(path)
+        """Forward, but for changing files in place, which would go past what a subclass does to files."""
+        return self.inner.capabilities(path)._replace(update_in_place=False)
 
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Forward, and wrap the file."""

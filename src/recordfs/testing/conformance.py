@@ -25,6 +25,7 @@ from recordfs.testing.names import DeletingScenarios, DirectoryScenarios, Listin
 from recordfs.testing.place import Place
 from recordfs.testing.processes import CapabilityScenarios, ProcessScenarios
 from recordfs.testing.reading import ReadingScenarios
+from recordfs.testing.updating import UpdatingScenarios
 from recordfs.testing.writing import AppendingScenarios, TruncatingScenarios, WritingScenarios
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class FileSystemConformance(
     WritingScenarios,
     AppendingScenarios,
     TruncatingScenarios,
+    UpdatingScenarios,
     StatScenarios,
     ListingScenarios,
     DirectoryScenarios,

@@ -131,6 +131,8 @@ class CapabilityScenarios:
             refused.append(lambda: system.new_writable_file(free, atomic=True))
         if not (capabilities.write and capabilities.exclusive_create):
             refused.append(lambda: system.new_writable_file(free, exclusive=True))
+        if not (capabilities.write and capabilities.update_in_place):
+            refused.append(lambda: system.new_update_file(path))
         for call in refused:
             with pytest.raises(UnimplementedError) as caught:
                 call()
