@@ -1,6 +1,7 @@
 """Links in the documentation lead somewhere, and every page can be found."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,17 @@ def test_every_page_is_reachable_from_the_readme() -> None:
             reached.add(page)
             waiting += [target for target in links_in(page) if target.exists()]
     assert sorted(str(page.relative_to(ROOT)) for page in PAGES if page not in reached) == []
+
+
+def test_the_readme_names_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert sorted(named) == sorted(extras)
+
+
+def test_the_readme_names_every_command() -> None:
+    from recordfs.cli.command_table import COMMAND_GROUPS
+
+    text = (ROOT / "README.md").read_text().partition("## The command line")[2]
+    words = set(re.findall(r"[\w-]+", text))
+    assert {entry.name for entries in COMMAND_GROUPS.values() for entry in entries} <= words

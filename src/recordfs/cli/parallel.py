@@ -32,7 +32,9 @@ _AHEAD = 4
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add ``--jobs``."""
-    default = min(8, len(os.sched_getaffinity(0)) + 2)
+    # Not every system tells on which processors a process may run.
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    default = min(8, processors + 2)
     parser.add_argument(
         "-j",
         "--jobs",
