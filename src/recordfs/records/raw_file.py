@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from recordfs.errors import FailedPreconditionError, UnavailableError
 
@@ -18,9 +18,32 @@ if TYPE_CHECKING:
 
     from recordfs.filesystem import RandomAccessFile, WritableFile
 
-__all__ = ["BorrowedFile", "BorrowedWritableFile", "ReadableFile", "WritableFileObject", "is_file_object", "name_of"]
+__all__ = [
+    "BorrowedFile",
+    "BorrowedWritableFile",
+    "ReadableFile",
+    "SupportsRead",
+    "SupportsWrite",
+    "WritableFileObject",
+    "is_file_object",
+    "name_of",
+]
 
 _SKIP_SIZE = 64 * 1024
+
+
+class SupportsRead(Protocol):
+    """A binary file object that can be read; ``readinto``, ``seek`` and ``tell`` are used where it has them."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Return up to ``size`` bytes, ``b""`` at the end."""
+
+
+class SupportsWrite(Protocol):
+    """A binary file object that can be written to; ``flush``, ``fileno`` and ``tell`` are used where it has them."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take bytes, and return how many if not all."""
 
 
 def name_of(file: Any) -> str:

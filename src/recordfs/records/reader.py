@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from recordfs.filesystem import FileSystem
+    from recordfs.records.sources import Source
 
 __all__ = ["RecordReader"]
 
@@ -67,7 +68,7 @@ class RecordReader:
 
     def __init__(
         self,
-        source: Any,
+        source: Source,
         *,
         compression: str | int | None = "auto",
         verify_checksums: bool = True,

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from recordfs.filesystem import FileSystem, RandomAccessFile
+    from recordfs.paths import PathInput
+    from recordfs.records.raw_file import SupportsRead
+
+    OneSource = PathInput | RandomAccessFile | SupportsRead
+    Source = OneSource | Iterable[OneSource]
 
 __all__ = ["Position", "Sources", "expand_sources"]
 

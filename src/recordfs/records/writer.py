@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystem import FileSystem, WritableFile
     from recordfs.paths import PathInput
+    from recordfs.records.raw_file import SupportsWrite
 
 __all__ = ["RecordWriter"]
 
@@ -71,7 +72,7 @@ class RecordWriter(NativeRecordWriter):
 
     def __init__(
         self,
-        path: PathInput | Any,
+        path: PathInput | WritableFile | SupportsWrite,
         *,
         compression: str | int | None = None,
         compression_level: int = -1,
@@ -88,24 +89,9 @@ class RecordWriter(NativeRecordWriter):
         self._atomic = atomic
         self._warn_of_flush: str | None = None
         _check_combination(name, append=append, repair_tail=repair_tail, atomic=atomic, index=index)
-        file: Any
-        if hasattr(path, "append_parts") or is_file_object(path, "write"):
-            _check_file_object(append=append, atomic=atomic, index=index)
-            given: Any = path
-            file = BorrowedWritableFile(given) if hasattr(given, "append_parts") else WritableFileObject(given)
-            target, offset = file.name, 0
-        elif (factory := writer_factory_for(path) if file_system is None and options is None else None) is not None:
-            target, offset = path_to_str(path), 0
-            _check_factory(target, append=append, atomic=atomic, index=index)
-            file = FactoryFile(factory.open(target), target)
-        else:
-            store, target = resolve(path, file_system=file_system, options=options)
-            self._check_flush(store, target, require_flush)
-            if append:
-                file, offset = _open_for_append(store, target, name, repair=repair_tail)
-            else:
-                file = _open_with_parents(store, target, lambda: store.new_writable_file(target, atomic=atomic))
-                offset = 0
+        file, target, offset = self._open(
+            path, name, append, repair_tail, atomic, index, require_flush, file_system, options
+        )
         self.name: str = target
         opened: list[Any] = [file]
         index_file, index_path = None, ""
@@ -133,6 +119,35 @@ class RecordWriter(NativeRecordWriter):
                 # Closing an atomic file would publish it.
                 one.discard() if atomic else one.close()
             raise
+
+    def _open(
+        self,
+        path: Any,
+        compression: str,
+        append: bool,
+        repair_tail: bool,
+        atomic: bool,
+        index: bool | PathInput,
+        require_flush: bool,
+        file_system: FileSystem | None,
+        options: Mapping[str, Any] | None,
+    ) -> tuple[Any, str, int]:
+        """Return the file to write to, its name, and where its next record begins in the uncompressed stream."""
+        if hasattr(path, "append_parts") or is_file_object(path, "write"):
+            _check_file_object(append=append, atomic=atomic, index=index)
+            given = BorrowedWritableFile(path) if hasattr(path, "append_parts") else WritableFileObject(path)
+            return given, given.name, 0
+        factory = writer_factory_for(path) if file_system is None and options is None else None
+        if factory is not None:
+            target = path_to_str(path)
+            _check_factory(target, append=append, atomic=atomic, index=index)
+            return FactoryFile(factory.open(target), target), target, 0
+        store, target = resolve(path, file_system=file_system, options=options)
+        self._check_flush(store, target, require_flush)
+        if append:
+            file, offset = _open_for_append(store, target, compression, repair=repair_tail)
+            return file, target, offset
+        return _open_with_parents(store, target, lambda: store.new_writable_file(target, atomic=atomic)), target, 0
 
     def _check_flush(self, store: FileSystem, target: str, require_flush: bool) -> None:
         if store.capabilities(target).flush_visibility == "flush":
