@@ -181,7 +181,11 @@ def copy(
         IsADirectoryError: One of the two is a directory.
     """
     pair = _resolve_pair(source, target, file_system, options, target_file_system, target_options)
-    _copy_file(*pair, overwrite=overwrite, progress=progress)
+    source_system, source_name, target_system, target_name = pair
+    if source_system is target_system and progress is None:
+        source_system.copy_file(source_name, target_name, overwrite=overwrite)  # nobody asks for the size
+    else:
+        _copy_file(*pair, overwrite=overwrite, progress=progress)
 
 
 def _copy_file(

@@ -35,15 +35,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FaultyFileSystem"]
 
-# Calls of open files that may happen and still be reported as failed: the answer got lost.
-_MAY_FAIL_AFTERWARDS = frozenset({"flush", "sync", "close", "discard"})
-_ANSWERS_LOST_NEVER = frozenset({"append", "append_parts", "read", "read_into", "read_ranges", "next_entry"})
+# A failed append has taken nothing, and a read changes nothing, so neither can be done and then reported as failed.
+_NEVER_AFTERWARDS = frozenset({"append", "append_parts", "read", "read_into", "read_ranges", "next_entry"})
 
 _Result = TypeVar("_Result")
 
 
 class _Fault:
-    """One planned failure or delay."""
+    """One planned failure or delay; ``fail`` and ``delay`` say what the fields mean."""
 
     def __init__(self, operation: str | None, nth: int, times: int, error: BaseException | None) -> None:
         self.operation = operation
@@ -108,7 +107,7 @@ class FaultyFileSystem(WrapperFileSystem):
         """
         if nth < 1 or times < 1:
             raise InvalidArgumentError(f"nth and times count from 1, found {nth} and {times}")
-        if afterwards and (operation is None or operation in _ANSWERS_LOST_NEVER):
+        if afterwards and (operation is None or operation in _NEVER_AFTERWARDS):
             raise InvalidArgumentError(f"{operation or 'any call'} cannot fail afterwards: that breaks the contract")
         if partial and operation not in ("flush", "sync", "close"):
             raise InvalidArgumentError(f"only flush, sync and close can fail half-way, not {operation or 'any call'}")

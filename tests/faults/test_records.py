@@ -1,0 +1,147 @@
+"""Records on a store that fails at every call in turn, or crashes: what was flushed is there, and nothing is torn."""
+
+import contextlib
+import itertools
+
+import pytest
+
+import recordfs
+from recordfs.errors import RecordFSError, TruncatedRecordError, UnavailableError
+from recordfs.filesystems.memory import MemoryFileSystem
+from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.testing.faulty import FaultyFileSystem
+
+_numbers = itertools.count()
+RECORDS = [b"%d" % number * size for number, size in enumerate([1, 10, 300_000, 5, 0, 40_000, 7])]
+
+
+@pytest.fixture(params=["posix", "memory"])
+def place(request, tmp_path):
+    """A filesystem and a directory."""
+    if request.param == "posix":
+        yield PosixFileSystem(), str(tmp_path)
+    else:
+        system, root = MemoryFileSystem(), f"ram://faulty-records-{next(_numbers)}"
+        system.create_dir(root)
+        yield system, root
+        system.delete_recursively(root)
+
+
+def read(system, path):
+    return list(recordfs.RecordReader(path, file_system=system))
+
+
+def write(system, path, **options):
+    with recordfs.RecordWriter(path, file_system=system, **options) as writer:
+        for number, record in enumerate(RECORDS):
+            writer.write(record)
+            if number % 2:
+                writer.flush()
+
+
+@pytest.mark.parametrize("options", [{}, {"atomic": True}, {"compression": "GZIP"}], ids=str)
+def test_whatever_call_of_a_writer_fails_the_file_holds_whole_records(place, options):
+    system, root = place
+    counting = FaultyFileSystem(system)
+    write(counting, f"{root}/counted", **options)
+    assert read(system, f"{root}/counted") == RECORDS
+    assert len(counting.calls) > 5
+    for number in range(1, len(counting.calls) + 1):
+        path = f"{root}/{number}"
+        faulty = FaultyFileSystem(system)
+        faulty.fail(nth=number)
+        writer = None
+        try:
+            writer = recordfs.RecordWriter(path, file_system=faulty, **options)
+            for index, record in enumerate(RECORDS):
+                writer.write(record)
+                if index % 2:
+                    writer.flush()
+            writer.close()
+        except UnavailableError:
+            if writer is not None:
+                # Nothing was taken by the call that failed but what the writer counts; from there it goes on.
+                for record in RECORDS[writer.records_written :]:
+                    writer.write(record)
+                writer.close()
+        if writer is None:
+            assert not system.file_exists(path) or read(system, path) == []
+        else:
+            assert read(system, path) == RECORDS, faulty.calls
+
+
+def test_a_crash_loses_only_what_was_not_flushed(place):
+    system, root = place
+    faulty = FaultyFileSystem(system)
+    path = f"{root}/f"
+    writer = recordfs.RecordWriter(path, file_system=faulty)
+    for record in RECORDS[:4]:
+        writer.write(record)
+    writer.flush()
+    for record in RECORDS[4:]:
+        writer.write(record)
+    faulty.crash()
+    with pytest.raises(RecordFSError):
+        writer.close()
+    writer._discard()
+    faulty.restart()
+    assert read(system, path) == RECORDS[:4]
+    with recordfs.RecordWriter(path, append=True, file_system=faulty) as writer:
+        for record in RECORDS[4:]:
+            writer.write(record)
+    assert read(system, path) == RECORDS
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_flush_that_stops_half_way_is_continued(place, number):
+    system, root = place
+    faulty = FaultyFileSystem(system)
+    path = f"{root}/f"
+    with recordfs.RecordWriter(path, file_system=faulty) as writer:
+        for index, record in enumerate(RECORDS):
+            writer.write(record)
+            if index + 1 == number:
+                faulty.fail("flush", partial=True)
+                with pytest.raises(UnavailableError):
+                    writer.flush()
+                # What a reader finds meanwhile is a beginning of the records, torn at most at its end.
+                found = []
+                with contextlib.suppress(TruncatedRecordError):
+                    found.extend(recordfs.RecordReader(path, file_system=system))
+                assert found == RECORDS[: len(found)]
+                writer.flush()
+                assert read(system, path) == RECORDS[:number]
+    assert read(system, path) == RECORDS
+
+
+def test_short_reads_change_nothing_that_is_read(place):
+    system, root = place
+    write(system, f"{root}/f")
+    write(system, f"{root}/g", compression="GZIP")
+    for limit in (1, 7, 4096):
+        faulty = FaultyFileSystem(system)
+        faulty.shorten_reads(limit)
+        assert read(faulty, f"{root}/f")[:2] == RECORDS[:2]
+        if limit > 1:
+            assert read(faulty, f"{root}/f") == RECORDS
+            assert read(faulty, f"{root}/g") == RECORDS
+
+
+def test_a_read_that_fails_can_be_made_again(place):
+    system, root = place
+    write(system, f"{root}/f")
+    faulty = FaultyFileSystem(system)
+    faulty.fail("read_into", nth=2)
+    reader = iter(recordfs.RecordReader(f"{root}/f", file_system=faulty))
+    found = []
+    errors = 0
+    while True:
+        try:
+            found.append(next(reader))
+        except StopIteration:
+            break
+        except UnavailableError:
+            errors += 1
+            assert errors < 3
+    assert errors == 1
+    assert found == RECORDS
