@@ -28,6 +28,8 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("mv", "move files and directories, also from one store to another"),
         CommandEntry("rm", "delete files and directories"),
         CommandEntry("mkdir", "make directories"),
+        CommandEntry("schemes", "list the schemes, and what serves each"),
+        CommandEntry("doctor", "show what serves a path, and try it"),
     ),
     "record files": (
         CommandEntry("pack", "pack a folder of files into record files"),
@@ -44,6 +46,7 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("export", "write records as Parquet, JSON lines or npz"),
         CommandEntry("import", "write Parquet, JSON lines or npz as records", module="import_"),
     ),
+    "for TensorFlow": (CommandEntry("mmap-pack", "write a memory-mapped package"),),
 }
 
 

@@ -68,6 +68,11 @@ class FileSystem(abc.ABC):
     def __reduce__(self) -> tuple[object, ...]:
         return (defaults.rebuild, (type(self), self._options))
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that the filesystem was made with, a copy."""
+        return dict(self._options)
+
     # What a backend writes.
 
     @abc.abstractmethod
@@ -334,6 +339,10 @@ class FileSystem(abc.ABC):
     def has_atomic_move(self, path: str) -> bool:
         """Tell whether ``rename_file`` of a file is one step for every observer."""
         return self.capabilities(path).atomic_rename
+
+    def credential_source(self, path: str) -> str:
+        """Return in a few words where the credentials for a path come from, never what they are. For people."""
+        return "not told by this filesystem"
 
     def flush_caches(self) -> None:
         """Forget what was remembered about the store."""

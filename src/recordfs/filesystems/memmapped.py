@@ -10,6 +10,7 @@ is initialized from a file:
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from recordfs._core import ReadOnlyMemoryRegion
@@ -57,6 +58,8 @@ _CAPABILITIES = Capabilities(
 class MemmappedFileSystem(FileSystem):
     """The regions of one package. Files are views of one mapping, made at first use and kept.
 
+    A package that was replaced is mapped anew when the next file is opened; those that are open keep the old one.
+
     There are no directories, and a package cannot be changed: listing and everything that writes raises
     UnimplementedError. Without a package every reading call raises FailedPreconditionError.
 
@@ -85,6 +88,7 @@ class MemmappedFileSystem(FileSystem):
                 )
             self._source = parsed.path
         self._loaded: tuple[ReadOnlyMemoryRegion, dict[str, Region]] | None = None
+        self._loaded_version: object = None
 
     @property
     def region_names(self) -> list[str]:
@@ -100,6 +104,10 @@ class MemmappedFileSystem(FileSystem):
     def capabilities(self, path: str) -> Capabilities:
         """Return that files can be read and mapped, and nothing else."""
         return _CAPABILITIES
+
+    def credential_source(self, path: str) -> str:
+        """Return that there are none."""
+        return "none needed: the package is open" if self._source is not None else "none needed: no package is given"
 
     def stat(self, path: str) -> FileStatistics:
         """Return the size of a region; a package keeps no times."""
@@ -147,21 +155,38 @@ class MemmappedFileSystem(FileSystem):
         return region
 
     def _load(self, path: str) -> tuple[ReadOnlyMemoryRegion, dict[str, Region]]:
-        """Map the package and read its directory, once. Threads that meet here first do the same work twice."""
-        if self._loaded is None:
-            if self._source is None:
-                raise FailedPreconditionError(
-                    'no package is open; give one with recordfs.configure_file_system("memmapped_package", '
-                    "package=...) or options={'package': ...}",
-                    path=path,
-                )
-            whole = self._source if isinstance(self._source, ReadOnlyMemoryRegion) else _map_local(self._source)
+        """Map the package and read its directory, again if another file stands there now.
+
+        Threads that meet here first do the same work twice.
+        """
+        if self._source is None:
+            raise FailedPreconditionError(
+                'no package is open; give one with recordfs.configure_file_system("memmapped_package", '
+                "package=...) or options={'package': ...}",
+                path=path,
+            )
+        version = _version_of(self._source)
+        loaded = self._loaded
+        if loaded is None or version not in (None, self._loaded_version):
+            whole = _map_local(self._source) if isinstance(self._source, str) else self._source
             with whole.data as view:
-                self._loaded = (whole, read_directory(view, self._source_name()))
-        return self._loaded
+                loaded = (whole, read_directory(view, self._source_name()))
+            self._loaded, self._loaded_version = loaded, version
+        return loaded
 
     def _source_name(self) -> str:
         return self._source if isinstance(self._source, str) else repr(self._source)
+
+
+def _version_of(source: str | ReadOnlyMemoryRegion) -> object:
+    """Return what tells a file from another of its name; None of a region, and of a file that is gone."""
+    if not isinstance(source, str):
+        return None
+    try:
+        status = os.stat(source)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _map_local(path: str) -> ReadOnlyMemoryRegion:

@@ -80,6 +80,10 @@ class MemoryFileSystem(FileSystem):
         """Return that all works, nothing survives the process, and parents need not be made."""
         return _CAPABILITIES
 
+    def credential_source(self, path: str) -> str:
+        """Return that there are none."""
+        return "none needed: this process's memory"
+
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Open a file for reading."""
         with _lock:

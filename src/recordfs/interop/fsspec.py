@@ -232,9 +232,11 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         if mode == "ab":
             if not autocommit:
                 raise UnimplementedError("what is appended cannot be part of a transaction", path=full)
-            return RecordFSWriter(file_system.new_appendable_file(full), mode, autocommit=True)
-        writer = file_system.new_writable_file(full, exclusive=mode == "xb", atomic=not autocommit)
-        return RecordFSWriter(writer, mode, autocommit=autocommit)
+            writer = file_system.new_appendable_file(full)
+        else:
+            writer = file_system.new_writable_file(full, exclusive=mode == "xb", atomic=not autocommit)
+        shows_on_flush = file_system.capabilities(full).flush_visibility == "flush"
+        return RecordFSWriter(writer, mode, autocommit=autocommit, shows_on_flush=shows_on_flush)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """Return a file's bytes, or those of a range; negative limits count from the end."""
@@ -336,13 +338,16 @@ class RecordFSReader(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has 
 
 
 class RecordFSWriter(io.RawIOBase):
-    """A file open for writing. ``flush`` makes what was written visible where the store can do that before the end.
+    """A file open for writing.
 
-    In a transaction (``autocommit=False``) ``close`` publishes nothing; ``commit`` or ``discard`` decides.
+    ``flush`` makes what was written visible where the store can do that before the end, and elsewhere does nothing, as
+    fsspec's users expect. In a transaction (``autocommit=False``) ``close`` publishes nothing; ``commit`` or
+    ``discard`` decides.
     """
 
-    def __init__(self, writer: WritableFile, mode: str, *, autocommit: bool) -> None:
+    def __init__(self, writer: WritableFile, mode: str, *, autocommit: bool, shows_on_flush: bool) -> None:
         super().__init__()
+        self._shows_on_flush = shows_on_flush
         self._writer = writer
         self._autocommit = autocommit
         self._finished = False
@@ -367,7 +372,7 @@ class RecordFSWriter(io.RawIOBase):
 
     def flush(self, force: bool = False) -> None:
         """Make what was written visible. ``force`` is fsspec's, and changes nothing here."""
-        if not self._finished:
+        if self._shows_on_flush and not self._finished:
             self._writer.flush()
 
     def close(self) -> None:

@@ -101,6 +101,22 @@ def _address(region):
     return address
 
 
+def test_a_package_that_was_replaced_is_seen_and_open_regions_stay(tmp_path):
+    path = tmp_path / "package"
+    write_package(path, lambda package: package.add_tensor(A, b"old"))
+    file_system = recordfs.get_file_system(A, options={"package": str(path)})
+    old = file_system.new_read_only_memory_region_from_file(A)
+    write_package(path, lambda package: package.add_tensor(B, b"new"))
+    assert (
+        bytes(recordfs.get_file_system(B, options={"package": str(path)}).new_random_access_file(B).read(0, 9))
+        == b"new"
+    )
+    assert not file_system.file_exists(A)
+    assert bytes(old) == b"old"
+    path.unlink()
+    assert file_system.file_exists(B)
+
+
 def test_what_a_package_does_not_have_is_missing_and_everything_else_is_unimplemented():
     package = MemmappedFileSystem(package=GOLDEN)
     missing = "memmapped_package://nothing"

@@ -1,0 +1,183 @@
+"""``recordfs doctor``: what serves a path, and does it work?"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from recordfs.cli.arguments import add_paths
+from recordfs.cli.formatting import format_count
+from recordfs.cli.status import FAILED, OK
+from recordfs.errors import DataLossError, RecordFSError, UnimplementedError
+from recordfs.paths import dirname, join, scheme_of
+from recordfs.registry import get_file_system, registration_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from recordfs.cli.console import Console
+    from recordfs.filesystem import FileSystem
+
+DESCRIPTION = """\
+Show which filesystem serves a path, with which options and whose credentials, and what it can do;
+then try to look at the path, to list it and to read from it. With --write also make a directory with
+a fresh name in it, write, flush, append, rename and delete there, and leave nothing behind. Options
+that may be secret are named and not shown. The exit status is 1 if something that the filesystem
+says it can do fails.
+"""
+
+EXAMPLES = """\
+recordfs doctor s3://bucket/logs
+recordfs doctor --write /mnt/shared/logs
+"""
+
+_SECRET_WORDS = ("auth", "client_kwargs", "credential", "header", "key", "pass", "secret", "token")
+
+_DATA = b"written by recordfs doctor\n"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_paths(parser, "path", help="a file or directory")
+    parser.add_argument("--write", action="store_true", help="also write, under a fresh name that is removed again")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Describe and try."""
+    path = arguments.path
+    served_by, origin = registration_of(scheme_of(path))
+    file_system = get_file_system(path)
+    console.print(f"path:         {path}")
+    console.print(f"filesystem:   {served_by} ({origin})")
+    console.print(f"options:      {_describe_options(file_system) or 'none'}")
+    console.print(f"credentials:  {file_system.credential_source(path)}")
+    trial = _Trial(file_system, console)
+    trial.step("capabilities", lambda: _describe_capabilities(file_system, path))
+    is_directory = trial.look(path)
+    if arguments.write:
+        trial.write(path if is_directory else dirname(path))
+    return FAILED if trial.failed else OK
+
+
+def _describe_options(file_system: FileSystem) -> str:
+    """Return the options that the filesystem was made with; what may be secret only by name."""
+    shown = []
+    for name, value in sorted(file_system.options.items()):
+        secret = any(word in name.lower() for word in _SECRET_WORDS)
+        shown.append(f"{name}=(not shown)" if secret else f"{name}={value!r}")
+    return ", ".join(shown)
+
+
+def _describe_capabilities(file_system: FileSystem, path: str) -> str:
+    capabilities: dict[str, Any] = file_system.capabilities(path)._asdict()
+    words = [f"{name}={value}" for name, value in capabilities.items() if isinstance(value, str)]
+    yes = [name for name, value in capabilities.items() if value is True]
+    no = [name for name, value in capabilities.items() if value is False]
+    return f"{', '.join(words)}; can {', '.join(yes) or 'nothing'}; cannot {', '.join(no) or 'nothing'}"
+
+
+class _Trial:
+    """Tries one operation after another and prints what became of each."""
+
+    def __init__(self, file_system: FileSystem, console: Console) -> None:
+        self._file_system = file_system
+        self._console = console
+        self.failed = False
+
+    def step(self, name: str, operation: Callable[[], str]) -> bool:
+        """Try one operation, which returns what to print, and tell whether it worked."""
+        try:
+            outcome = operation()
+        except UnimplementedError as error:
+            self._console.print(f"{name + ':':<13} not possible here: {error.message}")
+            return False
+        except RecordFSError as error:
+            self.failed = True
+            self._console.print(f"{name + ':':<13} FAILED: {type(error).__name__}: {error}")
+            return False
+        self._console.print(f"{name + ':':<13} {outcome}")
+        return True
+
+    def look(self, path: str) -> bool:
+        """Try what changes nothing, and tell whether the path is a directory."""
+        first_file = ""
+        is_directory = False
+
+        def stat() -> str:
+            nonlocal first_file, is_directory
+            statistics = self._file_system.stat(path)
+            is_directory = statistics.is_directory
+            first_file = "" if is_directory else path
+            return "ok, a directory" if is_directory else f"ok, a file of {statistics.length} bytes"
+
+        def list_some() -> str:
+            nonlocal first_file
+            count = 0
+            for count, entry in enumerate(self._file_system.list_directory(path), 1):
+                if not entry.is_directory and not first_file:
+                    first_file = join(path, entry.name)
+                if count == 1000:
+                    return "ok, 1,000 names or more"
+            return f"ok, {format_count(count, 'name')}"
+
+        def read() -> str:
+            with self._file_system.new_random_access_file(first_file) as file:
+                return f"ok, {len(file.read(0, 1 << 16))} bytes from the beginning of {first_file}"
+
+        if self.step("stat", stat) and is_directory:
+            self.step("listing", list_some)
+        if first_file:
+            self.step("reading", read)
+        return is_directory
+
+    def write(self, directory: str) -> None:
+        """Try what changes something, under a fresh name, and remove it whatever happens."""
+        system = self._file_system
+        scratch = join(directory, f".recordfs-doctor-{uuid.uuid4().hex}")
+        first, second = join(scratch, "first"), join(scratch, "second")
+        try:
+            if not self.step("mkdir", lambda: self._did(system.create_dir(scratch), f"ok, {scratch}")):
+                return
+            if self.step("writing", lambda: self._write(first)):
+                self.step("appending", lambda: self._append(first))
+                self.step("renaming", lambda: self._rename(first, second))
+        finally:
+            self.step("cleaning up", lambda: self._clean_up(scratch))
+
+    @staticmethod
+    def _did(_: None, outcome: str) -> str:
+        return outcome
+
+    def _write(self, path: str) -> str:
+        visible = self._file_system.capabilities(path).flush_visibility
+        with self._file_system.new_writable_file(path) as file:
+            file.append(_DATA)
+            if visible == "flush":
+                file.flush()
+                self._expect(path, _DATA)
+        self._expect(path, _DATA)
+        return "ok, and flushed bytes are visible" if visible == "flush" else "ok, visible once the file is closed"
+
+    def _append(self, path: str) -> str:
+        with self._file_system.new_appendable_file(path) as file:
+            file.append(_DATA)
+        self._expect(path, _DATA * 2)
+        return "ok"
+
+    def _rename(self, source: str, target: str) -> str:
+        self._file_system.rename_file(source, target)
+        if self._file_system.file_exists(source) or not self._file_system.file_exists(target):
+            raise DataLossError(f"the file should stand at {target} now, and at its old name no more", path=source)
+        return "ok"
+
+    def _clean_up(self, scratch: str) -> str:
+        if self._file_system.file_exists(scratch):
+            self._file_system.delete_recursively(scratch)
+        return "ok, nothing is left"
+
+    def _expect(self, path: str, data: bytes) -> None:
+        with self._file_system.new_random_access_file(path) as file:
+            found = file.read(0, len(data) + 1)
+        if found != data:
+            raise DataLossError(f"{len(data)} bytes were written, and other {len(found)} are read", path=path)

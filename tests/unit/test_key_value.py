@@ -1,0 +1,170 @@
+"""A filesystem over a dictionary: what follows from five methods, beyond the conformance suite."""
+
+import tracemalloc
+
+import pytest
+
+from recordfs.errors import (
+    FailedPreconditionError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnavailableError,
+    UnimplementedError,
+    UnknownError,
+)
+from recordfs.filesystem import KeyValueFileSystem
+
+
+class DictFileSystem(KeyValueFileSystem):
+    """The smallest store there is; `fail` is raised by every method if it is set."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.values = {}
+        self.fail = None
+
+    def _check(self):
+        if self.fail is not None:
+            raise self.fail
+
+    def find_value(self, key):
+        self._check()
+        return (len(self.values[key]), 0) if key in self.values else None
+
+    def read_value(self, key, offset, length):
+        self._check()
+        return self.values[key][offset : offset + length]
+
+    def write_value(self, key, data, length):
+        self._check()
+        self.values[key] = data.read()
+        assert len(self.values[key]) == length
+
+    def delete_value(self, key):
+        self._check()
+        self.values.pop(key, None)
+
+    def list_values(self, prefix):
+        self._check()
+        return [(key, len(value), 0) for key, value in self.values.items() if key.startswith(prefix)]
+
+
+@pytest.fixture
+def store():
+    return DictFileSystem()
+
+
+def test_keys_are_paths_verbatim(store):
+    with store.new_writable_file("x://bucket/a b/c?d#e") as file:
+        file.append(b"x")
+    store.create_dir("x://bucket/empty")
+    assert list(store.values) == ["bucket/a b/c?d#e", "bucket/empty/"]
+    assert sorted(store.get_children("x://bucket")) == ["a b", "empty"]
+    assert store.get_children("x://") == ["bucket"]
+    assert store.get_children("x://bucket/empty") == []
+
+
+def test_a_file_appears_whole_when_it_is_closed(store):
+    file = store.new_writable_file("x://f")
+    file.append(b"x")
+    with pytest.warns(UserWarning, match="when it is closed"):
+        file.flush()
+    file.flush()
+    assert store.values == {}
+    file.close()
+    assert store.values == {"f": b"x"}
+    discarded = store.new_writable_file("x://f", atomic=True)
+    discarded.append(b"y")
+    discarded.discard()
+    assert store.values == {"f": b"x"}
+
+
+def test_a_close_that_fails_can_be_tried_again(store):
+    file = store.new_writable_file("x://f")
+    file.append(b"one")
+    store.fail = UnavailableError("no network")
+    with pytest.raises(UnavailableError):
+        file.close()
+    store.fail = None
+    file.append(b"two")
+    file.close()
+    assert store.values == {"f": b"onetwo"}
+
+
+def test_what_was_interrupted_leaves_no_bytes(store, monkeypatch):
+    file = store.new_writable_file("x://f")
+    file.append(b"one")
+    write = file._collected.write
+
+    def half_a_write(data):
+        write(bytes(data)[:2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(file._collected, "write", half_a_write)
+    with pytest.raises(OSError, match="No space"):
+        file.append(b"lost")
+    monkeypatch.undo()
+    assert file.tell() == 3
+    file.append(b"2")
+    file.close()
+    assert store.values == {"f": b"one2"}
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (KeyError("f"), NotFoundError),
+        (IndexError(), NotFoundError),
+        (PermissionError(13, "denied"), PermissionDeniedError),
+        (UnavailableError("as it is"), UnavailableError),
+        (RuntimeError("odd"), UnknownError),
+    ],
+)
+def test_what_a_store_raises_names_the_path(store, raised, expected):
+    store.values["f"] = b"data"
+    file = store.new_random_access_file("x://f")
+    store.fail = raised
+    for call in (lambda: file.read(0, 1), lambda: store.stat("x://f"), lambda: list(store.list_directory("x://"))):
+        with pytest.raises(expected) as caught:
+            call()
+        if expected is not UnavailableError:
+            assert caught.value.path in ("x://f", "x://")
+
+
+def test_a_large_file_is_collected_on_disk(store):
+    file = store.new_writable_file("x://f")
+    block = bytes(1 << 20)
+    tracemalloc.start()
+    try:
+        for _ in range(40):
+            file.append(block)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert file.tell() == 40 << 20
+    # The temporary file takes over from memory at 8 MiB, for a moment beside it.
+    assert peak < 20 << 20
+    file.close()
+    assert len(store.values["f"]) == 40 << 20
+
+
+def test_what_was_not_promised_is_refused_by_name(store):
+    store.create_dir("x://d")
+    for call in (
+        store.new_appendable_file,
+        lambda path: store.new_writable_file(path, exclusive=True),
+        lambda path: store.rename_file("x://d", path),
+        lambda path: store.truncate_file(path, 0),
+    ):
+        with pytest.raises(UnimplementedError, match="DictFileSystem cannot"):
+            call("x://f")
+
+
+def test_a_writer_belongs_to_its_process(store, monkeypatch):
+    file = store.new_writable_file("x://f")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.getpid", lambda: -1)
+        for call in (lambda: file.append(b""), file.flush, file.tell, file.close, file.discard):
+            with pytest.raises(FailedPreconditionError, match="belongs to process"):
+                call()
+    file.close()
