@@ -47,8 +47,8 @@ class FileObject:
 
     Args:
         name: The path: str, bytes or os.PathLike.
-        mode: ``r``, ``w``, ``a``, ``r+``, ``w+`` or ``a+``, with or without ``b``. ``w`` empties the file at the first
-            write, ``w+`` at the first use; ``r+`` changes a file in place; ``a`` and ``a+`` write at the end only.
+        mode: ``r``, ``w``, ``a``, ``r+``, ``w+`` or ``a+``, with or without ``b``. ``w`` and ``w+`` make or empty the
+            file at the first write; ``r+`` changes a file in place; ``a`` and ``a+`` write at the end only.
         encoding: Of text.
         file_system: What serves the path; by default what is registered for its scheme.
         options: For the registered filesystem; see its class.

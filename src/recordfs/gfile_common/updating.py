@@ -25,8 +25,8 @@ def open_update_file(file_system: FileSystem, path: str, kind: str) -> UpdateFil
     Args:
         file_system: Whose file it is.
         path: The file.
-        kind: "r" for an existing file, left as it is; "w" for a new or emptied one; "a" for writing at the end only,
-            made if it is missing.
+        kind: "r" for an existing file, left as it is; "w" for one that the first write makes or empties; "a" for
+            writing at the end only, made if it is missing.
 
     Raises:
         NotFoundError: ``kind`` is "r" and the file is missing, or its directory is.
@@ -34,11 +34,71 @@ def open_update_file(file_system: FileSystem, path: str, kind: str) -> UpdateFil
     """
     if kind == "a":
         return _EndUpdateFile(file_system, path, file_system.new_appendable_file(path))
-    if not file_system.capabilities(path).update_in_place:
-        return _EndUpdateFile(file_system, path, file_system.new_writable_file(path) if kind == "w" else None)
     if kind == "w":
-        file_system.new_writable_file(path).close()
-    return file_system.new_update_file(path)
+        return _EmptiedAtFirstWrite(file_system, path)
+    if file_system.capabilities(path).update_in_place:
+        return file_system.new_update_file(path)
+    return _EndUpdateFile(file_system, path, None)
+
+
+class _EmptiedAtFirstWrite(UpdateFile):
+    """A file that is empty for who reads it here, while the one of that name is left alone until something is written.
+
+    Args:
+        file_system: Whose file it is.
+        path: The file.
+    """
+
+    def __init__(self, file_system: FileSystem, path: str) -> None:
+        self._file_system = file_system
+        self._path = path
+        self._emptied: UpdateFile | None = None
+
+    @property
+    def name(self) -> str:
+        """The full path that the file was opened by."""
+        return self._path
+
+    def read(self, offset: int, n: int) -> bytes:
+        """Return what was written here."""
+        return b"" if self._emptied is None else self._emptied.read(offset, n)
+
+    def size(self) -> int:
+        """Return the size of what was written here."""
+        return 0 if self._emptied is None else self._emptied.size()
+
+    def write(self, offset: int, data: Buffer) -> None:
+        """Put ``data`` at an offset."""
+        self._empty().write(offset, data)
+
+    def truncate(self, length: int) -> None:
+        """Make the file ``length`` bytes long."""
+        self._empty().truncate(length)
+
+    def _empty(self) -> UpdateFile:
+        if self._emptied is None:
+            writer = self._file_system.new_writable_file(self._path)
+            if self._file_system.capabilities(self._path).update_in_place:
+                writer.close()
+                self._emptied = self._file_system.new_update_file(self._path)
+            else:
+                self._emptied = _EndUpdateFile(self._file_system, self._path, writer)
+        return self._emptied
+
+    def flush(self) -> None:
+        """Make what was written visible to new readers."""
+        if self._emptied is not None:
+            self._emptied.flush()
+
+    def sync(self) -> None:
+        """Make what was written durable where the store can."""
+        if self._emptied is not None:
+            self._emptied.sync()
+
+    def close(self) -> None:
+        """Publish what was written."""
+        if self._emptied is not None:
+            self._emptied.close()
 
 
 class _EndUpdateFile(UpdateFile):

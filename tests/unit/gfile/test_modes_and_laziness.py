@@ -381,7 +381,19 @@ def test_r_plus_needs_the_file(path):
     assert not os.path.exists(path)
 
 
-def test_w_plus_empties_at_first_use_and_reads_what_it_wrote(path):
+def test_w_plus_that_only_reads_leaves_the_file_alone(path):
+    with GFile(path, "w+") as file:
+        assert file.read() == ""
+    assert not os.path.exists(path)
+    put(path, b"old")
+    with GFile(path, "w+") as file:
+        assert list(file) == []
+        assert file.tell() == file.seek(0, 2) == 0
+        file.flush()
+    assert content(path) == b"old"
+
+
+def test_w_plus_reads_what_it_wrote(path):
     put(path, b"old")
     with GFile(path, "w+b") as file:
         assert file.read() == b""
