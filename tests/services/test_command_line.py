@@ -1,0 +1,80 @@
+"""The command line on an object store: the same commands, with the store's options on the command line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from support.servers import ACCESS_KEY, SECRET_KEY
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture
+def recordfs(s3_server, tmp_path):
+    """Run ``recordfs`` in a process and a directory of its own, with credentials in the environment."""
+    environment = os.environ | {
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+    def run(*words, status=0):
+        command = [sys.executable, "-m", "recordfs.cli", *words, "-o", f"endpoint_url={s3_server.endpoint}"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr
+        return done.stdout if status == 0 else done.stderr
+
+    return run
+
+
+def test_files_go_there_and_come_back(recordfs, root, tmp_path):
+    tree = {"a.txt": b"alpha", "sub/b.bin": bytes(range(256)) * 100, "sub/deep/c": b""}
+    for name, content in tree.items():
+        path = tmp_path / "d" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    recordfs("cp", "-r", "d", f"{root}/d")
+    assert recordfs("ls", "-R", f"{root}/d").splitlines() == ["a.txt", "sub/", "sub/b.bin", "sub/deep/", "sub/deep/c"]
+    assert recordfs("cat", f"{root}/d/a.txt") == "alpha"
+    assert json.loads(recordfs("stat", "--json", f"{root}/d/sub/b.bin"))["length"] == 25600
+    recordfs("mv", f"{root}/d/sub", f"{root}/moved")
+    recordfs("cp", "-r", f"{root}/moved", "back")
+    assert (tmp_path / "back" / "b.bin").read_bytes() == tree["sub/b.bin"]
+    assert (tmp_path / "back" / "deep" / "c").read_bytes() == b""
+    recordfs("rm", "-r", f"{root}/d", f"{root}/moved")
+    assert "d: " in recordfs("ls", f"{root}/d", status=1)
+
+
+def test_records_are_packed_checked_and_restored_there(recordfs, root, tmp_path):
+    (tmp_path / "d").mkdir()
+    for number in range(20):
+        (tmp_path / "d" / f"{number:02d}").write_bytes(b"%d" % number * 5000)
+    recordfs("pack", "-q", "d", f"{root}/packed.tfrecord", "--shards", "3")
+    assert recordfs("count", f"{root}/packed-*").splitlines()[-1] == "20\ttotal"
+    assert "3 files: all ok, 20 records" in recordfs("verify", f"{root}/packed-*")
+    assert recordfs("index", f"{root}/packed-00000-of-00003.tfrecord").endswith(" records\n")
+    assert recordfs("head", "-n", "1", f"{root}/packed-00000-of-00003.tfrecord").startswith("0\t0\t")
+    recordfs("unpack", "-q", f"{root}/packed-*.tfrecord", f"{root}/back")
+    recordfs("cp", "-r", f"{root}/back", "back")
+    for number in range(20):
+        assert (tmp_path / "back" / f"{number:02d}").read_bytes() == b"%d" % number * 5000
+
+
+def test_what_is_broken_there_is_found(recordfs, root, boto3_client, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "x").write_bytes(b"x" * 100)
+    recordfs("pack", "-q", "d", f"{root}/torn.tfrecord")
+    bucket, _, key = f"{root}/torn.tfrecord".removeprefix("s3://").partition("/")
+    body = boto3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    boto3_client.put_object(Bucket=bucket, Key=key, Body=body[:-10])
+    recordfs("verify", f"{root}/torn.tfrecord", status=1)
+    assert "truncated record" in recordfs("count", f"{root}/torn.tfrecord", status=1)
+
+
+def test_an_unknown_option_is_named_and_no_secret_is_printed(recordfs, root):
+    message = recordfs("ls", root, "-o", "no_such_option=1", status=2)
+    assert "no_such_option" in message
+    assert SECRET_KEY not in message
