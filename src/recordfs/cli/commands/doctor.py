@@ -74,7 +74,8 @@ def _describe_capabilities(file_system: FileSystem, path: str) -> str:
     words = [f"{name}={value}" for name, value in capabilities.items() if isinstance(value, str)]
     yes = [name for name, value in capabilities.items() if value is True]
     no = [name for name, value in capabilities.items() if value is False]
-    return f"{', '.join(words)}; can {', '.join(yes) or 'nothing'}; cannot {', '.join(no) or 'nothing'}"
+    can = f"can {', '.join(yes)}" if yes else "can nothing of the rest"
+    return f"{', '.join(words)}; {can}" + (f"; cannot {', '.join(no)}" if no else "")
 
 
 class _Trial:
