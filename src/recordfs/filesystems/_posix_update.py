@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from recordfs.errors import InvalidArgumentError, OutOfRangeError, RecordFSError
 from recordfs.filesystem.files import byte_view
 from recordfs.filesystem.update_file import UpdateFile
-from recordfs.filesystems._posix_files import PosixRandomAccessFile, posix_error
+from recordfs.filesystems._posix_files import PosixRandomAccessFile
+from recordfs.filesystems._posix_names import posix_error
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -21,14 +21,8 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
-from recordfs.filesystems._posix_files import (
-    AtomicPosixFile,
-    PosixRandomAccessFile,
-    PosixWritableFile,
-    make_temporary_beside,
-    move_without_overwriting,
-    posix_error,
-)
+from recordfs.filesystems._posix_files import AtomicPosixFile, PosixRandomAccessFile, PosixWritableFile
+from recordfs.filesystems._posix_names import make_temporary_beside, move_without_overwriting, posix_error
 from recordfs.filesystems._posix_update import PosixUpdateFile
 from recordfs.paths import clean_path, parse_path
 

@@ -9,5 +9,15 @@ import sys
 
 # So that a failing scenario shows the values, as in a test file of one's own. Only a running pytest is interested.
 if "pytest" in sys.modules:
-    for _module in ("conformance", "moving", "names", "place", "processes", "reading", "stateful", "writing"):
+    for _module in (
+        "appending",
+        "conformance",
+        "moving",
+        "names",
+        "place",
+        "processes",
+        "reading",
+        "stateful",
+        "writing",
+    ):
         sys.modules["pytest"].register_assert_rewrite(f"recordfs.testing.{_module}")

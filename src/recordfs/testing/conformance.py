@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from recordfs.testing.appending import AppendingScenarios, TruncatingScenarios
 from recordfs.testing.moving import CopyingScenarios, PatternScenarios, RenamingScenarios
 from recordfs.testing.names import DeletingScenarios, DirectoryScenarios, ListingScenarios, StatScenarios
 from recordfs.testing.place import Place
 from recordfs.testing.processes import CapabilityScenarios, ProcessScenarios
 from recordfs.testing.reading import ReadingScenarios
 from recordfs.testing.updating import UpdatingScenarios
-from recordfs.testing.writing import AppendingScenarios, TruncatingScenarios, WritingScenarios
+from recordfs.testing.writing import WritingScenarios
 
 if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem

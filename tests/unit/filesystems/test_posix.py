@@ -19,7 +19,7 @@ from recordfs.errors import (
     PermissionDeniedError,
     UnimplementedError,
 )
-from recordfs.filesystems import _posix_files, posix
+from recordfs.filesystems import _posix_names, posix
 from recordfs.filesystems.posix import PosixFileSystem
 
 system = PosixFileSystem()
@@ -152,15 +152,15 @@ def test_without_hard_links_a_rename_still_never_overwrites(tmp_path, monkeypatc
     def refuse(*arguments, **keywords):
         raise OSError(getattr(errno, error_number), "no hard links here")
 
-    monkeypatch.setattr(_posix_files.os, "link", refuse)
+    monkeypatch.setattr(_posix_names.os, "link", refuse)
     write(tmp_path / "a", b"a")
     system.rename_file(f"{tmp_path}/a", f"{tmp_path}/b", overwrite=False)
     assert read(tmp_path / "b") == b"a"
     write(tmp_path / "c", b"c")
     with pytest.raises(FileExistsError):
-        _posix_files.move_without_overwriting(f"{tmp_path}/c", f"{tmp_path}/b")
+        _posix_names.move_without_overwriting(f"{tmp_path}/c", f"{tmp_path}/b")
     with pytest.raises(FileNotFoundError):
-        _posix_files.move_without_overwriting(f"{tmp_path}/missing", f"{tmp_path}/free")
+        _posix_names.move_without_overwriting(f"{tmp_path}/missing", f"{tmp_path}/free")
     assert sorted(os.listdir(tmp_path)) == ["b", "c"]
     write(tmp_path / "new", b"new", exclusive=True, atomic=True)
     assert read(tmp_path / "new") == b"new"
@@ -340,3 +340,17 @@ def test_a_directory_in_the_way_is_named(tmp_path):
     with pytest.raises(IsADirectoryError) as caught:
         system.new_writable_file(f"{tmp_path}/d")
     assert str(caught.value) == f"{tmp_path}/d: Is a directory"
+
+
+def test_a_process_may_change_its_directory_while_it_writes(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    for number, options in enumerate(({}, {"atomic": True}, {"atomic": True, "exclusive": True})):
+        monkeypatch.chdir(tmp_path / "a")
+        file = system.new_writable_file(f"f{number}", **options)
+        file.append(b"data")
+        monkeypatch.chdir(tmp_path / "b")
+        file.sync()
+        file.close()
+    assert sorted(os.listdir(tmp_path / "a")) == ["f0", "f1", "f2"]
+    assert os.listdir(tmp_path / "b") == []
