@@ -29,6 +29,8 @@ pub struct Losses {
     pub count: u64,
     /// The sum of the lengths that are known.
     pub bytes: u64,
+    /// Where the last loss is, if reading ended there.
+    pub last_ending: Option<(u64, u64)>,
     /// Whether the last source ends inside a record.
     pub truncated_tail: bool,
     /// Whether a compressed source ended at a record's end and without its trailer.
@@ -87,6 +89,11 @@ impl Progress {
     /// Notes a loss.
     pub fn lose(&self, loss: Loss) {
         let mut losses = self.losses();
+        // Who asks again at the end of a file meets the same trouble again.
+        if loss.length.is_none() && losses.last_ending == Some((loss.source, loss.offset)) {
+            return;
+        }
+        losses.last_ending = loss.length.is_none().then_some((loss.source, loss.offset));
         losses.count += 1;
         losses.bytes += loss.length.unwrap_or(0);
         if losses.listed.len() < LISTED_LOSSES {

@@ -147,6 +147,7 @@ impl NativeRecordReader {
             listed,
             count,
             bytes,
+            last_ending: _,
             truncated_tail,
             unfinished_stream,
         } = self.progress.losses().clone();

@@ -105,6 +105,8 @@ pub struct Stream {
     searching: Option<(u64, RecordFault)>,
     /// What is wrong with the compressed bytes of the current source.
     damage: Option<InflateError>,
+    /// Whether an earlier source ended without the trailer of its compressed stream.
+    unfinished_before: bool,
     /// Since when a follower has waited, and how long it pauses.
     waiting: Option<(Instant, Duration)>,
 }
@@ -125,6 +127,7 @@ impl Stream {
             after_large: false,
             searching: None,
             damage: None,
+            unfinished_before: false,
             waiting: None,
         }
     }

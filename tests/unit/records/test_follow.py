@@ -213,6 +213,34 @@ def test_skip_and_follow_go_together(tmp_path):
     assert [(loss.offset, loss.length) for loss in reader.report.losses] == [(17, 17)]
 
 
+def test_a_timeout_while_skipping_reports_what_was_passed_over(tmp_path):
+    garbage = bytes(100)
+    (tmp_path / "records").write_bytes(recordfs_stream(b"a") + garbage)
+    reader = recordfs.RecordReader(tmp_path / "records", follow=True, follow_timeout=0.05, on_error="skip")
+    assert list(reader) == [b"a"]
+    assert reader.report.truncated_tail
+    (loss,) = reader.report.losses
+    assert loss.offset == 17
+    assert loss.length >= 88
+    with (tmp_path / "records").open("ab") as file:
+        file.write(recordfs_stream(b"b"))
+    assert list(reader) == [b"b"]
+    assert reader.report.lost_bytes == 100
+    assert not reader.report.truncated_tail
+
+
+def test_a_timeout_tells_that_a_compressed_stream_is_unfinished(tmp_path):
+    with recordfs.RecordWriter(tmp_path / "records", compression="GZIP") as writer:
+        writer.write(b"a")
+        writer.flush()
+        reader = recordfs.RecordReader(tmp_path / "records", follow=True, follow_timeout=0.05)
+        assert list(reader) == [b"a"]
+        assert reader.report.unfinished_stream
+        assert not reader.report.truncated_tail
+    assert list(reader) == []
+    assert not reader.report.unfinished_stream
+
+
 def test_a_large_record_is_followed_without_trusting_its_length():
     with_header = ScheduledReadableFile(b"")
     data = recordfs_stream(b"z" * 3_000_000)

@@ -253,12 +253,31 @@ def test_trailers(compression, trailer):
         assert type(error) is (DataLossError if 0 < missing < trailer else type(None))
         file.data = data
         assert list(reader) == []
+        assert not reader.report.unfinished_stream
     wrong = bytearray(data)
     wrong[-trailer] ^= 1
     got, error = read_until_error(recordfs.RecordReader(io.BytesIO(wrong)))
     assert got == [b"a", b"b"]
     assert type(error) is DataLossError
     assert "checksum" in str(error)
+
+
+def test_a_trailer_that_is_cut_off_is_one_loss_however_often_it_is_met():
+    for on_error in ("skip", "stop"):
+        file = ScheduledReadableFile(stream_of([b"a"], "GZIP")[:-3])
+        reader = recordfs.RecordReader(file, on_error=on_error)
+        assert list(reader) == [b"a"]
+        assert list(reader) == []
+        assert [(loss.offset, loss.length) for loss in reader.report.losses] == [(17, None)]
+        assert reader.report.loss_count == 1
+
+
+def test_an_unfinished_stream_is_remembered_when_other_files_follow(tmp_path):
+    (tmp_path / "1").write_bytes(stream_of([b"a"], "GZIP")[:-8])
+    (tmp_path / "2").write_bytes(stream_of([b"b"], "GZIP"))
+    reader = recordfs.RecordReader(str(tmp_path / "*"))
+    assert list(reader) == [b"a", b"b"]
+    assert reader.report.unfinished_stream
 
 
 def test_bytes_behind_a_zlib_stream_are_an_error():
@@ -339,6 +358,7 @@ def test_skip_passes_a_torn_record_in_the_middle():
     (loss,) = reader.report.losses
     assert (loss.offset, loss.length) == (17, 100_000)
     assert "truncated" in loss.reason
+    assert not reader.report.truncated_tail
 
 
 def test_skip_goes_on_to_the_next_file(tmp_path):
@@ -477,7 +497,7 @@ def test_short_counts(count):
 
 def test_start_beyond_the_end():
     data = stream_of([b"x"])
-    for file in (ScheduledReadableFile(data), ScheduledReadableFile(gzip.compress(data))):
+    for file in map(ScheduledReadableFile, (data, gzip.compress(data), data[:5], b"")):
         with pytest.raises(OutOfRangeError):
             list(recordfs.RecordReader(file, start=18))
     assert list(recordfs.RecordReader(ScheduledReadableFile(data), start=17)) == []

@@ -24,15 +24,35 @@ impl Stream {
         if self.options.follow && self.is_last_source(py)? {
             let step = self.end_or_wait(py, may_wait)?;
             if matches!(step, Step::End) {
-                self.progress.losses().truncated_tail = self.has_rest();
+                self.report_ending();
             }
             return Ok(step);
+        }
+        if let Some(source) = &mut self.current
+            && source.starts_beyond_end(py)?
+        {
+            let message = "the place to start at lies beyond the end of the file";
+            let (path, offset) = (Some(source.path()), Some(self.offset));
+            return Err(error(py, ErrorClass::OutOfRange, message, path, offset));
         }
         if self.has_rest() {
             let fault = self.truncation(py)?;
             return self.truncated(py, fault, may_wait);
         }
         self.source_ended(py, may_wait)
+    }
+
+    /// Reports how the current source ends for now.
+    pub(super) fn report_ending(&self) {
+        let mut losses = self.progress.losses();
+        losses.truncated_tail = self.has_rest();
+        losses.unfinished_stream = self.unfinished_before || (!self.has_rest() && self.is_unfinished());
+    }
+
+    fn is_unfinished(&self) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|source| source.end_of_input() == EndOfInput::Unfinished)
     }
 
     /// Whether a part of a record is left.
@@ -97,26 +117,13 @@ impl Stream {
 
     /// Every byte of the source has been dealt with.
     pub(super) fn source_ended(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Step> {
-        let Some(source) = &mut self.current else {
+        let Some(source) = &self.current else {
             return Ok(Step::End);
         };
-        if source.starts_beyond_end(py)? {
-            let message = "the place to start at lies beyond the end of the file";
-            return Err(error(
-                py,
-                ErrorClass::OutOfRange,
-                message,
-                Some(source.path()),
-                Some(self.offset),
-            ));
-        }
-        match source.end_of_input() {
-            EndOfInput::Complete => {}
-            EndOfInput::Unfinished => self.progress.losses().unfinished_stream = true,
-            EndOfInput::PartialTrailer { found, expected } => {
-                let message =
-                    format!("the compressed stream ends after {found} of the {expected} bytes of its trailer");
-                if self.options.on_error == OnError::Raise {
+        if let EndOfInput::PartialTrailer { found, expected } = source.end_of_input() {
+            let message = format!("the compressed stream ends after {found} of the {expected} bytes of its trailer");
+            match self.options.on_error {
+                OnError::Raise => {
                     return Err(error(
                         py,
                         ErrorClass::DataLoss,
@@ -125,14 +132,18 @@ impl Stream {
                         Some(self.offset),
                     ));
                 }
-                self.lose(None, message);
-                if self.options.on_error == OnError::Stop {
+                OnError::Stop => {
                     self.status = Status::Ended;
+                    self.lose(None, message);
                     return Ok(Step::End);
                 }
+                OnError::Skip => self.lose(None, message),
             }
         }
+        let unfinished = self.unfinished_before || self.is_unfinished();
+        self.progress.losses().unfinished_stream = unfinished;
         if self.open_next(py)? {
+            self.unfinished_before = unfinished;
             return Ok(Step::Again);
         }
         self.end_or_wait(py, may_wait)

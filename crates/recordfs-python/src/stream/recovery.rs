@@ -113,6 +113,8 @@ impl Stream {
                 continue;
             }
             self.give_up(begin, fault, passed);
+            // What was cut off there is not the tail.
+            self.progress.losses().truncated_tail = false;
             return Ok(Step::Again);
         }
         // The last bytes may be the beginning of a header.
@@ -126,9 +128,11 @@ impl Stream {
         }
         if self.options.follow && self.damage.is_none() && self.is_last_source(py)? {
             let step = self.end_or_wait(py, may_wait)?;
-            if !matches!(step, Step::End) {
-                return Ok(step);
+            if matches!(step, Step::End) {
+                self.give_up(begin, fault, 0);
+                self.report_ending();
             }
+            return Ok(step);
         }
         self.give_up(begin, fault, self.window.available());
         self.at_end(py, may_wait)
