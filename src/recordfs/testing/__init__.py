@@ -18,6 +18,7 @@ if "pytest" in sys.modules:
         "processes",
         "reading",
         "stateful",
+        "updating",
         "writing",
     ):
         sys.modules["pytest"].register_assert_rewrite(f"recordfs.testing.{_module}")
