@@ -11,6 +11,7 @@ from recordfs.errors import (
     InvalidArgumentError,
     IsADirectoryError,
     NotADirectoryError,
+    NotFoundError,
     RecordFSError,
 )
 from recordfs.operations import copy
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from recordfs.cli.console import Console
     from recordfs.filesystem import FileSystem
 
-__all__ = ["CopyPlan", "copy_planned", "inside", "make_parent", "plan_copy", "targets_of"]
+__all__ = ["CopyPlan", "copy_planned", "delete_copied", "inside", "make_parent", "plan_copy", "targets_of"]
 
 
 class PlannedFile(NamedTuple):
@@ -41,12 +42,19 @@ class CopyPlan(NamedTuple):
         files: In the order in which they are copied.
         directories: To be made at the target, each behind its parent; where a store has no directories of its own only
             those that are empty.
+        source_directories: Each before what is in it.
         skipped_links: Links to directories in the source, which are not followed.
     """
 
     files: list[PlannedFile]
     directories: list[str]
+    source_directories: list[str]
     skipped_links: list[str]
+
+    @classmethod
+    def empty(cls) -> CopyPlan:
+        """Return a plan of nothing, to be added to."""
+        return cls([], [], [], [])
 
 
 def targets_of(sources: Sequence[str], target: str) -> list[str]:
@@ -102,6 +110,7 @@ def plan_copy(source: str, target: str, plan: CopyPlan, *, recursive: bool) -> N
 def _plan_directory(file_system: FileSystem, source: str, target: str, plan: CopyPlan, *, explicit: bool) -> None:
     """Add a directory and everything below it, by name."""
     entries = sorted(file_system.list_directory(source), key=lambda entry: entry.name)
+    plan.source_directories.append(source)
     if explicit or not entries:
         plan.directories.append(target)
     for entry in entries:
@@ -166,6 +175,35 @@ def copy_planned(plan: CopyPlan, console: Console, *, overwrite: bool, jobs: int
 
     with console.progress("copying", total=sum(file.length for file in plan.files)) as progress:
         do_in_parallel(copy_file, plan.files, jobs, progress, note)
+    return status
+
+
+def delete_copied(plan: CopyPlan, console: Console, *, jobs: int) -> int:
+    """Delete what a plan has copied and nothing else: what has come into the source meanwhile stays.
+
+    Returns:
+        The exit status.
+    """
+    status = OK
+
+    def delete(file: PlannedFile) -> None:
+        get_file_system(file.source).delete_file(file.source)
+        progress.advance(1, file.source)
+
+    def note(file: PlannedFile, outcome: RecordFSError | None) -> None:
+        nonlocal status
+        if outcome is not None:
+            status = max(status, console.failure(outcome))
+
+    with console.progress("deleting", total=len(plan.files), unit="files") as progress:
+        do_in_parallel(delete, plan.files, jobs, progress, note)
+    for directory in reversed(plan.source_directories):
+        try:
+            get_file_system(directory).delete_dir(directory)
+        except NotFoundError:
+            pass  # where a store has no directories of its own, it went with the last file
+        except RecordFSError as error:
+            status = max(status, console.failure(error))
     return status
 
 

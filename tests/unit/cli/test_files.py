@@ -4,10 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from recordfs import RandomAccessFile, register_file_system, unregister_file_system
+from recordfs.errors import UnimplementedError
+from recordfs.filesystems.memory import MemoryFileSystem
+from recordfs.filesystems.wrapper import WrapperFileSystem
 from support.command_line import Recordfs
 
 
@@ -281,3 +286,50 @@ def test_many_files_are_copied_whatever_the_number_of_jobs(tree: Path, recordfs:
     assert ran.err.startswith("recordfs: many/25: ")
     assert len(recordfs("ls", "ram://cli-test/many").out.splitlines()) == 49
     assert recordfs("rm", "-r", "ram://cli-test").status == 0
+
+
+class NoRename(WrapperFileSystem):
+    """A store that cannot rename, in memory, and sees a file come while another is read."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryFileSystem())
+
+    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        raise UnimplementedError("no renames here", path=source)
+
+    def new_random_access_file(self, path: str) -> RandomAccessFile:
+        if path.endswith("trigger"):
+            with self.inner.new_writable_file(path.replace("trigger", "late")):
+                pass
+        return super().new_random_access_file(path)
+
+
+@pytest.fixture
+def norename() -> Iterator[NoRename]:
+    store = NoRename()
+    register_file_system("norename", store)
+    yield store
+    unregister_file_system("norename")
+
+
+def test_mv_copies_and_deletes_where_a_store_cannot_rename(tree: Path, recordfs: Recordfs, norename: NoRename) -> None:
+    recordfs("cp", "-r", "d/sub", "norename://x/d")
+    assert recordfs("mv", "norename://x/d", "norename://x/e") == (0, "", "")
+    assert recordfs("ls", "-R", "norename://x").out == "e/\ne/c.bin\n"
+
+
+def test_mv_onto_itself_keeps_the_file_where_a_store_cannot_rename(
+    tree: Path, recordfs: Recordfs, norename: NoRename
+) -> None:
+    recordfs("cp", "d/a.txt", "norename://x/a.txt")
+    assert recordfs("mv", "norename://x/a.txt", "norename://x/a.txt") == (0, "", "")
+    assert recordfs("cat", "norename://x/a.txt").out == "alpha!"
+
+
+def test_mv_deletes_only_what_it_copied(tree: Path, recordfs: Recordfs, norename: NoRename) -> None:
+    recordfs("cp", "d/a.txt", "norename://x/d/trigger")
+    ran = recordfs("mv", "-j1", "norename://x/d", "moved")
+    assert ran.status == 1
+    assert ran.err.startswith("recordfs: norename://x/d: ")
+    assert files_below(tree / "moved") == {"trigger": b"alpha!"}
+    assert recordfs("ls", "norename://x/d").out == "late\n"

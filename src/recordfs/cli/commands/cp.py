@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     sources = [path for argument in arguments.source for path in expand(argument)]
     targets = targets_of(sources, arguments.target)
     status = OK
-    plan = CopyPlan([], [], [])
+    plan = CopyPlan.empty()
     for source, target in zip(sources, targets, strict=True):
         try:
             plan_copy(source, target, plan, recursive=arguments.recursive)

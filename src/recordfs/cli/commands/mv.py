@@ -8,7 +8,7 @@ from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import expand
 from recordfs.cli.parallel import add_jobs
 from recordfs.cli.status import OK
-from recordfs.cli.transfer import CopyPlan, copy_planned, make_parent, plan_copy, targets_of
+from recordfs.cli.transfer import CopyPlan, copy_planned, delete_copied, make_parent, plan_copy, targets_of
 from recordfs.errors import AlreadyExistsError, RecordFSError, UnimplementedError
 from recordfs.registry import get_file_system
 
@@ -64,8 +64,10 @@ def _move(source: str, target: str, console: Console, *, overwrite: bool, jobs: 
             pass  # a store without this kind of rename, or two disks behind one filesystem
         else:
             return OK
-    plan = CopyPlan([], [], [])
-    is_directory = source_system.is_directory(source)
+        if source_system.canonical_path(source) == source_system.canonical_path(target):
+            source_system.stat(source)
+            return OK  # onto itself, as a rename takes it; a copy of it would be deleted with it
+    plan = CopyPlan.empty()
     plan_copy(source, target, plan, recursive=True)
     if not overwrite and target_system.file_exists(target):
         raise AlreadyExistsError("this exists, and is not to be overwritten", path=target)
@@ -73,8 +75,4 @@ def _move(source: str, target: str, console: Console, *, overwrite: bool, jobs: 
     if status != OK:
         console.error(f"{source}: not deleted, because not all of it could be copied")
         return status
-    if is_directory:
-        source_system.delete_recursively(source)
-    else:
-        source_system.delete_file(source)
-    return OK
+    return delete_copied(plan, console, jobs=jobs)
