@@ -5,6 +5,7 @@ import os
 import pickle
 import tarfile
 import zipfile
+from importlib.metadata import entry_points
 
 import fsspec
 import pytest
@@ -13,6 +14,7 @@ import recordfs
 from recordfs.errors import ClosedFileError, InvalidArgumentError, UnimplementedError
 from recordfs.filesystems.fsspec import FsspecFileSystem
 from recordfs.interop.fsspec import RecordFSFileSystem, RecordFSRamFileSystem, RecordFSSchemeFileSystem
+from recordfs.registry import registration_of
 
 
 @pytest.fixture
@@ -31,6 +33,22 @@ def test_fsspec_finds_recordfs_by_its_entry_points(ram):
         assert file.read() == b"one"
     assert isinstance(fsspec.filesystem("recordfs"), RecordFSFileSystem)
     assert isinstance(fsspec.filesystem("recordfs+ram"), RecordFSRamFileSystem)
+
+
+def test_every_scheme_that_comes_with_recordfs_has_a_protocol():
+    # Not the local filesystem, which `recordfs://` serves without a second `://`, and packages, which have no tree.
+    schemes = {
+        scheme
+        for scheme in recordfs.get_registered_schemes()
+        if registration_of(scheme)[1] == "built in" and scheme not in ("", "file", "memmapped_package")
+    }
+    for scheme in schemes:
+        cls = fsspec.get_filesystem_class(f"recordfs+{scheme}")
+        assert (cls.protocol, cls.scheme) == (f"recordfs+{scheme}", scheme)
+    paths = {
+        point.name for point in entry_points(group="universal_pathlib.implementations", module="recordfs.interop.upath")
+    }
+    assert paths == {f"recordfs+{scheme}" for scheme in schemes}
 
 
 def test_every_scheme_is_reached_also_ones_own_and_fsspecs(ram, tmp_path):

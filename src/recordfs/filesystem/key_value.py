@@ -97,7 +97,10 @@ class KeyValueFileSystem(FileSystem):
 
     @abc.abstractmethod
     def list_values(self, prefix: str) -> Iterable[tuple[str, int, int]]:
-        """Return ``(key, length, time)`` of every key that begins with ``prefix``, in any order."""
+        """Return ``(key, length, time)`` of every key that begins with ``prefix``, in any order.
+
+        Whether a directory is there is asked by taking the first: an iterator need not fetch the rest.
+        """
 
     # The contract.
 

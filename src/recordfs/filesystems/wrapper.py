@@ -130,6 +130,10 @@ class WrapperFileSystem(FileSystem):
         """Forward."""
         return self.inner.get_file_size(path)
 
+    def credential_source(self, path: str) -> str:
+        """Forward."""
+        return self.inner.credential_source(path)
+
     def translate_name(self, path: str) -> str:
         """Forward."""
         return self.inner.translate_name(path)

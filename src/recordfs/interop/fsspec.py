@@ -34,6 +34,7 @@ __all__ = [
     "RecordFSHttpFileSystem",
     "RecordFSHttpsFileSystem",
     "RecordFSRamFileSystem",
+    "RecordFSS3FileSystem",
     "RecordFSSchemeFileSystem",
 ]
 
@@ -318,6 +319,12 @@ class RecordFSHttpsFileSystem(RecordFSSchemeFileSystem):
     """``recordfs+https://``."""
 
     protocol, scheme = "recordfs+https", "https"
+
+
+class RecordFSS3FileSystem(RecordFSSchemeFileSystem):
+    """``recordfs+s3://``."""
+
+    protocol, scheme = "recordfs+s3", "s3"
 
 
 class RecordFSReader(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
