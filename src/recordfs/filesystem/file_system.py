@@ -340,9 +340,9 @@ class FileSystem(abc.ABC):
         """Tell whether ``rename_file`` of a file is one step for every observer."""
         return self.capabilities(path).atomic_rename
 
-    def credential_source(self, path: str) -> str:
-        """Return in a few words where the credentials for a path come from, never what they are. For people."""
-        return "not told by this filesystem"
+    def describe(self) -> dict[str, str]:
+        """Return what people want to know when something goes wrong: endpoint, source of credentials. No secrets."""
+        return {"credentials": "not told by this filesystem"}
 
     def flush_caches(self) -> None:
         """Forget what was remembered about the store."""

@@ -100,10 +100,11 @@ class FsspecFileSystem(FileSystem):
         """Return the cautious default, or what was said at construction."""
         return self._capabilities
 
-    def credential_source(self, path: str) -> str:
+    def describe(self) -> dict[str, str]:
         """Return what is known: the options, or what the fsspec filesystem finds for itself."""
         names = sorted(self._arguments[2])
-        return f"the option(s) {', '.join(names)}" if names else "whatever fsspec's filesystem finds for itself"
+        found = f"from the option(s) {', '.join(names)}" if names else "what fsspec's filesystem finds for itself"
+        return {"credentials": found}
 
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Open a file for reading."""

@@ -84,10 +84,10 @@ class HttpFileSystem(FileSystem):
         """Return that files can be read, and nothing else."""
         return _CAPABILITIES
 
-    def credential_source(self, path: str) -> str:
+    def describe(self) -> dict[str, str]:
         """Return which of the options can hold credentials."""
         given = [name for name in ("headers", "client_kwargs") if self._options.get(name)]
-        return f"the option(s) {', '.join(given)}" if given else "none: no headers or client_kwargs are given"
+        return {"credentials": f"from the option(s) {', '.join(given)}" if given else "none are given"}
 
     def stat(self, path: str) -> FileStatistics:
         """Return size (-1 if the server does not tell) and time of modification, by a HEAD request."""

@@ -105,9 +105,9 @@ class MemmappedFileSystem(FileSystem):
         """Return that files can be read and mapped, and nothing else."""
         return _CAPABILITIES
 
-    def credential_source(self, path: str) -> str:
-        """Return that there are none."""
-        return "none needed: the package is open" if self._source is not None else "none needed: no package is given"
+    def describe(self) -> dict[str, str]:
+        """Return which package it is."""
+        return {"package": "none is given" if self._source is None else self._source_name()}
 
     def stat(self, path: str) -> FileStatistics:
         """Return the size of a region; a package keeps no times."""

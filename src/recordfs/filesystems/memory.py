@@ -80,9 +80,9 @@ class MemoryFileSystem(FileSystem):
         """Return that all works, nothing survives the process, and parents need not be made."""
         return _CAPABILITIES
 
-    def credential_source(self, path: str) -> str:
-        """Return that there are none."""
-        return "none needed: this process's memory"
+    def describe(self) -> dict[str, str]:
+        """Return that there are no credentials."""
+        return {"credentials": "none needed: this process's memory"}
 
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Open a file for reading."""

@@ -54,9 +54,9 @@ class PosixFileSystem(FileSystem):
         """Return that everything can be done."""
         return _CAPABILITIES
 
-    def credential_source(self, path: str) -> str:
+    def describe(self) -> dict[str, str]:
         """Return which user the process is."""
-        return f"the process's user (uid {os.geteuid()})"
+        return {"credentials": f"the process's user (uid {os.geteuid()})"}
 
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Open a file for reading with ``pread``; a pipe raises UnimplementedError."""

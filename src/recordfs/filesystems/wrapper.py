@@ -130,9 +130,9 @@ class WrapperFileSystem(FileSystem):
         """Forward."""
         return self.inner.get_file_size(path)
 
-    def credential_source(self, path: str) -> str:
+    def describe(self) -> dict[str, str]:
         """Forward."""
-        return self.inner.credential_source(path)
+        return self.inner.describe()
 
     def translate_name(self, path: str) -> str:
         """Forward."""

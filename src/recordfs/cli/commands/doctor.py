@@ -51,7 +51,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.print(f"path:         {path}")
     console.print(f"filesystem:   {served_by} ({origin})")
     console.print(f"options:      {_describe_options(file_system) or 'none'}")
-    console.print(f"credentials:  {file_system.credential_source(path)}")
+    for name, value in file_system.describe().items():
+        console.print(f"{name + ':':<13} {value}")
     trial = _Trial(file_system, console)
     trial.step("capabilities", lambda: _describe_capabilities(file_system, path))
     is_directory = trial.look(path)
