@@ -2,68 +2,80 @@
 //! reader is built on. Two of its habits decide what becomes of damaged messages and are kept on purpose:
 //! a limit beyond the enclosing one is ignored, and a 32-bit length drops the bits above.
 
+use super::varint;
+
 /// Reads forward through one message.
 pub(crate) struct Cursor<'a> {
-    bytes: &'a [u8],
-    position: usize,
-    limit: usize,
+    /// What is left up to the limit.
+    rest: &'a [u8],
+    /// The address of the message's first byte.
+    start: usize,
+}
+
+/// What [`Cursor::pop_limit`] goes back to.
+pub(crate) struct Limit<'a> {
+    outer: &'a [u8],
+    length: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Cursor {
-            bytes,
-            position: 0,
-            limit: bytes.len(),
+            rest: bytes,
+            start: bytes.as_ptr() as usize,
         }
     }
 
     pub(crate) fn position(&self) -> usize {
-        self.position
+        self.rest.as_ptr() as usize - self.start
     }
 
     #[inline]
     pub(crate) fn at_end(&self) -> bool {
-        self.position == self.limit
+        self.rest.is_empty()
     }
 
     /// What is left up to the limit.
     #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
-        &self.bytes[self.position..self.limit]
+        self.rest
     }
 
     #[inline]
     pub(crate) fn peek(&self) -> Option<u8> {
-        self.rest().first().copied()
+        self.rest.first().copied()
     }
 
     /// Steps over the next byte if it is `tag`.
     #[inline]
     pub(crate) fn expect_tag(&mut self, tag: u8) -> bool {
-        let found = self.peek() == Some(tag);
-        self.position += usize::from(found);
-        found
+        match self.rest.split_first() {
+            Some((&first, rest)) if first == tag => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A varint of at most ten bytes; bits above the 64th are dropped.
     #[inline]
     pub(crate) fn read_varint64(&mut self) -> Option<u64> {
-        let rest = self.rest();
-        let first = *rest.first()?;
-        if first < 0x80 {
-            self.position += 1;
-            return Some(u64::from(first));
-        }
-        let mut value = u64::from(first & 0x7f);
-        for (index, &byte) in rest.iter().enumerate().take(10).skip(1) {
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if byte < 0x80 {
-                self.position += index + 1;
-                return Some(value);
+        match self.rest {
+            [first @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Some(u64::from(*first))
+            }
+            [first, second @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Some(u64::from(first & 0x7f) | u64::from(*second) << 7)
+            }
+            _ => {
+                let (value, length) = varint::decode_one(self.rest)?;
+                self.rest = &self.rest[length..];
+                Some(value)
             }
         }
-        None
     }
 
     /// A length or a tag: the low 32 bits of a varint.
@@ -75,14 +87,14 @@ impl<'a> Cursor<'a> {
     /// The next `length` bytes.
     #[inline]
     pub(crate) fn read_bytes(&mut self, length: u32) -> Option<&'a [u8]> {
-        let taken = self.rest().get(..length as usize)?;
-        self.position += taken.len();
+        let (taken, rest) = self.rest.split_at_checked(length as usize)?;
+        self.rest = rest;
         Some(taken)
     }
 
     /// Goes on behind everything up to the limit.
     pub(crate) fn take_rest(&mut self) {
-        self.position = self.limit;
+        self.rest = &self.rest[self.rest.len()..];
     }
 
     /// A length and that many bytes.
@@ -95,17 +107,16 @@ impl<'a> Cursor<'a> {
     /// Ends reading after `length` bytes, or where it ended before if that comes first.
     /// Returns the former limit for [`Cursor::pop_limit`].
     #[inline]
-    pub(crate) fn push_limit(&mut self, length: u32) -> usize {
-        let former = self.limit;
-        if (length as usize) < former - self.position {
-            self.limit = self.position + length as usize;
-        }
-        former
+    pub(crate) fn push_limit(&mut self, length: u32) -> Limit<'a> {
+        let outer = self.rest;
+        let length = outer.len().min(length as usize);
+        self.rest = &outer[..length];
+        Limit { outer, length }
     }
 
     #[inline]
-    pub(crate) fn pop_limit(&mut self, former: usize) {
-        self.limit = former;
+    pub(crate) fn pop_limit(&mut self, former: Limit<'a>) {
+        self.rest = &former.outer[former.length - self.rest.len()..];
     }
 
     /// Steps over a field with the given tag. A length-delimited field that is longer than the message ends it, and
@@ -116,7 +127,7 @@ impl<'a> Cursor<'a> {
             1 => self.read_bytes(8).is_some(),
             2 => match self.read_varint32() {
                 Some(length) if length <= i32::MAX as u32 => {
-                    self.position += (length as usize).min(self.rest().len());
+                    self.rest = &self.rest[(length as usize).min(self.rest.len())..];
                     true
                 }
                 Some(_) => true,
