@@ -51,9 +51,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.print(f"path:         {path}")
     console.print(f"filesystem:   {served_by} ({origin})")
     console.print(f"options:      {_describe_options(file_system) or 'none'}")
-    for name, value in file_system.describe().items():
-        console.print(f"{name + ':':<13} {value}")
     trial = _Trial(file_system, console)
+    trial.describe()
     trial.step("capabilities", lambda: _describe_capabilities(file_system, path))
     is_directory = trial.look(path)
     if arguments.write:
@@ -86,6 +85,16 @@ class _Trial:
         self._file_system = file_system
         self._console = console
         self.failed = False
+
+    def describe(self) -> None:
+        """Print what the filesystem tells of itself; finding credentials can fail like anything else."""
+        try:
+            described = self._file_system.describe()
+        except RecordFSError as error:
+            self.failed = True
+            described = {"credentials": f"FAILED: {type(error).__name__}: {error}"}
+        for name, value in described.items():
+            self._console.print(f"{name + ':':<13} {value}")
 
     def step(self, name: str, operation: Callable[[], str]) -> bool:
         """Try one operation, which returns what to print, and tell whether it worked."""
