@@ -289,15 +289,17 @@ def walk(
 
 
 class _Chain(NamedTuple):
-    """The directories above the present one, with their links resolved, innermost first."""
+    """A directory and those above it on the way from the top, innermost first."""
 
-    canonical: str
+    directory: str
     parent: _Chain | None
 
-    def holds(self, canonical: str) -> bool:
+    def holds(self, system: FileSystem, path: str) -> bool:
+        """Tell whether a path leads to one of them. Links are resolved only here: most trees have none."""
+        canonical = system.canonical_path(path)
         link: _Chain | None = self
         while link is not None:
-            if link.canonical == canonical:
+            if system.canonical_path(link.directory) == canonical:
                 return True
             link = link.parent
         return False
@@ -311,15 +313,14 @@ def _walk(
     followlinks: bool,
 ) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk with a stack of its own, so that the depth of a tree does not matter."""
-    first_chain = _Chain(system.canonical_path(top), None) if followlinks else None
-    # A directory still to be listed with its chain, or a finished result that waits for its children (bottom-up).
-    stack: list[tuple[str, _Chain | None] | tuple[str, list[str], list[str]]] = [(top, first_chain)]
+    # A directory still to be listed with those above it, or a finished result that waits for its children (bottom-up).
+    stack: list[_Chain | tuple[str, list[str], list[str]]] = [_Chain(top, None)]
     while stack:
         item = stack.pop()
-        if len(item) == 3:
+        if not isinstance(item, _Chain):
             yield item
             continue
-        directory, chain = item
+        directory = item.directory
         try:
             directories, files, links = _list_by_kind(system, directory)
         except RecordFSError as error:
@@ -334,16 +335,16 @@ def _walk(
             stack.append((directory, directories, files))
         for name in reversed(directories):
             child = join(directory, name)
-            if not followlinks:
-                if name not in links:
-                    stack.append((child, None))
-                continue
-            canonical = system.canonical_path(child)
-            if chain is not None and name in links and chain.holds(canonical):
-                if onerror is not None:
-                    onerror(FailedPreconditionError("a symbolic link leads back to a directory above it", path=child))
-                continue
-            stack.append((child, _Chain(canonical, chain)))
+            if name in links:
+                if not followlinks:
+                    continue
+                if item.holds(system, child):
+                    if onerror is not None:
+                        onerror(
+                            FailedPreconditionError("a symbolic link leads back to a directory above it", path=child)
+                        )
+                    continue
+            stack.append(_Chain(child, item))
 
 
 def _list_by_kind(system: FileSystem, directory: str) -> tuple[list[str], list[str], set[str]]:

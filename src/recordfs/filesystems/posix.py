@@ -8,8 +8,10 @@ ignored.
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import stat
+from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
 from recordfs.errors import (
@@ -42,6 +44,11 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _NO_COPY_FILE_RANGE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
 
 _COPY_CHUNK = 1 << 20
+
+# Entries of a directory that are looked at together.
+_LISTED_AT_ONCE = 1000
+
+_NAME_OF = operator.attrgetter("name")
 
 
 class PosixFileSystem(FileSystem):
@@ -105,11 +112,8 @@ class PosixFileSystem(FileSystem):
         """Iterate over a directory's children; sizes and times would cost a system call each and are left out."""
         try:
             with os.scandir(_local(path)) as entries:
-                for entry in entries:
-                    is_link = entry.is_symlink()
-                    is_directory = _leads_to_directory(entry) if is_link else entry.is_dir()
-                    # DirectoryEntry(...) does the same through one more call, which costs a walk a quarter.
-                    yield tuple.__new__(DirectoryEntry, (entry.name, is_directory, None, None, is_link))
+                while chunk := list(islice(entries, _LISTED_AT_ONCE)):
+                    yield from _directory_entries(chunk)
         except OSError as error:
             raise posix_error(error, path) from error
 
@@ -220,6 +224,19 @@ def _is_real_directory(local: str) -> bool:
         return stat.S_ISDIR(os.lstat(local).st_mode)
     except OSError:
         return False
+
+
+def _directory_entries(chunk: list[os.DirEntry[str]]) -> Iterator[DirectoryEntry]:
+    """Return the contract's entries, by loops that run in C: a walk takes half as long again with Python's."""
+    links = list(map(os.DirEntry.is_symlink, chunk))
+    if True in links:
+        kinds = [
+            _leads_to_directory(entry) if link else entry.is_dir() for entry, link in zip(chunk, links, strict=True)
+        ]
+    else:
+        kinds = list(map(os.DirEntry.is_dir, chunk))
+    fields = zip(map(_NAME_OF, chunk), kinds, repeat(None), repeat(None), links, strict=False)
+    return map(tuple.__new__, repeat(DirectoryEntry), fields)
 
 
 def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
