@@ -249,7 +249,7 @@ def test_exit_without_close_publishes(s3_server, root, stored):
     )
     assert stored(path) == b"late"
     assert "ResourceWarning" in done.stderr
-    assert "was not closed" in done.stderr
+    assert "unclosed writer" in done.stderr
 
 
 def test_records_on_s3(s3, root):

@@ -26,20 +26,28 @@ def keep_until_closed(writer: WritableFile) -> None:
 
 
 def forget(writer: WritableFile) -> None:
-    """Let go of a writer that has been closed."""
+    """Let go of a writer that has been closed or discarded."""
     _open_writers.pop(id(writer), None)
 
 
 @atexit.register
 def _close_all() -> None:
+    """Publish what is still open; what cannot be is said on standard error, with its path and the reason."""
     for process, writer in list(_open_writers.values()):
         if process != os.getpid():
             continue
-        warnings.warn(f"unclosed writer of {writer.name}; close it or use `with`", ResourceWarning, stacklevel=1)
+        fate = "discarded" if writer.atomic else "published"
+        warnings.warn(
+            f"unclosed writer of {writer.name} is {fate} at exit; close it or use `with`", ResourceWarning, stacklevel=1
+        )
         try:
             if writer.atomic:
                 writer.discard()
             else:
                 writer.close()
         except Exception as error:  # noqa: BLE001 (the other writers have to be closed as well)
-            print(f"recordfs: closing {writer.name} failed: {error}", file=sys.stderr)
+            print(
+                f"recordfs: {writer.name} could not be {fate} at exit, and what it had not flushed is lost: "
+                f"{type(error).__name__}: {error}",
+                file=sys.stderr,
+            )

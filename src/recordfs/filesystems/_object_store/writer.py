@@ -27,7 +27,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import WritableFile
 from recordfs.filesystem.files import byte_view
-from recordfs.filesystems._object_store import open_writers
+from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -103,7 +103,7 @@ class ObjectWriter(WritableFile):
         # Why the last part could not be handed on; the next call tries again before it takes anything.
         self._stuck: RecordFSError | None = None
         self._lost: RecordFSError | None = None
-        open_writers.hold(self)
+        keep_until_closed(self)
 
     # What a store writes.
 
@@ -346,7 +346,7 @@ class ObjectWriter(WritableFile):
     def _end(self) -> None:
         self._closed = True
         self._filling = self._attempted = bytearray()
-        open_writers.release(self)
+        forget(self)
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:
