@@ -6,6 +6,7 @@ measured is what stands between the program and the system calls.
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -111,6 +112,10 @@ def _write_file(directory: str, data: bytes) -> str:
     return path
 
 
+def _target_and_data(directory: str, *, data: str | bytes, times: int) -> dict[str, Any]:
+    return {"target": os.path.join(directory, "x"), "data": data, "times": times}
+
+
 def _lines(count: int) -> bytes:
     return b"".join(b"%d %s\n" % (i, b"x" * (i * 7919 % 120)) for i in range(count))
 
@@ -150,11 +155,7 @@ def _transfer_rows(times: int) -> list[Row]:
                 workload="a file of 1 MiB made or replaced by one write",
                 items=times,
                 item="file",
-                make_files=lambda directory, data=data: {
-                    "target": os.path.join(directory, "x"),
-                    "data": data,
-                    "times": times,
-                },
+                make_files=functools.partial(_target_and_data, data=data, times=times),
                 contestants=_contestants(_WRITE, mode=mode),
                 requirements=[Within(1.3, of=OPEN)],
             )
