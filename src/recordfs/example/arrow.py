@@ -86,7 +86,10 @@ class ArrowExamples:
         Raises:
             InvalidArgumentError: A record that does not fit the features.
         """
-        return (self._parser.parse(records) for records in self._batches())
+        first = 0
+        for records in self._batches():
+            yield self._parser.parse(records, first)
+            first += len(records)
 
     def to_pyarrow(self) -> Any:
         """Everything as a ``pyarrow.Table``.

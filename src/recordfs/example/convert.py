@@ -16,7 +16,7 @@ from recordfs.example.numpy_module import np
 from recordfs.example.parse import parse_example
 from recordfs.example.read import record_batches
 from recordfs.example.schema import InferredFeatures, infer_features
-from recordfs.example.streams import InputStream, OutputStream
+from recordfs.example.streams import open_input, open_output
 from recordfs.records.writer import RecordWriter
 
 __all__ = ["FORMATS", "export_examples", "format_of", "import_examples"]
@@ -98,7 +98,7 @@ def _export_parquet(
         features = _infer(source, reader_options, sample)
     examples = read_arrow(source, features, batch_size=_BATCH_SIZE, **reader_options)
     count = 0
-    with OutputStream(target) as stream, parquet.ParquetWriter(stream, pyarrow.schema(examples)) as writer:
+    with open_output(target) as stream, parquet.ParquetWriter(stream, pyarrow.schema(examples)) as writer:
         for batch in examples.batches():
             writer.write_batch(pyarrow.record_batch(batch))
             count += len(batch)
@@ -113,7 +113,7 @@ def _infer(source: Any, reader_options: Mapping[str, Any], sample: int | None) -
 
 def _export_jsonl(source: Any, target: Any, notify: Progress, reader_options: Mapping[str, Any]) -> int:
     count = 0
-    with OutputStream(target) as stream:
+    with open_output(target) as stream:
         for batch in record_batches(source, _BATCH_SIZE, reader_options):
             for place, record in enumerate(batch):
                 try:
@@ -141,7 +141,7 @@ def _export_npz(
     arrays: dict[str, Any] = {}
     for name, column in columns.items():
         arrays |= arrays_of_column(name, column)
-    with OutputStream(target) as stream:
+    with open_output(target) as stream:
         # zipfile writes from front to back where it cannot seek.
         np.savez(stream, **arrays)
     return len(records)
@@ -176,7 +176,7 @@ def import_examples(
     if chosen not in readers:
         raise InvalidArgumentError(f"unknown format {chosen!r}; expected one of {', '.join(FORMATS)}")
     count = 0
-    with io.BufferedReader(InputStream(source), 1 << 20) as stream, RecordWriter(target, **options) as writer:
+    with io.BufferedReader(open_input(source), 1 << 20) as stream, RecordWriter(target, **options) as writer:
         for batch in readers[chosen](stream):
             writer.write_batch(batch)
             count += len(batch)

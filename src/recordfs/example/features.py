@@ -28,16 +28,19 @@ def _checked_dtype(dtype: Any) -> type:
     Raises:
         InvalidArgumentError: Any other type; a message has no other.
     """
-    if dtype is bytes:
-        return bytes
+    known = bytes if dtype is bytes else _known_dtype(dtype, (np.float32, np.int64))
+    if known is not None:
+        return known
+    raise InvalidArgumentError(f"a feature's dtype must be bytes, numpy.float32 or numpy.int64, found {dtype!r}")
+
+
+def _known_dtype(dtype: Any, known: tuple[type, ...]) -> type | None:
+    """The one of NumPy's types that ``dtype`` means, None if it means another or nothing."""
     try:
         found = np.dtype(dtype)
     except TypeError:
-        found = None
-    for known in (np.float32, np.int64):
-        if found == np.dtype(known):
-            return known
-    raise InvalidArgumentError(f"a feature's dtype must be bytes, numpy.float32 or numpy.int64, found {dtype!r}")
+        return None
+    return found.type if found.isnative and found.type in known else None
 
 
 def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:

@@ -11,30 +11,50 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from recordfs.filesystem import FileSystem
+    from recordfs.filesystem import RandomAccessFile, WritableFile
 
-__all__ = ["InputStream", "OutputStream"]
+__all__ = ["InputStream", "OutputStream", "open_input", "open_output"]
 
 # What is read or appended at once.
 _BLOCK = 1 << 20
+
+
+def open_input(path: Any) -> "InputStream":
+    """Open a file of any filesystem for reading.
+
+    Raises:
+        NotFoundError and others: As ``new_random_access_file``.
+    """
+    system, text = resolve(path)
+    file = system.new_random_access_file(text)
+    try:
+        return InputStream(file, file.size())
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_output(path: Any) -> "OutputStream":
+    """Open a file of any filesystem for writing; it appears whole or not at all where its filesystem can do that.
+
+    Raises:
+        PermissionDeniedError and others: As ``new_writable_file``.
+    """
+    system, text = resolve(path)
+    return OutputStream(system.new_writable_file(text, atomic=system.capabilities(text).atomic_write))
 
 
 class InputStream(io.RawIOBase):
     """A file that can be read from any place; wrap it in ``io.BufferedReader`` for small reads.
 
     Args:
-        path: On any filesystem.
-        file_system: Instead of the registered one.
-        options: For the registered one.
-
-    Raises:
-        NotFoundError and others: As ``new_random_access_file``.
+        file: Is closed with it.
+        size: Its size in bytes.
     """
 
-    def __init__(self, path: Any, *, file_system: "FileSystem | None" = None, options: Any = None) -> None:
-        system, text = resolve(path, file_system=file_system, options=options)
-        self._file = system.new_random_access_file(text)
-        self._size = self._file.size()
+    def __init__(self, file: "RandomAccessFile", size: int) -> None:
+        self._file = file
+        self._size = size
         self._position = 0
 
     def readable(self) -> bool:
@@ -70,20 +90,14 @@ class InputStream(io.RawIOBase):
 
 
 class OutputStream(io.RawIOBase):
-    """A file written from front to back. It appears whole or not at all where its filesystem can do that.
+    """A file written from front to back: ``close`` publishes it, leaving a ``with`` block by an exception discards it.
 
     Args:
-        path: On any filesystem.
-        file_system: Instead of the registered one.
-        options: For the registered one.
-
-    Raises:
-        PermissionDeniedError and others: As ``new_writable_file``.
+        file: Is closed or discarded with it.
     """
 
-    def __init__(self, path: Any, *, file_system: "FileSystem | None" = None, options: Any = None) -> None:
-        system, text = resolve(path, file_system=file_system, options=options)
-        self._file = system.new_writable_file(text, atomic=system.capabilities(text).atomic_write)
+    def __init__(self, file: "WritableFile") -> None:
+        self._file = file
         self._pending = bytearray()
         self._written = 0
 

@@ -7,6 +7,7 @@ use super::error::{ExampleError, Fault};
 use super::lists::{BytesList, FloatList, Int64List};
 use super::plan::{DefaultValues, FeaturePlan, KeyFinder, Layout, OnMissing};
 use super::{Kind, MAX_MESSAGE_SIZE, Plan};
+use std::sync::{Mutex, PoisonError};
 
 const FEATURES: u8 = 0x0a;
 const ENTRY: u8 = 0x0a;
@@ -34,7 +35,7 @@ pub fn parse_batch<'a>(
     let sizes = share_sizes(records.len(), threads);
     let mut rest = records;
     let mut first = 0;
-    let mut jobs: Vec<_> = builder
+    let jobs: Vec<_> = builder
         .shares(plan, &sizes)
         .into_iter()
         .zip(&sizes)
@@ -51,17 +52,37 @@ pub fn parse_batch<'a>(
             }
         })
         .collect();
-    let own = jobs.remove(0);
-    let outcomes = std::thread::scope(|scope| {
-        let others: Vec<_> = jobs.into_iter().map(|job| scope.spawn(move || job.run())).collect();
-        let mut outcomes = vec![own.run()];
-        for other in others {
-            outcomes.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+    let grown = run_all(jobs).into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(builder.finish(plan, grown))
+}
+
+/// What a job gives.
+type Outcome<'a> = Result<Vec<Grown<'a>>, ExampleError>;
+
+/// Runs each job on a thread, this one among them; where the system gives fewer threads, fewer do it.
+fn run_all<'a>(jobs: Vec<Job<'a, '_>>) -> Vec<Outcome<'a>> {
+    let threads = jobs.len();
+    let queue = Mutex::new(jobs.into_iter().enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        let mut outcomes = Vec::new();
+        while let Some((place, job)) = next() {
+            outcomes.push((place, job.run()));
+        }
+        outcomes
+    };
+    let mut outcomes = std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads)
+            .filter_map(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok())
+            .collect();
+        let mut outcomes = work();
+        for helper in helpers {
+            outcomes.extend(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         outcomes
     });
-    let grown = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(builder.finish(plan, grown))
+    outcomes.sort_unstable_by_key(|(place, _)| *place);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 fn share_sizes(records: usize, threads: usize) -> Vec<usize> {
@@ -81,7 +102,7 @@ struct Job<'a, 'b> {
 }
 
 impl<'a> Job<'a, '_> {
-    fn run(mut self) -> Result<Vec<Grown<'a>>, ExampleError> {
+    fn run(mut self) -> Outcome<'a> {
         let mut finder = KeyFinder::new(self.plan);
         let mut found = vec![None; self.plan.features.len()];
         for (row, &record) in self.records.iter().enumerate() {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use recordfs_core::example::{OnMissing, Plan, parse_batch};
+use recordfs_core::example::{ExampleError, OnMissing, Plan, parse_batch};
 
 use super::InvalidArgumentError;
 use super::arrow_abi::{ArrowArray, ArrowArrayStream, ArrowSchema, into_capsule};
 use super::arrow_export::{ArrayNode, ArrowField, batch_array, batch_schema};
-use super::parser::{FeatureTuple, make_plan, python_error};
+use super::parser::{FeatureTuple, make_plan};
 use super::records::Records;
 
 /// The error numbers a stream answers with: what the source says, and everything else.
@@ -27,14 +27,18 @@ struct Layout {
 }
 
 impl Layout {
-    fn parse(&self, py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<ArrayNode> {
+    /// `first` is the number of records before these, for the message of an error.
+    fn parse(&self, py: Python<'_>, records: &Bound<'_, PyAny>, first: usize) -> PyResult<ArrayNode> {
         let records = Records::extract(records)?;
         let slices = records.slices();
         py.detach(|| {
             let columns = parse_batch(&self.plan, &slices, self.threads, false)?;
             Ok(batch_array(&self.fields, columns, slices.len()))
         })
-        .map_err(|error| python_error(&error))
+        .map_err(|error: ExampleError| {
+            let message = format!("{error} (the batch begins with record {first} of what was read)");
+            InvalidArgumentError::new_err(message)
+        })
     }
 }
 
@@ -83,11 +87,11 @@ impl ArrowExampleParser {
         into_capsule(py, batch_schema(&self.layout.fields))
     }
 
-    /// One batch.
-    fn parse(&self, py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<ArrowBatch> {
+    /// One batch, before which there were `first` records.
+    fn parse(&self, py: Python<'_>, records: &Bound<'_, PyAny>, first: usize) -> PyResult<ArrowBatch> {
         Ok(ArrowBatch {
             layout: Arc::clone(&self.layout),
-            array: self.layout.parse(py, records)?,
+            array: self.layout.parse(py, records, first)?,
         })
     }
 
@@ -96,6 +100,7 @@ impl ArrowExampleParser {
         let source = Box::new(Source {
             layout: Arc::clone(&self.layout),
             batches,
+            first: 0,
             error: None,
         });
         let stream = ArrowArrayStream {
@@ -144,6 +149,8 @@ impl ArrowBatch {
 struct Source {
     layout: Arc<Layout>,
     batches: Py<PyAny>,
+    /// Records so far.
+    first: usize,
     error: Option<CString>,
 }
 
@@ -155,8 +162,15 @@ impl Source {
                 .bind(py)
                 .try_iter()
                 .and_then(|mut batches| batches.next().transpose());
-            match batch.and_then(|batch| batch.map(|records| self.layout.parse(py, &records)).transpose()) {
-                Ok(Some(array)) => Ok(array.export()),
+            match batch.and_then(|batch| {
+                batch
+                    .map(|records| self.layout.parse(py, &records, self.first))
+                    .transpose()
+            }) {
+                Ok(Some(array)) => {
+                    self.first += array.len();
+                    Ok(array.export())
+                }
                 Ok(None) => Ok(ArrowArray::released()),
                 Err(error) => {
                     self.error = CString::new(error.to_string().replace('\0', " ")).ok();
