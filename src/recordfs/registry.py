@@ -211,6 +211,12 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
     return made  # somebody registers all the time: serve the call, and keep nothing
 
 
+def file_systems_in_use() -> list[tuple[str, FileSystem]]:
+    """Return every filesystem that this process has made and kept, with its scheme; "" is the local one."""
+    with _state.lock:
+        return [(key[1], made) for key, made in _state.instances.items() if key[0] == os.getpid()]
+
+
 def canonical_scheme(path: PathInput) -> str:
     """Return the scheme under which a path's filesystem is kept: "" for local paths and for ``file://``."""
     return _canonical(scheme_of(path_to_str(path)))

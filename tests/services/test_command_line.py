@@ -25,7 +25,7 @@ def recordfs(s3_server, tmp_path):
         command = [sys.executable, "-m", "recordfs.cli", *words, "-o", f"endpoint_url={s3_server.endpoint}"]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == status, done.stderr
-        return done.stdout if status == 0 else done.stderr
+        return done.stderr if status or "--stats" in words else done.stdout
 
     return run
 
@@ -78,3 +78,15 @@ def test_an_unknown_option_is_named_and_no_secret_is_printed(recordfs, root):
     message = recordfs("ls", root, "-o", "no_such_option=1", status=2)
     assert "no_such_option" in message
     assert SECRET_KEY not in message
+
+
+def test_stats_tell_what_was_asked_of_the_store(recordfs, root, tmp_path):
+    (tmp_path / "x").write_bytes(bytes(100_000))
+    lines = recordfs("cp", "x", f"{root}/x", "--stats").splitlines()
+    rows = [line.split("\t") for line in lines]
+    assert {row[0] for row in rows} == {"s3://"}
+    assert all(int(row[2]) >= 1 for row in rows)
+    assert sum(int(row[3]) for row in rows) >= 100_000
+    missing = recordfs("cat", f"{root}/missing", "--stats", status=1).splitlines()
+    assert missing[0].startswith("recordfs: ")
+    assert missing[1].startswith("s3://\t")

@@ -12,7 +12,7 @@ from recordfs.cli.command_table import COMMAND_GROUPS, CommandEntry, find_comman
 from recordfs.cli.console import Console, OutputClosedError, OutputFailedError, abandon_stdout
 from recordfs.cli.status import BROKEN_PIPE, FAILED, INTERRUPTED, OK, USAGE
 from recordfs.errors import RecordFSError
-from recordfs.registry import configure_file_system
+from recordfs.registry import configure_file_system, file_systems_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,8 +125,20 @@ def _dispatch(words: list[str], console: Console) -> int:
     try:
         return command.run(arguments, console)
     finally:
+        if arguments.stats:
+            _print_statistics(console)
         for scheme in configured:
             configure_file_system(scheme)
+
+
+def _print_statistics(console: Console) -> None:
+    """Print what every filesystem in use has asked of its store, also after a failure."""
+    rows = [
+        (f"{scheme}://", operation, str(counts.requests), str(counts.bytes_sent), str(counts.bytes_received))
+        for scheme, file_system in file_systems_in_use()
+        for operation, counts in file_system.statistics().items()
+    ]
+    console.print_table(("store", "operation", ">requests", ">sent", ">received"), rows, to_stderr=True)
 
 
 def _load(entry: CommandEntry) -> Command:

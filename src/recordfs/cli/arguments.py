@@ -33,6 +33,11 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-q", "--quiet", action="store_true", help="no progress and no remarks, only results and errors")
     group.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
     group.add_argument(
+        "--stats",
+        action="store_true",
+        help="at the end, show on standard error what was asked of each store: operation, requests, bytes",
+    )
+    group.add_argument(
         "-o",
         dest="filesystem_options",
         metavar="[SCHEME.]KEY=VALUE",

@@ -11,7 +11,7 @@ from recordfs.cli.progress import Progress
 from recordfs.cli.status import status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from recordfs.errors import RecordFSError
 
@@ -84,32 +84,25 @@ class Console:
         """Print a value as JSON on one line. A command with many results prints one line for each."""
         self.write(json.dumps(value).encode() + b"\n")
 
-    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, to_stderr: bool = False) -> None:
         """Print a table: aligned and with a head on a terminal, tab-separated lines without a head elsewhere.
 
         Args:
             columns: The heads; one that begins with ``>`` is aligned to the right.
             rows: The cells, as many in each row as there are columns.
+            to_stderr: Where to, if it is no result.
         """
-        if not self.stdout_is_terminal:
+        print_line = self._print_to_stderr if to_stderr else self.print
+        if not (self._stderr_is_terminal if to_stderr else self.stdout_is_terminal):
             for row in rows:
-                self.print("\t".join(row))
+                print_line("\t".join(row))
             return
         table = [[column.removeprefix(">") for column in columns]]
         try:
             table.extend([_without_controls(cell) for cell in row] for row in rows)
         finally:  # where a row cannot be had, those before it are shown
-            self._print_aligned(table, [column.startswith(">") for column in columns])
-
-    def _print_aligned(self, table: list[list[str]], to_the_right: list[bool]) -> None:
-        """Print rows of cells in columns as wide as their widest cell."""
-        widths = [max(len(cells[index]) for cells in table) for index in range(len(to_the_right))]
-        for cells in table:
-            aligned = [
-                cell.rjust(width) if right else cell.ljust(width)
-                for cell, width, right in zip(cells, widths, to_the_right, strict=True)
-            ]
-            self.print("  ".join(aligned).rstrip())
+            for line in _aligned(table, [column.startswith(">") for column in columns]):
+                print_line(line)
 
     def remark(self, text: str) -> None:
         """Tell a person who looks on something on standard error; says nothing to a program, or if ``quiet``."""
@@ -143,6 +136,17 @@ class Console:
                 return
         self.flush()
         print(text.encode("utf-8", "backslashreplace").decode(), file=self._stderr, flush=True)
+
+
+def _aligned(table: list[list[str]], to_the_right: list[bool]) -> Iterator[str]:
+    """Yield rows of cells as lines, in columns as wide as their widest cell."""
+    widths = [max(len(cells[index]) for cells in table) for index in range(len(to_the_right))]
+    for cells in table:
+        aligned = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, to_the_right, strict=True)
+        ]
+        yield "  ".join(aligned).rstrip()
 
 
 def _output_broke(error: OSError) -> NoReturn:

@@ -1,15 +1,15 @@
 """The filesystem contract: what every backend does, stated where it is declared.
 
 ``FileSystem`` is a store of files, ``RandomAccessFile`` and ``WritableFile`` what it opens; ``FileStatistics``,
-``DirectoryEntry`` and ``Capabilities`` are the plain values that they return. ``KeyValueFileSystem`` makes a filesystem
-of any store that keeps values under keys.
+``DirectoryEntry``, ``Capabilities`` and ``OperationStatistics`` are the plain values that they return.
+``KeyValueFileSystem`` makes a filesystem of any store that keeps values under keys.
 """
 
 from typing import TYPE_CHECKING
 
 from recordfs.filesystem.file_system import FileSystem
 from recordfs.filesystem.files import AppendableFile, RandomAccessFile, WritableFile
-from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics
+from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics, OperationStatistics
 from recordfs.filesystem.update_file import UpdateFile
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "FileStatistics",
     "FileSystem",
     "KeyValueFileSystem",
+    "OperationStatistics",
     "RandomAccessFile",
     "ReadOnlyMemoryRegion",
     "UpdateFile",

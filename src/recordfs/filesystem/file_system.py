@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem.files import RandomAccessFile, WritableFile
-    from recordfs.filesystem.types import DirectoryEntry, FileStatistics
+    from recordfs.filesystem.types import DirectoryEntry, FileStatistics, OperationStatistics
     from recordfs.filesystem.update_file import UpdateFile
 
 __all__ = ["FileSystem"]
@@ -343,6 +343,13 @@ class FileSystem(abc.ABC):
     def describe(self) -> dict[str, str]:
         """Return what people want to know when something goes wrong: endpoint, source of credentials. No secrets."""
         return {"credentials": "not told by this filesystem"}
+
+    def statistics(self) -> dict[str, OperationStatistics]:
+        """Return what was asked of the store in this process, by the store's names for its operations.
+
+        The default counts nothing.
+        """
+        return {}
 
     def flush_caches(self) -> None:
         """Forget what was remembered about the store."""

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Capabilities", "DirectoryEntry", "FileStatistics"]
+__all__ = ["Capabilities", "DirectoryEntry", "FileStatistics", "OperationStatistics"]
 
 
 class FileStatistics(NamedTuple):
@@ -77,3 +77,17 @@ class Capabilities(NamedTuple):
     server_side_copy: bool = False
     modification_time: bool = True
     update_in_place: bool = False
+
+
+class OperationStatistics(NamedTuple):
+    """What one kind of request to a store has cost so far in this process.
+
+    Attributes:
+        requests: Requests that were sent, every retry counted.
+        bytes_sent: Bytes of request bodies.
+        bytes_received: Bytes of response bodies that carry data.
+    """
+
+    requests: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0

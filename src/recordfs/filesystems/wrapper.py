@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from recordfs._core import ReadOnlyMemoryRegion
-    from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics
+    from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, OperationStatistics
 
 __all__ = ["WrapperFileSystem", "WrapperRandomAccessFile", "WrapperWritableFile"]
 
@@ -145,6 +145,10 @@ class WrapperFileSystem(FileSystem):
     def has_atomic_move(self, path: str) -> bool:
         """Forward."""
         return self.inner.has_atomic_move(path)
+
+    def statistics(self) -> dict[str, OperationStatistics]:
+        """Forward."""
+        return self.inner.statistics()
 
     def flush_caches(self) -> None:
         """Forward."""

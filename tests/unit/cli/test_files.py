@@ -313,23 +313,23 @@ def norename() -> Iterator[NoRename]:
 
 
 def test_mv_copies_and_deletes_where_a_store_cannot_rename(tree: Path, recordfs: Recordfs, norename: NoRename) -> None:
-    recordfs("cp", "-r", "d/sub", "norename://x/d")
-    assert recordfs("mv", "norename://x/d", "norename://x/e") == (0, "", "")
-    assert recordfs("ls", "-R", "norename://x").out == "e/\ne/c.bin\n"
+    recordfs("cp", "-r", "d/sub", "norename://norename-test/d")
+    assert recordfs("mv", "norename://norename-test/d", "norename://norename-test/e") == (0, "", "")
+    assert recordfs("ls", "-R", "norename://norename-test").out == "e/\ne/c.bin\n"
 
 
 def test_mv_onto_itself_keeps_the_file_where_a_store_cannot_rename(
     tree: Path, recordfs: Recordfs, norename: NoRename
 ) -> None:
-    recordfs("cp", "d/a.txt", "norename://x/a.txt")
-    assert recordfs("mv", "norename://x/a.txt", "norename://x/a.txt") == (0, "", "")
-    assert recordfs("cat", "norename://x/a.txt").out == "alpha!"
+    recordfs("cp", "d/a.txt", "norename://norename-test/a.txt")
+    assert recordfs("mv", "norename://norename-test/a.txt", "norename://norename-test/a.txt") == (0, "", "")
+    assert recordfs("cat", "norename://norename-test/a.txt").out == "alpha!"
 
 
 def test_mv_deletes_only_what_it_copied(tree: Path, recordfs: Recordfs, norename: NoRename) -> None:
-    recordfs("cp", "d/a.txt", "norename://x/d/trigger")
-    ran = recordfs("mv", "-j1", "norename://x/d", "moved")
+    recordfs("cp", "d/a.txt", "norename://norename-test/d/trigger")
+    ran = recordfs("mv", "-j1", "norename://norename-test/d", "moved")
     assert ran.status == 1
-    assert ran.err.startswith("recordfs: norename://x/d: ")
+    assert ran.err.startswith("recordfs: norename://norename-test/d: ")
     assert files_below(tree / "moved") == {"trigger": b"alpha!"}
-    assert recordfs("ls", "norename://x/d").out == "late\n"
+    assert recordfs("ls", "norename://norename-test/d").out == "late\n"

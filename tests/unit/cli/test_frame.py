@@ -6,11 +6,14 @@ import sys
 
 import pytest
 
+from recordfs import register_file_system, unregister_file_system
 from recordfs.cli import main
 from recordfs.cli.arguments import parse_filesystem_options
 from recordfs.cli.command_table import COMMAND_GROUPS, find_command, module_of
 from recordfs.cli.formatting import format_count, format_rate, format_size, format_time
 from recordfs.errors import InvalidArgumentError
+from recordfs.filesystem import OperationStatistics
+from recordfs.filesystems.memory import MemoryFileSystem
 
 ALL_COMMANDS = [entry.name for entries in COMMAND_GROUPS.values() for entry in entries]
 
@@ -150,3 +153,20 @@ def test_json_is_one_object_a_line(capsysbinary: pytest.CaptureFixture[bytes]) -
     line = capsysbinary.readouterr().out
     assert line.count(b"\n") == 1
     assert json.loads(line) == {"path": "a\udcff\nb"}
+
+
+class CountingFileSystem(MemoryFileSystem):
+    """A store that counts."""
+
+    def statistics(self) -> dict[str, OperationStatistics]:
+        return {"Get": OperationStatistics(3, 0, 4096), "Put": OperationStatistics(1, 17, 0)}
+
+
+def test_stats_tell_what_was_asked_of_each_store(capsys: pytest.CaptureFixture[str]) -> None:
+    register_file_system("counting", CountingFileSystem)
+    try:
+        assert main(["rm", "-f", "counting://x/y", "--stats"]) == 0
+        assert main(["rm", "-f", "counting://x/y"]) == 0
+        assert capsys.readouterr().err == "counting://\tGet\t3\t0\t4096\ncounting://\tPut\t1\t17\t0\n"
+    finally:
+        unregister_file_system("counting")

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import NamedTuple
+
+from recordfs.filesystem import OperationStatistics
 
 __all__ = ["OperationStatistics", "RequestCounter"]
-
-
-class OperationStatistics(NamedTuple):
-    """What one kind of request has cost so far in this process.
-
-    Attributes:
-        requests: HTTP requests, every retry counted.
-        bytes_sent: Bytes of request bodies.
-        bytes_received: Bytes of response bodies that carry data.
-    """
-
-    requests: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
 
 
 class RequestCounter:
