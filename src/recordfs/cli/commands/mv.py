@@ -27,7 +27,7 @@ them under their own names. Missing parents are made.
 EXAMPLES = """\
 recordfs mv part-0.tmp part-0.tfrecord
 recordfs mv /scratch/run-17 s3://bucket/runs/
-recordfs mv -n 'ram://staging/*' /data/
+recordfs mv -n 's3://bucket/staging/*' s3://bucket/data/
 """
 
 
