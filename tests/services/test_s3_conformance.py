@@ -7,7 +7,7 @@ from recordfs.testing.conformance import FileSystemConformance
 pytestmark = pytest.mark.service
 
 
-# What a server does otherwise than Amazon's; each is asserted to be so still.
+# What a server does otherwise than Amazon's. Whether a folder still lingers when it is looked for is a matter of time.
 LINGERS = "SeaweedFS lists a folder for some seconds after its last key is gone"
 SERVER_FAULTS = {
     ("seaweedfs", "test_m9_a_directory_moves_with_all_in_it"): LINGERS,
@@ -24,5 +24,5 @@ class TestS3(FileSystemConformance):
         server = request.node.callspec.params["s3_server"]
         reason = SERVER_FAULTS.get((server, request.function.__name__))
         if reason is not None:
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
         return s3, f"{root}/some/root"

@@ -8,6 +8,7 @@ loud skip, and a failure where CI is set.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -34,22 +35,21 @@ def servers_directory() -> str:
     return os.environ.get("RECORDFS_SERVERS_DIR") or os.path.join(REPOSITORY, ".servers")
 
 
-def free_port(below: int = 50000) -> int:
-    """Return a free loopback port below a bound (SeaweedFS takes each of its ports plus 10,000 as well)."""
+def free_port() -> int:
+    """Return a loopback port that is free, and so is the one 10,000 above it, which SeaweedFS takes too.
+
+    Both lie below the range from which the system gives ports to outgoing connections, so none of these can take one
+    between this look and the server's start.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port < below:
-            return port
-        # The system gives ports from 32768 up; fold the rest down and see whether that one is free.
-        candidate = 20000 + port % 12000
-        with socket.socket() as probe:
+        port = random.SystemRandom().randrange(12_000, 22_000)
+        with socket.socket() as first, socket.socket() as second:
             try:
-                probe.bind(("127.0.0.1", candidate))
+                first.bind(("127.0.0.1", port))
+                second.bind(("127.0.0.1", port + 10_000))
             except OSError:
                 continue
-            return candidate
+            return port
 
 
 class Server:
