@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -95,63 +96,78 @@ class BlockReader:
         self._next_block_size = _SMALLEST_BLOCK
 
     def read(self, n: int) -> bytes:
-        """Return up to ``n`` bytes, fewer only at the end of the file."""
+        """Return up to ``n`` bytes, fewer only at the end of the file. The position stays where this raises."""
         self._take_back_lines()
         start = self._position - self._block_offset
         data = self._block[start : start + n]
-        self._position += len(data)
         missing = n - len(data)
-        if not missing:
-            return data
-        if missing >= self._next_block_size:
-            more = self._fetch(missing)
-            self._position += len(more)
-            self._block = b""
-            self._block_offset = self._position
-        else:
-            self._fill()
-            more = self._block[:missing]
-            self._position += len(more)
-        return data + more if data else more
+        if missing:
+            behind = self._position + len(data)
+            if missing >= self._next_block_size:
+                more = self._fetch(behind, missing)
+                self._block = b""
+                self._block_offset = behind + len(more)
+            else:
+                more = self._fill(behind)[:missing]
+            data = data + more if data else more
+        self._position += len(data)
+        return data
 
     def read_all(self) -> bytes:
         """Return everything up to the end of the file, also where its size is unknown (``/proc``) or grows."""
-        self._take_back_lines()
+        begin = self.tell()
         # One byte more than there should be: getting less proves the end without another read.
-        expected = max(self._file.size() - self._position, 0) + 1
+        expected = max(self._file.size() - begin, 0) + 1
         data = self.read(expected)
         if len(data) < expected:
             return data
         parts = [data]
-        while more := self.read(_LARGEST_BLOCK):
-            parts.append(more)
+        with self._back_on_error(begin):
+            while more := self.read(_LARGEST_BLOCK):
+                parts.append(more)
         return b"".join(parts)
 
     def read_into(self, buffer: Buffer) -> int:
         """Fill a writable buffer; return how many bytes it got, fewer than it holds only at the end of the file."""
-        self._take_back_lines()
+        begin = self.tell()
         with writable_byte_view(buffer, self._file.name) as view:
             if len(view) < self._next_block_size:
                 data = self.read(len(view))
                 view[: len(data)] = data
                 return len(data)
-            data = self._block[self._position - self._block_offset :]
-            done = min(len(data), len(view))
-            view[:done] = data[:done]
-            self._position += done
-            while done < len(view):
-                got = self._file.read_into(self._position, view[done:])
-                if not got:
-                    if self._open_again():
-                        continue
-                    break
-                done += got
-                self._position += got
-            self._known_size = max(self._known_size, self._position)
-            if not 0 <= self._position - self._block_offset <= len(self._block):
-                self._block = b""
-                self._block_offset = self._position
+            done = self._copy_block_into(view)
+            with self._back_on_error(begin):
+                while done < len(view) and (got := self._fetch_into(view[done:])):
+                    done += got
             return done
+
+    def _copy_block_into(self, view: memoryview) -> int:
+        """Move on through what was read ahead."""
+        start = self._position - self._block_offset
+        data = self._block[start : start + len(view)]
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def _fetch_into(self, view: memoryview) -> int:
+        """Move on through the file itself."""
+        got = self._file.read_into(self._position, view)
+        if not got and self._open_again():
+            got = self._file.read_into(self._position, view)
+        self._position += got
+        self._known_size = max(self._known_size, self._position)
+        self._block = b""
+        self._block_offset = self._position
+        return got
+
+    @contextmanager
+    def _back_on_error(self, begin: int) -> Iterator[None]:
+        """Set the position back if reading fails half-way, so that trying again misses nothing."""
+        try:
+            yield
+        except BaseException:
+            self.jump(begin)
+            raise
 
     def read_line(self, limit: int = -1) -> bytes:
         r"""Return one line with its ``\n``, or up to ``limit`` bytes of it; ``b""`` at the end of the file."""
@@ -166,20 +182,21 @@ class BlockReader:
     def _read_line_over_blocks(self, limit: int) -> bytes:
         parts = []
         missing = limit
-        while missing:
-            start = self._position - self._block_offset
-            if start == len(self._block):
-                if not self._fill():
+        with self._back_on_error(self._position):
+            while missing:
+                start = self._position - self._block_offset
+                if start == len(self._block):
+                    if not self._fill(self._position):
+                        break
+                    start = 0
+                end = self._block.find(b"\n", start) + 1 or len(self._block)
+                if limit >= 0:
+                    end = min(end, start + missing)
+                    missing -= end - start
+                parts.append(self._block[start:end])
+                self._position += end - start
+                if parts[-1].endswith(b"\n"):
                     break
-                start = 0
-            end = self._block.find(b"\n", start) + 1 or len(self._block)
-            if limit >= 0:
-                end = min(end, start + missing)
-                missing -= end - start
-            parts.append(self._block[start:end])
-            self._position += end - start
-            if parts[-1].endswith(b"\n"):
-                break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     @overload
@@ -242,7 +259,7 @@ class BlockReader:
         """Return whole lines from the position on, or nothing where the next line is not whole in the block."""
         self._take_back_lines()
         start = self._position - self._block_offset
-        if start == len(self._block) and self._fill():
+        if start == len(self._block) and self._fill(self._position):
             start = 0
         stop = self._block.rfind(b"\n", start, start + self._lines_part_size) + 1
         self._lines_part_size = min(2 * self._lines_part_size, _LARGEST_LINES_PART)
@@ -260,20 +277,20 @@ class BlockReader:
             self._position -= len(rest.encode() if isinstance(rest, str) else rest)
             self._lines_part_size = _SMALLEST_BLOCK
 
-    def _fill(self) -> bool:
-        """Read the next block at the position; tell whether there was anything."""
-        self._block = self._fetch(self._next_block_size)
-        self._block_offset = self._position
+    def _fill(self, offset: int) -> bytes:
+        """Read the next block and return it."""
+        self._block = self._fetch(offset, self._next_block_size)
+        self._block_offset = offset
         if self._block:
             self._next_block_size = min(2 * self._next_block_size, _LARGEST_BLOCK)
-        return bool(self._block)
+        return self._block
 
-    def _fetch(self, n: int) -> bytes:
-        """Read at the position."""
-        data = self._file.read(self._position, n)
+    def _fetch(self, offset: int, n: int) -> bytes:
+        """Read from the file itself."""
+        data = self._file.read(offset, n)
         if not data and n and self._open_again():
-            data = self._file.read(self._position, n)
-        self._known_size = max(self._known_size, self._position + len(data))
+            data = self._file.read(offset, n)
+        self._known_size = max(self._known_size, offset + len(data))
         return data
 
     def _size_now(self, wanted: int) -> int:
@@ -282,13 +299,13 @@ class BlockReader:
         return self._file.size() if size < wanted and self._open_again() else size
 
     def _open_again(self) -> bool:
-        """Open the file again where an open one does not grow; tell whether it has grown."""
+        """Open the file again where an open one does not grow; tell whether that was done."""
         file = self._reopen()
         if file is None:
             return False
         self._file.close()
         self._file = file
-        return file.size() > self._position
+        return True
 
     def close(self) -> None:
         """Close the file; a loop over lines that is under way fails at its next line."""

@@ -1,11 +1,13 @@
 """BlockReader against a model: whatever is called in whatever order, it reads what io.BytesIO would."""
 
 import io
-from itertools import islice
+import random
+from itertools import cycle, islice
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from recordfs.errors import UnavailableError
 from recordfs.filesystem import RandomAccessFile
 from recordfs.gfile_common.block_reader import BlockReader
 
@@ -109,3 +111,51 @@ def test_where_open_files_do_not_grow_the_end_is_looked_for_anew():
     stored += b"nine\n"
     assert reader.seek(len(stored) - 5) == len(stored) - 5
     assert reader.read_all() == b"nine\n"
+
+
+class Unreliable(Stored):
+    """A store that is not reached by every fourth call or so."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.luck = random.Random(4)
+
+    def read(self, offset, n):
+        if self.luck.random() < 0.25:
+            raise UnavailableError("try again", path=self.name)
+        return super().read(offset, n)
+
+
+def test_a_call_that_failed_can_be_tried_again_and_misses_nothing():
+    data = b"".join(b"%d " % i + b"x" * (i % 300 * 700) + b"\n" for i in range(900))
+    calls = [
+        lambda r: r.read(7),
+        lambda r: r.read(200_000),
+        lambda r: r.read_line(),
+        lambda r: r.read_line(30_000),
+        lambda r: next(r.lines(text=False)),
+        lambda r: next(r.lines(text=True)).encode(),
+        lambda r: read_into(r, 100),
+        lambda r: read_into(r, 3_000_000),
+    ]
+    reader = BlockReader(Unreliable(data), lambda: None)
+    got = bytearray()
+    failures = 0
+    for call in cycle(calls):
+        if len(got) > len(data) // 2:
+            break
+        while True:
+            position = reader.tell()
+            try:
+                got += call(reader)
+                break
+            except UnavailableError:
+                failures += 1
+                assert reader.tell() == position == len(got)
+    assert failures > 10
+    assert got == data[: len(got)]
+
+
+def read_into(reader, size):
+    buffer = bytearray(size)
+    return buffer[: reader.read_into(buffer)]
