@@ -1,5 +1,5 @@
-//! Columns: what a batch of records is turned into. Fixed columns are allocated once for the batch and cut into one
-//! share for each thread; ragged ones grow, because nobody knows their size before.
+//! Columns: what a batch of records is turned into. For several threads fixed columns are allocated once and cut into
+//! shares; ragged ones grow, because nobody knows their size before.
 
 use super::plan::{DefaultValues, FeaturePlan, Layout};
 use super::{Kind, Plan};
@@ -53,99 +53,134 @@ pub struct Column<'a> {
     pub present: Vec<bool>,
 }
 
+/// Where a thread puts its values of one column.
+pub(crate) enum Store<'b, T> {
+    /// Places in the batch's column.
+    Placed(&'b mut [T]),
+    /// A column of its own: where nobody knows the size before, or where there is one thread only.
+    Grown(Vec<T>),
+}
+
+impl<T: Copy + Default> Store<'_, T> {
+    /// The places for the `count` values of a record, which is the next one or, where all have as many, the `row`th.
+    #[inline]
+    pub(crate) fn row(&mut self, row: usize, count: usize) -> &mut [T] {
+        match self {
+            Store::Placed(values) => &mut values[row * count..(row + 1) * count],
+            Store::Grown(values) => {
+                let start = values.len();
+                values.resize(start + count, T::default());
+                &mut values[start..]
+            }
+        }
+    }
+
+    fn into_grown(self) -> Vec<T> {
+        match self {
+            Store::Placed(_) => Vec::new(),
+            Store::Grown(values) => values,
+        }
+    }
+}
+
+/// A store of the column's kind.
+pub(crate) enum ShareValues<'a, 'b> {
+    Int64(Store<'b, i64>),
+    Float(Store<'b, f32>),
+    Bytes(Store<'b, &'a [u8]>),
+}
+
 /// A share of a column: the records of one thread.
 pub(crate) struct Share<'a, 'b> {
     pub(crate) values: ShareValues<'a, 'b>,
-    /// Only for layouts that are not fixed: the end of each record's values within the share.
-    pub(crate) ends: Vec<usize>,
+    /// Each record's number of values, only for layouts that are not fixed.
+    pub(crate) lengths: Vec<usize>,
     pub(crate) present: &'b mut [bool],
 }
 
-/// Places in the batch's column for fixed layouts, a column of its own for the others.
-pub(crate) enum ShareValues<'a, 'b> {
-    Int64(&'b mut [i64]),
-    Float(&'b mut [f32]),
-    Bytes(&'b mut [&'a [u8]]),
-    Grown(Values<'a>),
-}
-
-/// What a share has grown: values and the end of each record's; None for a fixed layout.
-pub(crate) type Grown<'a> = Option<(Values<'a>, Vec<usize>)>;
+/// What a share has grown, none if it had places in the batch's column; and each record's number of values.
+pub(crate) type Grown<'a> = (Values<'a>, Vec<usize>);
 
 impl<'a> Share<'a, '_> {
     /// Lets go of the places in the batch's columns.
     pub(crate) fn into_grown(self) -> Grown<'a> {
-        match self.values {
-            ShareValues::Grown(values) => Some((values, self.ends)),
-            _ => None,
-        }
+        let values = match self.values {
+            ShareValues::Int64(store) => Values::Int64(store.into_grown()),
+            ShareValues::Float(store) => Values::Float(store.into_grown()),
+            ShareValues::Bytes(store) => Values::Bytes(store.into_grown()),
+        };
+        (values, self.lengths)
     }
 }
 
 /// The columns of a batch while they are filled.
 pub(crate) struct Builder<'a> {
+    plan: &'a Plan,
     columns: Vec<Column<'a>>,
+    /// How many records each share has.
+    sizes: Vec<usize>,
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(plan: &'a Plan, records: usize) -> Self {
-        let columns = plan
-            .features
-            .iter()
-            .map(|feature| {
-                let length = match feature.layout {
-                    Layout::Fixed { elements } => elements * records,
-                    _ => 0,
-                };
-                let values = Values::new(feature.kind, length);
-                Column {
-                    values,
-                    row_splits: None,
-                    steps: 0,
-                    present: vec![false; records],
-                }
-            })
-            .collect();
-        Builder { columns }
+    /// `sizes` are the numbers of records of the shares.
+    pub(crate) fn new(plan: &'a Plan, sizes: Vec<usize>) -> Self {
+        let records = sizes.iter().sum();
+        let columns = plan.features.iter().map(|feature| {
+            let placed = match feature.layout {
+                Layout::Fixed { elements } if sizes.len() > 1 => elements * records,
+                _ => 0,
+            };
+            Column {
+                values: Values::new(feature.kind, placed),
+                row_splits: None,
+                steps: 0,
+                present: vec![false; records],
+            }
+        });
+        Builder {
+            plan,
+            columns: columns.collect(),
+            sizes,
+        }
     }
 
-    /// Cuts the batch into shares of the given numbers of records: for each share, one part of each column.
-    pub(crate) fn shares<'b>(&'b mut self, plan: &'a Plan, sizes: &[usize]) -> Vec<Vec<Share<'a, 'b>>> {
+    /// For each share, one part of each column.
+    pub(crate) fn shares<'b>(&'b mut self) -> Vec<Vec<Share<'a, 'b>>> {
+        let sizes = &self.sizes[..];
         let mut shares: Vec<Vec<Share<'a, 'b>>> = sizes.iter().map(|_| Vec::new()).collect();
-        for (column, feature) in self.columns.iter_mut().zip(&plan.features) {
+        for (column, feature) in self.columns.iter_mut().zip(&self.plan.features) {
+            let parts = match &mut column.values {
+                Values::Int64(values) => wrapped(stores(values, feature.layout, sizes), ShareValues::Int64),
+                Values::Float(values) => wrapped(stores(values, feature.layout, sizes), ShareValues::Float),
+                Values::Bytes(values) => wrapped(stores(values, feature.layout, sizes), ShareValues::Bytes),
+            };
             let mut present = &mut column.present[..];
-            match (&mut column.values, feature.layout) {
-                (Values::Int64(values), Layout::Fixed { elements }) => {
-                    cut(values, elements, sizes, &mut present, &mut shares, ShareValues::Int64);
-                }
-                (Values::Float(values), Layout::Fixed { elements }) => {
-                    cut(values, elements, sizes, &mut present, &mut shares, ShareValues::Float);
-                }
-                (Values::Bytes(values), Layout::Fixed { elements }) => {
-                    cut(values, elements, sizes, &mut present, &mut shares, ShareValues::Bytes);
-                }
-                _ => {
-                    let grown = |_: &'b mut [()]| ShareValues::Grown(Values::new(feature.kind, 0));
-                    cut(&mut [], 0, sizes, &mut present, &mut shares, grown);
-                }
+            for ((values, &size), share) in parts.into_iter().zip(sizes).zip(&mut shares) {
+                let (head, tail) = present.split_at_mut(size);
+                present = tail;
+                share.push(Share {
+                    values,
+                    lengths: Vec::new(),
+                    present: head,
+                });
             }
         }
         shares
     }
 
-    /// Joins what the shares have grown, in order: for each share its columns' values and ends.
-    pub(crate) fn finish(mut self, plan: &'a Plan, grown: Vec<Vec<Grown<'a>>>) -> Vec<Column<'a>> {
-        for share in grown {
-            for (column, grown) in self.columns.iter_mut().zip(share) {
-                if let Some((values, ends)) = grown {
-                    join(column, values, &ends);
-                }
+    /// Joins what the shares have grown, in order.
+    pub(crate) fn finish(mut self, grown: Vec<Vec<Grown<'a>>>) -> Vec<Column<'a>> {
+        for (column, feature) in self.columns.iter_mut().zip(&self.plan.features) {
+            if !matches!(feature.layout, Layout::Fixed { .. }) {
+                column.row_splits = Some(vec![0]);
             }
         }
-        for (column, feature) in self.columns.iter_mut().zip(&plan.features) {
-            if !matches!(feature.layout, Layout::Fixed { .. }) {
-                column.row_splits.get_or_insert_with(|| vec![0]);
+        for share in grown {
+            for (column, (values, lengths)) in self.columns.iter_mut().zip(share) {
+                join(column, values, &lengths);
             }
+        }
+        for (column, feature) in self.columns.iter_mut().zip(&self.plan.features) {
             if let Layout::Sequence { stride } = feature.layout {
                 pad(column, feature, stride);
             }
@@ -154,32 +189,39 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn cut<'a, 'b, T>(
-    mut values: &'b mut [T],
-    elements: usize,
-    sizes: &[usize],
-    present: &mut &'b mut [bool],
-    shares: &mut [Vec<Share<'a, 'b>>],
-    wrap: impl Fn(&'b mut [T]) -> ShareValues<'a, 'b>,
-) {
-    for (&size, share) in sizes.iter().zip(shares) {
-        let (head, tail) = values.split_at_mut(size * elements);
-        let (present_head, present_tail) = std::mem::take(present).split_at_mut(size);
-        values = tail;
-        *present = present_tail;
-        share.push(Share {
-            values: wrap(head),
-            ends: Vec::new(),
-            present: present_head,
-        });
+fn wrapped<'a, 'b, T>(
+    stores: Vec<Store<'b, T>>,
+    wrap: impl Fn(Store<'b, T>) -> ShareValues<'a, 'b>,
+) -> Vec<ShareValues<'a, 'b>> {
+    stores.into_iter().map(wrap).collect()
+}
+
+/// One store for each share.
+fn stores<'b, T>(mut values: &'b mut [T], layout: Layout, sizes: &[usize]) -> Vec<Store<'b, T>> {
+    match (layout, sizes) {
+        // One thread fills its places in order, so they need no zeros before.
+        (Layout::Fixed { elements }, [records]) => vec![Store::Grown(Vec::with_capacity(elements * records))],
+        (Layout::Fixed { elements }, _) => sizes
+            .iter()
+            .map(|size| {
+                let (head, tail) = std::mem::take(&mut values).split_at_mut(size * elements);
+                values = tail;
+                Store::Placed(head)
+            })
+            .collect(),
+        _ => sizes.iter().map(|_| Store::Grown(Vec::new())).collect(),
     }
 }
 
 /// Appends one share's values. The first share's are taken as they are, so one thread copies nothing.
-fn join<'a>(column: &mut Column<'a>, values: Values<'a>, ends: &[usize]) {
-    let splits = column.row_splits.get_or_insert_with(|| vec![0]);
-    let start = splits[splits.len() - 1];
-    splits.extend(ends.iter().map(|&end| start + end as i64));
+fn join<'a>(column: &mut Column<'a>, values: Values<'a>, lengths: &[usize]) {
+    if let Some(splits) = &mut column.row_splits {
+        let mut end = splits[splits.len() - 1];
+        splits.extend(lengths.iter().map(|&length| {
+            end += length as i64;
+            end
+        }));
+    }
     match (&mut column.values, values) {
         (all, first) if all.is_empty() => *all = first,
         (Values::Int64(all), Values::Int64(more)) => all.extend(more),

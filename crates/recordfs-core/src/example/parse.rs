@@ -1,7 +1,7 @@
 //! Batches of Examples into columns, with the results of `tf.io.parse_example` and `tf.io.parse_single_example`.
 //! Where TensorFlow's reader differs from protobuf's it is followed; `docs/formats/example.md` has the list.
 
-use super::columns::{Builder, Column, Grown, Share, ShareValues, Values};
+use super::columns::{Builder, Column, Grown, Share, ShareValues};
 use super::cursor::Cursor;
 use super::error::{ExampleError, Fault};
 use super::lists::{BytesList, FloatList, Int64List};
@@ -31,12 +31,12 @@ pub fn parse_batch<'a>(
     threads: usize,
     single: bool,
 ) -> Result<Vec<Column<'a>>, ExampleError> {
-    let mut builder = Builder::new(plan, records.len());
     let sizes = share_sizes(records.len(), threads);
+    let mut builder = Builder::new(plan, sizes.clone());
     let mut rest = records;
     let mut first = 0;
     let jobs: Vec<_> = builder
-        .shares(plan, &sizes)
+        .shares()
         .into_iter()
         .zip(&sizes)
         .map(|(share, &size)| {
@@ -53,7 +53,7 @@ pub fn parse_batch<'a>(
         })
         .collect();
     let grown = run_all(jobs).into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(builder.finish(plan, grown))
+    Ok(builder.finish(grown))
 }
 
 /// What a job gives.
@@ -217,59 +217,34 @@ fn read_feature<'a>(
             found: found.unwrap_or(feature.kind),
         });
     }
-    share.present[row] = true;
     let damaged = || Fault::MalformedList(feature.kind);
-    match feature.kind {
-        Kind::Int64 => {
+    let count = match &mut share.values {
+        ShareValues::Int64(store) => {
             let list = Int64List::open(list).ok_or_else(damaged)?;
             check_length(feature.layout, list.len())?;
-            match &mut share.values {
-                ShareValues::Int64(column) => list.read(row_of(column, row, list.len())).ok_or_else(damaged)?,
-                ShareValues::Grown(Values::Int64(column)) => {
-                    let start = column.len();
-                    column.resize(start + list.len(), 0);
-                    list.read(&mut column[start..]).ok_or_else(damaged)?;
-                    share.ends.push(column.len());
-                }
-                _ => unreachable!("the share is of its feature's kind"),
-            }
+            list.read(store.row(row, list.len())).ok_or_else(damaged)?;
+            list.len()
         }
-        Kind::Float => {
+        ShareValues::Float(store) => {
             let list = FloatList::open(list).ok_or_else(damaged)?;
             check_length(feature.layout, list.len())?;
-            match &mut share.values {
-                ShareValues::Float(column) => list.read(row_of(column, row, list.len())),
-                ShareValues::Grown(Values::Float(column)) => {
-                    let start = column.len();
-                    column.resize(start + list.len(), 0.0);
-                    list.read(&mut column[start..]);
-                    share.ends.push(column.len());
-                }
-                _ => unreachable!("the share is of its feature's kind"),
-            }
+            list.read(store.row(row, list.len()));
+            list.len()
         }
-        Kind::Bytes => {
+        ShareValues::Bytes(store) => {
             let list = BytesList::open(list).ok_or_else(damaged)?;
             check_length(feature.layout, list.len())?;
-            match &mut share.values {
-                ShareValues::Bytes(column) => {
-                    for (slot, value) in row_of(column, row, list.len()).iter_mut().zip(list.iter()) {
-                        *slot = value;
-                    }
-                }
-                ShareValues::Grown(Values::Bytes(column)) => {
-                    column.extend(list.iter());
-                    share.ends.push(column.len());
-                }
-                _ => unreachable!("the share is of its feature's kind"),
+            for (slot, value) in store.row(row, list.len()).iter_mut().zip(list.iter()) {
+                *slot = value;
             }
+            list.len()
         }
+    };
+    share.present[row] = true;
+    if !matches!(feature.layout, Layout::Fixed { .. }) {
+        share.lengths.push(count);
     }
     Ok(())
-}
-
-fn row_of<T>(column: &mut [T], row: usize, elements: usize) -> &mut [T] {
-    &mut column[row * elements..(row + 1) * elements]
 }
 
 fn check_length(layout: Layout, found: usize) -> Result<(), Fault> {
@@ -285,21 +260,30 @@ fn check_length(layout: Layout, found: usize) -> Result<(), Fault> {
 
 #[cold]
 fn read_missing<'a>(share: &mut Share<'a, '_>, feature: &'a FeaturePlan, row: usize) -> Result<(), Fault> {
-    match (&mut share.values, &feature.on_missing) {
-        (ShareValues::Grown(values), _) => share.ends.push(values.len()),
-        (_, OnMissing::Absent) => {}
-        (ShareValues::Int64(column), OnMissing::Use(DefaultValues::Int64(values))) => {
-            row_of(column, row, values.len()).copy_from_slice(values);
+    let Layout::Fixed { elements } = feature.layout else {
+        share.lengths.push(0);
+        return Ok(());
+    };
+    let defaults = match &feature.on_missing {
+        OnMissing::Refuse => return Err(Fault::Missing(feature.kind)),
+        OnMissing::Use(values) => Some(values),
+        OnMissing::Absent => None,
+    };
+    match (&mut share.values, defaults) {
+        (ShareValues::Int64(store), Some(DefaultValues::Int64(values))) => {
+            store.row(row, elements).copy_from_slice(values);
         }
-        (ShareValues::Float(column), OnMissing::Use(DefaultValues::Float(values))) => {
-            row_of(column, row, values.len()).copy_from_slice(values);
+        (ShareValues::Float(store), Some(DefaultValues::Float(values))) => {
+            store.row(row, elements).copy_from_slice(values);
         }
-        (ShareValues::Bytes(column), OnMissing::Use(DefaultValues::Bytes(values))) => {
-            for (slot, value) in row_of(column, row, values.len()).iter_mut().zip(values) {
+        (ShareValues::Bytes(store), Some(DefaultValues::Bytes(values))) => {
+            for (slot, value) in store.row(row, elements).iter_mut().zip(values) {
                 *slot = value;
             }
         }
-        _ => return Err(Fault::Missing(feature.kind)),
+        (ShareValues::Int64(store), _) => store.row(row, elements).fill(0),
+        (ShareValues::Float(store), _) => store.row(row, elements).fill(0.0),
+        (ShareValues::Bytes(store), _) => store.row(row, elements).fill(&[]),
     }
     Ok(())
 }
