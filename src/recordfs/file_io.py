@@ -7,9 +7,10 @@ parameters of ``recordfs.gfile``.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError, RecordFSError
+from recordfs.errors import InvalidArgumentError, RecordFSError, UnimplementedError
 from recordfs.gfile_common import path_functions as _v2
 from recordfs.gfile_common.file_object import FileObject
 from recordfs.gfile_common.path_functions import join
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from recordfs.filesystem import FileSystem
+    from recordfs.filesystem import FileSystem, WritableFile
     from recordfs.gfile_common.path_functions import Where
     from recordfs.paths import PathInput
 
@@ -143,19 +144,29 @@ def atomic_write_string_to_file(
     file_system, path = resolve(filename, **where)
     capabilities = file_system.capabilities(path)
     if capabilities.atomic_write and (overwrite or capabilities.exclusive_create):
-        with file_system.new_writable_file(path, exclusive=not overwrite, atomic=True) as writer:
-            writer.append(data)
+        _write_or_discard(file_system.new_writable_file(path, exclusive=not overwrite, atomic=True), data)
         return
     import os  # needed only here
 
     temporary = f"{path}.tmp{os.urandom(16).hex()}"
     try:
-        with file_system.new_writable_file(temporary) as writer:
-            writer.append(data)
+        _write_or_discard(file_system.new_writable_file(temporary), data)
         file_system.rename_file(temporary, path, overwrite=overwrite)
     except BaseException:
         if file_system.file_exists(temporary):
             file_system.delete_file(temporary)
+        raise
+
+
+def _write_or_discard(writer: WritableFile, data: Buffer) -> None:
+    """Write a whole file; if that fails, let go of what has not been published."""
+    try:
+        writer.append(data)
+        writer.close()
+    except BaseException:
+        # A store that publishes at once cannot discard; there the caller deletes the file.
+        with contextlib.suppress(UnimplementedError):
+            writer.discard()
         raise
 
 
