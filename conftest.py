@@ -20,6 +20,8 @@ from typing import Any
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
+from recordfs import registry
+
 _SECONDS_PER_COMMAND = 60
 
 
@@ -30,6 +32,11 @@ def _enter_fresh_directory(namespace: dict[str, Any]) -> None:
 
 
 def _leave_directory(namespace: dict[str, Any]) -> None:
+    # What one document registers must not reach into another, or leave files where the tests run.
+    for scheme in registry.get_registered_schemes():
+        if registry.registration_of(scheme)[1] == "registered in code":
+            registry.unregister_file_system(scheme)
+            registry.configure_file_system(scheme)
     os.chdir(namespace["_started_in"])
     shutil.rmtree(namespace["_directory"])
 

@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except OutputFailedError as error:
         abandon_stdout()
-        print(f"recordfs: {error}", file=sys.stderr)
+        console.error(str(error))
         return FAILED
 
 

@@ -41,14 +41,19 @@ class Console:
 
     def __init__(self, *, quiet: bool = False, stdout: BinaryIO | None = None, stderr: TextIO | None = None) -> None:
         self.quiet = quiet
-        self._stdout: BinaryIO = stdout if stdout is not None else sys.stdout.buffer
-        self._stderr: TextIO = stderr if stderr is not None else sys.stderr
-        self.stdout_is_terminal = self._stdout.isatty()
-        self._stderr_is_terminal = self._stderr.isatty()
+        # The interpreter has None for a stream that was closed when it started.
+        own_stdout: BinaryIO | None = getattr(sys.stdout, "buffer", None)
+        own_stderr: TextIO | None = sys.stderr
+        self._stdout = stdout if stdout is not None else own_stdout
+        self._stderr = stderr if stderr is not None else own_stderr
+        self.stdout_is_terminal = self._stdout is not None and self._stdout.isatty()
+        self._stderr_is_terminal = self._stderr is not None and self._stderr.isatty()
         self._progress: Progress | None = None
 
     def write(self, data: bytes | memoryview) -> None:
         """Write bytes to standard output as they are."""
+        if self._stdout is None:
+            raise OutputFailedError("cannot write to standard output: it is closed")
         try:
             self._stdout.write(data)
         except OSError as error:
@@ -56,6 +61,8 @@ class Console:
 
     def flush(self) -> None:
         """Hand everything printed to the reader."""
+        if self._stdout is None:
+            return
         try:
             self._stdout.flush()
         except OSError as error:
@@ -135,7 +142,8 @@ class Console:
             if self._progress is not None and self._progress.print_above(text):
                 return
         self.flush()
-        print(text.encode("utf-8", "backslashreplace").decode(), file=self._stderr, flush=True)
+        if self._stderr is not None:
+            print(text.encode("utf-8", "backslashreplace").decode(), file=self._stderr, flush=True)
 
 
 def _aligned(table: list[list[str]], to_the_right: list[bool]) -> Iterator[str]:
@@ -165,6 +173,8 @@ def _without_controls(text: str) -> str:
 
 def abandon_stdout() -> None:
     """Point standard output at nothing, so that the interpreter does not complain about what it could not write."""
+    if sys.stdout is None:
+        return
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

@@ -133,6 +133,18 @@ def test_a_full_disk_behind_standard_output_is_an_error() -> None:
     assert done.stderr == "recordfs: cannot write to standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("redirection", "words"), [(">&-", "cannot write to standard output: it is closed"), ("2>&-", "")]
+)
+def test_closed_streams_are_no_traceback(redirection: str, words: str) -> None:
+    command = f"{sys.executable} -m recordfs.cli --version {redirection}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if words else 0)
+    assert done.stderr == (f"recordfs: {words}\n" if words else "")
+    missing = subprocess.run(["bash", "-c", f"{sys.executable} -m recordfs.cli stat /missing 2>&-"], check=False)
+    assert missing.returncode == 1
+
+
 def test_sizes_and_rates() -> None:
     sizes = {0: "0 B", 1023: "1023 B", 1024: "1.00 KiB", 10_230: "9.99 KiB", 10_235: "10.0 KiB"}
     sizes |= {1_048_575: "1.00 MiB", 5 << 40: "5.00 TiB", 1 << 62: "4.00 EiB", 1 << 72: "4096 EiB"}
