@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         FileSystem,
         RandomAccessFile,
         ReadOnlyMemoryRegion,
+        UpdateFile,
         WritableFile,
     )
     from recordfs.records.reader import RecordReader
@@ -47,6 +48,7 @@ _HOME = {
     "ReadReport": "recordfs.records.report",
     "RecordReader": "recordfs.records.reader",
     "RecordWriter": "recordfs.records.writer",
+    "UpdateFile": "recordfs.filesystem",
     "WritableFile": "recordfs.filesystem",
     "configure_file_system": "recordfs.registry",
     "directory_check": "recordfs.records.writer_factory",
@@ -75,6 +77,7 @@ __all__ = [
     "ReadReport",
     "RecordReader",
     "RecordWriter",
+    "UpdateFile",
     "WritableFile",
     "__version__",
     "configure_file_system",

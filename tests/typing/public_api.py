@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import assert_type
 
 import recordfs
-from recordfs import errors
+from recordfs import errors, file_io, gfile
 
 
 def records(path: os.PathLike[str], store: recordfs.FileSystem) -> None:
@@ -46,6 +46,26 @@ def filesystems(path: str) -> None:
         assert_type(target, recordfs.WritableFile)
         target.append(b"data")
     assert_type(recordfs.get_registered_schemes(), list[str])
+
+
+def files_as_tensorflow_names_them(path: os.PathLike[str]) -> None:
+    with gfile.GFile(path, "w") as file:
+        assert_type(file, gfile.GFile)
+        assert_type(file.write("text"), int)
+        assert_type(file.write(b"bytes"), int)
+        assert_type(file.tell(), int)
+        assert_type(file.name, str | bytes | os.PathLike[str] | os.PathLike[bytes])
+    with file_io.FileIO(path, mode="rb") as other:
+        assert_type(other.readinto(bytearray(4)), int)
+        for line in other:
+            print(line)
+    assert_type(gfile.exists(path), bool)
+    assert_type(gfile.glob(["a*", path], recursive=True), list[str])
+    assert_type(gfile.walk(path, topdown=False), Iterator[tuple[str, list[str], list[str]]])
+    assert_type(gfile.stat(path), recordfs.FileStatistics)
+    assert_type(gfile.Glob(path, options={}), list[str])
+    file_io.atomic_write_string_to_file(path, "text", overwrite=False, file_system=None)
+    assert_type(file_io.file_crc32(path), str)
 
 
 def caught(error: errors.CorruptRecordError) -> None:
