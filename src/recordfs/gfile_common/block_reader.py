@@ -227,7 +227,7 @@ class BlockReader:
                 self._lines = lines = io.BytesIO(part)
                 self._position += len(part)
                 yield lines
-            elif line := self.read_line():
+            elif self._block and (line := self.read_line()):
                 yield (line,)
             else:
                 return
@@ -250,13 +250,16 @@ class BlockReader:
                 self._lines = lines
                 self._position += len(part)
                 yield lines
-            elif line := self.read_line():
+            elif self._block and (line := self.read_line()):
                 yield (line.decode(),)
             else:
                 return
 
     def _next_lines_part(self) -> bytes:
-        """Return whole lines from the position on, or nothing where the next line is not whole in the block."""
+        """Return whole lines from the position on, or nothing where the next line is not whole in the block.
+
+        The block is empty then only at the end of the file.
+        """
         self._take_back_lines()
         start = self._position - self._block_offset
         if start == len(self._block) and self._fill(self._position):

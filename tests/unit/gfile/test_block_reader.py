@@ -159,3 +159,10 @@ def test_a_call_that_failed_can_be_tried_again_and_misses_nothing():
 def read_into(reader, size):
     buffer = bytearray(size)
     return buffer[: reader.read_into(buffer)]
+
+
+def test_the_end_is_asked_for_once_by_a_loop():
+    asked = []
+    reader = BlockReader(Stored(b"one\ntwo"), lambda: asked.append("again"))
+    assert list(reader.lines(text=True)) == ["one\n", "two"]
+    assert len(asked) == 2  # behind the unfinished line, and behind that
