@@ -21,7 +21,7 @@ from recordfs.example import (
     parse_sequence_example,
     parse_single_example,
 )
-from support import hostile_examples
+from support.hostile_examples import SEQUENCE_NAMED, delimited, entry, example, varint
 
 
 def record(label: int, values: list[float], image: bytes = b"pixels") -> bytes:
@@ -241,9 +241,23 @@ def test_sequences_give_context_steps_and_lengths() -> None:
         parse_sequence_example(records, {}, {"box": FixedLenSequenceFeature([3], np.float32, allow_missing=True)})
 
 
+@pytest.mark.parametrize(
+    ("feature", "asked"),
+    [
+        (delimited(1, b"\x0a" + varint(2**31 + 5) + b"xx"), VarLenFeature(bytes)),
+        (delimited(2, b"\x0a" + varint(2**32 - 4) + b"xxxx"), VarLenFeature(np.float32)),
+        (delimited(2, b"\x0d\0\0\0\0" * 1000), FixedLenFeature([1], np.float32)),
+    ],
+)
+def test_records_that_kill_tensorflow_are_refused(feature: bytes, asked: object) -> None:
+    """TensorFlow 2.21 ends by SIGSEGV or SIGABRT."""
+    with pytest.raises(InvalidArgumentError, match="feature 'x'"):
+        parse_example([example(entry(b"x", feature))], {"x": asked})
+
+
 def test_a_string_longer_than_its_list_is_refused_in_sequences() -> None:
     """TensorFlow 2.21 writes beyond its memory here."""
-    record = hostile_examples.SEQUENCE_NAMED["value that lies"]
+    record = SEQUENCE_NAMED["value that lies"]
     for feature_list in (RaggedFeature(bytes), FixedLenSequenceFeature([], bytes)):
         with pytest.raises(InvalidArgumentError, match="step 0"):
             parse_sequence_example([record], {}, {"x": feature_list})
