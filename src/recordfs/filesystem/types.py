@@ -47,7 +47,8 @@ class Capabilities(NamedTuple):
         write: Files can be made, changed and deleted at all.
         append: ``new_appendable_file`` works.
         truncate: ``truncate_file`` works.
-        exclusive_create: ``new_writable_file(exclusive=True)`` has one winner among all processes.
+        exclusive_create: ``new_writable_file(exclusive=True)`` has one winner among all processes; with
+            ``atomic_rename`` so has ``rename_file(overwrite=False)``.
         atomic_write: ``new_writable_file(atomic=True)`` publishes all or nothing.
         atomic_rename: ``rename_file`` of a file is one step for every observer.
         rename_directory: ``rename_file`` takes directories.

@@ -59,7 +59,7 @@ class RenamingScenarios:
         assert place.names() == ["b", "d", "free"]
 
     def test_m4_without_overwrite_one_of_several_wins(self, place: Place) -> None:
-        place.needs("write", "atomic_rename")
+        place.needs("write", "atomic_rename", "exclusive_create")
         sources = [place.put(f"s{number}", b"%d" % number) for number in range(8)]
         target = place.path("target")
         won: list[bytes] = []
