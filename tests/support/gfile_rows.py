@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 # Runs rows; it is run by TensorFlow's process and by the tests' own. Answers are JSON: ["ok", value] or
 # ["error", status code or class].
 RUNNER = r"""
-import os, tempfile, types
+import os, tempfile
 
 def plain(value, directory):
     if isinstance(value, (bytes, bytearray)):
@@ -49,11 +49,12 @@ def run_row(source, directory, gfile, file_io):
     return ["ok", plain(scope.get("result", "nothing raised"), directory)]
 
 def run_rows(rows, gfile, file_io):
-    answers = []
-    with tempfile.TemporaryDirectory() as top:
-        for number, source in enumerate(rows):
-            answers.append(run_row(source, f"{top}/{number}", gfile, file_io))
-    return answers
+    here = os.getcwd()
+    try:
+        with tempfile.TemporaryDirectory() as top:
+            return [run_row(source, f"{top}/{number}", gfile, file_io) for number, source in enumerate(rows)]
+    finally:
+        os.chdir(here)
 """
 
 
@@ -126,7 +127,9 @@ FILE_ROWS = {
     ),
     "seek whence": Row("GFile(D + '/f').seek(0, 3)"),
     "seek nothing": Row("GFile(D + '/f').seek()"),
-    "seek both": Row("import warnings; warnings.simplefilter('ignore'); GFile(D + '/f').seek(1, position=1)"),
+    "seek both": Row(
+        "import warnings\nwith warnings.catch_warnings():\n  warnings.simplefilter('ignore'); GFile(D + '/f').seek(1, position=1)"
+    ),
     "size": Row("f = GFile(D + '/f'); a = f.size(); put('f', b'x'); result = [a, f.size()]"),
     "size missing": Row("GFile(D + '/n').size()"),
     "seekable": Row("result = GFile(D + '/f').seekable()"),
