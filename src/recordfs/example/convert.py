@@ -11,7 +11,7 @@ from recordfs.example.arrow import arrow_batches, pyarrow_module, read_arrow
 from recordfs.example.encode import encode_example, encode_examples
 from recordfs.example.features import Feature
 from recordfs.example.jsonl import example_to_json, json_to_features
-from recordfs.example.npz import arrays_of_column, columns_of_arrays
+from recordfs.example.npz import arrays_of_columns, columns_of_arrays
 from recordfs.example.numpy_module import np
 from recordfs.example.parse import parse_example
 from recordfs.example.read import record_batches
@@ -138,9 +138,7 @@ def _export_npz(
         records += batch
         notify(len(batch))
     columns = parse_example(records, infer_features(records) if features is None else features)
-    arrays: dict[str, Any] = {}
-    for name, column in columns.items():
-        arrays |= arrays_of_column(name, column)
+    arrays: dict[str, Any] = arrays_of_columns(columns)
     with open_output(target) as stream:
         # zipfile writes from front to back where it cannot seek.
         np.savez(stream, **arrays)

@@ -68,7 +68,7 @@ def json_to_features(line: str | bytes) -> dict[str, Any]:
     """
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"not a line of JSON: {error}") from None
     if not isinstance(found, dict):
         raise InvalidArgumentError(f"expected a JSON object, found {type(found).__name__}")
@@ -82,7 +82,7 @@ def _feature_from_json(name: str, values: Any) -> Any:
         from recordfs.example.numpy_module import np
 
         dtypes: dict[Any, Any] = {"int64": np.int64, "float32": np.float32, "bytes": np.bytes_}
-        if values["empty"] in dtypes:
+        if isinstance(values["empty"], str) and values["empty"] in dtypes:
             return np.array([], dtypes[values["empty"]])
         raise InvalidArgumentError(f"feature {name!r}: {values['empty']!r} is no kind of feature")
     listed = values if isinstance(values, list) else [values]

@@ -8,13 +8,38 @@ no values, and one without values comes back as one without the feature.
 """
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.example.columns import Array, Column, RaggedColumn
 from recordfs.example.numpy_module import np
 
-__all__ = ["arrays_of_column", "columns_of_arrays"]
+__all__ = ["arrays_of_column", "arrays_of_columns", "columns_of_arrays"]
+
+# Names that numpy.savez takes for itself.
+_RESERVED = ("file", "allow_pickle")
+
+
+def arrays_of_columns(columns: Mapping[str, Column]) -> dict[str, Array]:
+    """What the columns are in the archive.
+
+    Raises:
+        InvalidArgumentError: A feature whose name an archive cannot hold, or that would be read back as another's part.
+    """
+    arrays: dict[str, Array] = {}
+    for name, column in columns.items():
+        parts = arrays_of_column(name, column)
+        for key in parts:
+            plain = key == name
+            taken_for_part = plain and key.rpartition("/")[2] in ("row_splits", "offsets")
+            if taken_for_part or key in _RESERVED or key.endswith(".npy") or "\0" in key or key in arrays:
+                raise InvalidArgumentError(
+                    f"feature {name!r} cannot be told apart in an npz archive; export to parquet or jsonl, "
+                    "or say which features to export"
+                )
+        arrays |= parts
+    return arrays
 
 
 def arrays_of_column(name: str, column: Column) -> dict[str, Array]:

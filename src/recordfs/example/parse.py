@@ -165,7 +165,8 @@ def _check_sequence_features(context: Mapping[str, Feature], lists: Mapping[str,
 
 def _parser_for(features: Mapping[str, Feature]) -> ExampleParser:
     """A parser made before for equal features, if they can be told equal."""
-    key = tuple((name, type(feature), feature) for name, feature in features.items())
+    # The text tells 0.0 from -0.0, which are equal.
+    key = tuple((name, type(feature), feature, repr(feature)) for name, feature in features.items())
     try:
         return _cached_parser(key)
     except TypeError:  # a default value that cannot be hashed, such as an array
@@ -173,8 +174,8 @@ def _parser_for(features: Mapping[str, Feature]) -> ExampleParser:
 
 
 @functools.lru_cache(maxsize=_CACHED_PARSERS)
-def _cached_parser(key: tuple[tuple[str, type, Feature], ...]) -> ExampleParser:
-    return ExampleParser({name: feature for name, _, feature in key})
+def _cached_parser(key: tuple[tuple[str, type, Feature, str], ...]) -> ExampleParser:
+    return ExampleParser({name: feature for name, _, feature, _ in key})
 
 
 _KINDS: dict[type, str] = {bytes: "bytes", np.float32: "float32", np.int64: "int64"}

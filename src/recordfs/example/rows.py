@@ -34,7 +34,9 @@ def _prepared(name: str, column: Any) -> NativeColumn:
     if isinstance(column, RaggedColumn):
         if isinstance(column.values, RaggedColumn):
             raise InvalidArgumentError("a column of steps belongs into a SequenceExample: encode_sequence_example")
-        return _with_splits(name, column.values, _checked_splits(column))
+        values = np.asarray(column.values)
+        stride = values[0].size if values.ndim > 1 and len(values) else 1
+        return _with_splits(name, values, _checked_splits(column) * stride)
     if isinstance(column, list | tuple):
         return _from_rows(name, column)
     array = np.asarray(column)

@@ -180,3 +180,17 @@ def test_npz_columns_parse_as_they_were(source: str, tmp_path: Path) -> None:
     import_examples(tmp_path / "x.npz", tmp_path / "back")
     columns = parse_example(list(RecordReader(str(tmp_path / "back"))), {"vector": FixedLenFeature([3], np.float32)})
     assert columns["vector"][7].tolist() == [0, 7, 14]
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "offsets", "a/row_splits", "a.npy", "a\0b", "more/values"])
+def test_npz_refuses_names_that_would_be_lost(tmp_path: Path, name: str) -> None:
+    with RecordWriter(tmp_path / "records") as writer:
+        writer.write_batch([encode_example({name: 1, "more": [2, 3]}), encode_example({name: 1, "more": [4]})])
+    with pytest.raises(InvalidArgumentError, match="npz"):
+        export_examples(tmp_path / "records", tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("line", ['{"x": ' + "[" * 100_000, '{"x": {"empty": []}}'])
+def test_lines_of_strange_shape_are_refused_clearly(line: str) -> None:
+    with pytest.raises(InvalidArgumentError):
+        json_to_features(line)

@@ -201,3 +201,8 @@ def test_empty_rows_can_be_left_out() -> None:
     columns = {"a": RaggedColumn(np.array([1, 2]), np.array([0, 2, 2])), "b": np.array([5, 6])}
     assert [decode_example(one) for one in encode_examples(columns)] == [{"a": [1, 2], "b": [5]}, {"a": [], "b": [6]}]
     assert decode_example(encode_examples(columns, omit_empty=True)[1]) == {"b": [6]}
+
+
+def test_rows_of_a_ragged_column_hold_all_values_of_its_inner_dimensions() -> None:
+    column = RaggedColumn(np.arange(6).reshape(3, 2), np.array([0, 1, 3]))
+    assert [decode_example(one) for one in encode_examples({"a": column})] == [{"a": [0, 1]}, {"a": [2, 3, 4, 5]}]

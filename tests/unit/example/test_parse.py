@@ -261,3 +261,9 @@ def test_a_string_longer_than_its_list_is_refused_in_sequences() -> None:
     for feature_list in (RaggedFeature(bytes), FixedLenSequenceFeature([], bytes)):
         with pytest.raises(InvalidArgumentError, match="step 0"):
             parse_sequence_example([record], {}, {"x": feature_list})
+
+
+def test_defaults_of_both_zeros_are_kept_apart() -> None:
+    for zero in (0.0, -0.0):
+        column = parse_example([encode_example({})], {"x": FixedLenFeature([], np.float32, zero)})["x"]
+        assert np.signbit(column[0]) == np.signbit(zero)
