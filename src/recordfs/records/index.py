@@ -115,7 +115,7 @@ def build_index(
                 if progress is not None:
                     progress(offset)
 
-            scan_file(file, scanner, end=size, progress=write_lines)
+            scan_file(file, scanner, end=size, every_byte=verify_checksums, progress=write_lines)
             fault = scanner.fault
             if fault is not None:
                 raise fault_error(fault, name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from recordfs import errors
 from recordfs.errors import InternalError
+from recordfs.records import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,7 @@ def scan_file(
     *,
     offset: int = 0,
     end: int | None = None,
+    every_byte: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> bool:
     """Feed a file to a scanner.
@@ -38,7 +41,9 @@ def scan_file(
         scanner: Takes the bytes. It has to have been made for the same ``offset`` (of a plain file).
         offset: Where in the file to begin.
         end: Where to stop; without it, where the file ends.
-        progress: Called with the offset reached after every 256 KiB or so.
+        every_byte: Whether the scanner looks at every byte, so that there is nothing to skip: then a large local file
+            is read ahead.
+        progress: Called, in this thread, with the offset reached after every 256 KiB to 1 MiB.
 
     Returns:
         False if a fault has ended the scan; ``scanner.fault`` says which.
@@ -47,6 +52,8 @@ def scan_file(
         InternalError: The file's ``read_into`` returned what it cannot.
         Whatever reading raises.
     """
+    if every_byte and end is not None and read_ahead.pays(file, end - offset):
+        return _scan_ahead(file, scanner, offset, end, progress)
     buffer = bytearray(CHUNK)
     while end is None or offset < end:
         left = CHUNK if end is None else end - offset
@@ -65,7 +72,7 @@ def scan_file(
             if not scanner.feed(place[:count]):
                 return False
             del place
-            if _is_exported(buffer):
+            if read_ahead.is_exported(buffer):
                 # The file kept a view, against the contract, and may still write there: leave it the memory.
                 buffer = bytearray(CHUNK)
         offset += count
@@ -74,13 +81,22 @@ def scan_file(
     return scanner.finish()
 
 
-def _is_exported(buffer: bytearray) -> bool:
-    """Tell whether somebody holds a view of a buffer: only then it refuses to change its size."""
-    try:
-        buffer.append(buffer.pop())
-    except BufferError:
-        return True
-    return False
+def _scan_ahead(
+    file: RandomAccessFile,
+    scanner: RecordScanner,
+    offset: int,
+    end: int,
+    progress: Callable[[int], object] | None,
+) -> bool:
+    """Do the same with chunks that other threads read meanwhile."""
+    with closing(read_ahead.chunks_ahead(file, offset, end)) as chunks:
+        for chunk in chunks:
+            if not scanner.feed(chunk):
+                return False
+            offset += len(chunk)
+            if progress is not None:
+                progress(offset)
+    return scanner.finish()
 
 
 def fault_error(fault: tuple[int, str, str], path: str) -> DataLossError:

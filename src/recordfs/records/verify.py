@@ -116,7 +116,7 @@ def verify_file(
             resync=True,
             compression=kind,
         )
-        scan_file(file, scanner, end=size, progress=progress)
+        scan_file(file, scanner, end=size, every_byte=verify_checksums, progress=progress)
     return _report(scanner, name, size, kind)
 
 
@@ -183,7 +183,7 @@ def count_records(
             max_record_size=max_record_size,
             compression=kind,
         )
-        scan_file(file, scanner, end=size, progress=progress)
+        scan_file(file, scanner, end=size, every_byte=verify_checksums, progress=progress)
     fault = scanner.fault
     if fault is not None:
         raise fault_error(fault, name)
