@@ -273,3 +273,16 @@ def test_times_are_told_where_they_are_kept(tmp_path):
     (tmp_path / "f").write_bytes(b"")
     os.utime(tmp_path / "f", (1000, 2000))
     assert fsspec.filesystem("recordfs").modified(f"{tmp_path}/f").timestamp() == 2000
+
+
+def test_a_file_right_behind_the_scheme_is_written_and_read():
+    import fsspec
+
+    url = "recordfs://ram://right-behind-the-scheme"
+    with fsspec.open(url, "wb") as file:
+        file.write(b"bytes")
+    with fsspec.open(url, "rb") as file:
+        assert file.read() == b"bytes"
+    file_system = recordfs.get_file_system("ram://")
+    assert not file_system.is_directory("ram://right-behind-the-scheme")
+    file_system.delete_file("ram://right-behind-the-scheme")

@@ -45,6 +45,13 @@ _FSSPEC_OPTIONS = frozenset(
 )
 
 
+def _directory_of(path: str) -> str:
+    """Return the directory above a path; of ``ram://a``, which may be a file, that is ``ram://``."""
+    above = dirname(path)
+    scheme = scheme_of(path)
+    return f"{scheme}://" if scheme and above == path else above
+
+
 class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """recordfs as one fsspec filesystem, whose paths are full recordfs paths (``ram://a/b``, ``/tmp/x``).
 
@@ -80,7 +87,7 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
 
     @classmethod
     def _parent(cls, path: Any) -> str:
-        return str(cls._strip_protocol(dirname(cls._strip_protocol(path))))
+        return str(cls._strip_protocol(_directory_of(cls._strip_protocol(path))))
 
     def _full(self, path: str) -> str:
         """Return a path as recordfs takes it."""
@@ -137,7 +144,7 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         """Make a directory; FileExistsError if it is there."""
         file_system, full = self._serving(path)
         if create_parents:
-            file_system.recursively_create_dir(dirname(full))
+            file_system.recursively_create_dir(_directory_of(full))
         file_system.create_dir(full)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
@@ -208,7 +215,7 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
 
     def _make_parents(self, file_system: FileSystem, path: str) -> None:
         if self.auto_mkdir and file_system.capabilities(path).directories == "explicit":
-            file_system.recursively_create_dir(dirname(path))
+            file_system.recursively_create_dir(_directory_of(path))
 
     # Contents.
 
