@@ -91,7 +91,7 @@ def test_a_scheme_that_fsspec_gets_from_recordfs_does_not_come_back():
     [
         ("recordfs://ram://a/b/c", "ram://a/b/c", "ram://a/b"),
         ("recordfs://ram://a/b/", "ram://a/b", "ram://a"),
-        ("recordfs://ram://a", "ram://a", "ram://a"),
+        ("recordfs://ram://a", "ram://a", "ram://"),
         ("recordfs://ram://", "ram://", "ram://"),
         ("recordfs:///a/b", "/a/b", "/a"),
         ("recordfs:///", "/", "/"),

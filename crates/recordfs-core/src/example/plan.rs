@@ -75,6 +75,23 @@ impl Plan {
         Plan { features, by_key }
     }
 
+    /// Bytes that the fixed columns of a batch take at once, before the first record is looked at.
+    ///
+    /// A caller whose features ask for more than there is can so refuse instead of running out of memory.
+    #[must_use]
+    pub fn fixed_bytes(&self, records: usize) -> usize {
+        let of_feature = |feature: &FeaturePlan| match feature.layout {
+            Layout::Fixed { elements } => elements.saturating_mul(match feature.kind {
+                Kind::Float => 4,
+                Kind::Int64 => 8,
+                Kind::Bytes => size_of::<&[u8]>(),
+            }),
+            _ => 0,
+        };
+        let of_record = self.features().iter().map(of_feature).fold(0, usize::saturating_add);
+        of_record.saturating_mul(records)
+    }
+
     /// The features, in the order of the columns.
     pub fn features(&self) -> &[FeaturePlan] {
         &self.features

@@ -1,5 +1,6 @@
 //! `ExampleParser` and `SequenceExampleParser`: plans made once, batches parsed with the GIL released.
 
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use recordfs_core::example::{
@@ -145,6 +146,22 @@ impl ExampleParser {
     }
 }
 
+/// Batches below this are made without asking first whether there is memory for them.
+const LARGE_BATCH: usize = 1 << 30;
+
+/// Raises MemoryError for columns that cannot be allocated; allocating them for real would end the process.
+fn check_memory(bytes: usize) -> PyResult<()> {
+    if bytes < LARGE_BATCH {
+        return Ok(());
+    }
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+        PyMemoryError::new_err(format!(
+            "the fixed features of one batch take {bytes} bytes, and so much memory is not to be had: parse fewer \
+             records at once, or look at the features' shapes"
+        ))
+    })
+}
+
 impl ExampleParser {
     fn run<'py>(
         &self,
@@ -154,6 +171,7 @@ impl ExampleParser {
         single: bool,
     ) -> PyResult<Bound<'py, PyList>> {
         let slices = records.slices();
+        check_memory(self.plan.fixed_bytes(slices.len()))?;
         let columns = py
             .detach(|| parse_batch(&self.plan, &slices, threads, single))
             .map_err(|error| python_error(&error))?;
