@@ -91,13 +91,15 @@ def build_index(
         options: For the registered filesystem.
 
     Raises:
-        InvalidArgumentError: The file is compressed: its records have no place in the file that one could jump to.
+        InvalidArgumentError: The file is compressed: its records have no place in the file that one could jump to. Or
+            the index would replace the file.
         TruncatedRecordError, CorruptRecordError: The file is broken; no new index is published.
         NotFoundError and others: As opening either file.
     """
     store, name = resolve(path, file_system=file_system, options=options)
     target = default_index_path(name) if index_path is None else index_path
     index_store, index_name = resolve(target, file_system=file_system, options=options)
+    check_index_is_another_file(store, name, index_store, index_name)
     with store.new_random_access_file(name) as file:
         compression = detect_compression(file)
         if compression:
@@ -154,6 +156,16 @@ def read_index(
             )
         end = offset + size
     return RecordIndex(offsets, sizes)
+
+
+def check_index_is_another_file(store: FileSystem, path: str, index_store: FileSystem, index_path: str) -> None:
+    """Refuse an index that would be written over the records that it describes.
+
+    Raises:
+        InvalidArgumentError: Both paths lead to one file.
+    """
+    if store is index_store and store.canonical_path(path) == store.canonical_path(index_path):
+        raise InvalidArgumentError("the index would replace the records: give it a path of its own", path=path)
 
 
 def is_index_fresh(

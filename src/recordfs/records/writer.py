@@ -14,7 +14,12 @@ from recordfs.errors import (
 )
 from recordfs.paths import dirname, path_to_str
 from recordfs.records.compression import check_compression_level, compression_name
-from recordfs.records.index import build_index, default_index_path, is_index_fresh
+from recordfs.records.index import (
+    build_index,
+    check_index_is_another_file,
+    default_index_path,
+    is_index_fresh,
+)
 from recordfs.records.raw_file import BorrowedWritableFile, WritableFileObject, is_file_object
 from recordfs.records.repair import check_tail
 from recordfs.records.repair import repair_tail as cut_torn_tail
@@ -144,6 +149,9 @@ class RecordWriter(NativeRecordWriter):
             return FactoryFile(factory.open(target), target), target, 0
         store, target = resolve(path, file_system=file_system, options=options)
         self._check_flush(store, target, require_flush)
+        if not isinstance(index, bool):
+            index_store, index_name = resolve(index, file_system=file_system, options=options)
+            check_index_is_another_file(store, target, index_store, index_name)
         if append:
             file, offset = _open_for_append(store, target, compression, repair=repair_tail)
             return file, target, offset

@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from recordfs import RecordWriter
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError, TruncatedRecordError
 from recordfs.records.index import RecordIndex, build_index, is_index_fresh, read_index
 from support.framing import record, stream
@@ -143,3 +144,31 @@ def test_the_tfrecord_package_makes_the_same_index_and_reads_ours(tmp_path):
         assert file.read() == theirs
     assert read == [b"x" * (i % 50) for i in range(100)]
     assert list(read_index(f"{path}.theirs")) == list(read_index(f"{path}.idx"))
+
+
+@pytest.fixture(params=["the same name", "another spelling", "a URL", "a link"])
+def own_name(request, records):
+    directory, name = os.path.split(records)
+    link = os.path.join(directory, "link")
+    os.symlink(records, link)
+    return {
+        "the same name": records,
+        "another spelling": os.path.join(directory, ".", name),
+        "a URL": "file://" + records,
+        "a link": link,
+    }[request.param]
+
+
+def test_an_index_never_replaces_its_records(records, own_name):
+    with pytest.raises(InvalidArgumentError, match="replace the records"):
+        build_index(records, own_name)
+    with open(records, "rb") as file:
+        assert file.read() == stream(PAYLOADS)
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_writer_never_writes_its_index_over_its_records(records, own_name, append):
+    with pytest.raises(InvalidArgumentError, match="replace the records"):
+        RecordWriter(records, append=append, index=own_name)
+    with open(records, "rb") as file:
+        assert file.read() == stream(PAYLOADS)
