@@ -27,13 +27,16 @@ from recordfs.filesystem import FileStatistics, FileSystem
 from recordfs.filesystem.defaults import undeleted_error
 from recordfs.filesystems._object_store.bulk import delete_keys, for_each_in_parallel
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
+from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 from recordfs.paths import parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from recordfs.filesystem import DirectoryEntry
+    from recordfs.filesystem import DirectoryEntry, RandomAccessFile, WritableFile
+    from recordfs.filesystems._object_store.fetching import RangeFetcher
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.writer import ObjectWriter
 
 __all__ = ["Location", "ObjectStoreFileSystem"]
 
@@ -83,6 +86,23 @@ class ObjectStoreFileSystem(FileSystem):
         """The store's requests, with clients of this process."""
         raise NotImplementedError
 
+    @property
+    def _fetcher(self) -> RangeFetcher:
+        """What fetches ranges of objects."""
+        raise NotImplementedError
+
+    def _writer(
+        self,
+        location: Location,
+        found: ObjectInfo | None,
+        *,
+        append: bool = False,
+        exclusive: bool = False,
+        atomic: bool = False,
+    ) -> ObjectWriter:
+        """Return a writer of the object at a location, where ``found`` is now; see ObjectWriter."""
+        raise NotImplementedError
+
     def _locate(self, path: str) -> Location:
         """Return where a path points.
 
@@ -130,6 +150,40 @@ class ObjectStoreFileSystem(FileSystem):
         """Tell whether a path is the bare scheme, whose children are the buckets."""
         parsed = parse_path(path)
         return not parsed.authority and parsed.path in ("", "/")
+
+    # Opening
+
+    def new_random_access_file(self, path: str) -> RandomAccessFile:
+        """Open an object for reading; see FileSystem. Looks at it once, and pins the version that it finds."""
+        location = self._locate_file(path)
+        found = self._head(location)
+        return ObjectRandomAccessFile(path, self._store, self._fetcher, location.bucket, found)
+
+    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
+        """Make or replace an object; see FileSystem. Nothing is visible before the first flush."""
+        location = self._locate_file(path)
+        try:
+            found = self._state(location)
+        except IsADirectoryError as error:
+            if exclusive:
+                raise AlreadyExistsError("a directory stands where a file was to be made", path=path) from error
+            raise
+        if exclusive and found is not None:
+            # From the one look that the first commit is conditional on: a second look could see what another made.
+            raise AlreadyExistsError("the object exists, and exclusive was asked for", path=path)
+        return self._writer(location, found, exclusive=exclusive, atomic=atomic)
+
+    def new_appendable_file(self, path: str) -> WritableFile:
+        """Open an object for writing behind its end; see FileSystem."""
+        location = self._locate_file(path)
+        return self._writer(location, self._state(location), append=True)
+
+    def _state(self, location: Location) -> ObjectInfo | None:
+        """Return the object as it is now, or None; a directory there is IsADirectoryError."""
+        try:
+            return self._head(location)
+        except NotFoundError:
+            return None
 
     # Looking
 

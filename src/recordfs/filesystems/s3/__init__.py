@@ -6,11 +6,10 @@ import base64
 import struct
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import AlreadyExistsError, InvalidArgumentError, IsADirectoryError, NotFoundError
+from recordfs.errors import InvalidArgumentError
 from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.fetching import RangeFetcher
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
-from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 from recordfs.filesystems._object_store.statistics import RequestCounter
 from recordfs.filesystems.s3.client import Clients
 from recordfs.filesystems.s3.settings import Settings
@@ -18,7 +17,6 @@ from recordfs.filesystems.s3.store import S3Store
 from recordfs.filesystems.s3.writer import SMALLEST_PART, S3Writer
 
 if TYPE_CHECKING:
-    from recordfs.filesystem import RandomAccessFile, WritableFile
     from recordfs.filesystems._object_store.file_system import Location
     from recordfs.filesystems._object_store.statistics import OperationStatistics
     from recordfs.filesystems._object_store.store import ObjectInfo
@@ -52,11 +50,15 @@ class S3FileSystem(ObjectStoreFileSystem):
         self._counter = RequestCounter()
         self._clients = Clients(Settings(**settings).checked(), self._counter)
         self._s3_store = S3Store(self._clients)
-        self._fetcher = RangeFetcher(self._s3_store, self._clients.obstore_for, self._counter, "s3")
+        self._range_fetcher = RangeFetcher(self._s3_store, self._clients.obstore_for, self._counter, "s3")
 
     @property
     def _store(self) -> S3Store:
         return self._s3_store
+
+    @property
+    def _fetcher(self) -> RangeFetcher:
+        return self._range_fetcher
 
     def capabilities(self, path: str) -> Capabilities:
         """See FileSystem."""
@@ -69,38 +71,6 @@ class S3FileSystem(ObjectStoreFileSystem):
     def describe(self) -> dict[str, str]:
         """Return endpoint, region and source of credentials, for people to read; no secrets."""
         return self._clients.describe()
-
-    def new_random_access_file(self, path: str) -> RandomAccessFile:
-        """Open an object for reading; see FileSystem. Looks at it once, and pins the version that it finds."""
-        location = self._locate_file(path)
-        found = self._head(location)
-        return ObjectRandomAccessFile(path, self._s3_store, self._fetcher, location.bucket, found)
-
-    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
-        """Make or replace an object; see FileSystem. Nothing is visible before the first flush."""
-        location = self._locate_file(path)
-        try:
-            found = self._state(location)
-        except IsADirectoryError as error:
-            if exclusive:
-                raise AlreadyExistsError("a directory stands where a file was to be made", path=path) from error
-            raise
-        if exclusive and found is not None:
-            # From the one look that the first commit is conditional on: a second look could see what another made.
-            raise AlreadyExistsError("the object exists, and exclusive was asked for", path=path)
-        return self._writer(location, found, exclusive=exclusive, atomic=atomic)
-
-    def new_appendable_file(self, path: str) -> WritableFile:
-        """Open an object for writing behind its end; see FileSystem."""
-        location = self._locate_file(path)
-        return self._writer(location, self._state(location), append=True)
-
-    def _state(self, location: Location) -> ObjectInfo | None:
-        """Return the object as it is now, or None."""
-        try:
-            return self._head(location)
-        except NotFoundError:
-            return None
 
     def _writer(
         self,
