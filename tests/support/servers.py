@@ -1,226 +1,51 @@
-"""Real object-store servers, started and stopped by the tests themselves.
-
-Each class is a context manager: entering starts the server on free loopback ports in a directory of its own and waits
-until it answers; leaving stops it. `python -m tools.make_servers` installs them below `.servers/`. A missing one is a
-loud skip, and a failure where CI is set.
-"""
+"""The servers of tools/servers.py for tests; a missing one is a loud skip, and a failure where CI is set."""
 
 from __future__ import annotations
 
 import os
-import random
-import signal
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import Any
 
 import pytest
+from tools import servers
+from tools.servers import ACCESS_KEY, SECRET_KEY, Server, ServerMissingError
 
-if TYPE_CHECKING:
-    from types import TracebackType
+__all__ = [
+    "ACCESS_KEY",
+    "REPOSITORY",
+    "SECRET_KEY",
+    "FakeGcsServer",
+    "GcpStorageEmulator",
+    "SeaweedFS",
+    "Server",
+    "VersityGateway",
+]
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-START_SECONDS = 60
-STOP_SECONDS = 10
-
-ACCESS_KEY = "recordfs-test"
-SECRET_KEY = "recordfs-test-secret"
 
 
-def servers_directory() -> str:
-    """Where the servers are installed: $RECORDFS_SERVERS_DIR, else .servers in the checkout."""
-    return os.environ.get("RECORDFS_SERVERS_DIR") or os.path.join(REPOSITORY, ".servers")
+class _NeededByTest(Server):
+    """Skips the test that needs a server which is not installed."""
 
-
-def free_port() -> int:
-    """Return a loopback port that is free, and so is the one 10,000 above it, which SeaweedFS takes too.
-
-    Both lie below the range from which the system gives ports to outgoing connections, so none of these can take one
-    between this look and the server's start.
-    """
-    while True:
-        port = random.SystemRandom().randrange(12_000, 22_000)
-        with socket.socket() as first, socket.socket() as second:
-            try:
-                first.bind(("127.0.0.1", port))
-                second.bind(("127.0.0.1", port + 10_000))
-            except OSError:
-                continue
-            return port
-
-
-class Server:
-    """A server process on loopback.
-
-    Attributes:
-        port: Where it listens.
-        endpoint: ``http://127.0.0.1:port``.
-    """
-
-    program: ClassVar[str]
-    """The executable, relative to the servers' directory."""
-
-    ready_statuses: ClassVar[frozenset[int]] = frozenset({200, 400, 403, 404})
-    """HTTP statuses of ``ready_path`` that mean it is up: most of these answer a bare GET with a refusal."""
-
-    ready_path: ClassVar[str] = "/"
-
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
-        self.executable = os.path.join(servers_directory(), self.program)
-        self.port = 0
-        self.process: subprocess.Popen[bytes] | None = None
-        if not os.path.exists(self.executable):
-            message = f"{self.executable} is missing: run `make servers`"
-            if os.environ.get("CI"):
-                pytest.fail(message)
-            pytest.skip(message)
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def command(self) -> list[str]:
-        """Return the arguments behind the executable, making the directories that it needs."""
-        raise NotImplementedError
-
-    def environment(self) -> dict[str, str]:
-        return dict(os.environ)
-
-    def start(self) -> None:
-        """Start the process and wait until it answers."""
-        self.port = self.port or free_port()
-        os.makedirs(self.directory, exist_ok=True)
-        log = os.path.join(self.directory, "server.log")
-        with open(log, "ab") as output:
-            self.process = subprocess.Popen(
-                [self.executable, *self.command()],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=self.environment(),
-                cwd=self.directory,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                with open(log, errors="replace") as file:
-                    pytest.fail(f"{self.program} did not start:\n{file.read()[-4000:]}")
-            time.sleep(0.05)
-
-    def _answers(self) -> bool:
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
         try:
-            with urllib.request.urlopen(self.endpoint + self.ready_path, timeout=2) as response:
-                return response.status in self.ready_statuses
-        except urllib.error.HTTPError as error:
-            return error.code in self.ready_statuses
-        except OSError:
-            return False
-
-    def stop(self) -> None:
-        """End the process and all that it started."""
-        if self.process is None:
-            return
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, number)
-                try:
-                    self.process.wait(STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    continue
-        self.process = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
+            super().__init__(*arguments, **keywords)
+        except ServerMissingError as error:
+            if os.environ.get("CI"):
+                pytest.fail(f"CI must have every server: {error}")
+            pytest.skip(f"SERVER MISSING: {error}")
 
 
-class SeaweedFS(Server):
-    """S3 by SeaweedFS: a wheel, so no compiler is needed."""
-
-    program = os.path.join("python", "bin", "weed")
-
-    def command(self) -> list[str]:
-        data = os.path.join(self.directory, "data")
-        os.makedirs(data, exist_ok=True)
-        return [
-            "mini",
-            "-dir", data,
-            "-ip", "127.0.0.1",
-            "-ip.bind", "127.0.0.1",
-            "-s3.port", str(self.port),
-            "-master.port", str(free_port()),
-            "-volume.port", str(free_port()),
-            "-filer.port", str(free_port()),
-            "-webdav=false",
-            "-admin.ui=false",
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
-            "-s3.allowDeleteBucketNotEmpty=false",
-        ]  # fmt: skip
-
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+class SeaweedFS(_NeededByTest, servers.SeaweedFS):
+    """See tools/servers.py."""
 
 
-class VersityGateway(Server):
-    """S3 by versitygw over a local directory: strict about preconditions and checksums."""
-
-    program = os.path.join("bin", "versitygw")
-
-    def command(self) -> list[str]:
-        folders = {name: os.path.join(self.directory, name) for name in ("iam", "versions", "data")}
-        for folder in folders.values():
-            os.makedirs(folder, exist_ok=True)
-        return [
-            "--access", ACCESS_KEY,
-            "--secret", SECRET_KEY,
-            "--port", f"127.0.0.1:{self.port}",
-            "--region", "us-east-1",
-            "--iam-dir", folders["iam"],
-            "posix",
-            "--versioning-dir", folders["versions"],
-            folders["data"],
-        ]  # fmt: skip
+class VersityGateway(_NeededByTest, servers.VersityGateway):
+    """See tools/servers.py."""
 
 
-class FakeGcsServer(Server):
-    """Google Cloud Storage by fake-gcs-server; stands behind StrictGcsProxy, which checks what this one does not."""
-
-    program = os.path.join("bin", "fake-gcs-server")
-    ready_path = "/storage/v1/b?project=test"
-
-    def __init__(self, directory: str, *, public_port: int | None = None) -> None:
-        super().__init__(directory)
-        self.public_port = public_port
-
-    def command(self) -> list[str]:
-        public = f"127.0.0.1:{self.public_port or self.port}"
-        return [
-            "-scheme", "http",
-            "-host", "127.0.0.1",
-            "-port", str(self.port),
-            "-public-host", public,
-            "-external-url", f"http://{public}",
-            "-backend", "memory",
-            "-log-level", "error",
-        ]  # fmt: skip
+class FakeGcsServer(_NeededByTest, servers.FakeGcsServer):
+    """See tools/servers.py."""
 
 
-class GcpStorageEmulator(Server):
-    """Google Cloud Storage by gcp-storage-emulator: for resumable status, batch delete and match_glob only."""
-
-    program = os.path.join("python", "bin", "gcp-storage-emulator")
-
-    def command(self) -> list[str]:
-        return ["start", "--host", "127.0.0.1", "--port", str(self.port), "-M", "-q"]
+class GcpStorageEmulator(_NeededByTest, servers.GcpStorageEmulator):
+    """See tools/servers.py."""
