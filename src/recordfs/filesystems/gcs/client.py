@@ -1,0 +1,241 @@
+"""Clients of Google Cloud Storage: one for each process, made at first use, counting what they send."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from recordfs.errors import MissingDependencyError
+
+try:
+    import google.auth
+    from google.auth.credentials import AnonymousCredentials
+    from google.auth.transport.requests import AuthorizedSession, Request
+    from google.cloud import storage
+    from google.oauth2.credentials import Credentials as AccessToken
+    from obstore.store import GCSStore as ObstoreGCSStore
+    from requests.adapters import HTTPAdapter
+except ImportError as missing:
+    raise MissingDependencyError(
+        "gs:// needs google-cloud-storage and obstore: pip install 'recordfs[gcs]'"
+    ) from missing
+
+from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from obstore.store import GCSCredential
+    from requests import PreparedRequest, Response
+
+    from recordfs.filesystems._object_store.statistics import RequestCounter
+    from recordfs.filesystems.gcs.settings import Settings
+
+__all__ = ["Clients", "operation_of"]
+
+CONNECTIONS = 64
+"""Connections that a client keeps: more than the requests this library ever has in flight on it."""
+
+GOOGLE = "googleapis.com"
+
+
+class _Own(NamedTuple):
+    """What belongs to one process."""
+
+    process: int
+    client: storage.Client
+    credentials: Credentials
+    source: str
+
+
+class Clients:
+    """The clients of one filesystem. Safe to use from any thread, and after a fork.
+
+    Args:
+        settings: How to reach the store.
+        counter: Where requests are counted.
+    """
+
+    def __init__(self, settings: Settings, counter: RequestCounter) -> None:
+        self.settings = settings
+        self.counter = counter
+        self._lock = threading.Lock()
+        self._lock_owner = os.getpid()
+        self._made: _Own | None = None
+
+    @property
+    def storage(self) -> storage.Client:
+        """The SDK's client of this process."""
+        return self._own().client
+
+    @property
+    def project(self) -> str | None:
+        """The project, where one was given or found."""
+        project: str | None = self.storage.project
+        return project
+
+    def _own(self) -> _Own:
+        """Return what belongs to this process; sockets and locks of a parent process are left alone."""
+        made = self._made
+        if made is not None and made.process == os.getpid():
+            return made
+        if self._lock_owner != os.getpid():
+            # In a forked child the parent's lock may be held by a thread that is not here.
+            self._lock, self._lock_owner = threading.Lock(), os.getpid()
+        with self._lock:
+            if self._made is None or self._made.process != os.getpid():
+                self._made = self._make()
+            return self._made
+
+    def _make(self) -> _Own:
+        """Find credentials and make the client."""
+        try:
+            credentials, project, source = self._credentials()
+            session = _CountingSession(credentials, self.counter, self.settings.kms_key_name)
+            options: dict[str, str] = {}
+            endpoint, _ = self.settings.endpoint()
+            if endpoint is not None:
+                options["api_endpoint"] = endpoint
+            elif credentials.universe_domain != GOOGLE:
+                options["universe_domain"] = credentials.universe_domain
+            client = storage.Client(project=project, credentials=credentials, _http=session, client_options=options)
+        except SDK_ERRORS as error:
+            raise error_from_sdk(error, "gs://") from error
+        return _Own(os.getpid(), client, credentials, source)
+
+    def _credentials(self) -> tuple[Credentials, str | None, str]:
+        """Return credentials, the project that goes with them, and where they came from."""
+        settings = self.settings
+        project = settings.project_from_environment()
+        without, why = settings.needs_no_credentials()
+        if without:
+            return AnonymousCredentials(), project, why
+        if settings.token is not None:
+            return AccessToken(settings.token), project, "option token"
+        scopes = storage.Client.SCOPE
+        if settings.credentials_file is not None:
+            credentials, found = google.auth.load_credentials_from_file(settings.credentials_file, scopes=scopes)
+            source = "option credentials_file"
+        else:
+            credentials, found = google.auth.default(scopes=scopes)
+            named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+            source = "GOOGLE_APPLICATION_CREDENTIALS" if named else "application default credentials"
+        module = type(credentials).__module__.removeprefix("google.")
+        return credentials, project or found, f"{source} ({module})"
+
+    def obstore_for(self, bucket: str) -> ObstoreGCSStore:
+        """Return obstore's store for a bucket, reached and authenticated as the client is."""
+        settings, own = self.settings, self._own()
+        endpoint = str(own.client.api_endpoint)
+        # Objects stored with Content-Encoding: gzip are to come as they are stored, not unpacked on the way.
+        headers = {"accept-encoding": "gzip"}
+        if settings.user_project is not None:
+            headers["x-goog-user-project"] = settings.user_project
+        chosen: dict[str, Any] = {"base_url": endpoint}
+        if isinstance(own.credentials, AnonymousCredentials):
+            chosen["skip_signature"] = True
+        else:
+            chosen["credential_provider"] = _TokenProvider(own.credentials)
+        return ObstoreGCSStore(
+            bucket,
+            client_options={
+                "allow_http": endpoint.startswith("http://"),
+                "connect_timeout": dt.timedelta(seconds=settings.connect_timeout),
+                "read_timeout": dt.timedelta(seconds=settings.read_timeout),
+                "default_headers": headers,
+            },
+            retry_config={"max_retries": settings.max_attempts - 1, "retry_timeout": dt.timedelta(seconds=60)},
+            **chosen,
+        )
+
+    def describe(self) -> dict[str, str]:
+        """Return which endpoint, project and source of credentials are in use, for people to read; no secrets."""
+        own = self._own()
+        _, endpoint_source = self.settings.endpoint()
+        described = {
+            "endpoint": f"{own.client.api_endpoint} ({endpoint_source})",
+            "project": str(own.client.project or "none: buckets cannot be listed"),
+            "credentials": own.source,
+        }
+        if self.settings.user_project is not None:
+            described["pays"] = self.settings.user_project
+        return described
+
+
+class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has no types
+    """A session that counts each request as it leaves, retries too.
+
+    Args:
+        credentials: What requests are authorized with.
+        counter: Where they are counted.
+        kms_key_name: The key for objects that are composed: the SDK names it with every other new object only.
+    """
+
+    def __init__(self, credentials: Credentials, counter: RequestCounter, kms_key_name: str | None) -> None:
+        super().__init__(credentials)
+        self._counter = counter
+        self._kms_key_name = kms_key_name
+        self.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
+        self.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
+        self.configure_mtls_channel()
+
+    def request(self, method: str, url: str, *arguments: Any, **keywords: Any) -> Response:
+        """Send a request; see AuthorizedSession."""
+        if self._kms_key_name is not None and operation_of(method, url) == "objects.compose":
+            keywords["params"] = {"kmsKeyName": self._kms_key_name}
+        response: Response = super().request(method, url, *arguments, **keywords)
+        return response
+
+    def send(self, request: PreparedRequest, **keywords: Any) -> Response:
+        """Count and send a prepared request."""
+        length = request.headers.get("Content-Length") or "0"
+        self._counter.add(operation_of(request.method or "", request.url or ""), requests=1, sent=int(length))
+        response: Response = super().send(request, **keywords)
+        return response
+
+
+class _TokenProvider:
+    """Gives obstore the token as it is now; obstore asks again before it expires."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._lock = threading.Lock()
+
+    def __call__(self) -> GCSCredential:
+        credentials = self._credentials
+        with self._lock:
+            try:
+                # It refreshes what has expired, whatever kind of credentials these are.
+                credentials.before_request(Request(), "GET", "https://storage.googleapis.com/", {})
+            except SDK_ERRORS as error:
+                raise error_from_sdk(error, "gs://") from error
+            expiry = credentials.expiry
+        return {"token": credentials.token, "expires_at": None if expiry is None else expiry.replace(tzinfo=dt.UTC)}
+
+
+_BY_METHOD = {"GET": "get", "DELETE": "delete", "PATCH": "patch", "PUT": "update", "POST": "insert"}
+
+
+def operation_of(method: str, url: str) -> str:
+    """Return the JSON API's name for a request: ``objects.insert``, ``objects.compose``, ``buckets.get`` ...
+
+    Source: "JSON API: resource types" in the service's reference. A resumable upload's requests are all
+    ``objects.insert``.
+    """
+    path = url.partition("://")[2].partition("/")[2].partition("?")[0]
+    if path.startswith(("upload/", "resumable/")):
+        return "objects.insert"
+    parts = path.removeprefix("download/").split("/")
+    if parts[:3] != ["storage", "v1", "b"]:
+        return "other"
+    rest = parts[3:]
+    if len(rest) < 2:
+        return f"buckets.{_BY_METHOD.get(method, 'get')}" if rest else "buckets.list"
+    if rest[1] != "o":
+        return f"{rest[1]}.{_BY_METHOD.get(method, 'get')}"
+    if len(rest) == 2:
+        return "objects.list" if method == "GET" else "objects.insert"
+    if len(rest) > 3:
+        return f"objects.{rest[3].removesuffix('To')}"
+    return f"objects.{_BY_METHOD.get(method, 'get')}"

@@ -1,0 +1,139 @@
+"""Which recordfs error an error of Google Cloud Storage, of its SDK or of what lies below is."""
+
+from __future__ import annotations
+
+import http.client
+import re
+
+import requests.exceptions as requests_errors
+import urllib3.exceptions as urllib3_errors
+from google.api_core import exceptions as api_errors
+from google.auth import exceptions as auth_errors
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+
+from recordfs.errors import (
+    AbortedError,
+    DataLossError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    OutOfRangeError,
+    PermissionDeniedError,
+    RecordFSError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnimplementedError,
+    UnknownError,
+)
+
+__all__ = ["SDK_ERRORS", "error_from_sdk"]
+
+HELP = (
+    "run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS, or give the option "
+    "credentials_file, token or anonymous=True"
+)
+
+# Source: "HTTP status and error codes for JSON" in the service's documentation. A rate limit (429) passes by itself, so
+# it is Unavailable and not the exhausted resource that a full disk is.
+_BY_STATUS: dict[int, type[RecordFSError]] = {
+    400: InvalidArgumentError,
+    401: UnauthenticatedError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    405: UnimplementedError,
+    408: DeadlineExceededError,
+    409: AbortedError,
+    410: AbortedError,
+    412: AbortedError,
+    416: OutOfRangeError,
+    429: UnavailableError,
+    501: UnimplementedError,
+    504: DeadlineExceededError,
+}
+
+# What the answer to a rejected upload or compose says of bytes that arrived otherwise than they were sent.
+_CHECKSUM_WORDS = ("doesn't match calculated", "checksum", "crc32c", "md5 hash")
+
+_TIMEOUTS = (requests_errors.Timeout, urllib3_errors.TimeoutError, auth_errors.TimeoutError, TimeoutError)
+_CONNECTION = (
+    requests_errors.ConnectionError,
+    requests_errors.ChunkedEncodingError,
+    requests_errors.ContentDecodingError,
+    requests_errors.JSONDecodeError,
+    urllib3_errors.HTTPError,
+    http.client.HTTPException,
+    ConnectionError,
+    auth_errors.TransportError,
+)
+
+SDK_ERRORS = (
+    api_errors.GoogleAPIError,
+    InvalidResponse,
+    DataCorruption,
+    auth_errors.GoogleAuthError,
+    requests_errors.RequestException,
+    urllib3_errors.HTTPError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ValueError,
+)
+"""Everything that a request through the SDK is known to raise."""
+
+# The query of a resumable upload's address is what entitles to go on with it.
+_QUERY = re.compile(r"(/[^\s?'\"]*)\?[^\s'\")]*")
+
+
+def error_from_sdk(error: Exception, path: str) -> RecordFSError:
+    """Return the recordfs error for anything that the SDK raises. Raise it ``from error``.
+
+    No credential is in the message: answers of the service name none, and addresses lose their queries.
+    """
+    if isinstance(error, RecordFSError):
+        return error
+    if isinstance(error, DataCorruption):
+        return DataLossError(f"the bytes arrived otherwise than they were stored: {_text(error)}", path=path)
+    if isinstance(error, api_errors.GoogleAPICallError):
+        return _of_status(int(error.code or 0), _without_queries(str(error.message)), path)
+    if isinstance(error, InvalidResponse):
+        return _of_status(int(error.response.status_code), _text(error), path)
+    if isinstance(error, api_errors.RetryError):
+        cause = error.cause
+        return error_from_sdk(cause, path) if isinstance(cause, Exception) else _timeout(error, path)
+    # A timeout is a kind of connection error in requests: it is asked for first.
+    if isinstance(error, _TIMEOUTS):
+        return _timeout(error, path)
+    if isinstance(error, _CONNECTION):
+        return UnavailableError(_text(error), path=path)
+    if isinstance(error, auth_errors.RefreshError) and error.retryable:
+        return UnavailableError(_text(error), path=path)
+    if isinstance(error, auth_errors.GoogleAuthError):
+        return UnauthenticatedError(f"{_text(error)}; {HELP}", path=path)
+    if isinstance(error, requests_errors.InvalidURL | requests_errors.InvalidSchema | ValueError):
+        return InvalidArgumentError(_text(error), path=path)
+    return UnknownError(_text(error), path=path)
+
+
+def _of_status(status: int, said: str, path: str) -> RecordFSError:
+    """Return the error for an answer."""
+    cls = _BY_STATUS.get(status) or (UnavailableError if status >= 500 else UnknownError)
+    if status == 400 and any(word in said.lower() for word in _CHECKSUM_WORDS):
+        cls = DataLossError
+    if status == 400 and "requester pays" in said.lower():
+        return FailedPreconditionError(f"{said}; give the option user_project", path=path)
+    return cls(f"the store answered {status}: {said}".rstrip(": "), path=path)
+
+
+def _timeout(error: Exception, path: str) -> RecordFSError:
+    return DeadlineExceededError(_text(error), path=path)
+
+
+def _text(error: Exception) -> str:
+    """Return an error's own words, or its kind where it has none."""
+    said = next((str(argument) for argument in error.args if isinstance(argument, str | Exception)), "")
+    return _without_queries(said) or type(error).__name__
+
+
+def _without_queries(said: str) -> str:
+    return _QUERY.sub(r"\1", said)

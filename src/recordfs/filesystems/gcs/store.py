@@ -1,0 +1,265 @@
+"""Google Cloud Storage's requests for the filesystem over it: look, list, delete, copy."""
+
+from __future__ import annotations
+
+import base64
+import random
+import struct
+import time
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    NotFoundError,
+    PermissionDeniedError,
+    RecordFSError,
+    UnavailableError,
+)
+from recordfs.filesystems._object_store.bulk import for_each_in_parallel
+from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
+from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from google.cloud.storage import Blob, Bucket
+    from obstore import GetOptions
+
+    from recordfs.filesystems.gcs.client import Clients
+
+__all__ = ["GCSStore"]
+
+LONGEST_TRYING = 60.0
+"""Seconds after which no further attempt begins."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
+"""Seconds between attempts: doubled each time, and shortened at random so that clients spread."""
+
+_LISTED = "items(name,size,updated,timeCreated,generation),prefixes,nextPageToken"
+
+
+class GCSStore(ObjectStore):
+    """The requests, each with the settings' options, and errors mapped. Tags are generations, as decimal text."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        settings = clients.settings
+        self._timeout = (settings.connect_timeout, settings.read_timeout)
+        self._attempts = settings.max_attempts
+
+    def call(self, path: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a function of the SDK that takes ``timeout`` and ``retry``, again where that may help.
+
+        Every attempt may have happened although its answer was lost. A request that names the generation it replaces
+        then comes back as AbortedError; whoever made it has to recognise its own object.
+
+        Args:
+            path: For errors.
+            function: Called anew for every attempt; a body that it sends must be rewound by it.
+            args: Its arguments.
+            kwargs: As above; ``timeout`` and ``retry`` are added.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            RecordFSError: Of the last attempt.
+        """
+        begun = time.monotonic()
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return function(*args, timeout=self._timeout, retry=None, **kwargs)
+            except SDK_ERRORS as error:
+                mapped = error_from_sdk(error, path)
+                pause = _pause_after(attempt)
+                if (
+                    not isinstance(mapped, UnavailableError | DeadlineExceededError)
+                    or attempt == self._attempts
+                    or time.monotonic() + pause - begun > LONGEST_TRYING
+                ):
+                    raise mapped from error
+            time.sleep(pause)
+        raise AssertionError("the last attempt raises")
+
+    def bucket(self, bucket: str) -> Bucket:
+        """Return the SDK's bucket, without asking for it."""
+        return self._clients.storage.bucket(bucket, user_project=self._clients.settings.user_project)
+
+    def blob(self, bucket: str, key: str) -> Blob:
+        """Return a fresh blob of the SDK for a request: with the key that encrypts new objects, and nothing cached."""
+        return self.bucket(bucket).blob(key, kms_key_name=self._clients.settings.kms_key_name)
+
+    def _look(self, bucket: str, key: str, generation: int | None = None) -> Blob:
+        blob = self.bucket(bucket).blob(key, generation=generation)
+        self.call(f"gs://{bucket}/{key}", blob.reload)
+        return blob
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        """objects.get of the metadata."""
+        return _info(self._look(bucket, key), with_metadata=True)
+
+    def crc32c_of(self, bucket: str, key: str, generation: int) -> int | None:
+        """Return the CRC-32C that the store keeps of one generation of an object, or None where it keeps none.
+
+        Raises:
+            NotFoundError: There is no such generation.
+        """
+        encoded = self._look(bucket, key, generation).crc32c
+        return None if encoded is None else int(struct.unpack(">I", base64.b64decode(encoded))[0])
+
+    def list_page(
+        self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
+    ) -> ObjectPage:
+        """objects.list."""
+
+        def ask(**common: Any) -> ObjectPage:
+            found = self._clients.storage.list_blobs(
+                self.bucket(bucket),
+                prefix=prefix or None,
+                delimiter=delimiter or None,
+                page_token=page,
+                page_size=limit,
+                fields=_LISTED,
+                **common,
+            )
+            items = next(found.pages, ())
+            objects = [_info(blob, with_metadata=False) for blob in items]
+            return ObjectPage(objects, sorted(found.prefixes), found.next_page_token)
+
+        listed: ObjectPage = self.call(f"gs://{bucket}/{prefix}", ask)
+        return listed
+
+    def list_buckets(self) -> list[str]:
+        """buckets.list, which needs a project."""
+        if self._clients.project is None:
+            raise FailedPreconditionError(
+                "listing buckets needs a project: give the option project, or set GOOGLE_CLOUD_PROJECT", path="gs://"
+            )
+
+        def ask(**common: Any) -> list[str]:
+            return [bucket.name for bucket in self._clients.storage.list_buckets(**common)]
+
+        names: list[str] = self.call("gs://", ask)
+        return names
+
+    def bucket_exists(self, bucket: str) -> bool:
+        """buckets.get; credentials for objects only may not look at the bucket, but may list it."""
+        path = f"gs://{bucket}"
+        try:
+            return bool(self.call(path, self.bucket(bucket).exists))
+        except PermissionDeniedError:
+            try:
+                self.list_page(bucket, "", limit=1)
+            except NotFoundError:
+                return False
+            return True
+
+    def put_marker(self, bucket: str, key: str) -> None:
+        """objects.insert of nothing, if nothing is there."""
+        path = f"gs://{bucket}/{key}"
+        try:
+            self.call(
+                path,
+                self.blob(bucket, key).upload_from_string,
+                b"",
+                content_type="application/octet-stream",
+                if_generation_match=0,
+            )
+        except AbortedError as error:
+            raise AlreadyExistsError("the directory exists", path=path) from error
+
+    def delete(self, bucket: str, key: str) -> None:
+        """objects.delete."""
+        try:
+            self.call(f"gs://{bucket}/{key}", self.bucket(bucket).blob(key).delete)
+        except NotFoundError:
+            # It is gone, as was asked for; only a missing bucket is an error, and listing tells which it was.
+            self.list_page(bucket, key, limit=1)
+
+    def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
+        """objects.delete of each, in parallel.
+
+        A batch of the JSON API is served one call after another, a hundred at most, and not by every server; requests
+        side by side are as fast and work everywhere.
+        """
+        return for_each_in_parallel(lambda key: self.delete(bucket, key), keys).first
+
+    def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
+        """objects.get of a range of the content, as it is stored."""
+        blob = self.bucket(bucket).blob(key, generation=int(tag))
+        content: bytes = self.call(
+            f"gs://{bucket}/{key}",
+            blob.download_as_bytes,
+            start=start,
+            end=end - 1,
+            raw_download=True,
+            checksum=None,
+        )
+        self._clients.counter.add("objects.get", received=len(content))
+        if len(content) != end - start:
+            raise AbortedError(
+                f"asked for bytes {start} to {end}, found {len(content)}: the object changed while it was read",
+                path=f"gs://{bucket}/{key}",
+            )
+        return content
+
+    def range_options(self, start: int, end: int, tag: str) -> GetOptions:
+        """A range of this generation."""
+        return {"range": (start, end), "version": tag}
+
+    def copy(
+        self, source_bucket: str, source: ObjectInfo, target_bucket: str, target_key: str, *, overwrite: bool
+    ) -> None:
+        """objects.rewrite until all of it is there: any size, and one atomic step for who looks at the target."""
+        path = f"gs://{target_bucket}/{target_key}"
+        origin = self.bucket(source_bucket).blob(source.key)
+        target = self.blob(target_bucket, target_key)
+        conditions = {} if overwrite else {"if_generation_match": 0}
+        token = None
+        try:
+            while True:
+                token, _, _ = self.call(
+                    path,
+                    target.rewrite,
+                    origin,
+                    token=token,
+                    if_source_generation_match=int(source.tag),
+                    **conditions,
+                )
+                if token is None:
+                    return
+        except AbortedError as error:
+            if not overwrite and self._exists(target_bucket, target_key):
+                raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=path) from error
+            raise
+
+    def _exists(self, bucket: str, key: str) -> bool:
+        try:
+            self.head(bucket, key)
+        except NotFoundError:
+            return False
+        return True
+
+
+def _pause_after(attempt: int) -> float:
+    """Return the seconds to wait behind an attempt, the first of which is 1."""
+    longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - to spread clients, not to keep secrets
+
+
+def _info(blob: Blob, *, with_metadata: bool) -> ObjectInfo:
+    """Describe an object by what the SDK has of it."""
+    metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()} if with_metadata else {}
+    moment = blob.updated or blob.time_created
+    return ObjectInfo(
+        str(blob.name), int(blob.size or 0), _nanoseconds(moment) if moment else 0, str(blob.generation), metadata
+    )
+
+
+def _nanoseconds(moment: datetime) -> int:
+    """Return a time of the SDK, which has microseconds, as nanoseconds since 1970-01-01 UTC."""
+    return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
