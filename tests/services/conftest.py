@@ -5,23 +5,32 @@ import itertools
 import pytest
 
 from support.fault_proxy import FaultProxy
-from support.servers import ACCESS_KEY, SECRET_KEY, SeaweedFS, VersityGateway
+from support.servers import (
+    ACCESS_KEY,
+    SECRET_KEY,
+    GcpStorageEmulator,
+    SeaweedFS,
+    StrictFakeGcsServer,
+    VersityGateway,
+)
 
 _numbers = itertools.count()
 
 S3_SERVERS = {"seaweedfs": SeaweedFS, "versitygw": VersityGateway}
 
+GCS_SERVERS = {"fake-gcs-server": StrictFakeGcsServer, "gcp-storage-emulator": GcpStorageEmulator}
+
 S3_OPTIONS = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY, "region_name": "us-east-1"}
 
 
 @pytest.fixture(scope="session")
-def s3_servers(tmp_path_factory):
+def servers(tmp_path_factory):
     """Start a server when it is first asked for, and stop all of them at the end."""
     running = {}
 
-    def start(name):
+    def start(kinds, name):
         if name not in running:
-            server = S3_SERVERS[name](str(tmp_path_factory.mktemp(name)))
+            server = kinds[name](str(tmp_path_factory.mktemp(name)))
             server.start()
             running[name] = server
         return running[name]
@@ -32,9 +41,9 @@ def s3_servers(tmp_path_factory):
 
 
 @pytest.fixture(params=list(S3_SERVERS))
-def s3_server(request, s3_servers):
+def s3_server(request, servers):
     """A running S3 server."""
-    return s3_servers(request.param)
+    return servers(S3_SERVERS, request.param)
 
 
 @pytest.fixture
@@ -78,5 +87,55 @@ def root(bucket):
 def fault_proxy(s3_server):
     """A proxy in front of the server, which must have had no trouble of its own at the end."""
     with FaultProxy(s3_server.port, serialize=True) as proxy:
+        yield proxy
+        assert not proxy.errors
+
+
+@pytest.fixture(params=["fake-gcs-server"])
+def gcs_server(request, servers):
+    """A running server of Google Cloud Storage: the stricter one, where a test asks for no other."""
+    return servers(GCS_SERVERS, request.param)
+
+
+@pytest.fixture
+def gcs(gcs_proxy):
+    """A GCSFileSystem on that server, behind the proxy."""
+    from recordfs.filesystems.gcs import GCSFileSystem
+
+    with GCSFileSystem(endpoint_url=gcs_proxy.endpoint, project="test") as file_system:
+        yield file_system
+
+
+@pytest.fixture
+def google_client(gcs_server):
+    """Another client of the same server."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    with storage.Client(
+        project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": gcs_server.endpoint}
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def gcs_bucket(google_client):
+    """The name of the bucket that all tests of a server share."""
+    name = "recordfs-tests"
+    if not google_client.bucket(name).exists():
+        google_client.create_bucket(name)
+    return name
+
+
+@pytest.fixture
+def gcs_root(gcs_bucket):
+    """A fresh directory in that bucket."""
+    return f"gs://{gcs_bucket}/test-{next(_numbers)}"
+
+
+@pytest.fixture
+def gcs_proxy(gcs_server):
+    """A proxy in front of the server, which must have had no trouble of its own at the end."""
+    with FaultProxy(gcs_server.port, serialize=True) as proxy:
         yield proxy
         assert not proxy.errors

@@ -9,6 +9,8 @@ import pytest
 from tools import servers
 from tools.servers import ACCESS_KEY, SECRET_KEY, Server, ServerMissingError
 
+from support.strict_gcs import StrictGcsProxy
+
 __all__ = [
     "ACCESS_KEY",
     "REPOSITORY",
@@ -17,6 +19,7 @@ __all__ = [
     "GcpStorageEmulator",
     "SeaweedFS",
     "Server",
+    "StrictFakeGcsServer",
     "VersityGateway",
 ]
 
@@ -45,6 +48,23 @@ class VersityGateway(_NeededByTest, servers.VersityGateway):
 
 class FakeGcsServer(_NeededByTest, servers.FakeGcsServer):
     """See tools/servers.py."""
+
+
+class StrictFakeGcsServer(FakeGcsServer):
+    """fake-gcs-server behind StrictGcsProxy; ``port`` and ``endpoint`` are the proxy's."""
+
+    def start(self) -> None:
+        """See Server."""
+        self._proxy = StrictGcsProxy()
+        self.public_port = self._proxy.port
+        super().start()
+        self._proxy.forward_to(self.port)
+        self.port = self._proxy.port
+
+    def stop(self) -> None:
+        """See Server."""
+        super().stop()
+        self._proxy.close()
 
 
 class GcpStorageEmulator(_NeededByTest, servers.GcpStorageEmulator):

@@ -36,6 +36,7 @@ class _Handler(BaseHTTPRequestHandler):
     """One connection of a client."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body go out in two writes
     server: _StrictServer
 
     def setup(self) -> None:
@@ -78,7 +79,10 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(pieces)
 
     def _request_headers(self) -> dict[str, str]:
-        return {name: value for name, value in self.headers.items() if name.lower() not in HOP_HEADERS}
+        """Return the client's headers with this proxy's address as host, by which the server tells its APIs apart."""
+        dropped = HOP_HEADERS | {"host"}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
+        return {**headers, "Host": self.server.address}
 
     def _ask(
         self, method: str, target: str, body: bytes, headers: dict[str, str]
@@ -95,9 +99,15 @@ class _Handler(BaseHTTPRequestHandler):
         return response.status, response.getheaders(), response.read()
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        # As at the service, addresses in answers are those that the client asked, which may be another proxy's.
+        here, asked = self.server.address, self.headers.get("Host", self.server.address)
+        if any(name.lower() == "content-type" and "json" in value for name, value in headers):
+            body = body.replace(f"http://{here}/".encode(), f"http://{asked}/".encode())
         self.send_response(status)
         for name, value in headers:
-            if name.lower() not in HOP_HEADERS:
+            if name.lower() == "location":
+                self.send_header(name, value.replace(f"http://{here}/", f"http://{asked}/"))
+            elif name.lower() not in HOP_HEADERS:
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -170,6 +180,7 @@ class _StrictServer(ThreadingHTTPServer):
         self.upstream_port = upstream_port
         self.lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.address = f"127.0.0.1:{self.server_address[1]}"
 
 
 class StrictGcsProxy:

@@ -28,10 +28,11 @@ from recordfs.filesystem.defaults import undeleted_error
 from recordfs.filesystems._object_store.bulk import delete_keys, for_each_in_parallel
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
+from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary
 from recordfs.paths import parse_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from recordfs.filesystem import DirectoryEntry, RandomAccessFile, WritableFile
     from recordfs.filesystems._object_store.fetching import RangeFetcher
@@ -257,13 +258,25 @@ class ObjectStoreFileSystem(FileSystem):
         if not location.key:
             raise FailedPreconditionError("a bucket cannot be deleted through a filesystem", path=path)
         found = self._store.list_page(location.bucket, location.prefix, limit=2)
-        if any(info.key != location.prefix for info in found.objects):
-            raise DirectoryNotEmptyError("the directory has children", path=path)
+        self._refuse_children(location, found.objects, path)
         if self._file_or_none(location) is not None:
             raise NotADirectoryError("a file stands where a directory is to be deleted", path=path)
         if not found.objects:
             raise NotFoundError("there is no such directory", path=path)
         self._store.delete(location.bucket, location.prefix)
+
+    @staticmethod
+    def _refuse_children(location: Location, found: Iterable[ObjectInfo], path: str) -> None:
+        """Raise if what was found below a directory is more than its marker."""
+        children = [info.key for info in found if info.key != location.prefix]
+        if children and is_temporary(children[0], location.prefix):
+            raise DirectoryNotEmptyError(
+                f"a writer's temporary objects are below the directory, in {TEMPORARY_DIRECTORY}; delete_recursively "
+                "removes them",
+                path=path,
+            )
+        if children:
+            raise DirectoryNotEmptyError("the directory has children", path=path)
 
     # Deleting
 
@@ -352,8 +365,7 @@ class ObjectStoreFileSystem(FileSystem):
             return
         if target_is_directory:
             found = self._store.list_page(target.bucket, target.prefix, limit=2)
-            if any(info.key != target.prefix for info in found.objects):
-                raise DirectoryNotEmptyError("the target of a rename has children", path=target.path)
+            self._refuse_children(target, found.objects, target.path)
 
         def move(info: ObjectInfo) -> None:
             key = target.prefix + info.key[len(source.prefix) :]
@@ -365,7 +377,9 @@ class ObjectStoreFileSystem(FileSystem):
                 self._store.copy(source.bucket, info, target.bucket, key, overwrite=True)
             self._store.delete(source.bucket, info.key)
 
-        failures = for_each_in_parallel(move, list_objects(self._store, source.bucket, source.prefix))
+        # What writers have staged stays where they look for it.
+        objects = list_objects(self._store, source.bucket, source.prefix)
+        failures = for_each_in_parallel(move, (info for info in objects if not is_temporary(info.key, source.prefix)))
         if failures.count:
             error: Any = FailedPreconditionError(
                 f"{failures.count} object(s) could not be moved to {target.path} and are still here; the first is "

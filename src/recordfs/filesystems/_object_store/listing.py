@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.filesystem import DirectoryEntry
+from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,8 @@ def list_one_level(store: ObjectStore, bucket: str, prefix: str) -> Iterator[Dir
     """Iterate over the children of a prefix ("" or ending with a slash), each name once.
 
     Yields:
-        A DirectoryEntry for each child; None once for the prefix's own marker, which is no child but proves that the
-        directory exists.
+        A DirectoryEntry for each child; None for the prefix's own marker and for temporary objects, which are no
+        children but prove that the directory exists.
 
     A key that is also a prefix (``a`` beside ``a/b``) is a file. Such a pair may be apart by many keys (``a-1`` sorts
     between them), even on different pages, so the files whose prefix can still come are remembered; in key order these
@@ -52,10 +53,10 @@ def list_one_level(store: ObjectStore, bucket: str, prefix: str) -> Iterator[Dir
             if info is not None:
                 pending.append(name)
                 yield DirectoryEntry(name, is_directory=False, length=info.size, mtime_nsec=info.mtime_nsec)
-            elif name[:-1] and name[:-1] not in pending:
-                yield DirectoryEntry(name[:-1], is_directory=True)
-            elif not name[:-1]:
+            elif name[:-1] in ("", TEMPORARY_DIRECTORY):
                 yield None
+            elif name[:-1] not in pending:
+                yield DirectoryEntry(name[:-1], is_directory=True)
         page = found.next_page
         if page is None:
             return

@@ -100,6 +100,8 @@ class Clients:
             elif credentials.universe_domain != GOOGLE:
                 options["universe_domain"] = credentials.universe_domain
             client = storage.Client(project=project, credentials=credentials, _http=session, client_options=options)
+            # For the sake of tracing it would ask for every bucket's metadata, in a thread of its own.
+            client._bucket_metadata_cache = None
         except SDK_ERRORS as error:
             raise error_from_sdk(error, "gs://") from error
         return _Own(os.getpid(), client, credentials, source)
@@ -214,7 +216,8 @@ class _TokenProvider:
         return {"token": credentials.token, "expires_at": None if expiry is None else expiry.replace(tzinfo=dt.UTC)}
 
 
-_BY_METHOD = {"GET": "get", "DELETE": "delete", "PATCH": "patch", "PUT": "update", "POST": "insert"}
+_ON_ONE = {"PUT": "update"}
+_ON_ALL = {"GET": "list", "POST": "insert"}
 
 
 def operation_of(method: str, url: str) -> str:
@@ -230,12 +233,9 @@ def operation_of(method: str, url: str) -> str:
     if parts[:3] != ["storage", "v1", "b"]:
         return "other"
     rest = parts[3:]
-    if len(rest) < 2:
-        return f"buckets.{_BY_METHOD.get(method, 'get')}" if rest else "buckets.list"
-    if rest[1] != "o":
-        return f"{rest[1]}.{_BY_METHOD.get(method, 'get')}"
-    if len(rest) == 2:
-        return "objects.list" if method == "GET" else "objects.insert"
-    if len(rest) > 3:
-        return f"objects.{rest[3].removesuffix('To')}"
-    return f"objects.{_BY_METHOD.get(method, 'get')}"
+    if len(rest) > 1 and rest[1] != "o":
+        return "other"
+    kind, names = ("buckets", rest) if len(rest) < 2 else ("objects", rest[2:])
+    if len(names) > 1:
+        return f"{kind}.{names[1].removesuffix('To')}"
+    return f"{kind}.{_ON_ONE.get(method, method.lower()) if names else _ON_ALL.get(method, method.lower())}"

@@ -1,0 +1,1 @@
+"""``gs://bucket/key``: Google Cloud Storage."""
