@@ -9,20 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore import exceptions as obstore_errors
+from obstore.exceptions import BaseError
 
-from recordfs.errors import (
-    AbortedError,
-    NotFoundError,
-    PermissionDeniedError,
-    RecordFSError,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from recordfs.errors import AbortedError
+from recordfs.filesystems._object_store.obstore_errors import error_from_obstore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +26,8 @@ if TYPE_CHECKING:
     from recordfs.filesystems._object_store.store import ObjectStore
 
 __all__ = ["RangeFetcher"]
+
+_OBSTORE_ERRORS = (BaseError, OSError, ValueError, NotImplementedError)
 
 _first_process = 0
 _warned_in = 0
@@ -66,7 +61,7 @@ class RangeFetcher:
 
     Args:
         store: For what obstore cannot do.
-        make: Makes obstore's store for a bucket.
+        make: Makes obstore's store for a bucket; None where obstore cannot reach it as the SDK does.
         counter: Where requests are counted.
         scheme: For the paths in errors.
     """
@@ -76,7 +71,6 @@ class RangeFetcher:
         self._make = make
         self._counter = counter
         self._scheme = scheme
-        self._lock = threading.Lock()
         self._buckets: dict[str, Any] = {}
         self._owner = os.getpid()
 
@@ -87,13 +81,15 @@ class RangeFetcher:
             AbortedError: The object is another version by now.
             NotFoundError: It is gone.
         """
-        if not (_kept_verbatim(key) and _usable_here()):
+        reached = self._bucket(bucket) if _kept_verbatim(key) and _usable_here() else None
+        if reached is None:
             return self._store.get_range(bucket, key, start, end, tag)
         path = f"{self._scheme}://{bucket}/{key}"
         try:
-            content = obstore.get(self._bucket(bucket), key, options=self._store.range_options(start, end, tag)).bytes()
-        except Exception as error:
-            raise _mapped(error, path) from error
+            content = obstore.get(reached, key, options=self._store.range_options(start, end, tag)).bytes()
+        except _OBSTORE_ERRORS as error:
+            # Not from the error itself: its text can repeat the request, tokens included.
+            raise error_from_obstore(error, path, self._store.error_from_answer) from None
         self._counter.add("GetRange", requests=1, received=len(content))
         if len(content) != end - start:
             raise AbortedError(
@@ -103,29 +99,8 @@ class RangeFetcher:
         return content
 
     def _bucket(self, bucket: str) -> Any:
-        """Return obstore's store for a bucket."""
-        found = self._buckets.get(bucket)
-        if found is None:
-            with self._lock:
-                found = self._buckets.setdefault(bucket, self._make(bucket))
-        return found
-
-
-def _mapped(error: Exception, path: str) -> RecordFSError:
-    """Return the recordfs error for what obstore raises."""
-    if isinstance(error, RecordFSError):
-        return error
-    if isinstance(error, FileNotFoundError):
-        return NotFoundError("the object is gone", path=path)
-    if isinstance(error, obstore_errors.PreconditionError):
-        return AbortedError("the object is another version by now", path=path)
-    if isinstance(error, obstore_errors.PermissionDeniedError | PermissionError):
-        return PermissionDeniedError(_first_line(error), path=path)
-    if isinstance(error, obstore_errors.UnauthenticatedError):
-        return UnauthenticatedError(_first_line(error), path=path)
-    return UnavailableError(_first_line(error), path=path)
-
-
-def _first_line(error: Exception) -> str:
-    """Return an error's text without obstore's debug dump, which names headers."""
-    return str(error).partition("\n")[0]
+        """Return obstore's store for a bucket, or None where only the SDK can reach it."""
+        if bucket not in self._buckets:
+            # Without a lock, because finding credentials can take requests; of two made at once one is kept.
+            self._buckets.setdefault(bucket, self._make(bucket))
+        return self._buckets[bucket]

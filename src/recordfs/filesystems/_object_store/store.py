@@ -5,12 +5,13 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, NamedTuple
 
+from recordfs.errors import RecordFSError, UnavailableError, UnknownError
+from recordfs.filesystems._object_store.obstore_errors import CLASS_OF_STATUS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from obstore import GetOptions
-
-    from recordfs.errors import RecordFSError
 
 __all__ = ["ObjectInfo", "ObjectPage", "ObjectStore"]
 
@@ -112,6 +113,11 @@ class ObjectStore(abc.ABC):
         Raises:
             AbortedError: The object is another version by now.
         """
+
+    def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
+        """Return the error for an answer that obstore got: the request's name, HTTP status, error code and message."""
+        cls = CLASS_OF_STATUS.get(status) or (UnavailableError if status >= 500 else UnknownError)
+        return cls(f"{what} was answered with {status} {code}: {said}".rstrip(": "), path=path)
 
     @abc.abstractmethod
     def range_options(self, start: int, end: int, tag: str) -> GetOptions:

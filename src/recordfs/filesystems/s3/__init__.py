@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError
@@ -12,6 +13,7 @@ from recordfs.filesystems._object_store.fetching import RangeFetcher
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
 from recordfs.filesystems._object_store.statistics import RequestCounter
 from recordfs.filesystems.s3.client import Clients
+from recordfs.filesystems.s3.obstore_client import make_obstore
 from recordfs.filesystems.s3.settings import Settings
 from recordfs.filesystems.s3.store import S3Store
 from recordfs.filesystems.s3.writer import SMALLEST_PART, S3Writer
@@ -50,7 +52,7 @@ class S3FileSystem(ObjectStoreFileSystem):
         self._counter = RequestCounter()
         self._clients = Clients(Settings(**settings).checked(), self._counter)
         self._s3_store = S3Store(self._clients)
-        self._range_fetcher = RangeFetcher(self._s3_store, self._clients.obstore_for, self._counter, "s3")
+        self._range_fetcher = RangeFetcher(self._s3_store, partial(make_obstore, self._clients), self._counter, "s3")
 
     @property
     def _store(self) -> S3Store:

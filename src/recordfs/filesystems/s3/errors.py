@@ -22,11 +22,17 @@ from recordfs.errors import (
     UnimplementedError,
     UnknownError,
 )
+from recordfs.filesystems._object_store.obstore_errors import CLASS_OF_STATUS
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-__all__ = ["code_of", "error_from_sdk", "status_of"]
+__all__ = ["NO_CREDENTIALS", "code_of", "error_from_answer", "error_from_sdk", "status_of"]
+
+NO_CREDENTIALS = (
+    "no credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the option "
+    "anonymous=True for a public bucket"
+)
 
 # Source: the list of error codes in the Amazon S3 API reference; the test servers' deviations behind it.
 _BY_CODE: dict[str, type[RecordFSError]] = {
@@ -63,19 +69,16 @@ _BY_CODE: dict[str, type[RecordFSError]] = {
     "KeyTooLongError": InvalidArgumentError,
 }
 
-_BY_STATUS: dict[int, type[RecordFSError]] = {
-    301: FailedPreconditionError,
-    400: InvalidArgumentError,
-    401: UnauthenticatedError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    405: UnimplementedError,
-    408: DeadlineExceededError,
-    409: AbortedError,
-    412: AbortedError,
-    416: OutOfRangeError,
-    429: ResourceExhaustedError,
-    501: UnimplementedError,
+# What to do about the errors whose own message does not say it.
+_ADVICE: dict[str, str] = {
+    "InvalidAccessKeyId": "the store does not know this access key: is the endpoint the one that the key is for?",
+    "SignatureDoesNotMatch": "the secret access key is wrong, or the region, or something between changes requests",
+    "ExpiredToken": "the temporary credentials have ended: renew them, for example by signing in again",
+    "InvalidToken": "the session token does not belong to the access key, or is not known here",
+    "RequestTimeTooSkewed": "set this machine's clock",
+    "AuthorizationHeaderMalformed": "set the region that the bucket is in: AWS_REGION, or the option region_name",
+    "PermanentRedirect": "set the region that the bucket is in: AWS_REGION, or the option region_name",
+    "AccessDenied": "these credentials may not do this here",
 }
 
 
@@ -89,6 +92,23 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def error_from_answer(what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
+    """Return the recordfs error for an answer of the store.
+
+    Args:
+        what: The request that was answered, such as "GetObject".
+        status: The HTTP status.
+        code: S3's name for the error; empty, or the status again, where the answer had no body.
+        said: The store's message, without anything else of the body: that can repeat tokens of the request.
+        path: The path concerned.
+    """
+    cls = _BY_CODE.get(code) or CLASS_OF_STATUS.get(status) or (UnavailableError if status >= 500 else UnknownError)
+    named = "" if code == str(status) else f" {code}"
+    message = f"{what} was answered with {status}{named}: {said}".rstrip(": ")
+    advice = _ADVICE.get(code)
+    return cls(f"{message} ({advice})" if advice else message, path=path)
+
+
 def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     """Return the recordfs error for anything that boto3 raises. Raise it ``from error``.
 
@@ -97,23 +117,38 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     if isinstance(error, RecordFSError):
         return error
     if isinstance(error, botocore_errors.ClientError):
-        code, status = code_of(error), status_of(error)
-        cls = _BY_CODE.get(code) or _BY_STATUS.get(status) or (UnavailableError if status >= 500 else UnknownError)
         said = error.response.get("Error", {}).get("Message") or ""
-        return cls(f"{error.operation_name} was answered with {status} {code}: {said}".rstrip(": "), path=path)
-    if isinstance(error, botocore_errors.NoCredentialsError | botocore_errors.CredentialRetrievalError):
-        return UnauthenticatedError(
-            f"{error}; set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the option anonymous=True",
-            path=path,
+        return error_from_answer(error.operation_name, status_of(error), code_of(error), said, path)
+    if isinstance(error, botocore_errors.NoCredentialsError):
+        return UnauthenticatedError(NO_CREDENTIALS, path=path)
+    if isinstance(error, _NO_LOGIN):
+        return UnauthenticatedError(f"credentials could not be had: {error}", path=path)
+    if isinstance(error, botocore_errors.ResponseParserError):
+        return UnknownError(
+            f"the answer is not that of an S3 server: is the endpoint right? ({str(error)[:200]})", path=path
         )
-    if isinstance(error, botocore_errors.PartialCredentialsError | botocore_errors.ProfileNotFound):
-        return UnauthenticatedError(str(error), path=path)
     if isinstance(error, botocore_errors.ConnectTimeoutError | botocore_errors.ReadTimeoutError):
         return DeadlineExceededError(str(error), path=path)
-    if isinstance(error, botocore_errors.ParamValidationError | botocore_errors.InvalidEndpointConfigurationError):
+    if isinstance(error, _NEVER_RIGHT):
         return InvalidArgumentError(str(error), path=path)
     if isinstance(error, botocore_errors.HTTPClientError):
         return UnavailableError(str(error), path=path)
-    if isinstance(error, botocore_errors.BotoCoreError):
-        return UnknownError(f"{type(error).__name__}: {error}", path=path)
     return UnknownError(f"{type(error).__name__}: {error}", path=path)
+
+
+_NO_LOGIN = (
+    botocore_errors.CredentialRetrievalError,
+    botocore_errors.PartialCredentialsError,
+    botocore_errors.ProfileNotFound,
+    botocore_errors.SSOError,
+    botocore_errors.TokenRetrievalError,
+)
+
+_NEVER_RIGHT = (
+    botocore_errors.ParamValidationError,
+    botocore_errors.InvalidEndpointConfigurationError,
+    botocore_errors.UnsupportedS3ConfigurationError,
+    botocore_errors.EndpointProviderError,
+    botocore_errors.NoRegionError,
+    botocore_errors.InvalidRegionError,
+)

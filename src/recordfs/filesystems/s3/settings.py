@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from typing import Any, NamedTuple, TypedDict
+from urllib.parse import urlsplit
 
 from recordfs.errors import InvalidArgumentError
 
-__all__ = ["RequestOptions", "Settings", "endpoint_from_environment", "with_scheme"]
+__all__ = ["RequestOptions", "Settings", "checked_endpoint"]
 
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT")
+
+REGION_VARIABLES = ("AWS_REGION", "S3_REGION")
+"""TensorFlow's, and with AWS_REGION that of every SDK but boto3, which asks AWS_DEFAULT_REGION behind these."""
+
+_FALSE = ("0", "false", "no")
 
 
 class RequestOptions(TypedDict, total=False):
@@ -36,6 +42,9 @@ class Settings(NamedTuple):
         requester_pays: Agree to pay for requests.
         server_side_encryption: "AES256", "aws:kms" or "aws:kms:dsse" for new objects; None for the bucket's default.
         ssekms_key_id: Which key, with the two latter.
+        verify: False to accept any certificate of an https endpoint, or the name of a file with the certificates of
+            the authorities to trust; None for TensorFlow's ``S3_VERIFY_SSL`` and ``S3_CA_FILE``, then
+            ``AWS_CA_BUNDLE``.
         max_attempts: How often a request is sent at most.
         connect_timeout: Seconds to connect.
         read_timeout: Seconds without an answer.
@@ -52,6 +61,7 @@ class Settings(NamedTuple):
     requester_pays: bool = False
     server_side_encryption: str | None = None
     ssekms_key_id: str | None = None
+    verify: bool | str | None = None
     max_attempts: int = 4
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
@@ -84,11 +94,39 @@ class Settings(NamedTuple):
             raise InvalidArgumentError(f"max_attempts has to be at least 1, found {self.max_attempts}")
         return self
 
-    def endpoint(self) -> tuple[str | None, str]:
-        """Return the endpoint with its scheme, or None to let the SDK choose, and where it came from."""
+    def endpoint(self, *, ignore_configured: bool = False) -> tuple[str | None, str]:
+        """Return the endpoint with its scheme, or None to let the SDK choose, and where it came from.
+
+        Args:
+            ignore_configured: The SDK is told to ignore configured endpoints; S3_ENDPOINT is none of its own.
+
+        Raises:
+            InvalidArgumentError: It can be no endpoint.
+        """
         if self.endpoint_url is not None:
-            return with_scheme(self.endpoint_url), "option endpoint_url"
-        return endpoint_from_environment()
+            return checked_endpoint(self.endpoint_url, "the option endpoint_url"), "option endpoint_url"
+        for variable in ENDPOINT_VARIABLES:
+            value = os.environ.get(variable)
+            if value and not (ignore_configured and variable.startswith("AWS_")):
+                return checked_endpoint(value, variable), variable
+        return None, "the SDK's own configuration"
+
+    def region(self) -> tuple[str | None, str]:
+        """Return the region, or None to let the SDK choose, and where it came from."""
+        if self.region_name is not None:
+            return self.region_name, "option region_name"
+        for variable in REGION_VARIABLES:
+            if os.environ.get(variable):
+                return os.environ[variable], variable
+        return None, "the SDK's own configuration"
+
+    def trust(self) -> bool | str | None:
+        """Return boto3's ``verify``: False, the name of a file with certificates, or None for the SDK's own choice."""
+        if self.verify is not None:
+            return self.verify
+        if os.environ.get("S3_VERIFY_SSL", "1").lower() in _FALSE:
+            return False
+        return os.environ.get("S3_CA_FILE") or None
 
     def request_options(self) -> RequestOptions:
         """Return the parameters of every request."""
@@ -104,18 +142,27 @@ class Settings(NamedTuple):
         return chosen
 
 
-def endpoint_from_environment() -> tuple[str | None, str]:
-    """Return the endpoint that the environment names, or None, and the variable's name."""
-    for variable in ENDPOINT_VARIABLES:
-        value = os.environ.get(variable)
-        if value:
-            return with_scheme(value), variable
-    return None, "the SDK's own configuration"
+def checked_endpoint(endpoint: str, origin: str) -> str:
+    """Return an endpoint as a URL without a slash at its end.
 
+    Without a scheme it is https, unless ``S3_USE_HTTPS=0`` as in TensorFlow.
 
-def with_scheme(endpoint: str) -> str:
-    """Return an endpoint as a URL. Without a scheme it is https, unless ``S3_USE_HTTPS=0`` as in TensorFlow."""
-    if "://" in endpoint:
-        return endpoint
-    plain = os.environ.get("S3_USE_HTTPS", "1").lower() in ("0", "false")
-    return f"{'http' if plain else 'https'}://{endpoint}"
+    Raises:
+        InvalidArgumentError: It is no URL of an HTTP server; ``origin`` says where it was found.
+    """
+    url = endpoint.strip()
+    if "://" not in url:
+        plain = os.environ.get("S3_USE_HTTPS", "1").lower() in _FALSE
+        url = f"{'http' if plain else 'https'}://{url}"
+    expected = "expected an address such as https://host:port"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # the port is parsed only when asked for
+    except ValueError:
+        # Without cause and value: who writes a password into an address must not find it in a log.
+        raise InvalidArgumentError(f"{expected} in {origin}, found a host or port that cannot be read") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise InvalidArgumentError(f"{expected} in {origin}, found the scheme {parts.scheme!r} and the host {host!r}")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise InvalidArgumentError(f"{expected} in {origin}, without user, password, query or fragment")
+    return url.rstrip("/")

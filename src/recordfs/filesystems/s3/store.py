@@ -17,7 +17,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
-from recordfs.filesystems.s3.errors import _BY_CODE, error_from_sdk
+from recordfs.filesystems.s3.errors import _BY_CODE, error_from_answer, error_from_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,6 +143,10 @@ class S3Store(ObjectStore):
             raise UnavailableError(f"the answer broke off: {error}", path=path) from error
         self._clients.counter.add("GetObject", received=len(content))
         return content
+
+    def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
+        """By S3's error codes."""
+        return error_from_answer(what, status, code, said, path)
 
     def range_options(self, start: int, end: int, tag: str) -> GetOptions:
         """A range of the version with this ETag."""
