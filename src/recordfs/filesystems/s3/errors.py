@@ -27,12 +27,15 @@ from recordfs.filesystems._object_store.obstore_errors import CLASS_OF_STATUS
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-__all__ = ["NO_CREDENTIALS", "code_of", "error_from_answer", "error_from_sdk", "status_of"]
+__all__ = ["NO_CREDENTIALS", "SDK_ERRORS", "code_of", "error_from_answer", "error_from_sdk", "status_of"]
 
 NO_CREDENTIALS = (
     "no credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the option "
     "anonymous=True for a public bucket"
 )
+
+SDK_ERRORS = (botocore_errors.ClientError, botocore_errors.BotoCoreError, RuntimeError, ValueError, OSError)
+"""What a request through boto3 can raise; it lets some built-in ones through, of credentials and certificates."""
 
 # Source: the list of error codes in the Amazon S3 API reference; the test servers' deviations behind it.
 _BY_CODE: dict[str, type[RecordFSError]] = {
@@ -121,7 +124,7 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
         return error_from_answer(error.operation_name, status_of(error), code_of(error), said, path)
     if isinstance(error, botocore_errors.NoCredentialsError):
         return UnauthenticatedError(NO_CREDENTIALS, path=path)
-    if isinstance(error, _NO_LOGIN):
+    if isinstance(error, _NO_LOGIN) or type(error) is RuntimeError:  # the latter where renewed keys have ended too
         return UnauthenticatedError(f"credentials could not be had: {error}", path=path)
     if isinstance(error, botocore_errors.ResponseParserError):
         return UnknownError(
@@ -151,4 +154,8 @@ _NEVER_RIGHT = (
     botocore_errors.EndpointProviderError,
     botocore_errors.NoRegionError,
     botocore_errors.InvalidRegionError,
+    botocore_errors.InvalidIMDSEndpointError,
+    botocore_errors.ConfigParseError,
+    botocore_errors.InvalidConfigError,
+    ValueError,
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems.s3.client import Clients
 
-__all__ = ["make_obstore"]
+__all__ = ["CredentialProvider", "make_obstore"]
 
 CREDENTIAL_LIFETIME = dt.timedelta(minutes=5)
 """How long obstore may use what it was given. It asks again five minutes before the end (at most every 0.1 s), so it
@@ -58,7 +58,7 @@ def make_obstore(clients: Clients, bucket: str) -> ObstoreS3Store | None:
         if region is None:
             return None
         chosen["region"] = region
-        chosen["credential_provider"] = _CredentialProvider(clients)
+        chosen["credential_provider"] = CredentialProvider(clients)
     client_options: ClientConfig = {
         "allow_http": endpoint.startswith("http://"),
         "connect_timeout": dt.timedelta(seconds=settings.connect_timeout),
@@ -103,7 +103,7 @@ def _trust(clients: Clients) -> ClientConfig:
         raise InvalidArgumentError(f"the file of certificates {trust} cannot be read: {error.strerror}") from error
 
 
-class _CredentialProvider:
+class CredentialProvider:
     """Hands the session's credentials to obstore, from any thread."""
 
     def __init__(self, clients: Clients) -> None:
@@ -129,5 +129,5 @@ class _CredentialProvider:
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,
             "token": frozen.token,
-            "expires_at": latest if expires is None else min(latest, expires),
+            "expires_at": latest if expires is None else min(latest, expires.astimezone(dt.UTC)),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
 from recordfs.errors import (
@@ -17,7 +17,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
-from recordfs.filesystems.s3.errors import _BY_CODE, error_from_answer, error_from_sdk
+from recordfs.filesystems.s3.errors import _BY_CODE, SDK_ERRORS, error_from_answer, error_from_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ class S3Store(ObjectStore):
         """Send one request, with boto3's own names for operation and parameters, and map what goes wrong."""
         try:
             return getattr(self._clients.s3, operation)(**parameters, **self._options)
-        except (ClientError, BotoCoreError) as error:
+        except SDK_ERRORS as error:
             raise error_from_sdk(error, path) from error
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
@@ -86,14 +86,14 @@ class S3Store(ObjectStore):
         """ListBuckets."""
         try:
             return [bucket["Name"] for bucket in self._clients.s3.list_buckets().get("Buckets", [])]
-        except (ClientError, BotoCoreError) as error:
+        except SDK_ERRORS as error:
             raise error_from_sdk(error, "s3://") from error
 
     def bucket_exists(self, bucket: str) -> bool:
         """HeadBucket; who may not list a bucket may still know that it is there."""
         try:
             self._clients.s3.head_bucket(Bucket=bucket)
-        except (ClientError, BotoCoreError) as error:
+        except SDK_ERRORS as error:
             mapped = error_from_sdk(error, f"s3://{bucket}")
             if isinstance(mapped, NotFoundError):
                 return False
