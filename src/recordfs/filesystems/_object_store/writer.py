@@ -6,6 +6,9 @@ acknowledged a part that holds it.
 
 A commit whose answer is lost may or may not have happened. Each one therefore carries a token (this writer's id and a
 sequence number) in the object's metadata; when the outcome is unknown, the next step looks at the object and compares.
+
+Any call may be torn by Ctrl-C, or by another error that is no RecordFSError. What belongs together is therefore changed
+in lines without a call or a loop between them, where CPython runs no signal handler; everything else can be done again.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from recordfs.errors import (
     DataLossError,
     FailedPreconditionError,
     NotFoundError,
+    PermissionDeniedError,
     RecordFSError,
 )
 from recordfs.filesystem import WritableFile
@@ -38,6 +42,9 @@ __all__ = ["SEQUENCE_METADATA", "WRITER_METADATA", "Attempt", "ObjectWriter"]
 
 WRITER_METADATA = "recordfs-writer"
 SEQUENCE_METADATA = "recordfs-sequence"
+
+TAKEN_AT_ONCE = 1 << 20
+"""Data up to this size are taken without talking to the store in between: an error then has taken nothing."""
 
 
 class Attempt(NamedTuple):
@@ -64,6 +71,7 @@ class ObjectWriter(WritableFile):
         atomic: Only ``close`` publishes.
         conditional: Whether commits may name the state that they replace.
         part_size: Bytes a part has.
+        blind: The credentials could not look at the object at open, so ``found`` is None whatever is there.
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class ObjectWriter(WritableFile):
         atomic: bool,
         conditional: bool,
         part_size: int,
+        blind: bool = False,
     ) -> None:
         self.atomic = atomic
         self._name = name
@@ -85,6 +94,7 @@ class ObjectWriter(WritableFile):
         self._exclusive = exclusive
         self._conditional = conditional
         self._part_size = part_size
+        self._blind = blind
         # The object as this writer last knew it: what the next commit is conditional on.
         self._tag = None if found is None else found.tag
         self._committed = found.size if append and found is not None else 0
@@ -100,8 +110,10 @@ class ObjectWriter(WritableFile):
         self._writer_id = known.get(WRITER_METADATA) or uuid.uuid4().hex
         sequence = known.get(SEQUENCE_METADATA, "")
         self._sequence = int(sequence) if sequence.isdecimal() and len(sequence) < 20 else 0
-        # Why the last part could not be handed on; the next call tries again before it takes anything.
-        self._stuck: RecordFSError | None = None
+        # A part that the store's side of the writer has not taken over yet.
+        self._handing: bytearray | None = None
+        # Handing a part on failed or was interrupted; the next call goes on with it before it takes anything.
+        self._stuck = False
         self._lost: RecordFSError | None = None
         keep_until_closed(self)
 
@@ -111,7 +123,8 @@ class ObjectWriter(WritableFile):
     def _send_part(self, body: bytearray) -> None:
         """Take over the bytes of a part and hand them to the store, waiting while too many are in flight.
 
-        It owns the bytes from the first moment: if it raises, ``_send_again`` will try them again.
+        It owns the bytes from the moment at which it sets ``_handing`` to None: if it raises behind that,
+        ``_send_again`` will try them again; before it, this will be called again with them.
         """
 
     @abc.abstractmethod
@@ -138,7 +151,10 @@ class ObjectWriter(WritableFile):
 
     @abc.abstractmethod
     def _committed_now(self) -> None:
-        """Called after a commit has happened: forget parts and uploads that it consumed."""
+        """Called after a commit has happened: forget parts and uploads that it consumed.
+
+        Being interrupted, it is called again for the same attempt.
+        """
 
     @abc.abstractmethod
     def _abandon(self) -> None:
@@ -163,26 +179,22 @@ class ObjectWriter(WritableFile):
     def append(self, data: Buffer) -> None:
         """Take all of ``data``; see WritableFile.
 
-        A part that cannot be delivered is raised by the next call, which sends it again first. So a call that raises
-        has taken nothing; during an outage one call's bytes may be held beyond the usual bound.
+        Parts are handed on before anything is taken, so a call that raises has taken nothing. Data of more than 1 MiB
+        are taken piece by piece; if one of their parts cannot be delivered, the rest is held in memory, beyond the
+        usual bound, and the next call says so. An interrupt there is raised when all of the data have been taken, as
+        ``tell`` shows.
         """
         self._check_usable()
         self._deliver()
+        while len(self._filling) >= self._part_size:
+            self._stage()
         if self._is_full():
             self._publish(overwrite=False)
         with byte_view(data) as view:
-            size = len(view)
-            crc = None if self._crc is None else crc32c(view, self._crc)
-            position = 0
-            while position < size:
-                if len(self._filling) >= self._part_size:
-                    self._stage()
-                # What cannot be handed on stays; the next call will say so.
-                room = size - position if self._stuck else self._part_size - len(self._filling)
-                with view[position : position + room] as piece:
-                    self._filling += piece
-                position += room
-            self._crc, self._total = crc, self._total + size
+            if len(view) <= TAKEN_AT_ONCE:
+                self._take(view)
+            else:
+                self._take_in_pieces(view)
 
     def flush(self) -> None:
         """Publish everything taken so far; see WritableFile. Of an atomic file it only hands full parts on."""
@@ -226,31 +238,70 @@ class ObjectWriter(WritableFile):
 
     # The bookkeeping.
 
-    def _stage(self) -> None:
-        """Hand the filling buffer on as a part; what goes wrong is kept for the next call."""
+    def _take(self, piece: memoryview) -> None:
+        """Put bytes into the filling buffer, and count them, all at once."""
+        size = len(piece)
+        crc = None if self._crc is None else crc32c(piece, self._crc)
+        self._filling += piece
+        self._crc = crc
+        self._total += size
+
+    def _take_in_pieces(self, view: memoryview) -> None:
+        """Take data that fill parts, handing these on in between."""
+        before = self._total
         try:
-            if self._attempt is not None:
-                self._settle_attempt()
-            body = self._attempted + self._filling if self._attempted else self._filling
-            self._attempted, self._filling = bytearray(), bytearray()
-            self._send_part(body)
-        except RecordFSError as error:
-            self._stuck = error
+            while (taken := self._total - before) < len(view):
+                if len(self._filling) >= self._part_size and not self._stuck:
+                    try:
+                        self._stage()
+                    except RecordFSError:
+                        self._stuck = True  # the next call tries again, and says it
+                room = len(view) if self._stuck else self._part_size - len(self._filling)
+                with view[taken : taken + room] as piece:
+                    self._take(piece)
+        except BaseException:
+            if self._total > before:
+                # An interrupt: all of the data or nothing of them.
+                with view[self._total - before :] as rest:
+                    self._take(rest)
+            raise
+
+    def _stage(self) -> None:
+        """Hand a part on: the first bytes of the filling buffer, behind those of an attempt that did not happen."""
+        if self._attempt is not None:
+            self._settle_attempt()
+        size = self._part_size
+        part = self._attempted + self._filling if self._attempted else self._filling
+        rest, nothing = part[size:], bytearray()
+        del part[size:]
+        self._filling = rest
+        self._attempted = nothing
+        self._handing = part
+        self._stuck = True
+        self._hand_on()
 
     def _deliver(self) -> None:
-        """Try again what could not be handed on, and raise if it still cannot; nothing is taken then."""
-        if self._stuck is None:
+        """Go on with what could not be handed on, and raise if it still cannot; nothing is taken then."""
+        if not self._stuck:
             return
+        if self._attempt is not None:
+            self._settle_attempt()
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Hand on the part that was cut off, or what was handed on before and failed."""
         try:
-            self._send_again()
-        except AbortedError as error:
-            self._raise_if_lost(error)
+            if self._handing is not None:
+                self._send_part(self._handing)
+            else:
+                self._send_again()
+        except RecordFSError as error:
+            self._handing = None
+            if isinstance(error, AbortedError):
+                self._raise_if_lost(error)
             raise
-        self._stuck = None
-        if len(self._filling) >= self._part_size:
-            self._stage()
-            if self._stuck is not None:
-                raise self._stuck
+        self._handing = None
+        self._stuck = False
 
     def _publish(self, *, overwrite: bool) -> None:
         """Commit what is new, settling an attempt of unknown outcome first."""
@@ -258,11 +309,12 @@ class ObjectWriter(WritableFile):
             return
         if self._total == self._committed and self._published and not overwrite:
             return
+        nothing = bytearray()
         if self._attempted:
             self._attempted += self._filling
         else:
             self._attempted = self._filling
-        self._filling = bytearray()
+        self._filling = nothing
         self._sequence += 1
         self._attempt = Attempt(self._sequence, self._total)
         try:
@@ -302,23 +354,33 @@ class ObjectWriter(WritableFile):
         except NotFoundError:
             self._attempt = None
             return False
-        if (
-            found.metadata.get(WRITER_METADATA) == self._writer_id
-            and found.metadata.get(SEQUENCE_METADATA) == str(attempt.sequence)
-            and found.size == attempt.total
-        ):
+        except PermissionDeniedError:
+            if not self._blind:
+                raise
+            # Nobody can tell. Sent again as it is, it does no harm; a condition might name what it replaced itself.
+            self._conditional = False
+            self._attempt = None
+            return False
+        if found.size == attempt.total and self._is_own(found, attempt):
             self._happened(found.tag)
             return True
         self._attempt = None
         return False
 
+    def _is_own(self, found: ObjectInfo, attempt: Attempt) -> bool:
+        """Tell whether an object of the right size is what an attempt has made."""
+        return found.metadata.get(WRITER_METADATA) == self._writer_id and found.metadata.get(SEQUENCE_METADATA) == str(
+            attempt.sequence
+        )
+
     def _happened(self, tag: str) -> None:
-        """Take note of a commit."""
-        attempt = self._attempt
+        """Take note of a commit. Torn by an interrupt, it leaves the attempt, which is then found to have happened."""
+        attempt, nothing = self._attempt, bytearray()
         assert attempt is not None
         self._tag, self._committed, self._published = tag, attempt.total, True
         self._committed_now()
-        self._attempt, self._attempted = None, bytearray()
+        self._attempt = None
+        self._attempted = nothing
 
     def _raise_if_lost(self, error: RecordFSError) -> None:
         """Raise the loser's error if the object is no longer what this writer last knew."""
@@ -326,6 +388,10 @@ class ObjectWriter(WritableFile):
             now: str | None = self._look().tag
         except NotFoundError:
             now = None
+        except PermissionDeniedError:
+            if not self._blind:
+                raise
+            now = "one that these credentials cannot look at"
         if now == self._tag:
             return
         kind = AlreadyExistsError if self._exclusive and self._tag is None else AbortedError

@@ -150,13 +150,17 @@ class S3Writer(ObjectWriter):
     def _send_part(self, body: bytearray) -> None:
         if self._upload is None and not self._waiting:
             body[:0] = self._head
-        self._waiting.append(_Part(self._next_part, body))
+        waiting = [*self._waiting, _Part(self._next_part, body)]
+        self._waiting = waiting
+        self._handing = None
         self._open_upload()
         self._next_part = self._renumber()
         self._start_sending()
         self._settle_parts(PARTS_IN_FLIGHT)
 
     def _send_again(self) -> None:
+        if not self._waiting:
+            return
         self._open_upload()
         self._next_part = self._renumber()
         self._settle_parts(PARTS_IN_FLIGHT)
