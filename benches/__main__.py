@@ -14,7 +14,7 @@ import benches
 from benches.harness import Result, Row, run_row
 from benches.report import as_json, as_markdown, machine
 
-_MACHINERY = {"__main__", "harness", "report", "payloads"}
+_MACHINERY = {"__main__", "harness", "object_stores", "payloads", "report"}
 
 
 def benchmark_names() -> list[str]:

@@ -32,6 +32,7 @@ In a row with a `unit`, ``work`` returns the figure itself, and no answers are c
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import tempfile
 import textwrap
@@ -39,9 +40,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tools.peers import PeerMissingError, PeerProcess, own_process, peer_python
+from tools.servers import ServerMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
 _PREPARE = """
 state["work"] = work
@@ -124,6 +127,8 @@ class Row:
         item: what an item is called.
         make_files: makes the input in the empty directory it is given, which is removed after the row, and returns the
             variables for the contestants' sources.
+        running: what runs meanwhile, such as a server with its data: a context manager over a directory of its own,
+            which is removed after the row too, and which gives further variables.
         requirements: what the first contestant must reach.
         unit: None: ``work()`` is timed. Else ``work()`` returns a figure in this unit.
         rounds: overrides the run's number of rounds, for work that is slow or steady.
@@ -135,6 +140,7 @@ class Row:
     items: int = 1
     item: str = "run"
     make_files: Callable[[str], dict[str, Any]] | None = None
+    running: Callable[[str], AbstractContextManager[dict[str, Any]]] | None = None
     requirements: Sequence[Requirement] = ()
     unit: str | None = None
     rounds: int | None = None
@@ -170,7 +176,7 @@ class Result:
     Attributes:
         row: what was run.
         samples: for each contestant's name, the figure of each round: seconds for the whole work, or the row's unit.
-        missing: the contestants whose peer is not there, and why.
+        missing: the contestants whose peer or server is not there, and why.
         outcomes: one for each of the row's requirements.
     """
 
@@ -194,8 +200,19 @@ def run_row(row: Row, *, rounds: int, directory: str) -> Result:
         PeerDiedError: a contestant's process ended.
     """
     result = Result(row)
-    with tempfile.TemporaryDirectory(prefix="recordfs-bench-", dir=directory) as files:
-        variables = row.make_files(files) if row.make_files else {}
+    with contextlib.ExitStack() as stack:
+
+        def new_directory() -> str:
+            return stack.enter_context(tempfile.TemporaryDirectory(prefix="recordfs-bench-", dir=directory))
+
+        variables = row.make_files(new_directory()) if row.make_files else {}
+        if row.running is not None:
+            try:
+                variables |= stack.enter_context(row.running(new_directory()))
+            except ServerMissingError as error:
+                result.missing = {contestant.name: str(error) for contestant in row.contestants}
+                result.outcomes = [Outcome(requirement) for requirement in row.requirements]
+                return result
         processes: dict[str, PeerProcess] = {}
         try:
             for contestant in row.contestants:

@@ -1,0 +1,117 @@
+"""Object stores for the benchmarks: servers that a row starts for itself, and how each client reaches them.
+
+What is measured is the cost of a client on one machine: the servers run beside it on loopback, without TLS, their data
+in memory-backed storage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from tools.servers import ACCESS_KEY, SECRET_KEY, SeaweedFS, VersityGateway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from tools.servers import Server
+
+BUCKET = "benchmark"
+REGION = "us-east-1"
+
+S3_SERVERS: dict[str, type[Server]] = {"SeaweedFS": SeaweedFS, "versitygw": VersityGateway}
+
+# How each client reaches S3; the sources of contestants begin with one of these.
+
+RECORDFS = """
+import recordfs
+
+recordfs.configure_file_system(
+    "s3", endpoint_url=endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
+)
+store = recordfs.get_file_system(f"s3://{bucket}/")
+"""
+
+BOTO3 = """
+import boto3
+from botocore.config import Config
+
+client = boto3.client(
+    "s3",
+    endpoint_url=endpoint,
+    aws_access_key_id=access_key,
+    aws_secret_access_key=secret_key,
+    region_name=region,
+    config=Config(s3={"addressing_style": "path"}, max_pool_connections=64),
+)
+"""
+
+OBSTORE = """
+import obstore
+from obstore.store import S3Store
+
+store = S3Store(
+    bucket,
+    endpoint=endpoint,
+    access_key_id=access_key,
+    secret_access_key=secret_key,
+    region=region,
+    virtual_hosted_style_request=False,
+    client_options={"allow_http": True},
+)
+"""
+
+S3FS = """
+import s3fs
+
+store = s3fs.S3FileSystem(
+    key=access_key, secret=secret_key, client_kwargs={"endpoint_url": endpoint, "region_name": region}
+)
+"""
+
+
+def s3_variables(endpoint: str) -> dict[str, Any]:
+    """Return the variables that the sources above use."""
+    return {
+        "endpoint": endpoint,
+        "bucket": BUCKET,
+        "access_key": ACCESS_KEY,
+        "secret_key": SECRET_KEY,
+        "region": REGION,
+    }
+
+
+def s3_client(endpoint: str) -> Any:
+    """Return a boto3 client of this process: it makes the bucket and the data, and looks at what others wrote."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name=REGION,
+        config=Config(s3={"addressing_style": "path"}),
+    )
+
+
+def s3_running(
+    server: str, fill: Callable[[Any], dict[str, Any]] | None = None
+) -> Callable[[str], AbstractContextManager[dict[str, Any]]]:
+    """Return what a row runs meanwhile: an S3 server with a bucket and what ``fill`` puts there.
+
+    Args:
+        server: A key of S3_SERVERS.
+        fill: Takes a client, puts objects into BUCKET, and returns further variables.
+    """
+
+    @contextlib.contextmanager
+    def running(directory: str) -> Iterator[dict[str, Any]]:
+        with S3_SERVERS[server](directory) as started:
+            client = s3_client(started.endpoint)
+            client.create_bucket(Bucket=BUCKET)
+            yield s3_variables(started.endpoint) | (fill(client) if fill is not None else {})
+
+    return running
