@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from concurrent.futures import CancelledError
+from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import AbortedError, ClosedFileError, InvalidArgumentError, NotFoundError
@@ -17,7 +19,7 @@ from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.filesystems._object_store.writer import WRITER_METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     from typing_extensions import Buffer
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectRandomAccessFile"]
 
-BLOCK = 4 << 20
-"""Bytes of one request of a long read: large enough that the request's own cost does not show."""
+BLOCK = 8 << 20
+"""Bytes of one request of a long read: large enough that the request's own cost hardly shows."""
 
 READ_AHEAD = 4
-"""Blocks on their way or waiting, so a sequential reader holds at most 16 MiB."""
+"""Blocks on their way or waiting, so a sequential reader holds at most 32 MiB."""
 
 REMEMBERED = 64 << 10
 """How many bytes before a position are kept to tell growth from replacement where the writer is not known."""
@@ -92,10 +94,18 @@ class ObjectRandomAccessFile(RandomAccessFile):
         end = self._end_of(offset, n)
         if end <= offset:
             return b""
-        target = bytearray(end - offset)
-        with memoryview(target) as view:
-            self._fill(offset, view)
-        return bytes(target)
+        pieces = self._pieces(offset, end)
+        first = next(pieces)
+        if len(first) == end - offset:
+            data = bytes(first)
+        else:
+            # It hands out what it gathered without copying it, and no block outlives its turn.
+            gathered = BytesIO()
+            gathered.write(first)
+            gathered.writelines(pieces)
+            data = gathered.getvalue()
+        self._remember(end, memoryview(data))
+        return data
 
     def read_into(self, offset: int, buffer: Buffer) -> int:
         """Read into a buffer; see RandomAccessFile."""
@@ -103,12 +113,15 @@ class ObjectRandomAccessFile(RandomAccessFile):
         if offset < 0:
             raise InvalidArgumentError(f"offset has to be at least 0, found {offset}", path=self._name)
         with writable_byte_view(buffer, self._name) as view:
-            count = self._end_of(offset, len(view)) - offset
-            if count <= 0:
+            end = self._end_of(offset, len(view))
+            if end <= offset:
                 return 0
-            with view[:count] as wanted:
-                self._fill(offset, wanted)
-            return count
+            position = 0
+            for piece in self._pieces(offset, end):
+                view[position : position + len(piece)] = piece
+                position += len(piece)
+            self._remember(end, view[:position])
+            return position
 
     def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
         """Read many ranges, neighbours merged, all blocks in parallel; see RandomAccessFile."""
@@ -151,33 +164,31 @@ class ObjectRandomAccessFile(RandomAccessFile):
             end = min(end, self._look_again().size)
         return end
 
-    def _fill(self, offset: int, target: memoryview) -> None:
-        """Fill a buffer that lies inside the object, reading ahead if this read follows the last."""
-        end = offset + len(target)
+    def _pieces(self, offset: int, end: int) -> Iterator[memoryview]:
+        """Yield the bytes of a range inside the object, reading ahead if this read follows the last."""
         with self._lock:
             follows = offset == self._expected
             self._expected = end
-        if follows or len(target) > BLOCK:
-            self._fill_from_blocks(offset, target, ahead=READ_AHEAD if follows else 0)
-        else:
-            with memoryview(self._fetch(offset, end)) as content:
-                target[:] = content
-        tail = min(len(target), REMEMBERED)
-        self._remembered = (end - tail, bytes(target[len(target) - tail :]))
-
-    def _fill_from_blocks(self, offset: int, target: memoryview, *, ahead: int) -> None:
-        """Fill a buffer from blocks, of which enough are on their way."""
-        end = offset + len(target)
+        if not follows and end - offset <= BLOCK:
+            yield memoryview(self._fetch(offset, end))
+            return
+        ahead = READ_AHEAD if follows else 0
         position = offset
         while position < end:
             block = self._block_at(position, end, ahead)
-            content = block.content.result()
-            count = min(block.end, end) - position
-            with memoryview(content) as view:
-                target[position - offset : position - offset + count] = view[
-                    position - block.start : position - block.start + count
-                ]
-            position += count
+            stop = min(block.end, end)
+            try:
+                content = memoryview(block.content.result())
+            except CancelledError:  # another thread reads elsewhere, and dropped the block
+                yield memoryview(self._fetch(position, stop))
+            else:
+                yield content[position - block.start : stop - block.start]
+            position = stop
+
+    def _remember(self, end: int, read: memoryview) -> None:
+        """Keep the last bytes before a position, to know the object by if it grows."""
+        with read[-REMEMBERED:] as tail:
+            self._remembered = (end - len(tail), bytes(tail))
 
     def _block_at(self, position: int, end: int, ahead: int) -> _Block:
         """Return the block that holds a position, and have those behind it on their way."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["S3Writer"]
 
 SMALLEST_PART = 5 << 20
-PARTS_IN_FLIGHT = 1
+PARTS_IN_FLIGHT = 2
 MOST_PARTS = 9_000
 """The store's limit is 10,000; what is left is for the copies of the committed object and one large append."""
 
