@@ -1,9 +1,11 @@
 """Object stores for the tests: each server is started once a session, each test gets a fresh directory."""
 
 import itertools
+import os
 
 import pytest
 
+from support.account_server import BUCKET, AccountServer
 from support.fault_proxy import FaultProxy
 from support.servers import (
     ACCESS_KEY,
@@ -139,3 +141,23 @@ def gcs_proxy(gcs_server):
     with FaultProxy(gcs_server.port, serialize=True) as proxy:
         yield proxy
         assert not proxy.errors
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home directory and an environment without any S3 settings; the instance metadata service is off."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "S3_")) or name.upper() in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    (tmp_path / ".aws").mkdir()
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def accounts(tmp_path_factory):
+    """A server with accounts and a bucket."""
+    with AccountServer(str(tmp_path_factory.mktemp("accounts"))) as server:
+        server.client("s3").create_bucket(Bucket=BUCKET)
+        yield server

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import sys
-import textwrap
 import time
 
 import pytest
@@ -15,39 +13,13 @@ from recordfs.filesystems.s3 import S3FileSystem
 from recordfs.filesystems.s3.client import Clients
 from recordfs.filesystems.s3.obstore_client import CredentialProvider
 from recordfs.filesystems.s3.settings import Settings
-from support.account_server import REGION, ROLE, AccountServer
+from support.account_server import BUCKET, REGION, ROLE, write_settings
 from support.credential_service import CONTAINER_TOKEN, CredentialService
 from support.servers import ACCESS_KEY, SECRET_KEY
 
 pytestmark = pytest.mark.service
 
-BUCKET = "recordfs-accounts"
 DATA = bytes(range(256)) * 64
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A home directory and an environment without any credentials; the instance metadata service is off."""
-    for name in list(os.environ):
-        if name.startswith(("AWS_", "S3_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    (tmp_path / ".aws").mkdir()
-    return tmp_path
-
-
-def write_settings(home, *, config="", credentials=""):
-    (home / ".aws" / "config").write_text(textwrap.dedent(config))
-    (home / ".aws" / "credentials").write_text(textwrap.dedent(credentials))
-
-
-@pytest.fixture(scope="module")
-def accounts(tmp_path_factory):
-    """A server with accounts and a bucket."""
-    with AccountServer(str(tmp_path_factory.mktemp("accounts"))) as server:
-        server.client("s3").create_bucket(Bucket=BUCKET)
-        yield server
 
 
 def assert_both_clients_get_in(file_system, path):

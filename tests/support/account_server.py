@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,11 +14,22 @@ from support.servers import ACCESS_KEY, SECRET_KEY, SeaweedFS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+BUCKET = "recordfs-accounts"
 ROLE = "arn:aws:iam::000000000000:role/trainer"
 REGION = "us-east-1"
-DOMAIN = "s3.us-east-1.amazonaws.com"
-"""Requests to a bucket below this host name are understood too."""
+DOMAINS = (
+    "s3.amazonaws.com",
+    "s3.us-east-1.amazonaws.com",
+    "s3.eu-west-1.amazonaws.com",
+    "s3.cn-north-1.amazonaws.com.cn",
+    "s3.dualstack.us-east-1.amazonaws.com",
+    "s3-fips.us-east-1.amazonaws.com",
+    "s3-accelerate.amazonaws.com",
+    "store.example",
+)
+"""Requests to buckets below these hosts are understood too."""
 
 _EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}]}
 
@@ -48,7 +60,12 @@ class AccountServer(SeaweedFS):
         path = os.path.join(self.directory, "iam.json")
         with open(path, "w") as file:
             json.dump(settings, file)
-        return [*super().command(), "-s3.iam.readOnly=false", f"-s3.iam.config={path}", f"-s3.domainName={DOMAIN}"]
+        return [
+            *super().command(),
+            "-s3.iam.readOnly=false",
+            f"-s3.iam.config={path}",
+            f"-s3.domainName={','.join(DOMAINS)}",
+        ]
 
     def client(self, service: str) -> Any:
         """Return a client of the owner's."""
@@ -87,3 +104,9 @@ def keys_of(answer: Mapping[str, str]) -> dict[str, str]:
         "SecretAccessKey": answer["SecretAccessKey"],
         "Token": answer.get("SessionToken", ""),
     }
+
+
+def write_settings(home: Path, *, config: str = "", credentials: str = "") -> None:
+    """Write the SDK's two files below a home directory."""
+    (home / ".aws" / "config").write_text(textwrap.dedent(config))
+    (home / ".aws" / "credentials").write_text(textwrap.dedent(credentials))

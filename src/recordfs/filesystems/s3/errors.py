@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import botocore.exceptions as botocore_errors
+from botocore.parsers import ResponseParserError
 
 from recordfs.errors import (
     AbortedError,
@@ -34,7 +35,14 @@ NO_CREDENTIALS = (
     "anonymous=True for a public bucket"
 )
 
-SDK_ERRORS = (botocore_errors.ClientError, botocore_errors.BotoCoreError, RuntimeError, ValueError, OSError)
+SDK_ERRORS = (
+    botocore_errors.ClientError,
+    botocore_errors.BotoCoreError,
+    ResponseParserError,
+    RuntimeError,
+    ValueError,
+    OSError,
+)
 """What a request through boto3 can raise; it lets some built-in ones through, of credentials and certificates."""
 
 # Source: the list of error codes in the Amazon S3 API reference; the test servers' deviations behind it.
@@ -126,7 +134,7 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
         return UnauthenticatedError(NO_CREDENTIALS, path=path)
     if isinstance(error, _NO_LOGIN) or type(error) is RuntimeError:  # the latter where renewed keys have ended too
         return UnauthenticatedError(f"credentials could not be had: {error}", path=path)
-    if isinstance(error, botocore_errors.ResponseParserError):
+    if isinstance(error, ResponseParserError):
         return UnknownError(
             f"the answer is not that of an S3 server: is the endpoint right? ({str(error)[:200]})", path=path
         )
@@ -134,7 +142,12 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
         return DeadlineExceededError(str(error), path=path)
     if isinstance(error, _NEVER_RIGHT):
         return InvalidArgumentError(str(error), path=path)
-    if isinstance(error, botocore_errors.HTTPClientError):
+    if isinstance(error, botocore_errors.SSLError):
+        return UnavailableError(
+            f"{error}; name an authority of your own by AWS_CA_BUNDLE or the option verify",
+            path=path,
+        )
+    if isinstance(error, botocore_errors.HTTPClientError | botocore_errors.ConnectionError):
         return UnavailableError(str(error), path=path)
     return UnknownError(f"{type(error).__name__}: {error}", path=path)
 
