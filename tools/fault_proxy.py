@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-Mode = Literal["reset", "reset_mid_request", "lose_response", "cut_response", "status", "delay"]
+Mode = Literal["reset", "reset_mid_request", "lose_response", "cut_response", "status", "delay", "damage"]
 
 CHUNK = 1 << 18
 
@@ -30,7 +30,8 @@ class Fault:
     Modes: ``reset`` closes the connection before anything is forwarded; ``reset_mid_request`` reads half the body and
     then closes, so that the server sees nothing whole; ``lose_response`` forwards, lets the server finish and drops its
     answer; ``cut_response`` passes half of the answer's body and closes; ``status`` answers with ``status`` and
-    forwards nothing; ``delay`` waits ``seconds`` before forwarding.
+    forwards nothing; ``delay`` waits ``seconds`` before forwarding; ``damage`` forwards another byte in the middle of
+    the body.
     """
 
     def __init__(
@@ -315,8 +316,16 @@ class FaultProxy:
         self._continue(client, head)
         upstream.connection.sendall(head.without("expect"))
 
+        damaged = int(head.headers.get("content-length", "0")) // 2 if fault and fault.mode == "damage" else -1
+        passed = 0
+
         def up(piece: bytes) -> None:
+            nonlocal passed
             self._count(sent=len(piece))
+            if 0 <= damaged - passed < len(piece):
+                at = damaged - passed
+                piece = piece[:at] + bytes([piece[at] ^ 1]) + piece[at + 1 :]
+            passed += len(piece)
             upstream.connection.sendall(piece)
 
         _pass_body(client, head, up, to_close=False)

@@ -1,4 +1,4 @@
-"""A proxy in front of fake-gcs-server that checks generations where that server does not.
+"""A proxy in front of fake-gcs-server that checks generations and checksums where that server does not.
 
 The service refuses a compose, get, delete, patch or rewrite whose ``ifGenerationMatch``, ``ifMetagenerationMatch``,
 their ``...NotMatch`` twins or source generations do not hold, with status 412; fake-gcs-server ignores them there. The
@@ -9,8 +9,10 @@ Source of the rules: the service's JSON API reference, "Request preconditions".
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
@@ -136,10 +138,20 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._check_object(bucket, name, query, generation=query.get("generation"))
         if action == "compose":
-            for source in json.loads(body).get("sourceObjects", []):
-                wanted = source.get("objectPreconditions", {}).get("ifGenerationMatch")
-                conditions = {} if wanted is None else {"ifGenerationMatch": str(wanted)}
-                self._check_object(bucket, source["name"], conditions, generation=source.get("generation"), needed=True)
+            self._check_compose(bucket, json.loads(body))
+
+    def _check_compose(self, bucket: str, request: dict[str, Any]) -> None:
+        """Hold the sources against their conditions, and the checksum against theirs."""
+        crc = 0
+        for source in request.get("sourceObjects", []):
+            wanted = source.get("objectPreconditions", {}).get("ifGenerationMatch")
+            conditions = {} if wanted is None else {"ifGenerationMatch": str(wanted)}
+            self._check_object(bucket, source["name"], conditions, generation=source.get("generation"), needed=True)
+            found = self._object(bucket, source["name"]) or {}
+            crc = crc32c_of_both(crc, _crc32c(found["crc32c"]), int(found["size"]))
+        declared = request.get("destination", {}).get("crc32c")
+        if declared is not None and _crc32c(declared) != crc:
+            raise _RefusedError(400, "invalid", f'Provided CRC32C "{declared}" doesn\'t match calculated CRC32C.')
 
     def _check_object(
         self,
@@ -170,6 +182,35 @@ class _Handler(BaseHTTPRequestHandler):
             if (now[subject] == wanted) is negated:
                 message = "At least one of the pre-conditions you specified did not hold."
                 raise _RefusedError(304 if negated and self.command == "GET" else 412, "conditionNotMet", message)
+
+
+def _crc32c(encoded: str) -> int:
+    """Return a CRC-32C from how the API writes it."""
+    return int(struct.unpack(">I", base64.b64decode(encoded))[0])
+
+
+def crc32c_of_both(first: int, second: int, second_size: int) -> int:
+    """Return the CRC-32C of two byte strings one behind the other, from that of each.
+
+    Behind ``first`` come as many zero bytes as the second string has: each zero bit is a multiplication by x in
+    GF(2)[x] modulo the polynomial, so all together are one by x**(8 * size), found by repeated squaring.
+    """
+    factor, square, bits = 1 << 31, 1 << 30, 8 * second_size
+    while bits:
+        if bits & 1:
+            factor = _product(factor, square)
+        square, bits = _product(square, square), bits >> 1
+    return _product(first, factor) ^ second
+
+
+def _product(a: int, b: int) -> int:
+    """Multiply two polynomials, bit 31 being the coefficient of 1, modulo that of CRC-32C (reversed: 0x82F63B78)."""
+    product = 0
+    for bit in range(31, -1, -1):
+        if a >> bit & 1:
+            product ^= b
+        b = b >> 1 ^ (0x82F63B78 if b & 1 else 0)
+    return product
 
 
 class _StrictServer(ThreadingHTTPServer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -10,11 +10,10 @@ from recordfs.errors import RecordFSError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from concurrent.futures import Future
 
     from recordfs.filesystems._object_store.store import ObjectStore
 
-__all__ = ["Failures", "delete_keys", "for_each_in_parallel"]
+__all__ = ["Failures", "delete_keys", "for_each_in_parallel", "submit"]
 
 THREADS = 16
 """Requests in flight: past this the stores slow a single client down rather than serve it faster."""
@@ -22,6 +21,7 @@ THREADS = 16
 MAX_REPORTED = 100
 
 _Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class Failures(Generic[_Item]):
@@ -36,6 +36,19 @@ class Failures(Generic[_Item]):
         self.count += 1
         if len(self.first) < MAX_REPORTED:
             self.first.append((item, error))
+
+
+def submit(pool: ThreadPoolExecutor, function: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:
+    """Call a function on a thread of a pool; when the interpreter ends, and starts no thread any more, on this one."""
+    try:
+        return pool.submit(function, item)
+    except RuntimeError:
+        future: Future[_Result] = Future()
+        try:
+            future.set_result(function(item))
+        except Exception as error:  # noqa: BLE001 - raised by whoever asks for the result, as from a thread
+            future.set_exception(error)
+        return future
 
 
 def for_each_in_parallel(action: Callable[[_Item], None], items: Iterable[_Item]) -> Failures[_Item]:
@@ -56,7 +69,7 @@ def for_each_in_parallel(action: Callable[[_Item], None], items: Iterable[_Item]
 
     with ThreadPoolExecutor(THREADS, thread_name_prefix="recordfs-bulk") as pool:
         for item in items:
-            running[pool.submit(action, item)] = item
+            running[submit(pool, action, item)] = item
             if len(running) >= 2 * THREADS:
                 collect(wait(running, return_when=FIRST_COMPLETED).done)
         collect(wait(running).done)

@@ -158,6 +158,15 @@ class GCSStore(ObjectStore):
                 return False
             return True
 
+    def keeps_versions(self, bucket: str) -> str | None:
+        """Return how a bucket keeps what is replaced or deleted in it, in words, or None if it does not."""
+        found = self.bucket(bucket)
+        self.call(f"gs://{bucket}", found.reload)
+        if found.versioning_enabled:
+            return "object versioning is on"
+        seconds = found.soft_delete_policy.retention_duration_seconds
+        return f"soft delete is on, for {seconds / 86_400:g} days" if seconds else None
+
     def put_marker(self, bucket: str, key: str) -> None:
         """objects.insert of nothing, if nothing is there."""
         path = f"gs://{bucket}/{key}"
