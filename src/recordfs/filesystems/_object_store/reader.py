@@ -38,6 +38,9 @@ READ_AHEAD = 4
 REMEMBERED = 64 << 10
 """How many bytes before a position are kept to tell growth from replacement where the writer is not known."""
 
+LOOKS = 10
+"""How often an object is looked at that changes again each time before its bytes can be compared."""
+
 
 class _Block(NamedTuple):
     """A range on its way, or here."""
@@ -136,11 +139,13 @@ class ObjectRandomAccessFile(RandomAccessFile):
         else:
             futures = [shared_pool().submit(self._fetch, start, end) for start, end, _ in wanted]
             contents = [future.result() for future in futures]
-        for (start, _, members), content in zip(wanted, contents, strict=True):
+        for (start, end, members), content in zip(wanted, contents, strict=True):
             with memoryview(content) as view:
                 for index in members:
                     offset, length = ranges[index]
                     results[index] = bytes(view[offset - start : offset - start + length])
+                if end == wanted[-1][1]:
+                    self._remember(end, view)
         return results
 
     def close(self) -> None:
@@ -186,9 +191,14 @@ class ObjectRandomAccessFile(RandomAccessFile):
             position = stop
 
     def _remember(self, end: int, read: memoryview) -> None:
-        """Keep the last bytes before a position, to know the object by if it grows."""
+        """Keep the last bytes that were read, with those right before them if they are few, to know the object by."""
         with read[-REMEMBERED:] as tail:
-            self._remembered = (end - len(tail), bytes(tail))
+            start, known = self._remembered
+            if start + len(known) == end - len(read) and len(tail) < REMEMBERED:
+                known = known[len(tail) - REMEMBERED :]
+            else:
+                known = b""
+            self._remembered = (end - len(known) - len(tail), known + tail)
 
     def _block_at(self, position: int, end: int, ahead: int) -> _Block:
         """Return the block that holds a position, and have those behind it on their way."""
@@ -215,20 +225,27 @@ class ObjectRandomAccessFile(RandomAccessFile):
 
     # Versions
 
-    def _look_again(self) -> ObjectInfo:
+    def _look_again(self, looks: int = LOOKS) -> ObjectInfo:
         """Look at the object; pin it anew if it grew.
 
         Raises:
             AbortedError: It was replaced, or is gone.
         """
+        # Taken before looking: another thread may look later, and pin a version that this look has not seen yet.
+        pinned = self._pinned
         try:
             found = self._store.head(self._bucket, self._key)
         except NotFoundError as error:
             raise AbortedError("the object was deleted while it was read", path=self._name) from error
-        pinned = self._pinned
         if found.tag == pinned.tag:
             return pinned
-        if not self._is_growth(pinned, found):
+        try:
+            is_growth = self._is_growth(pinned, found)
+        except (AbortedError, NotFoundError):
+            if looks == 1:
+                raise
+            return self._look_again(looks - 1)  # it changed once more before its last bytes could be compared
+        if not is_growth:
             raise AbortedError(
                 f"the object was replaced while it was read: expected version {pinned.tag} of {pinned.size} bytes, "
                 f"found {found.tag} of {found.size}; open it again to read the new one",
@@ -247,8 +264,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
         if writer is not None or WRITER_METADATA in found.metadata:
             return writer == found.metadata.get(WRITER_METADATA)
         start, known = self._remembered
-        if found.size == pinned.size:
-            return False
+        if found.size == pinned.size and start + len(known) != pinned.size:
+            return False  # only who has read to the end can know it again: some writers upload all of it at each flush
         if not known:
             return True  # nothing has been read that the new bytes could be mixed with
         with memoryview(self._fetcher.fetch(self._bucket, self._key, start, start + len(known), found.tag)) as now:
