@@ -64,7 +64,16 @@ fn errors_module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 
 /// True if `error` is a `DataLossError`: it says something about the stored bytes, not about reading them.
 pub fn is_data_loss(py: Python<'_>, error: &PyErr) -> bool {
+    is_of_class(py, error, "DataLossError")
+}
+
+/// True if `error` is an `AbortedError`: somebody else changed the file.
+pub fn is_aborted(py: Python<'_>, error: &PyErr) -> bool {
+    is_of_class(py, error, "AbortedError")
+}
+
+fn is_of_class(py: Python<'_>, error: &PyErr, class: &str) -> bool {
     errors_module(py)
-        .and_then(|module| module.getattr("DataLossError"))
+        .and_then(|module| module.getattr(class))
         .is_ok_and(|class| error.is_instance(py, &class))
 }

@@ -35,6 +35,8 @@ pub struct Losses {
     pub truncated_tail: bool,
     /// Whether a compressed source ended at a record's end and without its trailer.
     pub unfinished_stream: bool,
+    /// How often a followed file was replaced and begun again.
+    pub restarts: u64,
 }
 
 /// Shared between a reader and whoever watches it. Numbers are written by the thread that reads, one at a time.

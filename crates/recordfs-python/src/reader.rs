@@ -40,7 +40,9 @@ type LossRow = (u64, u64, Option<u64>, String);
 
 #[pymethods]
 impl NativeRecordReader {
-    /// `sources` has `open_next()`, which returns None or `(file, path, compression, start, index)`, and `is_last()`.
+    /// `sources` is a `recordfs.records.sources.Sources`: `open_next()` and, to begin again with a file that was
+    /// replaced, `open_again()` return None or `(file, path, compression, start, index)`; `is_last()` says whether there
+    /// is a next one, and `check_ending()` raises what leaves open whether there is more.
     /// `start` is the source index and the offset that the first of these will have.
     #[new]
     #[pyo3(signature = (sources, *, verify_checksums, max_record_size, on_error, follow, follow_timeout, start))]
@@ -141,8 +143,8 @@ impl NativeRecordReader {
         self.progress.counts()
     }
 
-    /// `(losses, how many in all, how many bytes in all, truncated_tail, unfinished_stream)` so far.
-    fn losses(&self) -> (Vec<LossRow>, u64, u64, bool, bool) {
+    /// `(losses, how many in all, how many bytes in all, truncated_tail, unfinished_stream, restarts)` so far.
+    fn losses(&self) -> (Vec<LossRow>, u64, u64, bool, bool, u64) {
         let Losses {
             listed,
             count,
@@ -150,12 +152,13 @@ impl NativeRecordReader {
             last_ending: _,
             truncated_tail,
             unfinished_stream,
+            restarts,
         } = self.progress.losses().clone();
         let rows = listed
             .into_iter()
             .map(|loss| (loss.source, loss.offset, loss.length, loss.reason))
             .collect();
-        (rows, count, bytes, truncated_tail, unfinished_stream)
+        (rows, count, bytes, truncated_tail, unfinished_stream, restarts)
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Nothing is forgotten when a read raises: what was read stays in the window or in the unfinished large record, and the
 //! next call goes on there. What happens where the bytes end stands in `ending`, what happens where they are wrong in
-//! `recovery`.
+//! `recovery`, and what happens where they were replaced in `replacing`.
 
 mod ending;
 mod recovery;
+mod replacing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use recordfs_core::error::RecordFault;
 use recordfs_core::inflate::InflateError;
 use recordfs_core::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, OVERHEAD, decode_record};
 
-use crate::error::{ErrorClass, error};
+use crate::error::{ErrorClass, error, is_aborted};
 use crate::large::LargeRecord;
 use crate::lease::bytes_from;
 use crate::progress::Progress;
@@ -156,6 +157,19 @@ impl Stream {
     #[cold]
     fn next_slowly<'py>(&mut self, py: Python<'py>, form: Form, may_wait: bool) -> PyResult<Next<'py>> {
         loop {
+            match self.look_for_next(py, form, may_wait) {
+                Err(failure) if self.options.follow && is_aborted(py, &failure) => {
+                    if !self.begin_again(py)? {
+                        return Err(failure);
+                    }
+                }
+                found => return found,
+            }
+        }
+    }
+
+    fn look_for_next<'py>(&mut self, py: Python<'py>, form: Form, may_wait: bool) -> PyResult<Next<'py>> {
+        loop {
             match self.status {
                 Status::Open if !self.progress.is_stopped() => {}
                 Status::Open | Status::Ended => return Ok(Next::End),
@@ -244,6 +258,13 @@ impl Stream {
         if next.is_none() {
             return Ok(false);
         }
+        self.waiting = None;
+        self.change_to(py, &next)?;
+        Ok(true)
+    }
+
+    /// Goes on at the beginning of a source, a row of `sources`; the one before it is closed.
+    fn change_to(&mut self, py: Python<'_>, next: &Bound<'_, PyAny>) -> PyResult<()> {
         let (file, path, compression, start, index): (Py<PyAny>, String, String, u64, u64) = next.extract()?;
         let compression = Compression::from_name(&compression).ok_or_else(|| {
             let message = format!("compression is \"auto\", None, \"\", \"GZIP\" or \"ZLIB\", found {compression:?}");
@@ -255,12 +276,8 @@ impl Stream {
         self.window.clear();
         self.after_large = false;
         self.damage = None;
-        self.waiting = None;
         self.progress.set_position(index, start);
-        match before {
-            Some(source) => source.close(py).map(|()| true),
-            None => Ok(true),
-        }
+        before.map_or(Ok(()), |source| source.close(py))
     }
 
     fn is_last_source(&self, py: Python<'_>) -> PyResult<bool> {

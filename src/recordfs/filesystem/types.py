@@ -61,6 +61,9 @@ class Capabilities(NamedTuple):
         server_side_copy: ``copy_file`` moves no bytes through this process.
         modification_time: ``mtime_nsec`` means something.
         update_in_place: ``new_update_file`` works.
+        detects_replacement: An open file whose path was deleted or came to name another raises AbortedError when it is
+            asked for its size or for bytes that it has not fetched. Others give what they opened, or perhaps what is
+            there now: who follows such a file looks at its path again.
     """
 
     write: bool = True
@@ -78,6 +81,7 @@ class Capabilities(NamedTuple):
     server_side_copy: bool = False
     modification_time: bool = True
     update_in_place: bool = False
+    detects_replacement: bool = False
 
 
 class OperationStatistics(NamedTuple):

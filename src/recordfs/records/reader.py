@@ -36,7 +36,13 @@ class RecordReader:
             uncompressed stream. What lies before it is not read (a compressed file has to be).
         follow: At the end of the last file wait for more, as TensorBoard does. A record that is there in part is waited
             for too. Files that come to match a pattern later are not seen.
-        follow_timeout: End after so many seconds without a new byte; None waits until ``stop``. Ctrl-C works.
+        follow_timeout: End after so many seconds without a new byte; None waits until ``stop``. Ctrl-C works. A store
+            that cannot be reached meanwhile is asked again; if it still cannot be reached when the time is over, that
+            error is raised.
+        on_replaced: What to do when the followed file was deleted, replaced by another, cut short or written anew with
+            other bytes: ``"raise"``, or ``"restart"``, which begins again at offset 0 of what stands at the path, and
+            waits for it if nothing does. ``report.restarts`` counts. A file that was written anew and begins with what
+            was read (the last 64 KiB are compared) has grown.
         on_error: What to do about a broken record: ``"raise"``; ``"stop"``, which ends there; or ``"skip"``, which goes
             on behind it: by its length where that is sound, else at the next sound header, however far. ``report``
             tells what was lost.
@@ -53,6 +59,8 @@ class RecordReader:
             grown; what was read is not lost.
         CorruptRecordError: A record's checksum or length is wrong, or the compressed stream is damaged. The iteration
             is over; ``RecordReader(..., start=..., on_error="skip")`` goes on behind it.
+        AbortedError: The followed file was replaced, and ``on_replaced`` is ``"raise"``; or a file was, while it was
+            read, on a store that keeps no old versions.
         DataLossError: The trailer of a compressed stream is wrong or cut off.
         OutOfRangeError: ``start`` lies beyond the end of its file.
         InternalError: A file broke the contract.
@@ -75,6 +83,7 @@ class RecordReader:
         start: Position | tuple[str, int] | int | None = None,
         follow: bool = False,
         follow_timeout: float | None = None,
+        on_replaced: Literal["raise", "restart"] = "raise",
         on_error: Literal["raise", "skip", "stop"] = "raise",
         max_record_size: int = 2**31,
         file_system: FileSystem | None = None,
@@ -86,7 +95,7 @@ class RecordReader:
         if isinstance(start, tuple):
             start = Position(*start)
         files = expand_sources(source, file_system=file_system, options=options)
-        self._sources = Sources(files, name, start)
+        self._sources = Sources(files, name, start, follow=follow, on_replaced=on_replaced)
         self._native = NativeRecordReader(
             self._sources,
             verify_checksums=verify_checksums,
@@ -134,11 +143,13 @@ class RecordReader:
     def report(self) -> ReadReport:
         """What was read and what was lost so far. May be asked for from any thread."""
         records, payload_bytes = self._native.counts()
-        rows, count, lost_bytes, truncated_tail, unfinished_stream = self._native.losses()
+        rows, count, lost_bytes, truncated_tail, unfinished_stream, restarts = self._native.losses()
         losses = tuple(
             Loss(self._sources.path_of(index), offset, length, reason) for index, offset, length, reason in rows
         )
-        return ReadReport(records, payload_bytes, losses, count, lost_bytes, truncated_tail, unfinished_stream)
+        return ReadReport(
+            records, payload_bytes, losses, count, lost_bytes, truncated_tail, unfinished_stream, restarts
+        )
 
     def stop(self) -> None:
         """Make every iteration end before its next record, also one that waits in another thread."""

@@ -37,6 +37,7 @@ class ReadReport(NamedTuple):
             died.
         unfinished_stream: Whether a compressed file ended behind a record but without its trailer, for the same
             reasons.
+        restarts: How often the followed file was replaced and begun again. ``records`` counts those of all of them.
     """
 
     records: int
@@ -46,3 +47,4 @@ class ReadReport(NamedTuple):
     lost_bytes: int
     truncated_tail: bool
     unfinished_stream: bool
+    restarts: int = 0

@@ -6,8 +6,9 @@ import operator
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs.errors import InvalidArgumentError, NotFoundError
+from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError
 from recordfs.paths import has_wildcards, path_to_str
+from recordfs.records.followed_file import FollowedFile
 from recordfs.records.raw_file import BorrowedFile, ReadableFile, is_file_object, name_of
 from recordfs.registry import resolve
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     Source = OneSource | Iterable[OneSource]
 
 __all__ = ["Position", "Sources", "expand_sources"]
+
+MAX_OFFSET = 2**63 - 1
+"""No file reaches further: sizes and offsets are signed 64-bit numbers everywhere."""
 
 
 class Position(NamedTuple):
@@ -92,16 +96,36 @@ class Sources:
         sources: What ``expand_sources`` returned.
         compression: A name that the native reader knows, or ``"auto"``.
         start: Where to start: in the first source, or in the one that a Position names.
+        follow: Whether the last source is waited for when it ends, and watched for being replaced.
+        on_replaced: ``"raise"`` that, or ``"restart"`` with what stands at its path then.
 
     Raises:
-        InvalidArgumentError: ``start`` is negative or names a path that is not among the sources.
+        InvalidArgumentError: ``start`` is negative, beyond what a file can have, or names a path that is not among the
+            sources; ``on_replaced`` is neither; or the last source is to be opened again and has no path.
     """
 
-    def __init__(self, sources: list[_Source], compression: str, start: Position | int | None) -> None:
+    def __init__(
+        self,
+        sources: list[_Source],
+        compression: str,
+        start: Position | int | None,
+        *,
+        follow: bool = False,
+        on_replaced: str = "raise",
+    ) -> None:
+        if on_replaced not in ("raise", "restart"):
+            raise InvalidArgumentError(f'on_replaced is "raise" or "restart", found {on_replaced!r}')
+        if follow and on_replaced == "restart" and sources[-1].file_system is None:
+            raise InvalidArgumentError(
+                'on_replaced="restart" opens the last source again, so that has to be a path', path=sources[-1].path
+            )
         self._sources = sources
         self._compression = compression
         self._next, self._start = self._find_start(start)
         self._opened: Any = None
+        self._follow = follow
+        self._on_replaced = on_replaced
+        self._followed: FollowedFile | None = None
 
     def _find_start(self, start: Position | int | None) -> tuple[int, int]:
         if start is None:
@@ -114,8 +138,10 @@ class Sources:
             if not matching:
                 raise InvalidArgumentError("the position to start at is in none of the sources", path=path)
             index = matching[0]
-        if offset < 0:
-            raise InvalidArgumentError(f"start has to be at least 0, found {offset}", path=self.path_of(index))
+        if not 0 <= offset <= MAX_OFFSET:
+            raise InvalidArgumentError(
+                f"start has to be at least 0 and at most {MAX_OFFSET}, found {offset}", path=self.path_of(index)
+            )
         return index, offset
 
     def path_of(self, index: int) -> str:
@@ -147,6 +173,30 @@ class Sources:
         opened, self._opened = self._opened, None
         return opened if opened is not None else self._open()
 
+    def open_again(self) -> tuple[Any, str, str, int, int] | None:
+        """Begin again with the last source after it was replaced; wait for it where it was deleted.
+
+        Returns:
+            As ``open_next``, or None if that is not wanted or it was not replaced.
+        """
+        if self._on_replaced != "restart" or self._followed is None or not self._followed.replaced:
+            return None
+        index = len(self._sources) - 1
+        path, file_system, _ = self._sources[index]
+        assert file_system is not None
+        self._followed = FollowedFile(path, file_system, may_be_missing=True)
+        return self._followed, path, self._compression, 0, index
+
+    def check_ending(self) -> None:
+        """Raise what leaves open whether a followed file has more, when the time to wait for it is over."""
+        if self._followed is None:
+            return
+        try:
+            self._followed.check_ending()
+        except AbortedError:
+            if self._on_replaced == "raise":
+                raise
+
     def close(self) -> None:
         """Close a source that is open and was never asked for."""
         opened, self._opened = self._opened, None
@@ -158,7 +208,13 @@ class Sources:
             return None
         index = self._next
         path, file_system, file = self._sources[index]
-        opened = file if file_system is None else file_system.new_random_access_file(path)
+        opened: Any
+        if file_system is None:
+            opened = file
+        elif self._follow and index == len(self._sources) - 1:
+            opened = self._followed = FollowedFile(path, file_system)
+        else:
+            opened = file_system.new_random_access_file(path)
         start, self._start = self._start, 0
         self._next += 1
         return opened, path, self._compression, start, index

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recordfs.errors import (
+    AbortedError,
     ClosedFileError,
     InvalidArgumentError,
     IsADirectoryError,
@@ -199,3 +200,16 @@ class ReadingScenarios:
         with place.file_system.new_random_access_file(path) as second:
             first.close()
             assert second.read(2, 3) == b"234"
+
+    def test_r18_an_open_file_notices_that_it_was_replaced_or_deleted(self, place: Place) -> None:
+        place.needs("write", "detects_replacement")
+        path = place.put("f", b"first")
+        for change in (lambda: place.put("f", b"second, and longer"), lambda: place.file_system.delete_file(path)):
+            with place.file_system.new_random_access_file(path) as file:
+                size = file.size()
+                assert len(file.read(0, 100)) == size
+                change()
+                with place.fails(AbortedError, path):
+                    file.read(size, 100)
+                with place.fails(AbortedError, path):
+                    file.size()

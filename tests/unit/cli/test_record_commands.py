@@ -177,6 +177,29 @@ def test_follow_calls_a_half_written_record_an_error(files: Path, recordfs: Reco
     assert ran.err == "recordfs: torn.tfrecord: the file ends inside a record (at byte 164)\n"
 
 
+def test_follow_calls_another_file_an_error_or_begins_with_it(files: Path) -> None:
+    path = files / "live.tfrecord"
+    for options, status, shown in (
+        ([], 1, ""),
+        (["--on-replaced", "restart", "--timeout", "0.5"], 0, "0\t0\t6\tsecond\n1\t22\t5\tthird\n"),
+    ):
+        path.write_bytes(record(b"first"))
+        command = [sys.executable, "-m", "recordfs.cli", "follow", *options, "live.tfrecord"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline() == "0\t0\t5\tfirst\n"
+            (files / "next").write_bytes(record(b"second") + record(b"third"))
+            (files / "next").replace(path)
+            assert process.stdout.read() == shown
+            error = process.stderr.read()
+            assert process.wait(30) == status
+        if status:
+            assert error.startswith("recordfs: live.tfrecord: the file was replaced while it was followed")
+        else:
+            assert error == ""
+
+
 def test_follow_shows_a_record_as_soon_as_it_is_whole_and_ends_at_ctrl_c(files: Path) -> None:
     import signal
 

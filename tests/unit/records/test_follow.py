@@ -8,41 +8,11 @@ import threading
 import time
 
 import pytest
+from tests.support.followers import Follower
 from tests.support.record_files import ScheduledReadableFile
 
 import recordfs
 from recordfs.errors import CorruptRecordError
-
-PATIENCE = 30
-"""Seconds after which something that should have happened is taken to have failed."""
-
-
-class Follower:
-    """Collects what a reader yields, in a thread."""
-
-    def __init__(self, iterator) -> None:
-        self.items: list[object] = []
-        self.error: BaseException | None = None
-        self._changed = threading.Condition()
-        self.thread = threading.Thread(target=self._run, args=(iterator,), daemon=True)
-        self.thread.start()
-
-    def _run(self, iterator) -> None:
-        try:
-            for item in iterator:
-                with self._changed:
-                    self.items.append(item)
-                    self._changed.notify_all()
-        except Exception as error:
-            self.error = error
-
-    def wait_for(self, count: int) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.items) >= count, PATIENCE), self.items
-
-    def join(self) -> None:
-        self.thread.join(PATIENCE)
-        assert not self.thread.is_alive()
 
 
 @pytest.mark.parametrize("compression", [None, "GZIP", "ZLIB"])

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use recordfs_core::error::RecordFault;
 use recordfs_core::inflate::EndOfInput;
@@ -13,7 +14,10 @@ use crate::source::Source;
 
 /// How long a follower waits between two looks at a file that does not grow: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a follower goes without looking for signals.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Stream {
     /// The source gives no more bytes now.
@@ -60,17 +64,24 @@ impl Stream {
         self.window.available() > 0 || self.large.is_some()
     }
 
+    /// How many bytes there are of a record that is not whole.
+    pub(super) fn unread(&self) -> u64 {
+        let held = self.window.available() as u64;
+        match &self.large {
+            Some(large) => HEADER_SIZE as u64 + large.length() - large.missing() as u64 + held,
+            None => held,
+        }
+    }
+
     /// What is missing of the record that the source's end cuts off.
     fn truncation(&mut self, py: Python<'_>) -> PyResult<RecordFault> {
+        let mut present = self.unread();
         if let Some(large) = &self.large {
-            let held = (HEADER_SIZE + self.window.available()) as u64;
-            let present = large.length() - large.missing() as u64 + held;
             return Ok(RecordFault::TruncatedBody {
                 present,
                 size: large.length() + OVERHEAD as u64,
             });
         }
-        let mut present = self.window.available() as u64;
         Ok(match decode_record(self.window.bytes(), &self.options.decode) {
             Ok(Decoded::Incomplete { needed }) if needed > HEADER_SIZE as u64 => {
                 if self.is_cut_off(py, needed)?
@@ -164,14 +175,26 @@ impl Stream {
             let left = timeout.saturating_sub(now.duration_since(since));
             if left.is_zero() {
                 self.waiting = None;
+                self.sources.bind(py).call_method0(intern!(py, "check_ending"))?;
                 return Ok(Step::End);
             }
             pause = pause.min(left);
         }
-        let progress = &self.progress;
-        py.detach(|| progress.pause(pause));
-        py.check_signals()?;
+        self.pause(py, pause)?;
         self.waiting = Some((since, (pause * 2).min(LONGEST_PAUSE)));
         Ok(Step::Again)
+    }
+
+    /// Waits so long, or until the reader is stopped or a signal's handler raises.
+    fn pause(&self, py: Python<'_>, time: Duration) -> PyResult<()> {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.progress.is_stopped() {
+                return Ok(());
+            }
+            py.detach(|| self.progress.pause(left.min(SIGNAL_INTERVAL)));
+            py.check_signals()?;
+        }
     }
 }

@@ -139,7 +139,7 @@ impl Stream {
     }
 
     /// Ends a search `count` bytes into the window: what lies before is lost.
-    fn give_up(&mut self, begin: u64, fault: RecordFault, count: usize) {
+    pub(super) fn give_up(&mut self, begin: u64, fault: RecordFault, count: usize) {
         self.searching = None;
         self.window.consume(count);
         self.move_on(count as u64);

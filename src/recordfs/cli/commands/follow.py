@@ -18,11 +18,16 @@ DESCRIPTION = """\
 Show every record of a file, then wait for more and show each as soon as it is whole, as
 `tail -f` does for lines. A record that is still being written is waited for. Ends at Ctrl-C, or
 with --timeout when no byte has come for so long; then a half-written last record is an error.
+
+A file that was replaced by another, or deleted, is an error too; with --on-replaced restart it is
+begun with anew, as `tail -F` does, and a deleted one is waited for. A store that cannot be reached
+for a while is asked again.
 """
 
 EXAMPLES = """\
 recordfs follow logs/events.out.tfevents.1700000000.host
 recordfs follow --timeout 60 --json s3://bucket/live.tfrecord
+recordfs follow --on-replaced restart gs://bucket/live.tfrecord
 """
 
 
@@ -30,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", help="a record file")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end when no byte has come for so long")
+    parser.add_argument(
+        "--on-replaced",
+        choices=["raise", "restart"],
+        default="raise",
+        help="what to do when another file takes its place (default: raise an error)",
+    )
     parser.add_argument(
         "--width",
         type=at_least(1),
@@ -42,14 +53,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Print records until the user or the timeout ends it."""
-    offset = 0
-    with RecordReader(arguments.path, follow=True, follow_timeout=arguments.timeout) as reader:
-        for index, data in enumerate(reader):
+    index = offset = restarts = 0
+    with RecordReader(
+        arguments.path, follow=True, follow_timeout=arguments.timeout, on_replaced=arguments.on_replaced
+    ) as reader:
+        for data in reader:
+            if reader.report.restarts != restarts:
+                restarts = reader.report.restarts
+                index = offset = 0
+                console.flush()
+                console.remark(f"{arguments.path}: replaced by another file, which begins here")
             if arguments.json:
                 console.print_json(record_object(arguments.path, index, offset, data))
             else:
                 console.print("\t".join(record_cells(index, offset, data, arguments.width)))
             console.flush()
+            index += 1
             offset = reader.tell().offset
         if reader.report.truncated_tail:
             console.error(f"{arguments.path}: the file ends inside a record (at byte {offset})")

@@ -31,6 +31,7 @@ _CAPABILITIES = Capabilities(
     directories="implicit",
     server_side_copy=True,
     memory_region=False,
+    detects_replacement=True,
 )
 
 

@@ -1,0 +1,36 @@
+//! Where a file that is followed was replaced by another: going on at the beginning of that one.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::Stream;
+
+impl Stream {
+    /// Opens the last source again, if its path names another file by now and the reader was told to go on with that.
+    /// What was read of the old file and is no whole record is lost.
+    pub(super) fn begin_again(&mut self, py: Python<'_>) -> PyResult<bool> {
+        let again = self.sources.bind(py).call_method0(intern!(py, "open_again"))?;
+        if again.is_none() {
+            return Ok(false);
+        }
+        if let Some((begin, fault)) = self.searching {
+            self.give_up(begin, fault, self.window.available());
+        }
+        let rest = self.unread();
+        if rest > 0 {
+            self.lose(
+                Some(rest),
+                "the file was replaced before the rest of this record came".to_string(),
+            );
+        }
+        self.large = None;
+        {
+            let mut losses = self.progress.losses();
+            losses.restarts += 1;
+            losses.truncated_tail = false;
+        }
+        // How long nothing has come goes on counting: that another file stands there is not yet a byte of it.
+        self.change_to(py, &again)?;
+        Ok(true)
+    }
+}

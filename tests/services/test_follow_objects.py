@@ -1,0 +1,316 @@
+"""Following objects: only new bytes are asked for, growth is told from replacement, and outages are sat out."""
+
+import io
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+import recordfs
+from recordfs.errors import AbortedError, NotFoundError, UnavailableError
+from support.followers import Follower
+
+pytestmark = pytest.mark.service
+
+KIB = 1 << 10
+
+
+def stream(*records):
+    file = io.BytesIO()
+    with recordfs.RecordWriter(file) as writer:
+        writer.write_batch(records)
+    return file.getvalue()
+
+
+OLD = [b"old one", b"old two" * 20_000]
+NEW = [b"new one", b"new two" * 30_000, b"new three"]
+
+
+class Place:
+    """A path on a store, how another client writes there, and the store's names of its requests."""
+
+    def __init__(self, file_system, proxy, path, put, look):
+        self.file_system = file_system
+        self.proxy = proxy
+        self.path = path
+        self.put = put
+        self.look = look
+
+    def follow(self, **options):
+        return recordfs.RecordReader(self.path, follow=True, file_system=self.file_system, **options)
+
+    def writer(self, **options):
+        return recordfs.RecordWriter(self.path, file_system=self.file_system, **options)
+
+    def cost(self):
+        """Return how many looks there were, and how many requests for bytes, and how many bytes came."""
+        counted = self.file_system.statistics()
+        looks = counted[self.look].requests if self.look in counted else 0
+        ranges = counted.get("GetRange", (0, 0, 0))
+        return looks, ranges[0], ranges[2]
+
+
+def s3_place(request):
+    client, root = request.getfixturevalue("boto3_client"), request.getfixturevalue("root")
+    bucket, _, key = f"{root}/live".removeprefix("s3://").partition("/")
+    return Place(
+        request.getfixturevalue("s3"),
+        request.getfixturevalue("fault_proxy"),
+        f"{root}/live",
+        lambda data: client.put_object(Bucket=bucket, Key=key, Body=data),
+        "HeadObject",
+    )
+
+
+@pytest.fixture
+def place(request, s3_server):
+    return s3_place(request)
+
+
+def test_growth_costs_the_new_bytes_and_an_idle_look_one_request(place):
+    records = [os.urandom(40 * KIB) for _ in range(20)]
+    with place.writer() as writer:
+        writer.write(records[0])
+        writer.flush()
+        follower = Follower(reader := place.follow())
+        follower.wait_for(1)
+        looks, ranges, received = place.cost()
+        for count, record in enumerate(records[1:], start=2):
+            writer.write(record)
+            writer.flush()
+            follower.wait_for(count)
+        _, ranges_then, received_then = place.cost()
+        new = sum(len(record) + 16 for record in records[1:])
+        assert new <= received_then - received <= new * 1.01
+        assert ranges_then - ranges <= 2 * len(records[1:])
+        # Nothing comes any more: what passes the wire is one HEAD at a time, ever more seldom.
+        time.sleep(0.5)
+        place.proxy.reset()
+        looks = place.cost()
+        time.sleep(2)
+        looks_then = place.cost()
+        assert looks_then[1:] == looks[1:]
+        assert 1 <= looks_then[0] - looks[0] <= 6
+        assert place.proxy.traffic().requests <= looks_then[0] - looks[0] + 1
+        assert {kind.split(" ")[0] for kind in place.proxy.traffic().by_request} == {"HEAD"}
+    reader.stop()
+    follower.join()
+    assert follower.items == records
+
+
+def test_growth_by_a_writer_that_uploads_all_again_is_read_on(place):
+    records = [os.urandom(200 * KIB) for _ in range(5)]
+    place.put(stream(records[0]))
+    follower = Follower(reader := place.follow())
+    follower.wait_for(1)
+    received = place.cost()[2]
+    for count in range(2, 6):
+        place.put(stream(*records[:count]))
+        place.put(stream(*records[:count]))  # a flush without anything new
+        follower.wait_for(count)
+    assert place.cost()[2] - received <= sum(map(len, records[1:])) + 4 * (3 * 64 + 1) * KIB
+    reader.stop()
+    follower.join()
+    assert follower.items == records
+    assert reader.report.restarts == 0
+
+
+def test_growth_while_growth_is_looked_at_is_read_on(place):
+    place.put(stream(b"one"))
+    follower = Follower(reader := place.follow())
+    follower.wait_for(1)
+    slow = place.proxy.fail(r"^GET .*live", "delay", seconds=0.5)
+    place.put(stream(b"one", b"two"))
+    while not slow.hits:
+        follower.thread.join(0.01)
+    place.put(stream(b"one", b"two", b"three"))
+    follower.wait_for(3)
+    reader.stop()
+    follower.join()
+    assert follower.items == [b"one", b"two", b"three"]
+
+
+def test_a_writer_that_appends_later_is_followed(place):
+    with place.writer() as writer:
+        writer.write(b"one")
+    follower = Follower(reader := place.follow())
+    follower.wait_for(1)
+    with place.writer(append=True) as writer:
+        writer.write(b"two")
+    follower.wait_for(2)
+    reader.stop()
+    follower.join()
+    assert follower.items == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("by", ["itself", "another client"])
+def test_a_replaced_object_is_refused(place, by):
+    with place.writer() as writer:
+        writer.write_batch(OLD)
+    follower = Follower(place.follow())
+    follower.wait_for(2)
+    if by == "itself":
+        with place.writer() as writer:
+            writer.write_batch(NEW)
+    else:
+        place.put(stream(*NEW))
+    follower.join()
+    assert follower.items == OLD
+    assert isinstance(follower.error, AbortedError)
+    assert follower.error.path == place.path
+    assert 'on_replaced="restart"' in str(follower.error)
+
+
+@pytest.mark.parametrize("old_by", ["recordfs", "another client"])
+@pytest.mark.parametrize("new_by", ["recordfs", "another client"])
+def test_a_replaced_object_is_begun_again(place, old_by, new_by):
+    def write(records, by):
+        if by == "recordfs":
+            with place.writer() as writer:
+                writer.write_batch(records)
+        else:
+            place.put(stream(*records))
+
+    write(OLD, old_by)
+    follower = Follower(reader := place.follow(on_replaced="restart"))
+    follower.wait_for(2)
+    write(NEW, new_by)
+    follower.wait_for(5)
+    write([b"short"], new_by)
+    follower.wait_for(6)
+    reader.stop()
+    follower.join()
+    assert follower.error is None
+    assert follower.items == [*OLD, *NEW, b"short"]
+    assert reader.report.restarts == 2
+
+
+def test_a_deleted_object_is_an_error(place):
+    place.put(stream(*OLD))
+    follower = Follower(place.follow())
+    follower.wait_for(2)
+    place.file_system.delete_file(place.path)
+    follower.join()
+    assert isinstance(follower.error, AbortedError)
+    assert "deleted" in str(follower.error)
+
+
+def test_a_deleted_object_is_waited_for(place):
+    place.put(stream(*OLD))
+    follower = Follower(reader := place.follow(on_replaced="restart"))
+    follower.wait_for(2)
+    place.file_system.delete_file(place.path)
+    while reader.report.restarts == 0:
+        follower.thread.join(0.01)
+    with place.writer() as writer:
+        writer.write_batch(NEW)
+        writer.flush()
+        follower.wait_for(5)
+        writer.write(b"more")
+        writer.flush()
+        follower.wait_for(6)
+    reader.stop()
+    follower.join()
+    assert follower.items == [*OLD, *NEW, b"more"]
+    assert reader.report.restarts == 1
+
+
+def test_a_deleted_object_that_stays_away_ends_with_the_timeout(place):
+    place.put(stream(*OLD))
+    follower = Follower(reader := place.follow(on_replaced="restart", follow_timeout=1.5))
+    follower.wait_for(2)
+    place.file_system.delete_file(place.path)
+    follower.join()
+    assert follower.error is None
+    assert reader.report.restarts == 1
+
+
+def test_a_missing_object_is_an_error_at_once(place):
+    with pytest.raises(NotFoundError):
+        place.follow()
+
+
+def test_a_torn_tail_is_waited_for(place):
+    whole = stream(*OLD)
+    place.put(whole[:-7])
+    reader = place.follow(follow_timeout=0.5)
+    assert list(reader) == OLD[:1]
+    assert reader.report.truncated_tail
+    follower = Follower(reader)
+    place.put(whole)
+    follower.wait_for(1)
+    follower.join()
+    assert follower.items == OLD[1:]
+    assert not reader.report.truncated_tail
+
+
+@pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
+def test_compressed_records_come_as_they_are_flushed(place, compression):
+    with place.writer(compression=compression) as writer:
+        writer.write(b"one")
+        writer.flush()
+        follower = Follower(reader := place.follow())
+        follower.wait_for(1)
+        for count in range(2, 5):
+            writer.write(os.urandom(1000))
+            writer.flush()
+            follower.wait_for(count)
+    reader.stop()
+    follower.join()
+    assert follower.error is None
+
+
+def test_an_outage_is_sat_out(place, caplog):
+    with place.writer() as writer:
+        writer.write(b"one")
+        writer.flush()
+        follower = Follower(reader := place.follow())
+        follower.wait_for(1)
+        outage = place.proxy.fail(r"^(HEAD|GET) .*live", "status", count=10_000)
+        while not any("still following" in message for message in caplog.messages):
+            follower.thread.join(0.05)
+        outage.count = 0
+        writer.write(b"two")
+        writer.flush()
+        follower.wait_for(2)
+    reader.stop()
+    follower.join()
+    assert follower.items == [b"one", b"two"]
+    assert sum("still following" in message for message in caplog.messages) == 1
+
+
+def test_an_outage_that_outlasts_the_timeout_is_raised(place):
+    place.put(stream(b"one"))
+    reader = place.follow(follow_timeout=0.5)
+    iterator = iter(reader)
+    assert next(iterator) == b"one"
+    outage = place.proxy.fail(r"^(HEAD|GET) .*live", "status", count=10_000)
+    with pytest.raises(UnavailableError):
+        next(iterator)
+    outage.count = 0
+    place.put(stream(b"one", b"two"))
+    assert list(iterator) == [b"two"]
+
+
+def test_stop_ends_it_from_another_thread(place):
+    place.put(stream(b"one"))
+    follower = Follower(reader := place.follow())
+    follower.wait_for(1)
+    reader.stop()
+    follower.join()
+    assert follower.error is None
+
+
+def test_control_c_works_while_an_object_is_followed(place):
+    place.put(stream(b"one"))
+    iterator = iter(place.follow())
+    assert next(iterator) == b"one"
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(iterator)
+    timer.join()
+    place.put(stream(b"one", b"two"))
+    assert next(iterator) == b"two"

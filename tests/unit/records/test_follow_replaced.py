@@ -1,0 +1,369 @@
+"""Following a file that is replaced, deleted, cut short or written anew, and stores that are not reached meanwhile."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import uuid
+
+import pytest
+from tests.support.followers import Follower
+from tests.unit.test_key_value import DictFileSystem
+
+import recordfs
+from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError, UnavailableError
+from recordfs.filesystems.memory import MemoryFileSystem
+from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.records import followed_file
+from recordfs.testing.faulty import FaultyFileSystem
+
+
+def stream(*records: bytes, compression: str | None = None) -> bytes:
+    file = io.BytesIO()
+    with recordfs.RecordWriter(file, compression=compression) as writer:
+        writer.write_batch(records)
+    return file.getvalue()
+
+
+OLD = [b"old one", b"old two" * 20_000]
+NEW = [b"new one", b"new two" * 30_000, b"new three"]
+
+
+class Place:
+    """A path on a filesystem, and what others do to it."""
+
+    def __init__(self, file_system, path):
+        self.file_system = file_system
+        self.path = path
+
+    def put(self, data):
+        """Replace the file in one step."""
+        with self.file_system.new_writable_file(self.path + ".new") as file:
+            file.append(data)
+        self.file_system.rename_file(self.path + ".new", self.path)
+
+    def delete(self):
+        self.file_system.delete_file(self.path)
+
+    def follow(self, **options):
+        return recordfs.RecordReader(self.path, follow=True, file_system=self.file_system, **options)
+
+
+@pytest.fixture(params=["local", "ram", "fsspec", "key_value"])
+def place(request, tmp_path):
+    name = uuid.uuid4().hex
+    if request.param == "local":
+        return Place(PosixFileSystem(), str(tmp_path / name))
+    if request.param == "ram":
+        return Place(MemoryFileSystem(), f"ram://{name}/f")
+    if request.param == "key_value":
+        return Place(DictFileSystem(), f"x://{name}/f")
+    pytest.importorskip("fsspec")
+    from recordfs.filesystems.fsspec import FsspecFileSystem
+
+    return Place(FsspecFileSystem("memory"), f"memory://{name}/f")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Give a file that is gone, or too short, less time to come back."""
+    monkeypatch.setattr(followed_file, "PATIENCE", 0.05)
+
+
+def test_growth_is_read_on(place):
+    place.put(stream(*OLD))
+    follower = Follower(reader := place.follow())
+    follower.wait_for(2)
+    # As those write who know no appending: all of it again, and more.
+    place.put(stream(*OLD, b"three"))
+    follower.wait_for(3)
+    place.put(stream(*OLD, b"three", b"four" * 100_000))
+    follower.wait_for(4)
+    reader.stop()
+    follower.join()
+    assert follower.items == [*OLD, b"three", b"four" * 100_000]
+    assert reader.report.restarts == 0
+
+
+def test_another_file_is_refused(place):
+    place.put(stream(*OLD))
+    follower = Follower(reader := place.follow())
+    follower.wait_for(2)
+    place.put(stream(*NEW))
+    follower.join()
+    assert follower.items == OLD
+    assert isinstance(follower.error, AbortedError)
+    assert follower.error.path == place.path
+    assert "replaced" in str(follower.error)
+    assert 'on_replaced="restart"' in str(follower.error)
+    assert reader.tell().offset == len(stream(*OLD))
+    with pytest.raises(AbortedError):
+        next(iter(reader))
+
+
+def test_another_file_is_begun_with(place):
+    place.put(stream(*OLD))
+    follower = Follower(reader := place.follow(on_replaced="restart"))
+    follower.wait_for(2)
+    place.put(stream(*NEW))
+    follower.wait_for(5)
+    place.put(stream(*NEW, b"new four"))
+    follower.wait_for(6)
+    reader.stop()
+    follower.join()
+    assert follower.items == [*OLD, *NEW, b"new four"]
+    assert reader.report.restarts == 1
+    assert reader.report.losses == ()
+    assert reader.tell() == (place.path, len(stream(*NEW, b"new four")))
+
+
+def test_a_shorter_file_is_another(place, impatient):
+    place.put(stream(*OLD))
+    follower = Follower(reader := place.follow(on_replaced="restart"))
+    follower.wait_for(2)
+    place.put(stream(b"short"))
+    follower.wait_for(3)
+    reader.stop()
+    follower.join()
+    assert follower.items == [*OLD, b"short"]
+    assert reader.report.restarts == 1
+
+
+def test_a_deleted_file_is_an_error(place, impatient):
+    place.put(stream(*OLD))
+    follower = Follower(place.follow())
+    follower.wait_for(2)
+    place.delete()
+    follower.join()
+    assert isinstance(follower.error, AbortedError)
+    assert "deleted" in str(follower.error)
+
+
+def test_the_end_of_patience_does_not_hide_that_a_file_was_deleted(place):
+    place.put(stream(*OLD))
+    reader = place.follow(follow_timeout=0.2)
+    follower = Follower(reader)
+    follower.wait_for(2)
+    place.delete()
+    follower.join()
+    assert isinstance(follower.error, AbortedError)
+
+
+def test_a_deleted_file_is_waited_for(place, impatient):
+    place.put(stream(*OLD))
+    follower = Follower(reader := place.follow(on_replaced="restart"))
+    follower.wait_for(2)
+    place.delete()
+    while reader.report.restarts == 0:
+        follower.thread.join(0.01)
+    place.put(stream(*NEW))
+    follower.wait_for(5)
+    reader.stop()
+    follower.join()
+    assert follower.items == [*OLD, *NEW]
+
+
+def test_a_deleted_file_that_stays_away_ends_with_the_timeout(place, impatient):
+    place.put(stream(*OLD))
+    follower = Follower(reader := place.follow(on_replaced="restart", follow_timeout=0.5))
+    follower.wait_for(2)
+    place.delete()
+    follower.join()
+    assert follower.error is None
+    assert reader.report.restarts == 1
+    assert not reader.report.truncated_tail
+
+
+@pytest.mark.parametrize("compression", ["GZIP", "ZLIB", None])
+def test_the_new_file_may_be_compressed_otherwise(place, compression):
+    place.put(stream(*OLD, compression="GZIP"))
+    follower = Follower(reader := place.follow(on_replaced="restart"))
+    follower.wait_for(2)
+    place.put(stream(*NEW, os.urandom(300_000), compression=compression))
+    follower.wait_for(6)
+    reader.stop()
+    follower.join()
+    assert follower.items[:5] == [*OLD, *NEW]
+
+
+def test_a_file_may_be_missing_only_later(place):
+    with pytest.raises(NotFoundError):
+        place.follow(on_replaced="restart")
+
+
+@pytest.mark.parametrize("kind", ["local", "ram"])
+def test_replaced_at_every_byte(tmp_path, kind):
+    place = Place(
+        *{"local": (PosixFileSystem(), str(tmp_path / "f")), "ram": (MemoryFileSystem(), "ram://every/f")}[kind]
+    )
+    old = stream(b"a", b"bc")
+    new = stream(b"d" * 50, b"e")
+    for cut in range(1, len(old) + 1):
+        place.put(old[:cut])
+        reader = place.follow(on_replaced="restart", follow_timeout=30)
+        follower = Follower(reader)
+        whole = [b"a", b"bc"][: (cut >= 17) + (cut >= len(old))]
+        follower.wait_for(len(whole))
+        # Until the reader waits, its next look might find the new file from its beginning.
+        while reader._sources._followed._position < cut:
+            follower.thread.join(0.001)
+        place.put(new)
+        follower.wait_for(len(whole) + 2)
+        reader.stop()
+        follower.join()
+        assert follower.items == [*whole, b"d" * 50, b"e"], cut
+        rest = cut - sum(16 + len(record) for record in whole)
+        assert reader.report.lost_bytes == rest, cut
+        assert reader.report.loss_count == bool(rest)
+
+
+class TestLocal:
+    """What only happens to files that are changed in place."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        path = tmp_path / "f"
+        path.write_bytes(stream(*OLD))
+        return path
+
+    def test_written_anew_in_place(self, path):
+        follower = Follower(reader := recordfs.RecordReader(path, follow=True, on_replaced="restart"))
+        follower.wait_for(2)
+        path.write_bytes(stream(*NEW))
+        follower.wait_for(5)
+        reader.stop()
+        follower.join()
+        assert follower.items == [*OLD, *NEW]
+        assert reader.report.restarts == 1
+
+    def test_written_anew_with_as_many_bytes(self, path):
+        follower = Follower(recordfs.RecordReader(path, follow=True))
+        follower.wait_for(2)
+        path.write_bytes(stream(*[record[::-1] for record in OLD]))
+        follower.join()
+        assert isinstance(follower.error, AbortedError)
+
+    def test_cut_short_for_a_moment_is_no_replacement(self, path):
+        follower = Follower(reader := recordfs.RecordReader(path, follow=True))
+        follower.wait_for(2)
+        data = stream(*OLD, b"three")
+        with path.open("r+b") as file:
+            file.truncate(100)
+            # Long enough for the reader to look.
+            follower.thread.join(0.2)
+            file.seek(100)
+            file.write(data[100:])
+        follower.wait_for(3)
+        reader.stop()
+        follower.join()
+        assert follower.error is None
+
+    def test_cut_short_for_good(self, path, impatient):
+        follower = Follower(recordfs.RecordReader(path, follow=True))
+        follower.wait_for(2)
+        os.truncate(path, 100)
+        follower.join()
+        assert isinstance(follower.error, AbortedError)
+        assert "shorter" in str(follower.error)
+
+    def test_a_file_that_was_moved_away_is_read_to_its_end(self, path, tmp_path):
+        file = followed_file.FollowedFile(str(path), PosixFileSystem())
+        buffer = bytearray(1 << 20)
+        old = stream(*OLD)
+        assert file.read_into(0, buffer) == len(old)
+        assert file.read_into(len(old), buffer) == 0
+        with path.open("ab") as writer:
+            path.rename(tmp_path / "rotated")
+            path.write_bytes(stream(*NEW))
+            writer.write(stream(b"late"))
+        assert file.read_into(len(old), buffer) == len(stream(b"late"))
+        with pytest.raises(AbortedError):
+            file.read_into(len(old) + len(stream(b"late")), buffer)
+        file.close()
+
+
+class TestOutages:
+    """The store cannot be reached for a while."""
+
+    @pytest.fixture
+    def faulty(self):
+        inner = MemoryFileSystem()
+        with recordfs.RecordWriter("ram://outages/f", file_system=inner) as writer:
+            writer.write_batch(OLD)
+        return FaultyFileSystem(inner)
+
+    @pytest.mark.parametrize("operation", ["read_into", "stat", "new_random_access_file", "read"])
+    def test_a_passing_outage_is_sat_out(self, faulty, operation, caplog):
+        reader = recordfs.RecordReader("ram://outages/f", follow=True, file_system=faulty)
+        follower = Follower(reader)
+        follower.wait_for(2)
+        faulty.fail(operation, times=3)
+        with recordfs.RecordWriter("ram://outages/f", append=True) as writer:
+            writer.write(b"three")
+        follower.wait_for(3)
+        reader.stop()
+        follower.join()
+        assert follower.items == [*OLD, b"three"]
+        assert sum("still following" in message for message in caplog.messages) <= 1
+
+    def test_an_outage_that_outlasts_the_timeout_is_raised(self, faulty):
+        reader = recordfs.RecordReader("ram://outages/f", follow=True, follow_timeout=0.1, file_system=faulty)
+        iterator = iter(reader)
+        assert [next(iterator), next(iterator)] == OLD
+        faulty.fail(times=10_000)
+        with pytest.raises(UnavailableError):
+            next(iterator)
+        faulty.heal()
+        with recordfs.RecordWriter("ram://outages/f", append=True) as writer:
+            writer.write(b"three")
+        assert list(iterator) == [b"three"]
+
+    def test_stop_ends_it_during_an_outage(self, faulty):
+        reader = recordfs.RecordReader("ram://outages/f", follow=True, file_system=faulty)
+        follower = Follower(reader)
+        follower.wait_for(2)
+        faulty.fail(times=10_000)
+        reader.stop()
+        follower.join()
+        assert follower.error is None
+
+
+def test_an_idle_look_at_a_file_is_one_stat():
+    faulty = FaultyFileSystem(MemoryFileSystem())
+    with recordfs.RecordWriter("ram://idle/f", file_system=faulty) as writer:
+        writer.write(b"a")
+    file = followed_file.FollowedFile("ram://idle/f", faulty)
+    buffer = bytearray(100)
+    assert file.read_into(0, buffer) == 17
+    assert file.read_into(17, buffer) == 0
+    before = len(faulty.calls)
+    for _ in range(10):
+        assert file.read_into(17, buffer) == 0
+    assert [operation for operation, _ in faulty.calls[before:]] == ["read_into", "stat"] * 10
+
+
+def test_wrong_arguments_are_refused(tmp_path):
+    (tmp_path / "f").write_bytes(stream(*OLD))
+    with pytest.raises(InvalidArgumentError, match="on_replaced"):
+        recordfs.RecordReader(tmp_path / "f", follow=True, on_replaced="ignore")  # type: ignore[arg-type]  # the test
+    with (tmp_path / "f").open("rb") as file, pytest.raises(InvalidArgumentError, match="path"):
+        recordfs.RecordReader(file, follow=True, on_replaced="restart")
+
+
+def test_ctrl_c_ends_the_wait_for_a_file_that_was_deleted(tmp_path, impatient):
+    import signal
+
+    path = tmp_path / "f"
+    path.write_bytes(stream(b"a"))
+    reader = recordfs.RecordReader(path, follow=True, on_replaced="restart")
+    iterator = iter(reader)
+    assert next(iterator) == b"a"
+    path.unlink()
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(iterator)
+    timer.join()
+    path.write_bytes(stream(b"b"))
+    assert next(iterator) == b"b"
