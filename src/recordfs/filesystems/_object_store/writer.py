@@ -334,6 +334,8 @@ class ObjectWriter(WritableFile):
                 return True
         except RecordFSError as unreachable:
             # Outcome unknown: bytes and attempt are kept, and the next call looks again.
+            if isinstance(error, AbortedError | NotFoundError):
+                raise unreachable from error  # it may only mean that the first of several tries had succeeded
             error.add_note(f"whether it happened could not be found out: {unreachable}")
             return False
         if isinstance(error, AbortedError | NotFoundError):

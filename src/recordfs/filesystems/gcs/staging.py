@@ -17,7 +17,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from recordfs.errors import AbortedError, NotFoundError, PermissionDeniedError, RecordFSError
+from recordfs.errors import AbortedError, DataLossError, NotFoundError, PermissionDeniedError, RecordFSError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel, submit
 from recordfs.filesystems._object_store.listing import list_objects
 from recordfs.filesystems._object_store.temporary import temporary_key, temporary_prefix
@@ -149,8 +149,8 @@ class Staging:
             self._join_neighbours()
         return [piece.source for piece in self._pieces]
 
-    def missing(self) -> list[str]:
-        """Return the keys of pieces that are gone."""
+    def raise_if_gone(self, error: RecordFSError) -> None:
+        """Raise DataLossError if any of the pieces is not there any more, as who got a NotFoundError may suspect."""
         gone: list[str] = []
 
         def look(source: Source) -> None:
@@ -160,7 +160,12 @@ class Staging:
                 gone.append(source.key)
 
         for_each_in_parallel(look, [piece.source for piece in self._pieces])
-        return gone
+        if gone:
+            raise DataLossError(
+                f"{len(gone)} temporary objects that held bytes not yet published are gone, the first is "
+                f"gs://{self._bucket}/{gone[0]}: somebody deleted them, or a lifecycle rule did",
+                path=self._path,
+            ) from error
 
     def forget(self) -> None:
         """The pieces have been committed: ``sweep`` may delete them."""
@@ -254,7 +259,10 @@ class Staging:
         self._garbage = garbage
         self._pieces = pieces
         if failures.count:
-            raise failures.first[0][1]
+            error = failures.first[0][1]
+            if isinstance(error, NotFoundError):
+                self.raise_if_gone(error)
+            raise error
 
     def _delete_orphans(self) -> None:
         """Delete what writers to the same key left behind that are gone: nothing of theirs is younger than a day.

@@ -7,7 +7,7 @@ that this writer last knew, and carry the CRC-32C of the whole, so that the stor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import DataLossError, NotFoundError
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
@@ -151,23 +151,16 @@ class GCSWriter(ObjectWriter):
         try:
             return self._maker.compose(self._key, resource, sources, replaces=replaces)
         except NotFoundError as error:
-            self._explain_missing(error, committed_is_needed=replaces is None and bool(base))
+            self._staging.raise_if_gone(error)
+            if replaces is None and base:
+                raise self._committed_is_gone() from error
+            raise
 
-    def _explain_missing(self, error: NotFoundError, *, committed_is_needed: bool) -> NoReturn:
-        """Raise for a compose that did not find one of its sources."""
-        gone = self._staging.missing()
-        unpublished = self._total - self._committed
-        if gone:
-            raise DataLossError(
-                f"{len(gone)} temporary objects that held some of {unpublished} unpublished bytes are gone, the first "
-                f"is {gone[0]}: somebody deleted them, or a lifecycle rule did",
-                path=self._name,
-            ) from error
-        if committed_is_needed:
-            raise DataLossError(
-                f"the {self._committed} bytes that were flushed before are not there any more, as another writer "
-                f"replaced them. The {unpublished} bytes behind them are in temporary objects of gs://{self._bucket}: "
-                f"{', '.join(self._staging.keys())}",
-                path=self._name,
-            ) from error
-        raise error
+    def _committed_is_gone(self) -> DataLossError:
+        """Return the error for what cannot be published over another's, because its beginning is gone."""
+        return DataLossError(
+            f"the {self._committed} bytes that were flushed before are not there any more, as another writer replaced "
+            f"them. The {self._total - self._committed} bytes behind them are in temporary objects of "
+            f"gs://{self._bucket}: {', '.join(self._staging.keys())}",
+            path=self._name,
+        )
