@@ -116,6 +116,19 @@ class RandomAccessFile(abc.ABC):
                 results[index] = block[offset - start : offset - start + length]
         return results
 
+    def read_ahead(self, offset: int, n: int) -> int | None:
+        """Begin to fetch bytes that will be read soon, if this store takes its time; return at once.
+
+        It changes when bytes come, never which. A backend may fetch fewer, to bound its memory.
+
+        Returns:
+            The file's size as it is known without asking, or None from a store that gains nothing by this.
+
+        Raises:
+            InvalidArgumentError: A number is negative, and the store gains by this.
+        """
+        return None
+
     @abc.abstractmethod
     def close(self) -> None:
         """Release what the file holds. Idempotent."""

@@ -191,6 +191,10 @@ class WrapperRandomAccessFile(RandomAccessFile):
         """Forward."""
         return self.inner.read_ranges(ranges, max_gap=max_gap)
 
+    def read_ahead(self, offset: int, n: int) -> int | None:
+        """Forward."""
+        return self.inner.read_ahead(offset, n)
+
     def size(self) -> int:
         """Forward."""
         return self.inner.size()

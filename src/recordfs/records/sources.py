@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError
 from recordfs.paths import has_wildcards, path_to_str
 from recordfs.records.followed_file import FollowedFile
+from recordfs.records.opening_ahead import FilesAhead
 from recordfs.records.raw_file import BorrowedFile, ReadableFile, is_file_object, name_of
 from recordfs.registry import resolve
 
@@ -126,6 +127,7 @@ class Sources:
         self._follow = follow
         self._on_replaced = on_replaced
         self._followed: FollowedFile | None = None
+        self._files = FilesAhead(self._open_file, self._may_open_ahead, len(sources))
 
     def _find_start(self, start: Position | int | None) -> tuple[int, int]:
         if start is None:
@@ -198,23 +200,33 @@ class Sources:
                 raise
 
     def close(self) -> None:
-        """Close a source that is open and was never asked for."""
+        """Close what is open and was never asked for."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened[0].close()
+        self._files.close()
 
     def _open(self) -> tuple[Any, str, str, int, int] | None:
         if self._next >= len(self._sources):
             return None
         index = self._next
-        path, file_system, file = self._sources[index]
-        opened: Any
-        if file_system is None:
-            opened = file
-        elif self._follow and index == len(self._sources) - 1:
-            opened = self._followed = FollowedFile(path, file_system)
-        else:
-            opened = file_system.new_random_access_file(path)
+        opened = self._files.open(index, self._start)
         start, self._start = self._start, 0
         self._next += 1
-        return opened, path, self._compression, start, index
+        return opened, self._sources[index].path, self._compression, start, index
+
+    def _open_file(self, index: int) -> Any:
+        path, file_system, file = self._sources[index]
+        if file_system is None:
+            return file
+        if self._is_followed(index):
+            self._followed = FollowedFile(path, file_system)
+            return self._followed
+        return file_system.new_random_access_file(path)
+
+    def _is_followed(self, index: int) -> bool:
+        return self._follow and index == len(self._sources) - 1
+
+    def _may_open_ahead(self, index: int) -> bool:
+        """Tell whether a source may be opened before its turn; what is open already is the caller's."""
+        return self._sources[index].file_system is not None and not self._is_followed(index)

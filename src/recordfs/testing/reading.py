@@ -213,3 +213,13 @@ class ReadingScenarios:
                     file.read(size, 100)
                 with place.fails(AbortedError, path):
                     file.size()
+
+    def test_r19_reading_ahead_changes_nothing_that_comes(self, place: Place) -> None:
+        path = place.put("f", b"0123456789")
+        with place.file_system.new_random_access_file(path) as file:
+            for offset, n in ((0, 4), (8, 100), (10, 1), (1 << 40, 1 << 40), (2, 0)):
+                size = file.read_ahead(offset, n)
+                assert size is None or size == 10
+                assert file.read(2, 5) == b"23456"
+                assert file.read(offset, 10) == b"0123456789"[offset:]
+            file.read_ahead(0, 10)

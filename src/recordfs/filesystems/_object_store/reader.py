@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["ObjectRandomAccessFile"]
 
 BLOCK = 8 << 20
-"""Bytes of one request of a long read: large enough that the request's own cost hardly shows."""
+"""Most bytes of one request of a long read: large enough that the request's own cost hardly shows."""
 
-READ_AHEAD = 4
-"""Blocks on their way or waiting, so a sequential reader holds at most 32 MiB."""
+SMALLEST_BLOCK = 1 << 20
+"""What is fetched ahead of a reader of which little is known yet."""
+
+READ_AHEAD = 32 << 20
+"""Bytes on their way or waiting for a sequential reader. It comes to that by having read half as much."""
 
 REMEMBERED = 64 << 10
 """How many bytes before a position are kept to tell growth from replacement where the writer is not known."""
@@ -70,8 +73,9 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._lock = threading.Lock()
         self._pinned = found
         self._ahead: deque[_Block] = deque()
-        # Where the next read would begin if it followed the last one, and how many have followed each other.
+        # Where the next read would begin if it followed the last one, and where the first of those that did began.
         self._expected = -1
+        self._run_start = 0
         self._remembered: tuple[int, bytes] = (0, b"")
         self._closed = False
 
@@ -116,7 +120,9 @@ class ObjectRandomAccessFile(RandomAccessFile):
         if offset < 0:
             raise InvalidArgumentError(f"offset has to be at least 0, found {offset}", path=self._name)
         with writable_byte_view(buffer, self._name) as view:
-            end = self._end_of(offset, len(view))
+            # Only at the end that is known does it look for more: before it, fewer bytes than fit are an answer too.
+            known = self._pinned.size
+            end = min(offset + len(view), known) if offset < known else self._end_of(offset, len(view))
             if end <= offset:
                 return 0
             position = 0
@@ -148,6 +154,17 @@ class ObjectRandomAccessFile(RandomAccessFile):
                     self._remember(end, view)
         return results
 
+    def read_ahead(self, offset: int, n: int) -> int:
+        """Begin to fetch; see RandomAccessFile. A read from ``offset`` on then counts as following an earlier one."""
+        self._check_open()
+        if offset < 0 or n < 0:
+            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+        size = self._pinned.size
+        with self._lock:
+            self._expected = self._run_start = offset
+            self._start_blocks(offset, min(offset + min(n, READ_AHEAD), size))
+        return size
+
     def close(self) -> None:
         """Let go of what was read ahead. Idempotent."""
         self._closed = True
@@ -174,13 +191,15 @@ class ObjectRandomAccessFile(RandomAccessFile):
         with self._lock:
             follows = offset == self._expected
             self._expected = end
+            if not follows:
+                self._run_start = offset
+            window = min(max(2 * (offset - self._run_start), SMALLEST_BLOCK), READ_AHEAD) if follows else 0
         if not follows and end - offset <= BLOCK:
             yield memoryview(self._fetch(offset, end))
             return
-        ahead = READ_AHEAD if follows else 0
         position = offset
         while position < end:
-            block = self._block_at(position, end, ahead)
+            block = self._block_at(position, max(min(end, position + READ_AHEAD), position + window))
             stop = min(block.end, end)
             try:
                 content = memoryview(block.content.result())
@@ -200,18 +219,22 @@ class ObjectRandomAccessFile(RandomAccessFile):
                 known = b""
             self._remembered = (end - len(known) - len(tail), known + tail)
 
-    def _block_at(self, position: int, end: int, ahead: int) -> _Block:
-        """Return the block that holds a position, and have those behind it on their way."""
+    def _block_at(self, position: int, end: int) -> _Block:
+        """Return the block that holds a position, and have what is behind it on its way as far as ``end``."""
         with self._lock:
-            while self._ahead and not self._ahead[0].start <= position < self._ahead[0].end:
-                self._ahead.popleft().content.cancel()
-            start = self._ahead[-1].end if self._ahead else position
-            limit = min(self._pinned.size, max(end, position + ahead * BLOCK))
-            while start < limit and len(self._ahead) < READ_AHEAD:
-                stop = min(start + BLOCK, self._pinned.size)
-                self._ahead.append(_Block(start, stop, shared_pool().submit(self._fetch, start, stop)))
-                start = stop
+            self._start_blocks(position, min(end, self._pinned.size))
             return self._ahead[0]
+
+    def _start_blocks(self, position: int, end: int) -> None:
+        """Drop what lies before a position, and begin to fetch what is missing behind it. Needs the lock."""
+        while self._ahead and not self._ahead[0].start <= position < self._ahead[0].end:
+            self._ahead.popleft().content.cancel()
+        start = self._ahead[-1].end if self._ahead else position
+        length = min(BLOCK, max(SMALLEST_BLOCK, end - position))
+        while start < end:
+            stop = min(start + length, self._pinned.size)
+            self._ahead.append(_Block(start, stop, shared_pool().submit(self._fetch, start, stop)))
+            start = stop
 
     def _fetch(self, start: int, end: int) -> Buffer:
         """Fetch one range of the pinned version, or of one that grew out of it."""
