@@ -88,5 +88,5 @@ def error_from_obstore(
     reason = next((found[1] for pattern in _REASONS if (found := pattern.search(dump))), "")
     if "kind: Timeout" in dump:
         return DeadlineExceededError("the store did not answer in time", path=path)
-    said_of_it = f": {reason}" if reason else ""
-    return UnavailableError(f"the store could not be reached, or broke off{said_of_it}", path=path)
+    what = reason or text.partition("\n")[0].partition(" error: ")[2]
+    return UnavailableError(f"the store could not be reached, broke off, or is none: {what}", path=path)

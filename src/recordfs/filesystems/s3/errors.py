@@ -28,12 +28,28 @@ from recordfs.filesystems._object_store.obstore_errors import CLASS_OF_STATUS
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-__all__ = ["NO_CREDENTIALS", "SDK_ERRORS", "code_of", "error_from_answer", "error_from_sdk", "status_of"]
+__all__ = [
+    "NO_CREDENTIALS",
+    "NO_S3_SERVER",
+    "SDK_ERRORS",
+    "code_of",
+    "error_from_answer",
+    "error_from_sdk",
+    "refused_without_reason",
+    "status_of",
+]
 
 NO_CREDENTIALS = (
     "no credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the option "
     "anonymous=True for a public bucket"
 )
+
+NO_BUCKET_NAME = (
+    "this cannot be the name of a bucket: expected letters, digits, dots, hyphens and underscores, or an access point "
+    "as arn:aws:s3:REGION:ACCOUNT:accesspoint:NAME"
+)
+
+NO_S3_SERVER = "it is not that of an S3 server; is the endpoint right?"
 
 SDK_ERRORS = (
     botocore_errors.ClientError,
@@ -89,7 +105,7 @@ _ADVICE: dict[str, str] = {
     "RequestTimeTooSkewed": "set this machine's clock",
     "AuthorizationHeaderMalformed": "set the region that the bucket is in: AWS_REGION, or the option region_name",
     "PermanentRedirect": "set the region that the bucket is in: AWS_REGION, or the option region_name",
-    "AccessDenied": "these credentials may not do this here",
+    "AccessDenied": "these credentials may not do this here; of missing objects S3 says so too where they may not list",
 }
 
 
@@ -101,6 +117,12 @@ def code_of(error: ClientError) -> str:
 def status_of(error: ClientError) -> int:
     """Return the HTTP status."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def refused_without_reason(error: RecordFSError) -> bool:
+    """Tell whether a request was refused by a bare status, as HEAD always is: wrong keys, or just not allowed?"""
+    cause = error.__cause__
+    return isinstance(cause, botocore_errors.ClientError) and code_of(cause) in ("400", "403")
 
 
 def error_from_answer(what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
@@ -135,9 +157,9 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     if isinstance(error, _NO_LOGIN) or type(error) is RuntimeError:  # the latter where renewed keys have ended too
         return UnauthenticatedError(f"credentials could not be had: {error}", path=path)
     if isinstance(error, ResponseParserError):
-        return UnknownError(
-            f"the answer is not that of an S3 server: is the endpoint right? ({str(error)[:200]})", path=path
-        )
+        return UnknownError(f"the answer could not be read, {NO_S3_SERVER} ({str(error)[:200]})", path=path)
+    if isinstance(error, botocore_errors.ParamValidationError) and "Invalid bucket name" in str(error):
+        return InvalidArgumentError(NO_BUCKET_NAME, path=path)
     if isinstance(error, botocore_errors.ConnectTimeoutError | botocore_errors.ReadTimeoutError):
         return DeadlineExceededError(str(error), path=path)
     if isinstance(error, _NEVER_RIGHT):

@@ -14,10 +14,18 @@ from recordfs.errors import (
     PermissionDeniedError,
     RecordFSError,
     UnavailableError,
+    UnknownError,
 )
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
-from recordfs.filesystems.s3.errors import _BY_CODE, SDK_ERRORS, error_from_answer, error_from_sdk
+from recordfs.filesystems.s3.errors import (
+    _BY_CODE,
+    NO_S3_SERVER,
+    SDK_ERRORS,
+    error_from_answer,
+    error_from_sdk,
+    refused_without_reason,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +41,15 @@ __all__ = ["S3Store"]
 LARGEST_COPY = 5 << 30
 COPY_PART = 128 << 20
 MOST_COPIES = 10_000
+
+_ALWAYS_ANSWERED = {
+    "head_object": ("ContentLength", "ETag", "LastModified"),
+    "put_object": ("ETag",),
+    "create_multipart_upload": ("UploadId",),
+    "upload_part": ("ETag",),
+    "complete_multipart_upload": ("ETag",),
+}
+"""What S3 always answers, so that a server of another kind is found out before anything is taken for stored."""
 
 
 def nanoseconds(moment: datetime) -> int:
@@ -54,13 +71,25 @@ class S3Store(ObjectStore):
     def call(self, operation: str, path: str, **parameters: Any) -> Any:
         """Send one request, with boto3's own names for operation and parameters, and map what goes wrong."""
         try:
-            return getattr(self._clients.s3, operation)(**parameters, **self._options)
+            answer = getattr(self._clients.s3, operation)(**parameters, **self._options)
         except SDK_ERRORS as error:
             raise error_from_sdk(error, path) from error
+        for field in _ALWAYS_ANSWERED.get(operation, ()):
+            if field not in answer:
+                raise UnknownError(f"the answer to {operation} has no {field}: {NO_S3_SERVER}", path=path)
+        return answer
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
-        """HeadObject."""
-        found = self.call("head_object", f"s3://{bucket}/{key}", Bucket=bucket, Key=key)
+        """HeadObject, and where that is refused without a reason, a request that gets one."""
+        path = f"s3://{bucket}/{key}"
+        try:
+            found = self.call("head_object", path, Bucket=bucket, Key=key)
+        except RecordFSError as error:
+            if not refused_without_reason(error):
+                raise
+            self.call("get_object", path, Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            # It was redirected to the bucket's region, which the SDK remembers.
+            found = self.call("head_object", path, Bucket=bucket, Key=key)
         return ObjectInfo(
             key, found["ContentLength"], nanoseconds(found["LastModified"]), found["ETag"], found.get("Metadata", {})
         )
@@ -74,7 +103,7 @@ class S3Store(ObjectStore):
             parameters["Delimiter"] = delimiter
         if page is not None:
             parameters["ContinuationToken"] = page
-        found = self.call("list_objects_v2", f"s3://{bucket}/{prefix}", **parameters)
+        found = self.call("list_objects_v2", f"s3://{bucket}/{prefix}".removesuffix("/"), **parameters)
         objects = [
             ObjectInfo(item["Key"], item["Size"], nanoseconds(item["LastModified"]), item["ETag"], {})
             for item in found.get("Contents", [])
@@ -84,23 +113,32 @@ class S3Store(ObjectStore):
 
     def list_buckets(self) -> list[str]:
         """ListBuckets."""
-        try:
-            return [bucket["Name"] for bucket in self._clients.s3.list_buckets().get("Buckets", [])]
-        except SDK_ERRORS as error:
-            raise error_from_sdk(error, "s3://") from error
+        return [bucket["Name"] for bucket in self._bucket_request("s3://", "list_buckets").get("Buckets", [])]
 
     def bucket_exists(self, bucket: str) -> bool:
         """HeadBucket; who may not list a bucket may still know that it is there."""
+        path = f"s3://{bucket}"
         try:
-            self._clients.s3.head_bucket(Bucket=bucket)
-        except SDK_ERRORS as error:
-            mapped = error_from_sdk(error, f"s3://{bucket}")
-            if isinstance(mapped, NotFoundError):
+            self._bucket_request(path, "head_bucket", Bucket=bucket)
+        except NotFoundError:
+            return False
+        except RecordFSError as error:
+            if not refused_without_reason(error):
+                raise
+            try:
+                self.call("list_objects_v2", path, Bucket=bucket, MaxKeys=1)
+            except NotFoundError:
                 return False
-            if isinstance(mapped, PermissionDeniedError):
+            except PermissionDeniedError:
                 return True
-            raise mapped from error
         return True
+
+    def _bucket_request(self, path: str, operation: str, **parameters: Any) -> Any:
+        """Send a request that takes no RequestPayer."""
+        try:
+            return getattr(self._clients.s3, operation)(**parameters)
+        except SDK_ERRORS as error:
+            raise error_from_sdk(error, path) from error
 
     def put_marker(self, bucket: str, key: str) -> None:
         """PutObject of nothing, if nothing is there."""
