@@ -104,6 +104,10 @@ class ObjectStoreFileSystem(FileSystem):
         """Return a writer of the object at a location, where ``found`` is now; see ObjectWriter."""
         raise NotImplementedError
 
+    def _blind_writer(self, location: Location, *, exclusive: bool, atomic: bool) -> ObjectWriter | None:
+        """Return a writer for credentials that cannot look at the object, or None where there is no such thing."""
+        return None
+
     def _locate(self, path: str) -> Location:
         """Return where a path points.
 
@@ -169,6 +173,11 @@ class ObjectStoreFileSystem(FileSystem):
             if exclusive:
                 raise AlreadyExistsError("a directory stands where a file was to be made", path=path) from error
             raise
+        except PermissionDeniedError:
+            writer = self._blind_writer(location, exclusive=exclusive, atomic=atomic)
+            if writer is None:
+                raise
+            return writer
         if exclusive and found is not None:
             # From the one look that the first commit is conditional on: a second look could see what another made.
             raise AlreadyExistsError("the object exists, and exclusive was asked for", path=path)

@@ -43,7 +43,7 @@ __all__ = ["SEQUENCE_METADATA", "WRITER_METADATA", "Attempt", "ObjectWriter"]
 WRITER_METADATA = "recordfs-writer"
 SEQUENCE_METADATA = "recordfs-sequence"
 
-TAKEN_AT_ONCE = 1 << 20
+TAKEN_AT_ONCE = 1 << 18
 """Data up to this size are taken without talking to the store in between: an error then has taken nothing."""
 
 
@@ -179,7 +179,7 @@ class ObjectWriter(WritableFile):
     def append(self, data: Buffer) -> None:
         """Take all of ``data``; see WritableFile.
 
-        Parts are handed on before anything is taken, so a call that raises has taken nothing. Data of more than 1 MiB
+        Parts are handed on before anything is taken, so a call that raises has taken nothing. Data of more than 256 KiB
         are taken piece by piece; if one of their parts cannot be delivered, the rest is held in memory, beyond the
         usual bound, and the next call says so. An interrupt there is raised when all of the data have been taken, as
         ``tell`` shows.

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import InvalidArgumentError, UnimplementedError
 from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.fetching import RangeFetcher
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
 from recordfs.filesystems._object_store.statistics import RequestCounter
+from recordfs.filesystems.s3.checksums import crc32c_from_header, crc32c_of
 from recordfs.filesystems.s3.client import Clients
 from recordfs.filesystems.s3.obstore_client import make_obstore
+from recordfs.filesystems.s3.probe import learn_conditions
 from recordfs.filesystems.s3.settings import Settings
 from recordfs.filesystems.s3.store import S3Store
-from recordfs.filesystems.s3.writer import SMALLEST_PART, S3Writer
+from recordfs.filesystems.s3.upload import SMALLEST_PART
+from recordfs.filesystems.s3.writer import S3Writer
+from recordfs.paths import parse_path
 
 if TYPE_CHECKING:
     from recordfs.filesystems._object_store.file_system import Location
@@ -64,7 +66,10 @@ class S3FileSystem(ObjectStoreFileSystem):
         return self._range_fetcher
 
     def capabilities(self, path: str) -> Capabilities:
-        """See FileSystem."""
+        """See FileSystem. What a store lacks is known only once something has needed it."""
+        bucket = parse_path(path).authority
+        if bucket and False in self._s3_store.features(bucket).conditions.values():
+            return _CAPABILITIES._replace(exclusive_create=False)
         return _CAPABILITIES
 
     def statistics(self) -> dict[str, OperationStatistics]:
@@ -85,6 +90,20 @@ class S3FileSystem(ObjectStoreFileSystem):
         atomic: bool = False,
     ) -> S3Writer:
         """Return a writer, with what it has to know of an object that it appends to."""
+        if exclusive:
+            self._refuse_exclusive(location)
+        return self._make_writer(location, found, append=append, exclusive=exclusive, atomic=atomic)
+
+    def _make_writer(
+        self,
+        location: Location,
+        found: ObjectInfo | None,
+        *,
+        append: bool = False,
+        exclusive: bool,
+        atomic: bool,
+        blind: bool = False,
+    ) -> S3Writer:
         head, crc, metadata = b"", None, {}
         if append and found is not None:
             metadata = found.metadata
@@ -103,19 +122,39 @@ class S3FileSystem(ObjectStoreFileSystem):
             atomic=atomic,
             conditional=True,
             part_size=self._part_size,
+            blind=blind,
         )
+
+    def _blind_writer(self, location: Location, *, exclusive: bool, atomic: bool) -> S3Writer:
+        """Return a writer for credentials that cannot look at the object."""
+        self._s3_store.notices.once(
+            location.bucket,
+            "blind",
+            f"{location.path} could not be looked at with these credentials: the first commit replaces whatever is "
+            "there, and a lost answer cannot be told from a failure. Grant s3:GetObject and s3:ListBucket to have both",
+        )
+        return self._make_writer(location, None, exclusive=exclusive, atomic=atomic, blind=True)
+
+    def _refuse_exclusive(self, location: Location) -> None:
+        """Raise if the store cannot make one of several writers the only one."""
+        kept = [
+            learn_conditions(self._s3_store, location.bucket, location.key, operation)
+            for operation in ("PutObject", "CompleteMultipartUpload")
+        ]
+        if False in kept:
+            raise UnimplementedError(
+                "exclusive creation needs a store that keeps If-None-Match, and this one does not; write to a name "
+                "that nobody else uses instead",
+                path=location.path,
+            )
 
     def _beginning(self, location: Location, found: ObjectInfo) -> tuple[bytes, int | None]:
         """Return a small object's bytes, and the CRC-32C of any object where it is known."""
-        from recordfs._core import crc32c
-
-        if found.size < SMALLEST_PART:
-            answer = self._s3_store.call(
-                "get_object", location.path, Bucket=location.bucket, Key=location.key, IfMatch=found.tag
-            )
-            head = answer["Body"].read()
-            self._counter.add("GetObject", received=len(head))
-            return head, crc32c(head)
+        if found.size < self._kept_in_memory(location.bucket):
+            head = b""
+            if found.size:
+                head = self._s3_store.get_range(location.bucket, location.key, 0, found.size, found.tag)
+            return head, crc32c_of(head)
         described = self._s3_store.call(
             "head_object",
             location.path,
@@ -126,4 +165,8 @@ class S3FileSystem(ObjectStoreFileSystem):
         )
         if described.get("ChecksumType") != "FULL_OBJECT" or "ChecksumCRC32C" not in described:
             return b"", None
-        return b"", struct.unpack(">I", base64.b64decode(described["ChecksumCRC32C"]))[0]
+        return b"", crc32c_from_header(described["ChecksumCRC32C"])
+
+    def _kept_in_memory(self, bucket: str) -> int:
+        """Return below which size an object is put again as a whole."""
+        return self._part_size if self._s3_store.features(bucket).equal_parts else SMALLEST_PART

@@ -45,6 +45,9 @@ class Settings(NamedTuple):
         verify: False to accept any certificate of an https endpoint, or the name of a file with the certificates of
             the authorities to trust; None for TensorFlow's ``S3_VERIFY_SSL`` and ``S3_CA_FILE``, then
             ``AWS_CA_BUNDLE``.
+        conditional_writes: Whether the store keeps If-Match and If-None-Match on writes; None to find out, which asks
+            other stores than Amazon's once for each bucket.
+        equal_parts: Whether all parts of an upload but the last have to be of one size; None for true at Cloudflare R2.
         max_attempts: How often a request is sent at most.
         connect_timeout: Seconds to connect.
         read_timeout: Seconds without an answer.
@@ -62,6 +65,8 @@ class Settings(NamedTuple):
     server_side_encryption: str | None = None
     ssekms_key_id: str | None = None
     verify: bool | str | None = None
+    conditional_writes: bool | None = None
+    equal_parts: bool | None = None
     max_attempts: int = 4
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
@@ -131,6 +136,16 @@ class Settings(NamedTuple):
     def request_options(self) -> RequestOptions:
         """Return the parameters of every request."""
         return {"RequestPayer": "requester"} if self.requester_pays else {}
+
+    def has_equal_parts(self, host: str) -> bool:
+        """Tell whether the store at a host wants parts of one size.
+
+        Source: Cloudflare R2's documentation, "Multipart upload": all parts but the last have the same size, and the
+        last is no larger.
+        """
+        if self.equal_parts is None:
+            return host.endswith(".r2.cloudflarestorage.com")
+        return self.equal_parts
 
     def encryption(self) -> dict[str, Any]:
         """Return the parameters of every request that makes an object."""

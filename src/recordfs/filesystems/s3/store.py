@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
@@ -17,6 +18,7 @@ from recordfs.errors import (
     UnknownError,
 )
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
+from recordfs.filesystems._object_store.notices import Notices
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
 from recordfs.filesystems.s3.errors import (
     _BY_CODE,
@@ -26,6 +28,8 @@ from recordfs.filesystems.s3.errors import (
     error_from_sdk,
     refused_without_reason,
 )
+from recordfs.filesystems.s3.features import BULK_DELETES, CONDITIONS, LISTING_VERSION_2, Features, is_refusal
+from recordfs.filesystems.s3.upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +43,6 @@ __all__ = ["S3Store"]
 
 # Source: Amazon S3 API reference. CopyObject takes up to 5 GiB; larger objects are copied in parts.
 LARGEST_COPY = 5 << 30
-COPY_PART = 128 << 20
-MOST_COPIES = 10_000
 
 _ALWAYS_ANSWERED = {
     "head_object": ("ContentLength", "ETag", "LastModified"),
@@ -58,11 +60,33 @@ def nanoseconds(moment: datetime) -> int:
 
 
 class S3Store(ObjectStore):
-    """The requests, each with the settings' options, and errors mapped."""
+    """The requests, each with the settings' options, and errors mapped.
+
+    Attributes:
+        notices: What has been said about the buckets.
+    """
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._options = clients.settings.request_options()
+        self._features: dict[str, Features] = {}
+        self.notices = Notices()
+
+    def features(self, bucket: str) -> Features:
+        """Return what is known of a bucket; one object for each, which learns."""
+        found = self._features.get(bucket)
+        if found is None:
+            host = urlsplit(str(self._clients.s3.meta.endpoint_url)).hostname or ""
+            settings = self._clients.settings
+            amazon = host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+            made = Features(
+                amazon=amazon,
+                conditional_writes=settings.conditional_writes,
+                equal_parts=settings.has_equal_parts(host),
+                directory_bucket=amazon and bucket.endswith("--x-s3"),
+            )
+            found = self._features.setdefault(bucket, made)
+        return found
 
     def encryption(self) -> dict[str, Any]:
         """Return the parameters of every request that makes an object."""
@@ -97,19 +121,40 @@ class S3Store(ObjectStore):
     def list_page(
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
     ) -> ObjectPage:
-        """ListObjectsV2."""
+        """ListObjectsV2, or ListObjects where the store has only that."""
         parameters: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": limit}
         if delimiter:
             parameters["Delimiter"] = delimiter
+        path, features = f"s3://{bucket}/{prefix}".removesuffix("/"), self.features(bucket)
+        if features.has(LISTING_VERSION_2):
+            found = self._list_version_2(path, features, parameters, page)
+            if found is not None:
+                return _page(found, found.get("NextContinuationToken"))
         if page is not None:
-            parameters["ContinuationToken"] = page
-        found = self.call("list_objects_v2", f"s3://{bucket}/{prefix}".removesuffix("/"), **parameters)
-        objects = [
-            ObjectInfo(item["Key"], item["Size"], nanoseconds(item["LastModified"]), item["ETag"], {})
-            for item in found.get("Contents", [])
+            parameters["Marker"] = page
+        found = self.call("list_objects", path, **parameters)
+        last = [item["Key"] for item in found.get("Contents", [])] + [
+            item["Prefix"] for item in found.get("CommonPrefixes", [])
         ]
-        prefixes = [item["Prefix"] for item in found.get("CommonPrefixes", [])]
-        return ObjectPage(objects, prefixes, found.get("NextContinuationToken") if found.get("IsTruncated") else None)
+        # The first version names the next page only where there is a delimiter; else it is what was listed last.
+        return _page(found, found.get("NextMarker") or max(last, default=None))
+
+    def _list_version_2(
+        self, path: str, features: Features, parameters: dict[str, Any], page: str | None
+    ) -> dict[str, Any] | None:
+        """Return the answer, or None from a store that does not know the second version of the listing."""
+        more = {} if page is None else {"ContinuationToken": page}
+        try:
+            found: dict[str, Any] = self.call("list_objects_v2", path, **parameters, **more)
+        except RecordFSError as error:
+            if features.amazon or page is not None or not is_refusal(error):
+                raise
+        else:
+            if not found.get("IsTruncated") or found.get("NextContinuationToken"):
+                return found
+            # It was answered as the first version is: taken for the whole, all that follows would be missing.
+        features.lacking.add(LISTING_VERSION_2)
+        return None
 
     def list_buckets(self) -> list[str]:
         """ListBuckets."""
@@ -126,7 +171,7 @@ class S3Store(ObjectStore):
             if not refused_without_reason(error):
                 raise
             try:
-                self.call("list_objects_v2", path, Bucket=bucket, MaxKeys=1)
+                self.list_page(bucket, "", limit=1)
             except NotFoundError:
                 return False
             except PermissionDeniedError:
@@ -142,16 +187,14 @@ class S3Store(ObjectStore):
 
     def put_marker(self, bucket: str, key: str) -> None:
         """PutObject of nothing, if nothing is there."""
+        path = f"s3://{bucket}/{key}"
+
+        def put(lacking: set[str]) -> None:
+            condition = {} if CONDITIONS in lacking else {"IfNoneMatch": "*"}
+            self.call("put_object", path, Bucket=bucket, Key=key, Body=b"", **condition, **self.encryption())
+
         try:
-            self.call(
-                "put_object",
-                f"s3://{bucket}/{key}",
-                Bucket=bucket,
-                Key=key,
-                Body=b"",
-                IfNoneMatch="*",
-                **self.encryption(),
-            )
+            self.features(bucket).send(put, (CONDITIONS,))
         except AbortedError as error:
             raise AlreadyExistsError("the directory exists", path=error.path) from error
 
@@ -160,16 +203,27 @@ class S3Store(ObjectStore):
         self.call("delete_object", f"s3://{bucket}/{key}", Bucket=bucket, Key=key)
 
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
-        """DeleteObjects."""
-        answer = self.call(
-            "delete_objects",
-            f"s3://{bucket}",
-            Bucket=bucket,
-            Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
-        )
-        return [
-            (item["Key"], _error_of_item(item, f"s3://{bucket}/{item['Key']}")) for item in answer.get("Errors", [])
-        ]
+        """DeleteObjects, or where the store has no such thing DeleteObject for each, in parallel."""
+        features = self.features(bucket)
+        if features.has(BULK_DELETES):
+            try:
+                answer = self.call(
+                    "delete_objects",
+                    f"s3://{bucket}",
+                    Bucket=bucket,
+                    Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
+                )
+            except RecordFSError as error:
+                if features.amazon or not is_refusal(error):
+                    raise
+                features.lacking.add(BULK_DELETES)
+            else:
+                return [
+                    (item["Key"], _error_of_item(item, f"s3://{bucket}/{item['Key']}"))
+                    for item in answer.get("Errors", [])
+                ]
+        failures = for_each_in_parallel(lambda key: self.delete(bucket, key), keys)
+        return failures.first
 
     def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
         """GetObject of a range."""
@@ -194,20 +248,22 @@ class S3Store(ObjectStore):
         self, source_bucket: str, source: ObjectInfo, target_bucket: str, target_key: str, *, overwrite: bool
     ) -> None:
         """CopyObject, or a multipart upload of range copies above 5 GiB."""
-        common: dict[str, Any] = {
-            "Bucket": target_bucket,
-            "Key": target_key,
-            "CopySource": {"Bucket": source_bucket, "Key": source.key},
-            "CopySourceIfMatch": source.tag,
-        }
         path = f"s3://{target_bucket}/{target_key}"
-        if source.size > LARGEST_COPY:
-            self._copy_in_parts(source, common, path, overwrite=overwrite)
-            return
         if not overwrite:
             # A conditional CopyObject is not understood by every store; looking first is what is left to all of them.
             self._refuse_existing(target_bucket, target_key, path)
-        self.call("copy_object", path, **common, **self.encryption())
+        if source.size > LARGEST_COPY:
+            self._copy_in_parts(source_bucket, source, target_bucket, target_key)
+            return
+        self.call(
+            "copy_object",
+            path,
+            Bucket=target_bucket,
+            Key=target_key,
+            CopySource={"Bucket": source_bucket, "Key": source.key},
+            CopySourceIfMatch=source.tag,
+            **self.encryption(),
+        )
 
     def _refuse_existing(self, bucket: str, key: str, path: str) -> None:
         try:
@@ -216,50 +272,31 @@ class S3Store(ObjectStore):
             return
         raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=path)
 
-    def _copy_in_parts(self, source: ObjectInfo, common: dict[str, Any], path: str, *, overwrite: bool) -> None:
+    def _copy_in_parts(self, source_bucket: str, source: ObjectInfo, bucket: str, key: str) -> None:
         """Copy an object that is too large for one request, its ranges in parallel."""
-        target = {"Bucket": common["Bucket"], "Key": common["Key"]}
-        step = max(COPY_PART, -(-source.size // MOST_COPIES))
-        if not overwrite:
-            self._refuse_existing(common["Bucket"], common["Key"], path)
-        described = self.call("head_object", path, Bucket=common["CopySource"]["Bucket"], Key=source.key)
-        upload = self.call(
-            "create_multipart_upload",
-            path,
-            **target,
-            Metadata=described.get("Metadata", {}),
-            ContentType=described.get("ContentType", "binary/octet-stream"),
+        described = self.call("head_object", f"s3://{source_bucket}/{source.key}", Bucket=source_bucket, Key=source.key)
+        made_with = {
+            "Metadata": described.get("Metadata", {}),
+            "ContentType": described.get("ContentType", "binary/octet-stream"),
             **self.encryption(),
-        )["UploadId"]
-        parts: dict[int, str] = {}
-
-        def copy_part(item: tuple[int, int]) -> None:
-            number, start = item
-            end = min(start + step, source.size) - 1
-            answer = self.call(
-                "upload_part_copy",
-                path,
-                **common,
-                UploadId=upload,
-                PartNumber=number,
-                CopySourceRange=f"bytes={start}-{end}",
-            )
-            parts[number] = answer["CopyPartResult"]["ETag"]
-
+        }
+        upload = Upload.begin(self, bucket, key, made_with, checksums=False, whole=False)
         try:
-            failures = for_each_in_parallel(copy_part, enumerate(range(0, source.size, step), 1))
-            if failures.count:
-                raise failures.first[0][1]
-            self.call(
-                "complete_multipart_upload",
-                path,
-                **target,
-                UploadId=upload,
-                MultipartUpload={"Parts": [{"PartNumber": number, "ETag": parts[number]} for number in sorted(parts)]},
-            )
-        except BaseException:
-            self.call("abort_multipart_upload", path, **target, UploadId=upload)
+            upload.copy({"Bucket": source_bucket, "Key": source.key}, source.tag, source.size)
+            upload.complete(upload.parts, crc=None, size=source.size, conditions={})
+        except BaseException as error:
+            upload.abort_after(error)
             raise
+
+
+def _page(found: dict[str, Any], following: str | None) -> ObjectPage:
+    """Return a page from an answer to either version of the listing."""
+    objects = [
+        ObjectInfo(item["Key"], item["Size"], nanoseconds(item["LastModified"]), item["ETag"], {})
+        for item in found.get("Contents", [])
+    ]
+    prefixes = [item["Prefix"] for item in found.get("CommonPrefixes", [])]
+    return ObjectPage(objects, prefixes, following if found.get("IsTruncated") else None)
 
 
 def _error_of_item(item: dict[str, Any], path: str) -> RecordFSError:

@@ -1,0 +1,37 @@
+"""Checksums as S3 writes them into requests."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+
+from recordfs._core import crc32c
+
+__all__ = ["crc32c_from_header", "crc32c_header", "crc32c_of", "md5_header"]
+
+
+def crc32c_header(crc: int) -> str:
+    """Return a CRC-32C as S3 writes it: base64 of its four bytes, big-endian."""
+    return base64.b64encode(struct.pack(">I", crc)).decode()
+
+
+def crc32c_from_header(text: str) -> int:
+    """Return the number that ``crc32c_header`` wrote."""
+    return int(struct.unpack(">I", base64.b64decode(text))[0])
+
+
+def crc32c_of(*buffers: bytes | bytearray) -> int:
+    """Return the CRC-32C of several buffers, one behind another."""
+    crc = 0
+    for buffer in buffers:
+        crc = crc32c(buffer, crc)
+    return crc
+
+
+def md5_header(*buffers: bytes | bytearray) -> str:
+    """Return the value of ``Content-MD5`` for several buffers, one behind another."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for buffer in buffers:
+        digest.update(buffer)
+    return base64.b64encode(digest.digest()).decode()

@@ -1,0 +1,59 @@
+"""Removing what writers that died have left behind: unfinished uploads and temporary objects of one key.
+
+Only what is older than a day is touched: no writer that lives leaves anything unfinished for so long.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import TYPE_CHECKING
+
+from recordfs.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, UnimplementedError
+from recordfs.filesystems._object_store.temporary import temporary_prefix
+
+if TYPE_CHECKING:
+    from recordfs.filesystems.s3.store import S3Store
+
+__all__ = ["ORPHAN_AGE", "remove_orphans"]
+
+ORPHAN_AGE = dt.timedelta(days=1)
+
+
+def remove_orphans(store: S3Store, bucket: str, key: str, *, staged: bool) -> None:
+    """Abort old uploads to a key and, with ``staged``, delete old temporary objects made for it.
+
+    What the credentials or the store do not allow is said once for each bucket.
+    """
+    try:
+        _abort_uploads(store, bucket, key)
+        if staged:
+            _abort_uploads(store, bucket, temporary_prefix(key), prefix=True)
+            _delete_objects(store, bucket, temporary_prefix(key))
+    except (NotFoundError, PermissionDeniedError, UnimplementedError, InvalidArgumentError) as error:
+        store.notices.once(
+            bucket,
+            "orphans",
+            f"unfinished uploads of writers that died cannot be cleaned up in bucket {bucket}; set a lifecycle rule "
+            f"that aborts incomplete multipart uploads: {error}",
+        )
+
+
+def _abort_uploads(store: S3Store, bucket: str, key: str, *, prefix: bool = False) -> None:
+    oldest = dt.datetime.now(dt.UTC) - ORPHAN_AGE
+    path = f"s3://{bucket}/{key}"
+    # Directory buckets list only what is below a whole directory.
+    asked = key[: key.rfind("/") + 1] if store.features(bucket).directory_bucket else key
+    found = store.call("list_multipart_uploads", path, Bucket=bucket, Prefix=asked)
+    for upload in found.get("Uploads", []):
+        its_own = upload["Key"].startswith(key) if prefix else upload["Key"] == key
+        if its_own and upload["Initiated"] < oldest:
+            store.call("abort_multipart_upload", path, Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
+def _delete_objects(store: S3Store, bucket: str, prefix: str) -> None:
+    oldest = time.time_ns() - int(ORPHAN_AGE.total_seconds()) * 1_000_000_000
+    asked = prefix[: prefix.rfind("/") + 1] if store.features(bucket).directory_bucket else prefix
+    for info in store.list_page(bucket, asked).objects:
+        if info.key.startswith(prefix) and info.mtime_nsec < oldest:
+            store.delete(bucket, info.key)

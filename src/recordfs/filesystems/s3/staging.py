@@ -1,0 +1,88 @@
+"""An atomic write of more parts than one upload takes: full uploads become temporary objects, copied in at the end.
+
+The upload to the object itself takes the first parts. What follows goes to one temporary object after another, each
+copied on the server into part numbers that were left free, and deleted then. Nothing is visible under the object's
+name before the last step, which completes the upload to it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from recordfs.errors import RecordFSError
+from recordfs.filesystems._object_store.temporary import temporary_key
+from recordfs.filesystems.s3.upload import LARGEST_PART_NUMBER, Upload, UploadGoneError
+
+if TYPE_CHECKING:
+    from recordfs.filesystems.s3.store import S3Store
+
+__all__ = ["Staging"]
+
+COPIES_OF_ONE = 20
+"""Part numbers that one temporary object takes: 9,000 parts of up to 11 GiB fit into copies of 5 GiB."""
+
+
+class Staging:
+    """A temporary object that stands behind an upload.
+
+    Args:
+        store: The requests.
+        bucket: The bucket's name.
+        key: Of the object that is written.
+        main: The upload to it.
+
+    Attributes:
+        upload: Takes the parts for now.
+    """
+
+    def __init__(self, store: S3Store, bucket: str, key: str, main: Upload) -> None:
+        self.main = main
+        self._store = store
+        self._bucket = bucket
+        self._key = temporary_key(key, uuid.uuid4().hex)
+        self._completed: str | None = None
+        self.upload = Upload.begin(store, bucket, self._key, store.encryption(), checksums=True, whole=False)
+
+    @staticmethod
+    def has_room(main: Upload) -> bool:
+        """Tell whether one more temporary object fits behind an upload, and a last part behind that."""
+        return main.next_number + COPIES_OF_ONE < LARGEST_PART_NUMBER
+
+    def absorb(self) -> None:
+        """Copy what was staged behind the main upload.
+
+        Raises:
+            RecordFSError: Nothing of it is in the main upload; it can be tried again.
+        """
+        size = self.upload.size
+        if size:
+            if self._completed is None:
+                self._completed = self._complete(size)
+            self.main.copy({"Bucket": self._bucket, "Key": self._key}, self._completed, size, most=COPIES_OF_ONE)
+            self._remove()
+        else:
+            self.upload.abort()
+
+    def _complete(self, size: int) -> str:
+        try:
+            return self.upload.complete(self.upload.parts, crc=None, size=size, conditions={})
+        except UploadGoneError:
+            # An answer was lost: nobody else knows this name, so what is there was completed from these parts.
+            return self._store.head(self._bucket, self._key).tag
+
+    def _remove(self) -> None:
+        """Delete the temporary object; if that fails it is an orphan, and not what the writer's user asked about."""
+        try:
+            self._store.delete(self._bucket, self._key)
+        except RecordFSError as error:
+            self._store.notices.once(
+                self._bucket, "staged", f"the temporary object s3://{self._bucket}/{self._key} stays behind: {error}"
+            )
+
+    def discard(self) -> None:
+        """Remove what was staged."""
+        if self._completed is None:
+            self.upload.abort()
+        else:
+            self._store.delete(self._bucket, self._key)
