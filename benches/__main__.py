@@ -13,8 +13,9 @@ import tempfile
 import benches
 from benches.harness import Result, Row, run_row
 from benches.report import as_json, as_markdown, machine
+from benches.surveys import Survey, SurveyResult, run_survey, survey_as_markdown
 
-_MACHINERY = {"__main__", "harness", "object_stores", "payloads", "report"}
+_MACHINERY = {"__main__", "harness", "object_stores", "payloads", "report", "surveys", "writers"}
 
 
 def benchmark_names() -> list[str]:
@@ -22,9 +23,9 @@ def benchmark_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(benches.__path__) if module.name not in _MACHINERY)
 
 
-def rows_of(name: str, scale: float) -> list[Row]:
-    """The rows of ``benches/<name>.py``."""
-    rows: list[Row] = importlib.import_module(f"benches.{name}").rows(scale)
+def rows_of(name: str, scale: float) -> list[Row | Survey]:
+    """The rows and surveys of ``benches/<name>.py``."""
+    rows: list[Row | Survey] = importlib.import_module(f"benches.{name}").rows(scale)
     return rows
 
 
@@ -49,11 +50,17 @@ def main() -> int:
 
     settings = {"rounds": arguments.rounds, "scale": arguments.scale, "directory": arguments.directory}
     print(", ".join(f"{key} {value}" for key, value in {**machine(), **settings}.items()), flush=True)
-    results: list[Result] = []
+    results: list[Result | SurveyResult] = []
     for name in arguments.names or benchmark_names():
         print(f"\n## {name}", flush=True)
         for row in rows_of(name, arguments.scale):
-            if arguments.only in row.title:
+            if arguments.only not in row.title:
+                continue
+            if isinstance(row, Survey):
+                survey = run_survey(row, directory=arguments.directory)
+                results.append(survey)
+                print(f"\n{survey_as_markdown(survey)}", flush=True)
+            else:
                 result = run_row(row, rounds=arguments.rounds, directory=arguments.directory)
                 results.append(result)
                 print(f"\n{as_markdown(result)}", flush=True)
@@ -63,8 +70,15 @@ def main() -> int:
     return 1 if arguments.check and not _all_reached(results) else 0
 
 
-def _all_reached(results: list[Result]) -> bool:
-    return all(outcome.reached for result in results for outcome in result.outcomes)
+def _all_reached(results: list[Result | SurveyResult]) -> bool:
+    for result in results:
+        if isinstance(result, SurveyResult):
+            reached = [holds for _, _, holds in result.outcomes()]
+        else:
+            reached = [bool(outcome.reached) for outcome in result.outcomes]
+        if not all(reached):
+            return False
+    return True
 
 
 def _memory_backed() -> str:

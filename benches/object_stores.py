@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from tools.servers import ACCESS_KEY, SECRET_KEY, SeaweedFS, VersityGateway
+from tools.fault_proxy import FaultProxy
+from tools.servers import ACCESS_KEY, SECRET_KEY, FakeGcsServer, SeaweedFS, VersityGateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +72,40 @@ store = s3fs.S3FileSystem(
 """
 
 
+# And how each reaches Google Cloud Storage.
+
+GCS_RECORDFS = """
+import recordfs
+
+recordfs.configure_file_system("gs", endpoint_url=endpoint, project=project, anonymous=True)
+store = recordfs.get_file_system(f"gs://{bucket}/")
+"""
+
+GOOGLE = """
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+from requests.adapters import HTTPAdapter
+
+client = storage.Client(
+    project=project, credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
+)
+client._http.mount("http://", HTTPAdapter(pool_maxsize=64))
+"""
+
+GCSFS = """
+import gcsfs
+
+store = gcsfs.GCSFileSystem(project=project, token="anon", endpoint_url=endpoint)
+"""
+
+GCS_OBSTORE = """
+import obstore
+from obstore.store import GCSStore
+
+store = GCSStore(bucket, base_url=endpoint, skip_signature=True, client_options={"allow_http": True})
+"""
+
+
 def s3_variables(endpoint: str) -> dict[str, Any]:
     """Return the variables that the sources above use."""
     return {
@@ -79,6 +114,7 @@ def s3_variables(endpoint: str) -> dict[str, Any]:
         "access_key": ACCESS_KEY,
         "secret_key": SECRET_KEY,
         "region": REGION,
+        "scheme": "s3",
     }
 
 
@@ -115,3 +151,86 @@ def s3_running(
             yield s3_variables(started.endpoint) | (fill(client) if fill is not None else {})
 
     return running
+
+
+def gcs_variables(endpoint: str) -> dict[str, Any]:
+    """Return the variables that the sources for Google Cloud Storage use."""
+    return {"endpoint": endpoint, "bucket": BUCKET, "project": "test", "scheme": "gs"}
+
+
+def gcs_client(endpoint: str) -> Any:
+    """Return a client of this process; see ``s3_client``."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    return storage.Client(project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint})
+
+
+def gcs_running(
+    fill: Callable[[Any], dict[str, Any]] | None = None,
+) -> Callable[[str], AbstractContextManager[dict[str, Any]]]:
+    """Return what a row runs meanwhile: fake-gcs-server, as ``s3_running``."""
+
+    @contextlib.contextmanager
+    def running(directory: str) -> Iterator[dict[str, Any]]:
+        with FakeGcsServer(directory) as started:
+            client = gcs_client(started.endpoint)
+            client.create_bucket(BUCKET)
+            yield gcs_variables(started.endpoint) | (fill(client) if fill is not None else {})
+
+    return running
+
+
+class Observed:
+    """A server behind a proxy that counts and makes faults, and a look at its objects past that proxy.
+
+    Attributes:
+        proxy: What the contestants talk to.
+        variables: For their sources.
+    """
+
+    def __init__(self, proxy: FaultProxy, variables: dict[str, Any], look: Callable[[str], bytes | None]) -> None:
+        self.proxy = proxy
+        self.variables = variables
+        self._look = look
+
+    def content(self, key: str) -> bytes | None:
+        """Return an object's bytes; None if there is none."""
+        return self._look(key)
+
+
+@contextlib.contextmanager
+def observed_s3(directory: str) -> Iterator[Observed]:
+    """Run SeaweedFS behind the proxy."""
+    with SeaweedFS(directory) as server, FaultProxy(server.port) as proxy:
+        client = s3_client(server.endpoint)
+        client.create_bucket(Bucket=BUCKET)
+
+        def look(key: str) -> bytes | None:
+            try:
+                content: bytes = client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+            except client.exceptions.NoSuchKey:
+                return None
+            return content
+
+        yield Observed(proxy, s3_variables(proxy.endpoint), look)
+
+
+@contextlib.contextmanager
+def observed_gcs(directory: str) -> Iterator[Observed]:
+    """Run fake-gcs-server behind the proxy, which it names in the addresses that it gives out."""
+    with FaultProxy(0) as proxy, FakeGcsServer(directory, public_port=proxy.port) as server:
+        proxy.upstream_port = server.port
+        client = gcs_client(server.endpoint)
+        client.create_bucket(BUCKET)
+
+        def look(key: str) -> bytes | None:
+            from google.cloud.exceptions import NotFound
+
+            try:
+                content: bytes = client.bucket(BUCKET).blob(key).download_as_bytes()
+            except NotFound:
+                return None
+            return content
+
+        yield Observed(proxy, gcs_variables(proxy.endpoint), look)

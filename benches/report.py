@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benches.harness import AtLeast, Outcome, Result, Spread, Within
+from benches.surveys import SurveyResult, survey_as_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _TIME_UNITS = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "us"), (1.0, 1e3, "ms"), (float("inf"), 1.0, "s"))
 
@@ -56,9 +60,11 @@ def describe(outcome: Outcome) -> str:
     return f"- required {outcome.requirement}: {'reached' if outcome.reached else 'MISSED'}, {seen}"
 
 
-def as_json(results: list[Result], settings: dict[str, Any]) -> dict[str, Any]:
-    """The whole run: machine, settings, and for each row every sample and outcome."""
-    return {"machine": machine(), "settings": settings, "rows": [_row_as_json(result) for result in results]}
+def as_json(results: Sequence[Result | SurveyResult], settings: dict[str, Any]) -> dict[str, Any]:
+    """The whole run: machine, settings, for each row every sample and outcome, and the surveys."""
+    rows = [_row_as_json(result) for result in results if isinstance(result, Result)]
+    surveys = [survey_as_json(result) for result in results if isinstance(result, SurveyResult)]
+    return {"machine": machine(), "settings": settings, "rows": rows, "surveys": surveys}
 
 
 def _row_as_json(result: Result) -> dict[str, Any]:

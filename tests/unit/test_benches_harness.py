@@ -1,9 +1,13 @@
 """The harness of the benchmarks: taking turns, comparing answers, judging. Nothing here is timed for its speed."""
 
+import contextlib
+
 import pytest
 from benches.__main__ import benchmark_names, rows_of
 from benches.harness import AtLeast, Below, BenchmarkError, Contestant, Result, Row, Within, judge, run_row
 from benches.report import as_json, as_markdown
+from benches.surveys import Survey
+from tools.servers import ServerMissingError
 
 TAKES_TURNS = """
 def work():
@@ -39,6 +43,29 @@ def test_files_of_a_row_are_removed_after_it(tmp_path):
 
     run_row(make_row(contestant("A"), make_files=make_files), rounds=1, directory=str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["seen"]
+
+
+def test_what_runs_meanwhile_has_a_directory_of_its_own_and_gives_variables(tmp_path):
+    @contextlib.contextmanager
+    def running(directory):
+        yield {"served": directory}
+        (tmp_path / "ended").write_text(directory)
+
+    row = make_row(contestant("A", "import os\ndef work(): return len(os.listdir(served))"), running=running)
+    run_row(row, rounds=1, directory=str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["ended"]
+
+
+def test_without_its_server_a_row_is_not_measured(tmp_path):
+    def running(directory):
+        raise ServerMissingError("run `make servers`")
+
+    result = run_row(
+        make_row(contestant("A"), running=running, requirements=[Below(1)]), rounds=1, directory=str(tmp_path)
+    )
+    assert result.missing == {"A": "run `make servers`"}
+    assert [outcome.reached for outcome in result.outcomes] == [None]
+    assert "NOT MEASURED" in as_markdown(result)
 
 
 def test_contestants_that_did_different_work_give_no_figure(tmp_path):
@@ -87,6 +114,9 @@ def test_every_benchmark_names_contestants_its_requirements_speak_of(name):
     for row in rows:
         names = [contestant.name for contestant in row.contestants]
         assert len(set(names)) == len(names)
+        if isinstance(row, Survey):
+            assert {expectation.column for expectation in row.expectations} <= set(row.columns)
+            continue
         assert row.items > 0
         for requirement in row.requirements:
             if isinstance(requirement, AtLeast | Within):
