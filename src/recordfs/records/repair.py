@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem, RandomAccessFile
     from recordfs.paths import PathInput
 
-__all__ = ["TAIL_SIZE", "TailCheck", "check_tail", "repair_tail"]
+__all__ = ["TAIL_SIZE", "TailCheck", "check_tail", "repair_tail", "torn_bytes"]
+
+HEADER_SIZE = 12
+"""A record's length and its checksum: with fewer bytes nothing can be checked."""
 
 TAIL_SIZE = 16 << 20
 """As many of the last bytes of a remote file are looked at, unless ``check="full"``."""
@@ -96,35 +99,50 @@ def repair_tail(
     path: PathInput,
     *,
     check: Literal["auto", "full"] = "auto",
+    force: bool = False,
     file_system: FileSystem | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> int:
     """Cut a torn tail off a plain record file and return how many bytes that took; 0 if the file is sound.
 
-    Nobody may be writing to the file.
+    Nobody may be writing to the file. One that is shorter than a record's header is cut only with ``force``: nothing
+    tells whether it is a record file.
 
     Raises:
         CorruptRecordError: The break is no torn tail: sound records stand behind it, or there is no sound record at
             all. Nothing is cut. ``RecordReader(on_error="skip")`` reads what can be read.
+        TruncatedRecordError: The whole file is shorter than a header, and ``force`` is not set. Nothing is cut.
         AbortedError: The file changed its size meanwhile, so somebody is writing to it.
         UnimplementedError: The filesystem cannot truncate files, or the file is compressed and broken.
         FailedPreconditionError, NotFoundError and others: As ``check_tail``.
     """
     store, name = resolve(path, file_system=file_system, options=options)
     tail = check_tail(name, check=check, file_system=store)
+    cut = torn_bytes(tail, force=force)
+    if not cut:
+        return 0
+    if store.get_file_size(name) != tail.file_size:
+        raise AbortedError("the file changed its size while its tail was checked: somebody is writing to it", path=name)
+    store.truncate_file(name, tail.sound_end)
+    return cut
+
+
+def torn_bytes(tail: TailCheck, *, force: bool = False) -> int:
+    """Return how many bytes ``repair_tail`` cuts off a file that ends like this; 0 if it is sound.
+
+    Raises:
+        As ``repair_tail``, where it cuts nothing.
+    """
     if tail.error is None:
         return 0
     if tail.compression:
         raise UnimplementedError(
             f"a {tail.compression} file cannot be cut at a record; write its records to a new file with "
             f'RecordReader(on_error="stop"). What is wrong: {tail.error.message}',
-            path=name,
+            path=tail.path,
         ) from tail.error
-    if not tail.torn:
+    if not tail.torn and not (force and tail.file_size < HEADER_SIZE):
         raise tail.error
-    if store.get_file_size(name) != tail.file_size:
-        raise AbortedError("the file changed its size while its tail was checked: somebody is writing to it", path=name)
-    store.truncate_file(name, tail.sound_end)
     return tail.file_size - tail.sound_end
 
 
@@ -163,6 +181,14 @@ def _judge_break(file: RandomAccessFile, size: int, error: DataLossError) -> Tai
             f"{error.message}; sound records stand behind it, so it is no torn tail and is not cut off",
             path=file.name,
             offset=break_offset,
+        )
+    elif size < HEADER_SIZE:
+        torn = False
+        error = TruncatedRecordError(
+            f"{error.message}; so few bytes do not tell whether this is a record file. If it is one, delete it, or cut "
+            "it with force",
+            path=file.name,
+            offset=0,
         )
     elif break_offset == 0 and not isinstance(error, TruncatedRecordError):
         torn = False

@@ -156,6 +156,21 @@ def test_repair_cuts_only_a_torn_tail(files: Path, recordfs: Recordfs) -> None:
     assert list(RecordReader("torn.tfrecord")) == PAYLOADS[:4]
 
 
+def test_repair_tells_programs_too_and_cuts_short_files_only_by_force(files: Path, recordfs: Recordfs) -> None:
+    (files / "note.txt").write_bytes(b"hello\n")
+    ran = recordfs("repair", "--json", "--dry-run", "torn.tfrecord", "plain.tfrecord", "note.txt")
+    assert ran.status == 1
+    assert [json.loads(line) for line in ran.out.splitlines()] == [
+        {"path": "torn.tfrecord", "cut_bytes": 4916, "dry_run": True},
+        {"path": "plain.tfrecord", "cut_bytes": 0, "dry_run": True},
+    ]
+    assert recordfs("repair", "note.txt").status == 1
+    assert (files / "note.txt").read_bytes() == b"hello\n"
+    assert recordfs("repair", "--dry-run", "--force", "note.txt").out == "note.txt: would cut off 6 bytes\n"
+    assert json.loads(recordfs("repair", "--json", "--force", "note.txt").out)["cut_bytes"] == 6
+    assert (files / "note.txt").read_bytes() == b""
+
+
 def test_repair_leaves_another_break_alone(files: Path, recordfs: Recordfs) -> None:
     data = bytearray((files / "plain.tfrecord").read_bytes())
     data[21] ^= 0x40

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import for_each_path
 from recordfs.cli.formatting import format_count
-from recordfs.records.repair import check_tail, repair_tail
+from recordfs.records.repair import check_tail, repair_tail, torn_bytes
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +18,8 @@ DESCRIPTION = """\
 Cut off the half-written record that a writer left at the end of a record file when it died. Only
 bytes behind the last whole record are cut, and only if no sound record stands behind them; any other
 break is reported and left alone. Nobody may be writing to the file. A sound file is not touched.
+A file of less than 12 bytes, of which nothing tells whether it is a record file, is cut only with
+--force.
 """
 
 EXAMPLES = """\
@@ -35,23 +37,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--full", action="store_true", help="look at a large remote file from its beginning, not at its last 16 MiB"
     )
+    parser.add_argument("--force", action="store_true", help="cut files too that are shorter than a record's header")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each file, one a line")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Repair the files, going on after one that cannot be."""
+    check: Literal["auto", "full"] = "full" if arguments.full else "auto"
+    would = "would " if arguments.dry_run else ""
 
     def repair(path: str) -> None:
-        check: Literal["auto", "full"] = "full" if arguments.full else "auto"
-        if not arguments.dry_run:
-            cut = repair_tail(path, check=check)
-            console.print(f"{path}: " + (f"cut off {format_count(cut, 'byte')}" if cut else _SOUND))
-            return
-        tail = check_tail(path, check=check)
-        if tail.error is None:
-            console.print(f"{path}: {_SOUND}")
-        elif tail.torn:
-            console.print(f"{path}: would cut off {format_count(tail.file_size - tail.sound_end, 'byte')}")
+        if arguments.dry_run:
+            cut = torn_bytes(check_tail(path, check=check), force=arguments.force)
         else:
-            raise tail.error
+            cut = repair_tail(path, check=check, force=arguments.force)
+        if arguments.json:
+            console.print_json({"path": path, "cut_bytes": cut, "dry_run": arguments.dry_run})
+        else:
+            console.print(f"{path}: " + (f"{would}cut off {format_count(cut, 'byte')}" if cut else _SOUND))
 
     return for_each_path(arguments.path, console, repair)
