@@ -83,7 +83,7 @@ def test_a_crash_loses_only_what_was_not_flushed(place):
     faulty.crash()
     with pytest.raises(RecordFSError):
         writer.close()
-    writer._discard()
+    writer.discard()
     faulty.restart()
     assert read(system, path) == RECORDS[:4]
     with recordfs.RecordWriter(path, append=True, file_system=faulty) as writer:

@@ -290,12 +290,12 @@ impl RecordBuffer {
         if self.status == Status::Closed {
             return Ok(());
         }
-        self.status = Status::Closed;
-        self.frames = Vec::new();
         self.sink.file(py).call_method0(intern!(py, "discard"))?;
         if let Some(index) = &self.index {
             index.sink.file(py).call_method0(intern!(py, "discard"))?;
         }
+        self.status = Status::Closed;
+        self.frames = Vec::new();
         Ok(())
     }
 

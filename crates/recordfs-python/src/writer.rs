@@ -215,8 +215,15 @@ impl NativeRecordWriter {
         Ok(self.state(py)?.as_ref().is_none_or(RecordBuffer::is_closed))
     }
 
-    /// Lets go of the file without publishing what was not flushed.
-    fn _discard(&self, py: Python<'_>) -> PyResult<()> {
+    /// Let go of the file without publishing what was not flushed. Idempotent.
+    ///
+    /// Of an atomic writer nothing becomes visible; of another what was flushed before stays, and perhaps more, in whole
+    /// records. A file object of the caller's stays open, and keeps what was written to it.
+    ///
+    /// Raises:
+    ///     UnimplementedError: A writer factory opened the path, or the filesystem's files cannot be discarded. The
+    ///         writer stays open.
+    fn discard(&self, py: Python<'_>) -> PyResult<()> {
         match &mut *self.state(py)? {
             Some(state) => state.discard(py),
             None => Ok(()),

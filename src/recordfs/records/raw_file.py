@@ -277,6 +277,10 @@ class WritableFileObject:
         """Flush. The caller closes the object."""
         self.flush()
 
+    def discard(self) -> None:
+        """Write only the rest of an append that was taken in part: the object stays the caller's."""
+        self._write_rest()
+
 
 class BorrowedWritableFile:
     """A WritableFile that its owner goes on using: closing this flushes it."""
@@ -289,3 +293,6 @@ class BorrowedWritableFile:
         self.sync = file.sync
         self.tell = file.tell
         self.close = file.flush
+
+    def discard(self) -> None:
+        """Leave the file, and what it took, to its owner."""

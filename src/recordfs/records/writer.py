@@ -39,7 +39,7 @@ __all__ = ["RecordWriter"]
 
 
 class RecordWriter(NativeRecordWriter):
-    """Writes records to a file: ``write``, ``write_batch``, ``flush``, ``sync``, ``tell``, ``close``.
+    """Writes records to a file: ``write``, ``write_batch``, ``flush``, ``sync``, ``tell``, ``close``, ``discard``.
 
     Args:
         path: Where to write: str, bytes or os.PathLike. Missing directories above it are made. A file that stands there
@@ -189,7 +189,7 @@ class RecordWriter(NativeRecordWriter):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None and self._atomic:
-            self._discard()
+            self.discard()
         else:
             self.close()
 
@@ -201,7 +201,7 @@ class RecordWriter(NativeRecordWriter):
             warnings.warn(f"unclosed RecordWriter {self.name}", ResourceWarning, stacklevel=1, source=self)
         finally:
             if self._atomic:
-                self._discard()
+                self.discard()
             else:
                 self.close()
 
@@ -264,7 +264,8 @@ def _open_for_append(store: FileSystem, path: str, compression: str, *, repair: 
     if tail.error is not None:
         if not repair:
             raise tail.error
-        size -= cut_torn_tail(path, file_system=store)
+        # Who writes records to it says that it is a record file.
+        size -= cut_torn_tail(path, force=True, file_system=store)
     file = store.new_appendable_file(path)
     if file.tell() != size:
         found_size = file.tell()

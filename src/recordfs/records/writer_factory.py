@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
+from recordfs.errors import UnimplementedError
 from recordfs.paths import path_to_str
 from recordfs.registry import resolve
 
@@ -178,3 +179,7 @@ class FactoryFile:
     def close(self) -> None:
         """Close the writer."""
         self._writer.close()
+
+    def discard(self) -> None:
+        """Raise UnimplementedError: such writers can only be closed."""
+        raise UnimplementedError("what a writer factory opened cannot be discarded; close it", path=self.name)

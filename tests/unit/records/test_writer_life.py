@@ -14,7 +14,8 @@ import pytest
 from tests.support.record_files import ScheduledReadableFile, ScheduledWritableFile
 
 import recordfs
-from recordfs.errors import FailedPreconditionError
+from recordfs.errors import ClosedFileError, FailedPreconditionError, UnimplementedError
+from recordfs.records import writer_factory
 
 
 def records_in(data: bytes) -> list[bytes]:
@@ -238,3 +239,54 @@ def test_a_close_that_fails_can_be_tried_again():
     writer.close()
     assert writer.closed
     assert records_in(file.data) == [b"x"]
+
+
+class TestDiscard:
+    """A writer that is given up keeps what was flushed, in whole records."""
+
+    @pytest.mark.parametrize("path", ["{}/records", "ram://discard/records"])
+    def test_what_was_flushed_stays(self, tmp_path, path):
+        path = path.format(tmp_path)
+        writer = recordfs.RecordWriter(path)
+        writer.write(b"kept")
+        writer.flush()
+        for size in (10, 300_000, 70_000, 5):
+            writer.write(bytes(size))
+        writer.discard()
+        assert writer.closed
+        writer.discard()
+        writer.close()
+        records = list(recordfs.RecordReader(path))
+        assert records[0] == b"kept"
+        assert len(records) < 5
+        with pytest.raises(ClosedFileError):
+            writer.write(b"x")
+
+    def test_of_an_atomic_writer_nothing_appears(self, tmp_path):
+        writer = recordfs.RecordWriter(tmp_path / "records", atomic=True, index=True)
+        writer.write(b"x")
+        writer.flush()
+        writer.discard()
+        assert os.listdir(tmp_path) == []
+
+    def test_a_file_object_stays_open(self):
+        file = io.BytesIO()
+        writer = recordfs.RecordWriter(file)
+        writer.write(b"kept")
+        writer.flush()
+        writer.write(b"dropped")
+        writer.discard()
+        assert records_in(file.getvalue()) == [b"kept"]
+
+    def test_what_a_factory_opened_can_only_be_closed(self, tmp_path, monkeypatch):
+        class Factory:
+            def open(self, path):
+                return (tmp_path / "f").open("wb")
+
+        monkeypatch.setitem(writer_factory._factories, "discarding", Factory())
+        writer = recordfs.RecordWriter("discarding:f")
+        writer.write(b"x")
+        with pytest.raises(UnimplementedError):
+            writer.discard()
+        writer.close()
+        assert records_in((tmp_path / "f").read_bytes()) == [b"x"]
