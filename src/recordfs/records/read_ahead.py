@@ -6,14 +6,15 @@ the memory's speed.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from recordfs.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from concurrent.futures import Future
 
     from recordfs.filesystem import RandomAccessFile
 
@@ -44,7 +45,8 @@ def pays(file: RandomAccessFile, length: int) -> bool:
 def chunks_ahead(file: RandomAccessFile, offset: int, end: int) -> Generator[memoryview]:
     """Yield the bytes of a file from ``offset`` to ``end``, or to where the file ends, in order.
 
-    Holds 4 MiB. Close the generator when leaving it early: that ends its threads.
+    Holds 4 MiB. Close the generator when leaving it early: that ends its threads. Where no thread can be started, this
+    one reads.
 
     Yields:
         Views, each usable until the next is asked for.
@@ -53,31 +55,77 @@ def chunks_ahead(file: RandomAccessFile, offset: int, end: int) -> Generator[mem
         InternalError: ``read_into`` returned what it cannot.
         Whatever reading raises, behind all bytes before it.
     """
-    from concurrent.futures import ThreadPoolExecutor  # slow to import, and small files do without
-
     spare = [bytearray(CHUNK) for _ in range(BUFFERS)]
-    reads: deque[tuple[int, Future[tuple[bytearray, int, Exception | None]]]] = deque()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="recordfs-scan") as pool:
+    reads: deque[_Read] = deque()
+    asked: SimpleQueue[_Read | None] = SimpleQueue()
+    threads: list[threading.Thread] = []
+    try:
+        _start_threads(asked, threads)
+        while True:
+            while spare and offset < end:
+                read = _Read(file, offset, spare.pop(), min(CHUNK, end - offset))
+                reads.append(read)
+                asked.put(read)
+                offset += read.wanted
+            if not reads:
+                return
+            read = reads.popleft()
+            if not threads:
+                read.run()
+            read.done.wait()
+            with memoryview(read.buffer) as whole, whole[: read.count] as chunk:
+                yield chunk
+            if read.error is not None:
+                raise read.error
+            if read.count < read.wanted:  # the file is shorter than it was
+                return
+            spare.append(read.buffer)
+    finally:
+        for read in reads:
+            read.wanted = 0
+        for _ in threads:
+            asked.put(None)
+        for thread in threads:
+            if thread.is_alive():
+                thread.join()
+
+
+class _Read:
+    """One chunk that is asked for, and what came of it once ``done`` is set."""
+
+    def __init__(self, file: RandomAccessFile, offset: int, buffer: bytearray, wanted: int) -> None:
+        self.file = file
+        self.offset = offset
+        self.buffer = buffer
+        self.wanted = wanted
+        self.count = 0
+        self.error: BaseException | None = None
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        """Read it. Raises nothing, so that nobody waits in vain."""
         try:
-            while True:
-                while spare and offset < end:
-                    wanted = min(CHUNK, end - offset)
-                    reads.append((wanted, pool.submit(_fill, file, offset, spare.pop(), wanted)))
-                    offset += wanted
-                if not reads:
-                    return
-                wanted, read = reads.popleft()
-                buffer, count, error = read.result()
-                with memoryview(buffer) as whole, whole[:count] as chunk:
-                    yield chunk
-                if error is not None:
-                    raise error
-                if count < wanted:  # the file is shorter than it was
-                    return
-                spare.append(buffer)
+            self.buffer, self.count, self.error = _fill(self.file, self.offset, self.buffer, self.wanted)
+        except BaseException as error:  # noqa: BLE001  # it is raised when its turn comes
+            self.error = error
         finally:
-            for _, read in reads:
-                read.cancel()
+            self.done.set()
+
+
+def _start_threads(asked: SimpleQueue[_Read | None], threads: list[threading.Thread]) -> None:
+    """Start the threads that read what is asked for, as many as the system has left, and list them."""
+    for number in range(THREADS):
+        threads.append(threading.Thread(target=_work, args=(asked,), name=f"recordfs-scan_{number}", daemon=True))
+        try:
+            threads[-1].start()
+        except RuntimeError:  # a limit on processes or memory is reached
+            threads.pop()
+            return
+
+
+def _work(asked: SimpleQueue[_Read | None]) -> None:
+    while (read := asked.get()) is not None:
+        read.run()
 
 
 def _fill(

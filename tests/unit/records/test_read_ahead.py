@@ -228,3 +228,20 @@ def test_an_interrupt_in_the_middle_ends_the_threads_and_goes_through():
 def test_an_interrupt_while_a_chunk_is_awaited_goes_through():
     with pytest.raises(KeyboardInterrupt):
         verify(LocalFile(SOUND, fail_at(CHUNK, KeyboardInterrupt())))
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_where_threads_cannot_be_started_this_one_reads(monkeypatch, left):
+    start = threading.Thread.start
+    started = []
+
+    def start_some(thread):
+        if len(started) >= left:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    file = LocalFile(SOUND)
+    assert verify(file).sound
+    assert file.threads == (set(started) or {threading.current_thread()})
