@@ -25,6 +25,7 @@ __all__ = [
     "DeadlineExceededError",
     "DirectoryNotEmptyError",
     "FailedPreconditionError",
+    "FileTooLargeError",
     "InternalError",
     "InvalidArgumentError",
     "IsADirectoryError",
@@ -221,6 +222,15 @@ class OutOfRangeError(RecordFSError, IndexError):
     code = StatusCode.OUT_OF_RANGE
 
 
+class FileTooLargeError(OutOfRangeError, OSError):
+    """A file would grow beyond what the filesystem or the process's limit allows.
+
+    TensorFlow calls it OutOfRangeError; for Python's programs it is an OSError like a full disk.
+    """
+
+    default_errno = _errno.EFBIG
+
+
 class UnimplementedError(RecordFSError, io.UnsupportedOperation, NotImplementedError):
     """This filesystem cannot do this operation, and says so instead of pretending."""
 
@@ -294,7 +304,7 @@ _CLASS_OF_ERRNO: dict[int, type[RecordFSError]] = {
     _errno.EXDEV: UnimplementedError,
     _errno.ENOSYS: UnimplementedError,
     _errno.EOPNOTSUPP: UnimplementedError,
-    _errno.EFBIG: OutOfRangeError,
+    _errno.EFBIG: FileTooLargeError,
     _errno.EAGAIN: UnavailableError,
     _errno.ECONNABORTED: UnavailableError,
     _errno.ECONNREFUSED: UnavailableError,

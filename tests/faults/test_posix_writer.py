@@ -15,6 +15,7 @@ import pytest
 from recordfs.errors import (
     ClosedFileError,
     FailedPreconditionError,
+    FileTooLargeError,
     OutOfRangeError,
     ResourceExhaustedError,
     UnknownError,
@@ -56,9 +57,11 @@ def test_an_append_that_hits_the_limit_takes_nothing_and_the_writer_goes_on(tmp_
     file_size_limit(start + LARGE + 1000)
     for call in (lambda: file.append(b"b" * LARGE), lambda: file.append_parts([b"b" * LARGE, b"c" * 10])):
         # 1,000 bytes fit and the rest does not: what the system took has to go again.
-        with pytest.raises(OutOfRangeError) as caught:
+        with pytest.raises(FileTooLargeError) as caught:
             call()
-        assert caught.value.path == path
+        assert isinstance(caught.value, OSError)
+        assert isinstance(caught.value, OutOfRangeError)
+        assert (caught.value.path, caught.value.errno) == (path, errno.EFBIG)
         assert file.tell() == start + LARGE
     file.append(b"d" * 500)
     file.flush()
@@ -73,9 +76,9 @@ def test_a_flush_that_hits_the_limit_keeps_its_bytes_for_the_next(tmp_path, file
     file = PosixFileSystem().new_writable_file(path)
     file.append(b"a" * 100)
     file_size_limit(60)
-    with pytest.raises(OutOfRangeError):
+    with pytest.raises(FileTooLargeError):
         file.flush()
-    with pytest.raises(OutOfRangeError):
+    with pytest.raises(FileTooLargeError):
         file.close()
     assert contents(path) == b""
     assert file.tell() == 100

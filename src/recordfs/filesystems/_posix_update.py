@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from recordfs.errors import InvalidArgumentError, OutOfRangeError, RecordFSError
+from recordfs.errors import FileTooLargeError, InvalidArgumentError, RecordFSError
 from recordfs.filesystem.files import byte_view
 from recordfs.filesystem.update_file import UpdateFile
 from recordfs.filesystems._posix_files import PosixRandomAccessFile
@@ -60,5 +60,5 @@ class PosixUpdateFile(PosixRandomAccessFile, UpdateFile):
 def _error(error: OSError | OverflowError, name: str) -> RecordFSError:
     """Return the error of a system call, which Python does not even try with a number beyond 63 bits."""
     if isinstance(error, OverflowError):
-        return OutOfRangeError("no file reaches so far", path=name)
+        return FileTooLargeError("no file reaches so far", path=name)
     return posix_error(error, name)

@@ -168,7 +168,7 @@ FULL_DISK = """
         while writer.records_written < count:
             try:
                 writer.write(record)
-            except (OSError, IndexError):
+            except OSError:
                 failures += 1
                 limit += 70_001
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
