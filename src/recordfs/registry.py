@@ -242,28 +242,41 @@ def resolve(
     return file_system, text
 
 
-def get_registered_schemes() -> list[str]:
+def get_registered_schemes(*, load_plugins: bool = True) -> list[str]:
     """Return every scheme that is registered, sorted; "" is the local filesystem. What fsspec adds is not among them.
 
     Loads the modules that ``RECORDFS_PLUGIN_MODULES`` names and reads the installed packages' entry points, but
     imports no filesystem.
+
+    Args:
+        load_plugins: False takes only those plugin modules into account that are loaded already.
+
+    Raises:
+        MissingDependencyError: A plugin module cannot be loaded. The others have been.
     """
-    _load_plugin_modules()
+    if load_plugins:
+        _load_plugin_modules()
     installed = _installed_entry_points()
     with _state.lock:
         return sorted({*_state.registered, *_BUILT_IN, *_ALIASES, *installed})
 
 
-def registration_of(scheme: str) -> tuple[str, str]:
+def registration_of(scheme: str, *, load_plugins: bool = True) -> tuple[str, str]:
     """Return what serves a scheme and where it was registered, for people to read.
+
+    Args:
+        scheme: Its name; "" is the local filesystem.
+        load_plugins: As for ``get_registered_schemes``.
 
     Returns:
         ``("module:Class", "registered in code" | "built in" | "entry point" | "fsspec")``.
 
     Raises:
         UnknownSchemeError: Nothing does.
+        MissingDependencyError: A plugin module cannot be loaded.
     """
-    _load_plugin_modules()
+    if load_plugins:
+        _load_plugin_modules()
     name = _canonical(_checked_scheme(scheme))
     factory = _state.registered.get(name)
     if factory is not None:
@@ -407,20 +420,25 @@ def _load_plugin_modules() -> None:
     """Import what ``RECORDFS_PLUGIN_MODULES`` names (separated by commas).
 
     Threads that meet here all import: Python lets one do it and the others wait, and returns a module that is being
-    imported by the same thread. Only when all are there is it over, so a broken one is named at every call.
+    imported by the same thread. Only when all are there is it over, so a broken one is named at every call; those
+    behind it are loaded all the same.
     """
     if _state.plugin_modules_loaded:
         return
+    broken: MissingDependencyError | None = None
     for module_name in filter(None, map(str.strip, os.environ.get(PLUGIN_MODULES_VARIABLE, "").split(","))):
         import importlib  # as above
 
         try:
             importlib.import_module(module_name)
-        except Exception as error:
-            raise MissingDependencyError(
+        except Exception as error:  # noqa: BLE001  # a plugin may raise anything, and it is raised below
+            broken = broken or MissingDependencyError(
                 f"the module {module_name}, named by {PLUGIN_MODULES_VARIABLE}, could not be loaded: "
                 f"{type(error).__name__}: {error}"
-            ) from error
+            )
+            broken.__cause__ = broken.__cause__ or error
+    if broken is not None:
+        raise broken
     _state.plugin_modules_loaded = True
 
 

@@ -98,6 +98,9 @@ def test_export_and_import_are_each_others_way_back(recordfs: Recordfs, source: 
     imported = recordfs("import", "--compression", "GZIP", table, back)
     assert imported == (0, "imported 8 records\n", "")
     assert list(RecordReader(back)) == list(RecordReader(source)) * 2
+    assert json.loads(recordfs("export", "--json", source, table).out) == {"target": table, "records": 4}
+    told = json.loads(recordfs("import", "--json", table, back).out)
+    assert told == {"source": table, "target": back, "records": 4}
 
 
 def test_a_format_can_be_said(recordfs: Recordfs, source: str, tmp_path: Path) -> None:

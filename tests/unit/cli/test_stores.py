@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import recordfs as library
+from recordfs import registry
 from recordfs.errors import UnavailableError
 from recordfs.filesystems.memmapped import MemmappedFileSystem
 from recordfs.filesystems.memory import MemoryFileSystem
@@ -31,6 +32,39 @@ def test_schemes_lists_what_serves_each_and_from_where(recordfs: Recordfs) -> No
         "file_system": "recordfs.filesystems.memory:MemoryFileSystem",
         "registered": "built in",
     } in (objects)
+
+
+def test_schemes_lists_what_works_beside_a_plugin_that_does_not(
+    tmp_path: Path, recordfs: Recordfs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recordfs_test_good.py").write_text(
+        "import recordfs\nfrom recordfs.filesystems.memory import MemoryFileSystem\n"
+        "recordfs.register_file_system('good', MemoryFileSystem)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry._state, "plugin_modules_loaded", False)
+    monkeypatch.setenv("RECORDFS_PLUGIN_MODULES", "recordfs_no_such_module,recordfs_test_good")
+    try:
+        status, out, err = recordfs("schemes")
+        as_json = recordfs("schemes", "--json")
+    finally:
+        library.unregister_file_system("good")
+    assert (status, as_json.status) == (1, 1)
+    assert err.startswith("recordfs: the module recordfs_no_such_module, named by RECORDFS_PLUGIN_MODULES")
+    assert out.startswith("(local paths)\t")
+    assert "\ngood://\t" in out
+    assert {"ram", "good"} <= {json.loads(line)["scheme"] for line in as_json.out.splitlines()}
+
+
+def test_doctor_tells_programs_too(tmp_path: Path, recordfs: Recordfs) -> None:
+    status, out, _ = recordfs("doctor", "--json", str(tmp_path))
+    findings = {found["name"]: found for found in map(json.loads, out.splitlines())}
+    assert status == 0
+    assert findings["path"]["outcome"] == str(tmp_path)
+    assert findings["listing"] == {"name": "listing", "status": "ok", "outcome": "ok, 0 names"}
+    status, out, _ = recordfs("doctor", "--json", str(tmp_path / "missing"))
+    assert status == 1
+    assert json.loads(out.splitlines()[-1])["status"] == "failed"
 
 
 def test_doctor_looks_and_leaves_everything_as_it_was(tmp_path: Path, recordfs: Recordfs) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.formatting import format_count
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", help="a file or directory")
     parser.add_argument("--write", action="store_true", help="also write, under a fresh name that is removed again")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each finding, one a line")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -48,10 +49,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     path = arguments.path
     served_by, origin = registration_of(scheme_of(path))
     file_system = get_file_system(path)
-    console.print(f"path:         {path}")
-    console.print(f"filesystem:   {served_by} ({origin})")
-    console.print(f"options:      {_describe_options(file_system) or 'none'}")
-    trial = _Trial(file_system, console)
+    trial = _Trial(file_system, console, as_json=arguments.json)
+    trial.show("path", path)
+    trial.show("filesystem", f"{served_by} ({origin})")
+    trial.show("options", _describe_options(file_system) or "none")
     trial.describe()
     trial.step("capabilities", lambda: _describe_capabilities(file_system, path))
     is_directory = trial.look(path)
@@ -81,34 +82,46 @@ def _describe_capabilities(file_system: FileSystem, path: str) -> str:
 class _Trial:
     """Tries one operation after another and prints what became of each."""
 
-    def __init__(self, file_system: FileSystem, console: Console) -> None:
+    def __init__(self, file_system: FileSystem, console: Console, *, as_json: bool) -> None:
         self._file_system = file_system
         self._console = console
+        self._as_json = as_json
         self.failed = False
+
+    def show(self, name: str, outcome: str, status: Literal["ok", "impossible", "failed"] = "ok") -> None:
+        """Print what was found out about one thing."""
+        if self._as_json:
+            self._console.print_json({"name": name, "status": status, "outcome": outcome})
+        else:
+            how = {"ok": "", "impossible": "not possible here: ", "failed": "FAILED: "}[status]
+            self._console.print(f"{name + ':':<13} {how}{outcome}")
 
     def describe(self) -> None:
         """Print what the filesystem tells of itself; finding credentials can fail like anything else."""
         try:
             described = self._file_system.describe()
         except RecordFSError as error:
-            self.failed = True
-            described = {"credentials": f"FAILED: {type(error).__name__}: {error}"}
+            self._fail("credentials", error)
+            return
         for name, value in described.items():
-            self._console.print(f"{name + ':':<13} {value}")
+            self.show(name, value)
 
     def step(self, name: str, operation: Callable[[], str]) -> bool:
         """Try one operation, which returns what to print, and tell whether it worked."""
         try:
             outcome = operation()
         except UnimplementedError as error:
-            self._console.print(f"{name + ':':<13} not possible here: {error.message}")
+            self.show(name, error.message, "impossible")
             return False
         except RecordFSError as error:
-            self.failed = True
-            self._console.print(f"{name + ':':<13} FAILED: {type(error).__name__}: {error}")
+            self._fail(name, error)
             return False
-        self._console.print(f"{name + ':':<13} {outcome}")
+        self.show(name, outcome)
         return True
+
+    def _fail(self, name: str, error: RecordFSError) -> None:
+        self.failed = True
+        self.show(name, f"{type(error).__name__}: {error}", "failed")
 
     def look(self, path: str) -> bool:
         """Try what changes nothing, and tell whether the path is a directory."""

@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="infer the features from the first N records, 0 for all (default: 1000)",
     )
     add_compression(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON object with the number of records")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -60,6 +61,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             progress=progress.advance,
             compression=compression_of(arguments),
         )
-    if not console.quiet:
+    if arguments.json:
+        console.print_json({"target": arguments.target, "records": count})
+    elif not console.quiet:
         console.print(f"exported {format_count(count, 'record')}")
     return status

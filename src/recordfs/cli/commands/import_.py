@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the format (default: what the source's name ends with)",
     )
     parser.add_argument("--compression", choices=["GZIP", "ZLIB"], help="compress the record file")
+    parser.add_argument("--json", action="store_true", help="print a JSON object with the number of records")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -54,6 +55,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             compression=arguments.compression,
             atomic=get_file_system(target).capabilities(target).atomic_write,
         )
-    if not console.quiet:
+    if arguments.json:
+        console.print_json({"source": arguments.source, "target": target, "records": count})
+    elif not console.quiet:
         console.print(f"imported {format_count(count, 'record')}")
     return OK

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
+from recordfs.cli.status import OK
+from recordfs.errors import MissingDependencyError
 from recordfs.registry import get_registered_schemes, registration_of
 
 if TYPE_CHECKING:
@@ -31,15 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Print the schemes."""
-    found = [(scheme, *registration_of(scheme)) for scheme in get_registered_schemes()]
+    status = OK
+    try:
+        schemes = get_registered_schemes()
+    except MissingDependencyError as error:  # a plugin is broken, and the rest works
+        status = console.failure(error)
+        schemes = get_registered_schemes(load_plugins=False)
+    found = [(scheme, *registration_of(scheme, load_plugins=False)) for scheme in schemes]
     if arguments.json:
         for scheme, file_system, origin in found:
             console.print_json({"scheme": scheme, "file_system": file_system, "registered": origin})
-        return 0
+        return status
     rows = [(f"{scheme}://" if scheme else "(local paths)", *others) for scheme, *others in found]
     console.print_table(("scheme", "filesystem", "registered"), rows)
     if importlib.util.find_spec("fsspec") is None:
         console.remark('every other scheme of fsspec works after pip install "recordfs[fsspec]"')
     else:
         console.remark("every other scheme is looked for in fsspec, which is installed")
-    return 0
+    return status
