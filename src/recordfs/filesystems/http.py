@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from recordfs.errors import (
     AbortedError,
     ClosedFileError,
+    InvalidArgumentError,
     MissingDependencyError,
     NotFoundError,
     RecordFSError,
@@ -23,7 +24,7 @@ from recordfs.filesystem import Capabilities, FileStatistics, FileSystem, Random
 from recordfs.filesystem.files import coalesce
 
 try:
-    import aiohttp  # noqa: F401 (fsspec imports it later, and says less if it is missing)
+    import aiohttp  # fsspec imports it later, and says less if it is missing
 
     from recordfs.filesystems._fsspec_clients import FsspecClients
     from recordfs.filesystems._fsspec_errors import error_from_fsspec
@@ -70,10 +71,14 @@ class HttpFileSystem(FileSystem):
 
     Args:
         options: What fsspec's ``HTTPFileSystem`` takes: ``headers={...}``, ``client_kwargs={"auth": ...}``,
-            ``encoded=True`` for URLs that are percent-encoded already.
+            ``encoded=True`` for URLs that are percent-encoded already; and what aiohttp's requests take.
+
+    Raises:
+        InvalidArgumentError: An option is none of these.
     """
 
     def __init__(self, **options: Any) -> None:
+        _check_options(options)
         super().__init__()
         self._headers: dict[str, str] = dict(options.get("headers") or {})
         # Of a compressed answer neither size nor ranges would be those of the file.
@@ -139,6 +144,23 @@ class HttpFileSystem(FileSystem):
         except Exception as error:
             raise error_from_fsspec(error, path) from error
         return info
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Raise InvalidArgumentError for what neither fsspec nor aiohttp knows; they notice only at the first request."""
+    import inspect  # slow to import, but fsspec has done it
+
+    from fsspec.asyn import AsyncFileSystem
+    from fsspec.implementations.http import HTTPFileSystem
+
+    # Where aiohttp's requests come from: ClientSession.request forwards its keywords to it.
+    takers: tuple[Any, ...] = (HTTPFileSystem.__init__, AsyncFileSystem.__init__, aiohttp.ClientSession._request)
+    known = {name for taker in takers for name in inspect.signature(taker).parameters}
+    known |= {"listings_expiry_time", "max_paths", "skip_instance_cache", "use_listings_cache"}
+    known -= {"self", "args", "kwargs", "storage_options", "method", "str_or_url"}
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise InvalidArgumentError(f"unknown option(s) for http:// and https://: {', '.join(unknown)}")
 
 
 def _condition(info: dict[str, Any]) -> dict[str, str]:

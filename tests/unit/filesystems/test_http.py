@@ -230,3 +230,11 @@ def test_records_are_read_from_a_web_server(site):
     file_system.delete_recursively("ram://http-test")
     with recordfs.RecordReader(f"{site.url}/records") as reader:
         assert list(reader) == [b"one", b"two" * 100_000, b"three"]
+
+
+def test_options_that_nobody_knows_are_refused_at_once(url):
+    for options in ({"no_such_option": 1}, {"method": "PUT"}):
+        with pytest.raises(InvalidArgumentError, match=next(iter(options))):
+            recordfs.get_file_system(url, options=options)
+    options = {"headers": {"X-Mine": "1"}, "client_kwargs": {}, "encoded": True, "allow_redirects": True}
+    assert recordfs.get_file_system(url, options=options).file_exists(url)
