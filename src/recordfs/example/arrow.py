@@ -14,7 +14,7 @@ from typing import Any
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError, MissingDependencyError
-from recordfs.example.features import Feature, FixedLenFeature, FixedLenSequenceFeature
+from recordfs.example.features import Feature, FixedLenFeature, FixedLenSequenceFeature, checked_features
 from recordfs.example.parse import native_features
 from recordfs.example.read import record_batches
 from recordfs.example.schema import InferredFeatures, infer_features
@@ -107,12 +107,13 @@ def _arrow_features(features: Mapping[str, Feature]) -> dict[str, Feature]:
     """The features as Arrow has them: of an inferred one that is missing now and then only the length counts."""
     if isinstance(features, InferredFeatures):
         return features.regardless_of_missing()
-    for name, feature in features.items():
+    checked = checked_features(features)
+    for name, feature in checked.items():
         if isinstance(feature, FixedLenSequenceFeature):
             raise InvalidArgumentError(
                 f"feature {name!r}: a FixedLenSequenceFeature pads its records; for Arrow ask for it as VarLenFeature"
             )
-    return dict(features)
+    return checked
 
 
 def pyarrow_module(name: str = "pyarrow") -> Any:

@@ -4,7 +4,8 @@ Source of names, fields and defaults: ``tensorflow/python/ops/parsing_config.py`
 """
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from recordfs.errors import InvalidArgumentError
@@ -16,6 +17,7 @@ __all__ = [
     "FixedLenSequenceFeature",
     "RaggedFeature",
     "VarLenFeature",
+    "checked_features",
 ]
 
 # More values than this in one record cannot come out of a message, which is smaller than 2 GiB.
@@ -38,7 +40,7 @@ def _known_dtype(dtype: Any, known: tuple[type, ...]) -> type | None:
     """The one of NumPy's types that ``dtype`` means, None if it means another or nothing."""
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # the last two for texts that look like several fields
         return None
     return found.type if found.isnative and found.type in known else None
 
@@ -50,7 +52,7 @@ def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
         InvalidArgumentError: A dimension is negative, unknown or no number, or the product is beyond any record.
     """
     try:
-        dimensions = tuple(int(size) for size in shape)
+        dimensions = tuple(operator.index(size) for size in shape)
     except TypeError:
         raise InvalidArgumentError(f"a feature's shape must be a sequence of integers, found {shape!r}") from None
     if min(dimensions, default=0) < 0 or math.prod(dimensions) > _MAX_ELEMENTS:
@@ -130,13 +132,14 @@ class RaggedFeature(_RaggedFields):
 
     def __new__(cls, dtype: Any, value_key: str | None = None, row_splits_dtype: Any = np.int32) -> Self:
         """Check and make."""
-        if value_key == "":
-            raise InvalidArgumentError("value_key must not be empty")
-        if np.dtype(row_splits_dtype) not in (np.dtype(np.int32), np.dtype(np.int64)):
+        if value_key is not None and (not _is_text(value_key) or not value_key):
+            raise InvalidArgumentError(f"value_key must be a text that is not empty, found {value_key!r}")
+        splits = _known_dtype(row_splits_dtype, (np.int32, np.int64))
+        if splits is None:
             raise InvalidArgumentError(
                 f"row_splits_dtype must be numpy.int32 or numpy.int64, found {row_splits_dtype!r}"
             )
-        return super().__new__(cls, _checked_dtype(dtype), value_key, np.dtype(row_splits_dtype).type)
+        return super().__new__(cls, _checked_dtype(dtype), value_key, splits)
 
 
 class _FixedLenSequenceFields(NamedTuple):
@@ -177,23 +180,55 @@ class FixedLenSequenceFeature(_FixedLenSequenceFields):
 Feature: TypeAlias = FixedLenFeature | VarLenFeature | RaggedFeature | FixedLenSequenceFeature
 
 
+def checked_features(features: Mapping[str, Feature]) -> dict[str, Feature]:
+    """A copy of what a user calls features; what each is, is checked where it is used.
+
+    Raises:
+        InvalidArgumentError: It is no mapping, or a name is not text that UTF-8 can spell.
+    """
+    if not isinstance(features, Mapping):
+        raise InvalidArgumentError(f"features must be a mapping from names to features, found {features!r}")
+    for name in features:
+        if not _is_text(name):
+            raise InvalidArgumentError(f"a feature's name must be text, found {name!r}")
+    return dict(features)
+
+
+def _is_text(name: object) -> bool:
+    """Tell whether something is a str that UTF-8 can spell, as all keys of a message are."""
+    if not isinstance(name, str):
+        return False
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def default_values(value: Any, dtype: type, count: int) -> list[Any]:
     """The values of a default, flat.
 
     Raises:
         InvalidArgumentError: Another number of values than ``count``, or a value that ``dtype`` cannot hold.
     """
+    try:
+        given = np.asarray(value, dtype=object if dtype is bytes else None)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"the default value {value!r} is no array: {error}") from error
     if dtype is bytes:
-        values = [_as_bytes(item) for item in np.asarray(value, dtype=object).ravel().tolist()]
-    else:
-        given = np.asarray(value)
-        fits = given.dtype.kind in "biuf" and (dtype is not np.int64 or bool(np.all(given.astype(np.int64) == given)))
-        if not fits:
-            raise InvalidArgumentError(f"the default value {value!r} is not {dtype.__name__}")
+        values = [_as_bytes(item) for item in given.ravel().tolist()]
+    elif given.dtype.kind in "biuf" and (dtype is not np.int64 or _are_integers(given)):
         values = given.astype(dtype).ravel().tolist()
+    else:
+        raise InvalidArgumentError(f"the default value {value!r} is not {dtype.__name__}")
     if len(values) != count:
         raise InvalidArgumentError(f"the default value {value!r} must have {count} values, found {len(values)}")
     return values
+
+
+def _are_integers(given: Any) -> bool:
+    with np.errstate(invalid="ignore"):  # no integer is NaN or infinite, and the comparison finds that
+        return bool(np.all(given.astype(np.int64) == given))
 
 
 def _as_bytes(value: Any) -> bytes:

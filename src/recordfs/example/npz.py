@@ -20,6 +20,8 @@ __all__ = ["arrays_of_column", "arrays_of_columns", "columns_of_arrays"]
 # Names that numpy.savez takes for itself.
 _RESERVED = ("file", "allow_pickle")
 
+_INSTEAD = "export to parquet or jsonl, or say which features to export"
+
 
 def arrays_of_columns(columns: Mapping[str, Column]) -> dict[str, Array]:
     """What the columns are in the archive.
@@ -34,11 +36,14 @@ def arrays_of_columns(columns: Mapping[str, Column]) -> dict[str, Array]:
             plain = key == name
             taken_for_part = plain and key.rpartition("/")[2] in ("row_splits", "offsets")
             if taken_for_part or key in _RESERVED or key.endswith(".npy") or "\0" in key or key in arrays:
-                raise InvalidArgumentError(
-                    f"feature {name!r} cannot be told apart in an npz archive; export to parquet or jsonl, "
-                    "or say which features to export"
-                )
+                raise InvalidArgumentError(f"feature {name!r} cannot be told apart in an npz archive; {_INSTEAD}")
         arrays |= parts
+    for name in columns:
+        of, _, part = name.rpartition("/")
+        if part == "values" and name in arrays and f"{of}/row_splits" in arrays:
+            raise InvalidArgumentError(
+                f"feature {name!r} cannot be told apart from the values of {of!r} in an npz archive; {_INSTEAD}"
+            )
     return arrays
 
 

@@ -14,6 +14,7 @@ from recordfs.example.features import (
     FixedLenSequenceFeature,
     RaggedFeature,
     VarLenFeature,
+    checked_features,
     default_values,
 )
 from recordfs.example.numpy_module import np
@@ -39,7 +40,7 @@ class ExampleParser:
     """
 
     def __init__(self, features: Mapping[str, Feature]) -> None:
-        self._features = dict(features)
+        self._features = checked_features(features)
         for name, feature in self._features.items():
             if isinstance(feature, FixedLenSequenceFeature) and not feature.allow_missing:
                 raise InvalidArgumentError(
@@ -125,8 +126,8 @@ def parse_sequence_example(
     Raises:
         InvalidArgumentError: As ``parse_example``; also a step with another number of values than its shape has.
     """
-    context = dict(context_features or {})
-    lists = dict(sequence_features or {})
+    context = checked_features({} if context_features is None else context_features)
+    lists = checked_features({} if sequence_features is None else sequence_features)
     _check_sequence_features(context, lists)
     context_plans, context_places = native_features(context)
     list_plans, list_places = native_features(lists)
@@ -165,6 +166,8 @@ def _check_sequence_features(context: Mapping[str, Feature], lists: Mapping[str,
 
 def _parser_for(features: Mapping[str, Feature]) -> ExampleParser:
     """A parser made before for equal features, if they can be told equal."""
+    if not isinstance(features, dict):
+        features = checked_features(features)
     # The text tells 0.0 from -0.0, which are equal.
     key = tuple((name, type(feature), feature, repr(feature)) for name, feature in features.items())
     try:

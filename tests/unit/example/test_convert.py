@@ -190,6 +190,15 @@ def test_npz_refuses_names_that_would_be_lost(tmp_path: Path, name: str) -> None
         export_examples(tmp_path / "records", tmp_path / "x.npz")
 
 
+def test_npz_refuses_a_name_that_would_be_read_as_anothers_values(tmp_path: Path) -> None:
+    with RecordWriter(tmp_path / "records") as writer:
+        writer.write_batch(
+            [encode_example({"x": [b"a", b"b"], "x/values": 1}), encode_example({"x": [b"c"], "x/values": 2})]
+        )
+    with pytest.raises(InvalidArgumentError, match="'x/values' cannot be told apart from the values of 'x'"):
+        export_examples(tmp_path / "records", tmp_path / "x.npz")
+
+
 @pytest.mark.parametrize("line", ['{"x": ' + "[" * 100_000, '{"x": {"empty": []}}'])
 def test_lines_of_strange_shape_are_refused_clearly(line: str) -> None:
     with pytest.raises(InvalidArgumentError):
