@@ -160,6 +160,12 @@ class RecordReader:
         self._native.close()
         self._sources.close()
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError(
+            "a RecordReader cannot be pickled: it has a file open. Make one in each process, of a path and with "
+            "start=reader.tell()"
+        )
+
     def __enter__(self) -> Self:
         return self
 

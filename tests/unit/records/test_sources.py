@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import pickle
 import threading
 
 import pytest
@@ -15,6 +16,7 @@ from recordfs.errors import (
     InvalidArgumentError,
     IsADirectoryError,
     NotFoundError,
+    OutOfRangeError,
     UnavailableError,
     UnimplementedError,
 )
@@ -342,3 +344,17 @@ def test_where_flush_shows_nothing_it_warns_or_is_refused(tmp_path):
         writer.flush()
     with recordfs.RecordWriter(path, require_flush=True) as writer:
         writer.flush()
+
+
+@pytest.mark.parametrize("start", [2**63, 2**64, 2**70])
+def test_a_start_beyond_every_file_is_refused(folder, start):
+    for given in (start, (str(folder / "a"), start)):
+        with pytest.raises(InvalidArgumentError, match="start has to be"):
+            recordfs.RecordReader(folder / "a", start=given)
+    with pytest.raises(OutOfRangeError):
+        read(folder / "a", start=2**63 - 1)
+
+
+def test_a_reader_says_why_it_cannot_be_pickled(folder):
+    with pytest.raises(TypeError, match="a RecordReader cannot be pickled"):
+        pickle.dumps(recordfs.RecordReader(folder / "a"))
