@@ -44,6 +44,7 @@ _ALIASES = {"file": ""}
 
 _BUILT_IN = {
     "": "recordfs.filesystems.posix:PosixFileSystem",
+    "gs": "recordfs.filesystems.gcs:GCSFileSystem",
     "http": "recordfs.filesystems.http:HttpFileSystem",
     "https": "recordfs.filesystems.http:HttpFileSystem",
     "memmapped_package": "recordfs.filesystems.memmapped:MemmappedFileSystem",
@@ -57,6 +58,7 @@ _FSSPEC_BRIDGE = "recordfs.filesystems.fsspec:FsspecFileSystem"
 _EXTRAS = {
     "recordfs[http]": "http:// and https://",
     "recordfs[s3]": "s3://",
+    "recordfs[gcs]": "gs://",
     "recordfs[fsspec]": "every scheme that fsspec has a filesystem for",
 }
 

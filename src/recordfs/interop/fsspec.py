@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RecordFSFileSystem",
+    "RecordFSGCSFileSystem",
     "RecordFSHttpFileSystem",
     "RecordFSHttpsFileSystem",
     "RecordFSRamFileSystem",
@@ -332,6 +333,12 @@ class RecordFSS3FileSystem(RecordFSSchemeFileSystem):
     """``recordfs+s3://``."""
 
     protocol, scheme = "recordfs+s3", "s3"
+
+
+class RecordFSGCSFileSystem(RecordFSSchemeFileSystem):
+    """``recordfs+gs://``."""
+
+    protocol, scheme = "recordfs+gs", "gs"
 
 
 class RecordFSReader(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types

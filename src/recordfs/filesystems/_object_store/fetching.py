@@ -1,8 +1,9 @@
 """Fetching byte ranges of one version of an object: through obstore where that works, else through the SDK.
 
-obstore serves thousands of small ranges a second where the SDKs serve hundreds. It has two limits that are kept here:
-it rewrites some keys (a slash at either end, ``//``, ``.`` and ``..`` components), and once a process has used it, a
-forked child that uses it hangs for ever, because its runtime's threads are not there.
+obstore serves thousands of small ranges a second where the SDKs serve hundreds. It has limits that are kept here: it
+rewrites some keys (a slash at either end, ``//``, ``.`` and ``..`` components); once a process has used it, a forked
+child that uses it hangs for ever, because its runtime's threads are not there; and on Google Cloud Storage it reads by
+the XML API, which not every emulator has.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import BaseError
 
-from recordfs.errors import AbortedError
+from recordfs.errors import AbortedError, UnimplementedError
 from recordfs.filesystems._object_store.obstore_errors import error_from_obstore
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class RangeFetcher:
         self._counter = counter
         self._scheme = scheme
         self._buckets: dict[str, Any] = {}
-        self._owner = os.getpid()
+        self._served = True
 
     def fetch(self, bucket: str, key: str, start: int, end: int, tag: str) -> Buffer:
         """Return the bytes from ``start`` to ``end`` of the version that ``tag`` names; the range has to lie inside.
@@ -81,15 +82,19 @@ class RangeFetcher:
             AbortedError: The object is another version by now.
             NotFoundError: It is gone.
         """
-        reached = self._bucket(bucket) if _kept_verbatim(key) and _usable_here() else None
+        reached = self._bucket(bucket) if self._served and _kept_verbatim(key) and _usable_here() else None
         if reached is None:
             return self._store.get_range(bucket, key, start, end, tag)
         path = f"{self._scheme}://{bucket}/{key}"
         try:
             content = obstore.get(reached, key, options=self._store.range_options(start, end, tag)).bytes()
         except _OBSTORE_ERRORS as error:
-            # Not from the error itself: its text can repeat the request, tokens included.
-            raise error_from_obstore(error, path, self._store.error_from_answer) from None
+            mapped = error_from_obstore(error, path, self._store.error_from_answer)
+            if not isinstance(mapped, UnimplementedError):
+                # Not from the error itself: its text can repeat the request, tokens included.
+                raise mapped from None
+            self._give_up()
+            return self._store.get_range(bucket, key, start, end, tag)
         self._counter.add("GetRange", requests=1, received=len(content))
         if len(content) != end - start:
             raise AbortedError(
@@ -97,6 +102,16 @@ class RangeFetcher:
                 path=path,
             )
         return content
+
+    def _give_up(self) -> None:
+        """Remember that the server does not have the API by which obstore reads."""
+        if self._served:
+            self._served = False
+            logging.getLogger("recordfs").warning(
+                "the server of %s:// does not serve obstore's requests; objects are read through the store's SDK, "
+                "which is slower for small ranges",
+                self._scheme,
+            )
 
     def _bucket(self, bucket: str) -> Any:
         """Return obstore's store for a bucket, or None where only the SDK can reach it."""

@@ -1,1 +1,109 @@
 """``gs://bucket/key``: Google Cloud Storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import AbortedError, NotFoundError
+from recordfs.filesystem import Capabilities
+from recordfs.filesystems._object_store.fetching import RangeFetcher
+from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
+from recordfs.filesystems._object_store.statistics import RequestCounter
+from recordfs.filesystems.gcs.client import Clients
+from recordfs.filesystems.gcs.settings import Settings
+from recordfs.filesystems.gcs.store import GCSStore, crc32c_of
+from recordfs.filesystems.gcs.writer import LARGEST_UPLOADED_AGAIN, GCSWriter, kept_properties
+
+if TYPE_CHECKING:
+    from recordfs.filesystems._object_store.file_system import Location
+    from recordfs.filesystems._object_store.statistics import OperationStatistics
+    from recordfs.filesystems._object_store.store import ObjectInfo
+
+__all__ = ["GCSFileSystem"]
+
+PART_SIZE = 4 << 20
+"""Bytes of one part of a long write; a writer holds up to four."""
+
+_CAPABILITIES = Capabilities(
+    truncate=False,
+    atomic_rename=False,
+    directories="implicit",
+    server_side_copy=True,
+    memory_region=False,
+)
+
+
+class GCSFileSystem(ObjectStoreFileSystem):
+    """Objects on Google Cloud Storage as files.
+
+    See ObjectStoreFileSystem for what a directory is, and Settings for reaching the store.
+
+    Args:
+        allow_bucket_root: Let ``delete_recursively`` empty a whole bucket.
+        settings: As the attributes of Settings, by name.
+    """
+
+    def __init__(self, *, allow_bucket_root: bool = False, **settings: Any) -> None:
+        unknown = set(settings) - set(Settings._fields)
+        super().__init__(allow_bucket_root=allow_bucket_root, **{name: settings[name] for name in unknown})
+        self._counter = RequestCounter()
+        self._clients = Clients(Settings(**settings).checked(), self._counter)
+        self._gcs_store = GCSStore(self._clients)
+        self._range_fetcher = RangeFetcher(self._gcs_store, self._clients.obstore_for, self._counter, "gs")
+
+    @property
+    def _store(self) -> GCSStore:
+        return self._gcs_store
+
+    @property
+    def _fetcher(self) -> RangeFetcher:
+        return self._range_fetcher
+
+    def capabilities(self, path: str) -> Capabilities:
+        """See FileSystem."""
+        return _CAPABILITIES
+
+    def statistics(self) -> dict[str, OperationStatistics]:
+        """Return what this filesystem has asked of the store in this process, by the JSON API's operation names."""
+        return self._counter.snapshot()
+
+    def describe(self) -> dict[str, str]:
+        """Return endpoint, project and source of credentials, for people to read; no secrets."""
+        return self._clients.describe()
+
+    def _writer(
+        self,
+        location: Location,
+        found: ObjectInfo | None,
+        *,
+        append: bool = False,
+        exclusive: bool = False,
+        atomic: bool = False,
+    ) -> GCSWriter:
+        """Return a writer, with what it has to know of an object that it appends to."""
+        head, crc, metadata, properties = b"", None, {}, {}
+        if append and found is not None:
+            try:
+                blob = self._gcs_store.look(location.bucket, location.key, int(found.tag))
+                if 0 < found.size <= LARGEST_UPLOADED_AGAIN:
+                    head = self._gcs_store.get_range(location.bucket, location.key, 0, found.size, found.tag)
+            except NotFoundError as error:
+                raise AbortedError("the object changed while it was opened", path=location.path) from error
+            crc, metadata, properties = crc32c_of(blob), dict(blob.metadata or {}), kept_properties(blob)
+        return GCSWriter(
+            self._gcs_store,
+            self._clients,
+            location.bucket,
+            location.key,
+            head=head,
+            metadata=metadata,
+            properties=properties,
+            name=location.path,
+            found=found,
+            append=append,
+            crc=crc,
+            exclusive=exclusive,
+            atomic=atomic,
+            conditional=True,
+            part_size=PART_SIZE,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import MissingDependencyError
@@ -117,7 +118,10 @@ class Clients:
             return AccessToken(settings.token), project, "option token"
         scopes = storage.Client.SCOPE
         if settings.credentials_file is not None:
-            credentials, found = google.auth.load_credentials_from_file(settings.credentials_file, scopes=scopes)
+            with warnings.catch_warnings():
+                # It warns of files from strangers; this one is the caller's own, like that of the default credentials.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                credentials, found = google.auth.load_credentials_from_file(settings.credentials_file, scopes=scopes)
             source = "option credentials_file"
         else:
             credentials, found = google.auth.default(scopes=scopes)

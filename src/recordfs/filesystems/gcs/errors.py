@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+from typing import Any
 
 import requests.exceptions as requests_errors
 import urllib3.exceptions as urllib3_errors
@@ -27,7 +28,7 @@ from recordfs.errors import (
     UnknownError,
 )
 
-__all__ = ["SDK_ERRORS", "error_from_sdk"]
+__all__ = ["SDK_ERRORS", "error_from_answer", "error_from_sdk"]
 
 HELP = (
     "run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS, or give the option "
@@ -95,9 +96,9 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     if isinstance(error, DataCorruption):
         return DataLossError(f"the bytes arrived otherwise than they were stored: {_text(error)}", path=path)
     if isinstance(error, api_errors.GoogleAPICallError):
-        return _of_status(int(error.code or 0), _without_queries(str(error.message)), path)
+        return error_from_answer(int(error.code or 0), _said(error.response) or str(error.message), path)
     if isinstance(error, InvalidResponse):
-        return _of_status(int(error.response.status_code), _text(error), path)
+        return error_from_answer(int(error.response.status_code), _said(error.response) or _text(error), path)
     if isinstance(error, api_errors.RetryError):
         cause = error.cause
         return error_from_sdk(cause, path) if isinstance(cause, Exception) else _timeout(error, path)
@@ -115,8 +116,19 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     return UnknownError(_text(error), path=path)
 
 
-def _of_status(status: int, said: str, path: str) -> RecordFSError:
-    """Return the error for an answer."""
+def _said(response: Any) -> str:
+    """Return the words of an answer: the JSON API's message, or the beginning of its text."""
+    if response is None:
+        return ""
+    try:
+        return str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return str(response.text)[:200].strip()
+
+
+def error_from_answer(status: int, said: str, path: str) -> RecordFSError:
+    """Return the error for an answer with a status and words."""
+    said = _without_queries(said)
     cls = _BY_STATUS.get(status) or (UnavailableError if status >= 500 else UnknownError)
     if status == 400 and any(word in said.lower() for word in _CHECKSUM_WORDS):
         cls = DataLossError

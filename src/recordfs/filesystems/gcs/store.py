@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems.gcs.client import Clients
 
-__all__ = ["GCSStore"]
+__all__ = ["GCSStore", "crc32c_of"]
 
 LONGEST_TRYING = 60.0
 """Seconds after which no further attempt begins."""
@@ -93,23 +93,19 @@ class GCSStore(ObjectStore):
         """Return a fresh blob of the SDK for a request: with the key that encrypts new objects, and nothing cached."""
         return self.bucket(bucket).blob(key, kms_key_name=self._clients.settings.kms_key_name)
 
-    def _look(self, bucket: str, key: str, generation: int | None = None) -> Blob:
+    def look(self, bucket: str, key: str, generation: int | None = None) -> Blob:
+        """Return all that the store says of an object, or of one generation of it.
+
+        Raises:
+            NotFoundError: It is not there.
+        """
         blob = self.bucket(bucket).blob(key, generation=generation)
         self.call(f"gs://{bucket}/{key}", blob.reload)
         return blob
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """objects.get of the metadata."""
-        return _info(self._look(bucket, key), with_metadata=True)
-
-    def crc32c_of(self, bucket: str, key: str, generation: int) -> int | None:
-        """Return the CRC-32C that the store keeps of one generation of an object, or None where it keeps none.
-
-        Raises:
-            NotFoundError: There is no such generation.
-        """
-        encoded = self._look(bucket, key, generation).crc32c
-        return None if encoded is None else int(struct.unpack(">I", base64.b64decode(encoded))[0])
+        return _info(self.look(bucket, key), with_metadata=True)
 
     def list_page(
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
@@ -252,6 +248,11 @@ class GCSStore(ObjectStore):
         except NotFoundError:
             return False
         return True
+
+
+def crc32c_of(blob: Blob) -> int | None:
+    """Return the CRC-32C that the store keeps of a whole object, or None where it keeps none."""
+    return None if blob.crc32c is None else int(struct.unpack(">I", base64.b64decode(blob.crc32c))[0])
 
 
 def _pause_after(attempt: int) -> float:

@@ -1,0 +1,235 @@
+"""How Google Cloud Storage is reached: endpoints, credentials, options, names of requests, and errors."""
+
+import http.client
+import json
+
+import google.auth.exceptions
+import google.cloud.exceptions
+import pytest
+import requests
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+
+from recordfs.errors import (
+    AbortedError,
+    DataLossError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    OutOfRangeError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from recordfs.filesystems.gcs import GCSFileSystem
+from recordfs.filesystems.gcs.client import operation_of
+from recordfs.filesystems.gcs.errors import error_from_sdk
+from recordfs.filesystems.gcs.settings import Settings
+
+VARIABLES = (
+    "STORAGE_EMULATOR_HOST",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_CLOUD_PROJECT",
+    "GCLOUD_PROJECT",
+    "CLOUDSDK_CONFIG",
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    # Neither the user's own credentials nor a metadata server are to be found.
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+
+
+def test_endpoints_are_taken_in_order(monkeypatch):
+    assert Settings().endpoint() == (None, "the SDK's own configuration")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "localhost:4443")
+    assert Settings().endpoint() == ("http://localhost:4443", "STORAGE_EMULATOR_HOST")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "https://emulator/")
+    assert Settings().endpoint() == ("https://emulator", "STORAGE_EMULATOR_HOST")
+    assert Settings(endpoint_url="mine:1").endpoint() == ("https://mine:1", "option endpoint_url")
+
+
+def test_an_emulator_gets_no_credentials(monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "localhost:4443")
+    described = GCSFileSystem().describe()
+    assert described["endpoint"] == "http://localhost:4443 (STORAGE_EMULATOR_HOST)"
+    assert "anonymous" in described["credentials"]
+    assert GCSFileSystem(token="t").describe()["credentials"] == "option token"
+
+
+def test_a_project_is_needed_only_to_list_buckets(monkeypatch):
+    file_system = GCSFileSystem(anonymous=True)
+    assert file_system.describe()["project"].startswith("none")
+    with pytest.raises(FailedPreconditionError, match="project"):
+        list(file_system.list_directory("gs://"))
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "from-environment")
+    assert GCSFileSystem(anonymous=True).describe()["project"] == "from-environment"
+    assert GCSFileSystem(anonymous=True, project="mine").describe()["project"] == "mine"
+
+
+@pytest.fixture
+def service_account(tmp_path):
+    """The file of a service account, with a key of its own."""
+    rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
+    from cryptography.hazmat.primitives import serialization
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path / "account.json"
+    path.write_text(
+        json.dumps(
+            {
+                "type": "service_account",
+                "project_id": "account-project",
+                "private_key_id": "secret-key-id",
+                "private_key": key.decode(),
+                "client_email": "account@example.com",
+                "token_uri": "https://oauth2.googleapis.com/token",
+            }
+        )
+    )
+    return str(path)
+
+
+def test_credentials_are_found_and_named_but_not_shown(service_account, monkeypatch):
+    described = GCSFileSystem(credentials_file=service_account).describe()
+    assert described["credentials"] == "option credentials_file (oauth2.service_account)"
+    assert described["project"] == "account-project"
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", service_account)
+    described = GCSFileSystem().describe()
+    assert described["credentials"] == "GOOGLE_APPLICATION_CREDENTIALS (oauth2.service_account)"
+    assert "secret" not in str(described)
+
+
+def test_without_credentials_it_is_said_what_to_do(monkeypatch, tmp_path):
+    with pytest.raises(UnauthenticatedError, match="gcloud auth application-default login"):
+        GCSFileSystem().describe()
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
+    with pytest.raises(UnauthenticatedError, match="missing"):
+        GCSFileSystem().file_exists("gs://bucket/x")
+
+
+def test_a_service_account_gives_obstore_tokens_that_expire(service_account):
+    store = GCSFileSystem(credentials_file=service_account)._clients.obstore_for("bucket")
+    given = store.credential_provider()
+    assert given["token"].count(".") == 2
+    assert given["expires_at"].tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"endpoint": "http://typo"},
+        {"anonymous": True, "token": "t"},
+        {"credentials_file": "f", "token": "t"},
+        {"max_attempts": 0},
+    ],
+)
+def test_options_that_can_never_work_are_refused_at_once(options):
+    with pytest.raises(InvalidArgumentError):
+        GCSFileSystem(**options)
+
+
+def test_secrets_are_not_shown():
+    shown = repr(Settings(token="secret-1", project="mine"))
+    assert "secret" not in shown
+    assert "mine" in shown
+
+
+@pytest.mark.parametrize("path", ["gs://", "gs:///key"])
+def test_a_path_without_a_bucket_names_no_file(path):
+    with pytest.raises(InvalidArgumentError, match="bucket"):
+        GCSFileSystem(anonymous=True).new_writable_file(path)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "name"),
+    [
+        ("GET", "/storage/v1/b?project=p", "buckets.list"),
+        ("GET", "/storage/v1/b/x?alt=json", "buckets.get"),
+        ("GET", "/storage/v1/b/x/o?prefix=o/", "objects.list"),
+        ("POST", "/upload/storage/v1/b/x/o?uploadType=multipart", "objects.insert"),
+        ("PUT", "/upload/storage/v1/b/x/o?upload_id=1", "objects.insert"),
+        ("GET", "/storage/v1/b/x/o/a%2Fb", "objects.get"),
+        ("GET", "/download/storage/v1/b/x/o/a%2Fb?alt=media", "objects.get"),
+        ("DELETE", "/storage/v1/b/x/o/a", "objects.delete"),
+        ("PATCH", "/storage/v1/b/x/o/a", "objects.patch"),
+        ("POST", "/storage/v1/b/x/o/a/compose", "objects.compose"),
+        ("POST", "/storage/v1/b/x/o/a/rewriteTo/b/y/o/c", "objects.rewrite"),
+        ("POST", "/token", "other"),
+    ],
+)
+def test_requests_have_the_names_that_the_bill_uses(method, target, name):
+    assert operation_of(method, f"https://storage.googleapis.com{target}") == name
+
+
+def answered(status, body=b"", url="https://storage.googleapis.com/upload/x?upload_id=secret"):
+    response = requests.Response()
+    response.status_code = status
+    response._content = body
+    response.request = requests.Request("POST", url).prepare()
+    return response
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, InvalidArgumentError),
+        (401, UnauthenticatedError),
+        (403, PermissionDeniedError),
+        (404, NotFoundError),
+        (408, DeadlineExceededError),
+        (409, AbortedError),
+        (412, AbortedError),
+        (416, OutOfRangeError),
+        (429, UnavailableError),
+        (500, UnavailableError),
+        (503, UnavailableError),
+    ],
+)
+def test_answers_become_errors(status, kind):
+    body = b'{"error": {"message": "said at https://host/o?upload_id=secret"}}'
+    response = answered(status, body)
+    for error in (
+        InvalidResponse(response, "Request failed with status code", status),
+        google.cloud.exceptions.from_http_response(response),
+    ):
+        mapped = error_from_sdk(error, "gs://b/k")
+        assert type(mapped) is kind
+        assert mapped.path == "gs://b/k"
+        assert "said at" in str(mapped)
+        assert "secret" not in str(mapped)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (DataCorruption(answered(200), "Checksum mismatch while downloading"), DataLossError),
+        (
+            google.cloud.exceptions.from_http_response(
+                answered(400, b'{"error": {"message": "Provided CRC32C \\"x\\" doesn\'t match calculated CRC32C"}}')
+            ),
+            DataLossError,
+        ),
+        (requests.ConnectionError("url: /upload?upload_id=secret (reset)"), UnavailableError),
+        (requests.exceptions.ChunkedEncodingError("broken"), UnavailableError),
+        (requests.JSONDecodeError("no", "{", 0), UnavailableError),
+        (requests.ConnectTimeout("slow"), DeadlineExceededError),
+        (requests.ReadTimeout("slow"), DeadlineExceededError),
+        (http.client.IncompleteRead(b""), UnavailableError),
+        (google.auth.exceptions.TransportError(requests.ConnectionError("no route")), UnavailableError),
+        (google.auth.exceptions.RefreshError("revoked"), UnauthenticatedError),
+        (google.auth.exceptions.RefreshError("later", retryable=True), UnavailableError),
+        (google.auth.exceptions.DefaultCredentialsError("none"), UnauthenticatedError),
+        (NotFoundError("kept", path="gs://b/k"), NotFoundError),
+    ],
+)
+def test_other_failures_become_errors(error, kind):
+    mapped = error_from_sdk(error, "gs://b/k")
+    assert type(mapped) is kind
+    assert "secret" not in str(mapped)
