@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import google.auth.exceptions
 import google.cloud.exceptions
@@ -114,11 +116,75 @@ def test_without_credentials_it_is_said_what_to_do(monkeypatch, tmp_path):
         GCSFileSystem().file_exists("gs://bucket/x")
 
 
-def test_a_service_account_gives_obstore_tokens_that_expire(service_account):
-    store = GCSFileSystem(credentials_file=service_account)._clients.obstore_for("bucket")
-    given = store.credential_provider()
-    assert given["token"].count(".") == 2
-    assert given["expires_at"].tzinfo is not None
+class _TokenServer(BaseHTTPRequestHandler):
+    """Gives out tokens that are soon to be renewed, and has no objects; remembers what came with each request."""
+
+    def do_POST(self):
+        self.server.tokens += 1
+        self.answer(200, {"access_token": f"token-{self.server.tokens}", "expires_in": 60})
+
+    def do_GET(self):
+        self.server.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        self.answer(404, {"error": {"message": "none here"}})
+
+    def answer(self, status, content):
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    """A server of tokens, which is asked for objects too."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _TokenServer) as running:
+        running.tokens = 0
+        running.seen = []
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_both_clients_send_the_same_credentials_and_renew_them(service_account, server):
+    url = f"http://127.0.0.1:{server.server_port}"
+    with open(service_account) as file:
+        account = json.load(file) | {"token_uri": f"{url}/token"}
+    with open(service_account, "w") as file:
+        json.dump(account, file)
+    with GCSFileSystem(credentials_file=service_account, endpoint_url=url, user_project="payer") as file_system:
+        for _ in range(2):
+            assert not file_system.files_exist(["gs://bucket/x"])[0]
+            with pytest.raises(NotFoundError):
+                file_system._fetcher.fetch("bucket", "x", 0, 1, "1")
+    by_sdk = [headers for path, headers in server.seen if path.startswith("/storage/v1/b/bucket/o/x")]
+    by_obstore = [(path, headers) for path, headers in server.seen if path.startswith("/bucket/x")]
+    assert len(by_sdk) == len(by_obstore) == 2
+    assert by_sdk[0]["authorization"].startswith("Bearer token-")
+    # A token with a minute left is renewed before every request.
+    assert by_sdk[0]["authorization"] != by_sdk[1]["authorization"]
+    path, headers = by_obstore[0]
+    assert path == "/bucket/x?generation=1"
+    assert headers["authorization"].startswith("Bearer token-")
+    assert headers["x-goog-user-project"] == "payer"
+    assert headers["accept-encoding"] == "gzip"
+
+
+def test_anonymous_requests_carry_nothing_whatever_is_configured(monkeypatch, tmp_path, server):
+    (tmp_path / "federation.json").write_text('{"type": "external_account"}')
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "federation.json"))
+    with GCSFileSystem(anonymous=True, endpoint_url=f"http://127.0.0.1:{server.server_port}") as file_system:
+        assert not file_system.file_exists("gs://bucket/x")
+        with pytest.raises(NotFoundError):
+            file_system._fetcher.fetch("bucket", "x", 0, 1, "1")
+    assert any(path.startswith("/bucket/x") for path, _ in server.seen)
+    assert not any("authorization" in headers for _, headers in server.seen)
 
 
 @pytest.mark.parametrize(

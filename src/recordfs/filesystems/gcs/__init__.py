@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import AbortedError, NotFoundError
@@ -10,6 +11,7 @@ from recordfs.filesystems._object_store.fetching import RangeFetcher
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
 from recordfs.filesystems._object_store.statistics import RequestCounter
 from recordfs.filesystems.gcs.client import Clients
+from recordfs.filesystems.gcs.obstore_client import make_obstore
 from recordfs.filesystems.gcs.settings import Settings
 from recordfs.filesystems.gcs.store import GCSStore, crc32c_of
 from recordfs.filesystems.gcs.writer import LARGEST_UPLOADED_AGAIN, GCSWriter, kept_properties
@@ -30,6 +32,7 @@ _CAPABILITIES = Capabilities(
     directories="implicit",
     server_side_copy=True,
     memory_region=False,
+    detects_replacement=True,
 )
 
 
@@ -49,7 +52,7 @@ class GCSFileSystem(ObjectStoreFileSystem):
         self._counter = RequestCounter()
         self._clients = Clients(Settings(**settings).checked(), self._counter)
         self._gcs_store = GCSStore(self._clients)
-        self._range_fetcher = RangeFetcher(self._gcs_store, self._clients.obstore_for, self._counter, "gs")
+        self._range_fetcher = RangeFetcher(self._gcs_store, partial(make_obstore, self._clients), self._counter, "gs")
 
     @property
     def _store(self) -> GCSStore:
@@ -70,6 +73,10 @@ class GCSFileSystem(ObjectStoreFileSystem):
     def describe(self) -> dict[str, str]:
         """Return endpoint, project and source of credentials, for people to read; no secrets."""
         return self._clients.describe()
+
+    def close(self) -> None:
+        """Close this process's connections. Idempotent; what is used afterwards opens others."""
+        self._clients.close()
 
     def _writer(
         self,

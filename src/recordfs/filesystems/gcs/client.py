@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import threading
 import warnings
@@ -13,10 +12,9 @@ from recordfs.errors import MissingDependencyError
 try:
     import google.auth
     from google.auth.credentials import AnonymousCredentials
-    from google.auth.transport.requests import AuthorizedSession, Request
+    from google.auth.transport.requests import AuthorizedSession
     from google.cloud import storage
     from google.oauth2.credentials import Credentials as AccessToken
-    from obstore.store import GCSStore as ObstoreGCSStore
     from requests.adapters import HTTPAdapter
 except ImportError as missing:
     raise MissingDependencyError(
@@ -27,7 +25,6 @@ from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
-    from obstore.store import GCSCredential
     from requests import PreparedRequest, Response
 
     from recordfs.filesystems._object_store.statistics import RequestCounter
@@ -130,30 +127,16 @@ class Clients:
         module = type(credentials).__module__.removeprefix("google.")
         return credentials, project or found, f"{source} ({module})"
 
-    def obstore_for(self, bucket: str) -> ObstoreGCSStore:
-        """Return obstore's store for a bucket, reached and authenticated as the client is."""
-        settings, own = self.settings, self._own()
-        endpoint = str(own.client.api_endpoint)
-        # Objects stored with Content-Encoding: gzip are to come as they are stored, not unpacked on the way.
-        headers = {"accept-encoding": "gzip"}
-        if settings.user_project is not None:
-            headers["x-goog-user-project"] = settings.user_project
-        chosen: dict[str, Any] = {"base_url": endpoint}
-        if isinstance(own.credentials, AnonymousCredentials):
-            chosen["skip_signature"] = True
-        else:
-            chosen["credential_provider"] = _TokenProvider(own.credentials)
-        return ObstoreGCSStore(
-            bucket,
-            client_options={
-                "allow_http": endpoint.startswith("http://"),
-                "connect_timeout": dt.timedelta(seconds=settings.connect_timeout),
-                "read_timeout": dt.timedelta(seconds=settings.read_timeout),
-                "default_headers": headers,
-            },
-            retry_config={"max_retries": settings.max_attempts - 1, "retry_timeout": dt.timedelta(seconds=60)},
-            **chosen,
-        )
+    @property
+    def credentials(self) -> Credentials:
+        """What this process's requests are authorized with."""
+        return self._own().credentials
+
+    def close(self) -> None:
+        """Close this process's connections; the next request opens others."""
+        made, self._made = self._made, None
+        if made is not None and made.process == os.getpid():
+            made.client.close()
 
     def describe(self) -> dict[str, str]:
         """Return which endpoint, project and source of credentials are in use, for people to read; no secrets."""
@@ -199,25 +182,6 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
         self._counter.add(operation_of(request.method or "", request.url or ""), requests=1, sent=int(length))
         response: Response = super().send(request, **keywords)
         return response
-
-
-class _TokenProvider:
-    """Gives obstore the token as it is now; obstore asks again before it expires."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
-        self._lock = threading.Lock()
-
-    def __call__(self) -> GCSCredential:
-        credentials = self._credentials
-        with self._lock:
-            try:
-                # It refreshes what has expired, whatever kind of credentials these are.
-                credentials.before_request(Request(), "GET", "https://storage.googleapis.com/", {})
-            except SDK_ERRORS as error:
-                raise error_from_sdk(error, "gs://") from error
-            expiry = credentials.expiry
-        return {"token": credentials.token, "expires_at": None if expiry is None else expiry.replace(tzinfo=dt.UTC)}
 
 
 _ON_ONE = {"PUT": "update"}

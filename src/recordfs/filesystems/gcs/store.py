@@ -20,7 +20,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
-from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
+from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_answer, error_from_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -211,6 +211,10 @@ class GCSStore(ObjectStore):
                 path=f"gs://{bucket}/{key}",
             )
         return content
+
+    def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
+        """See ObjectStore."""
+        return error_from_answer(status, said or code, path)
 
     def range_options(self, start: int, end: int, tag: str) -> GetOptions:
         """A range of this generation."""

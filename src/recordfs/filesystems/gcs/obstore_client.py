@@ -1,0 +1,107 @@
+"""obstore's store for a bucket, reached and authenticated as google-cloud-storage's requests for it are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from google.auth.credentials import AnonymousCredentials
+from google.auth.transport.requests import Request
+
+from recordfs.errors import MissingDependencyError
+from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
+
+try:
+    from obstore.exceptions import BaseError
+    from obstore.store import GCSStore as ObstoreGCSStore
+except ImportError as missing:
+    raise MissingDependencyError(
+        "gs:// needs google-cloud-storage and obstore: pip install 'recordfs[gcs]'"
+    ) from missing
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from obstore.store import ClientConfig, GCSCredential
+
+    from recordfs.filesystems.gcs.client import Clients
+
+__all__ = ["TokenProvider", "make_obstore"]
+
+LONGEST_REQUEST = dt.timedelta(hours=1)
+"""``read_timeout`` finds connections that are stuck; a slow one may take its time over a block."""
+
+
+def make_obstore(clients: Clients, bucket: str) -> ObstoreGCSStore | None:
+    """Return obstore's store for a bucket, or None where obstore cannot be set up as the SDK is.
+
+    obstore reads environment variables of its own, so everything that one of them could change is said here. It looks
+    for default credentials, and fails on those of a kind that it does not know, unless it is given a provider.
+    """
+    settings = clients.settings
+    endpoint = str(clients.storage.api_endpoint)
+    credentials = clients.credentials
+    anonymous = isinstance(credentials, AnonymousCredentials)
+    # Objects stored with Content-Encoding: gzip are to come as they are stored, not unpacked on the way.
+    headers = {"accept-encoding": "gzip"}
+    if settings.user_project is not None:
+        headers["x-goog-user-project"] = settings.user_project
+    client_options: ClientConfig = {
+        "allow_http": endpoint.startswith("http://"),
+        "connect_timeout": dt.timedelta(seconds=settings.connect_timeout),
+        "read_timeout": dt.timedelta(seconds=settings.read_timeout),
+        "timeout": LONGEST_REQUEST,
+        "default_headers": headers,
+    }
+    # As requests does for the SDK.
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    try:
+        if bundle and os.path.isfile(bundle):
+            with open(bundle, "rb") as file:
+                client_options["root_certificate"] = file.read()
+        return ObstoreGCSStore(
+            bucket,
+            client_options=client_options,
+            retry_config={"max_retries": settings.max_attempts - 1, "retry_timeout": dt.timedelta(seconds=60)},
+            credential_provider=_no_token if anonymous else TokenProvider(credentials),
+            base_url=endpoint,
+            skip_signature=anonymous,
+        )
+    except (BaseError, OSError, ValueError) as error:
+        logging.getLogger("recordfs").warning(
+            "gs://%s is read through the SDK, which is slower for small ranges, because obstore cannot be set up: %s",
+            bucket,
+            str(error).partition("\n")[0],
+        )
+        return None
+
+
+def _no_token() -> GCSCredential:
+    """Return what is not sent."""
+    return {"token": "", "expires_at": None}
+
+
+class TokenProvider:
+    """Gives obstore the token as it is now; obstore asks again before it expires. Safe to use from any thread."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._lock = threading.Lock()
+
+    def __call__(self) -> GCSCredential:
+        """Return the token, refreshed if it was about to expire.
+
+        Raises:
+            UnauthenticatedError: It could not be refreshed.
+        """
+        credentials = self._credentials
+        with self._lock:
+            try:
+                # Whatever kind of credentials these are, this refreshes them when they are due.
+                credentials.before_request(Request(), "GET", "https://storage.googleapis.com/", {})
+            except SDK_ERRORS as error:
+                raise error_from_sdk(error, "gs://") from error
+            expiry = credentials.expiry
+        return {"token": credentials.token, "expires_at": None if expiry is None else expiry.replace(tzinfo=dt.UTC)}
