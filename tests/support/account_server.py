@@ -82,11 +82,15 @@ class AccountServer(SeaweedFS):
         answer = self.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="recordfs-tests", DurationSeconds=900)
         return keys_of(answer["Credentials"])
 
-    def make_user(self, name: str) -> None:
-        """Make a user who may do everything with the store's objects."""
+    def make_user(self, name: str, *statements: tuple[str, str]) -> None:
+        """Make a user who may do everything with the store's objects, or only ``(action, resource)``."""
+        allowed = [
+            {"Effect": "Allow", "Action": [action], "Resource": [resource]} for action, resource in statements
+        ] or _EVERYTHING["Statement"]
+        policy = {"Version": "2012-10-17", "Statement": allowed}
         iam = self.client("iam")
         iam.create_user(UserName=name)
-        iam.put_user_policy(UserName=name, PolicyName="everything", PolicyDocument=json.dumps(_EVERYTHING))
+        iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=json.dumps(policy))
 
     def make_keys(self, user: str) -> dict[str, str]:
         """Return one more pair of keys of a user."""

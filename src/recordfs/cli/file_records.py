@@ -13,9 +13,9 @@ from recordfs.example import decode_example, encode_example
 from recordfs.paths import basename, join, match_component
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from recordfs.filesystem import FileSystem
+    from recordfs.filesystem import DirectoryEntry, FileSystem
 
 __all__ = [
     "FoundFile",
@@ -55,14 +55,19 @@ def find_files(file_system: FileSystem, directory: str, excluded: Sequence[str] 
         NotFoundError, NotADirectoryError: As ``list_directory``.
     """
     tests = [match_component(pattern) for pattern in excluded]
-    return _find_below(file_system, directory, "", lambda name: any(test(name) for test in tests))
+    list_directory = file_system.tree_lister(directory)
+    return _find_below(file_system, list_directory, directory, "", lambda name: any(test(name) for test in tests))
 
 
 def _find_below(
-    file_system: FileSystem, directory: str, prefix: str, is_excluded: Callable[[str], bool]
+    file_system: FileSystem,
+    list_directory: Callable[[str], Iterable[DirectoryEntry]],
+    directory: str,
+    prefix: str,
+    is_excluded: Callable[[str], bool],
 ) -> Iterator[FoundFile]:
     """Yield the files of one directory, and of those below it, with the names that they have from the top."""
-    for entry in sorted(file_system.list_directory(directory), key=lambda entry: entry.name):
+    for entry in sorted(list_directory(directory), key=lambda entry: entry.name):
         path = join(directory, entry.name)
         if is_excluded(entry.name):
             continue
@@ -70,7 +75,7 @@ def _find_below(
             length = entry.length if entry.length is not None else file_system.stat(path).length
             yield FoundFile(path, prefix + entry.name, length)
         elif not entry.is_symbolic_link:
-            yield from _find_below(file_system, path, f"{prefix}{entry.name}/", is_excluded)
+            yield from _find_below(file_system, list_directory, path, f"{prefix}{entry.name}/", is_excluded)
 
 
 def shard_names(target: str, count: int) -> list[str]:

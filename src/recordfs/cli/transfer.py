@@ -19,10 +19,10 @@ from recordfs.paths import basename, dirname, join
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from recordfs.cli.console import Console
-    from recordfs.filesystem import FileSystem
+    from recordfs.filesystem import DirectoryEntry, FileSystem
 
 __all__ = ["CopyPlan", "copy_planned", "delete_copied", "inside", "make_parent", "plan_copy", "targets_of"]
 
@@ -104,12 +104,20 @@ def plan_copy(source: str, target: str, plan: CopyPlan, *, recursive: bool) -> N
     if inside(source, target):
         raise InvalidArgumentError(f"a directory cannot be copied into itself, to {target}", path=source)
     explicit = get_file_system(target).capabilities(target).directories == "explicit"
-    _plan_directory(file_system, source, target, plan, explicit=explicit)
+    _plan_directory(file_system, file_system.tree_lister(source), source, target, plan, explicit=explicit)
 
 
-def _plan_directory(file_system: FileSystem, source: str, target: str, plan: CopyPlan, *, explicit: bool) -> None:
+def _plan_directory(
+    file_system: FileSystem,
+    list_directory: Callable[[str], Iterable[DirectoryEntry]],
+    source: str,
+    target: str,
+    plan: CopyPlan,
+    *,
+    explicit: bool,
+) -> None:
     """Add a directory and everything below it, by name."""
-    entries = sorted(file_system.list_directory(source), key=lambda entry: entry.name)
+    entries = sorted(list_directory(source), key=lambda entry: entry.name)
     plan.source_directories.append(source)
     if explicit or not entries:
         plan.directories.append(target)
@@ -118,7 +126,7 @@ def _plan_directory(file_system: FileSystem, source: str, target: str, plan: Cop
         if entry.is_directory and entry.is_symbolic_link:
             plan.skipped_links.append(child)
         elif entry.is_directory:
-            _plan_directory(file_system, child, child_target, plan, explicit=explicit)
+            _plan_directory(file_system, list_directory, child, child_target, plan, explicit=explicit)
         else:
             length = entry.length if entry.length is not None else _length_or_zero(file_system, child)
             plan.files.append(PlannedFile(child, child_target, max(0, length)))

@@ -26,7 +26,7 @@ from recordfs.filesystem.types import Capabilities
 from recordfs.paths import clean_path, dirname, parse_path, scheme_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -229,6 +229,14 @@ class FileSystem(abc.ABC):
             IsADirectoryError: One of the two is a directory.
         """
         defaults.copy_file(self, source, target, overwrite=overwrite)
+
+    def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
+        """Return what lists the directories of a tree during one walk from ``top``, each before those below it.
+
+        It takes a path, and returns and raises as ``list_directory``. A store to which each listing is a request may
+        list ahead, or show the tree as it was at the beginning of the walk. For one thread.
+        """
+        return self.list_directory
 
     def delete_recursively(self, path: str) -> None:
         """Delete a directory with all in it, or a file. Never follows a symbolic link.

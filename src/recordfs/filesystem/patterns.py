@@ -8,9 +8,10 @@ from recordfs.errors import NotADirectoryError, NotFoundError, PermissionDeniedE
 from recordfs.paths import has_wildcards, match_component, split_pattern, unescape_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from recordfs.filesystem.file_system import FileSystem
+    from recordfs.filesystem.types import DirectoryEntry
 
 __all__ = ["find_matching_paths"]
 
@@ -60,9 +61,17 @@ def _component(part: str, *, recursive: bool) -> _Component:
 
 
 def _collect(
-    file_system: FileSystem, directory: str, components: list[_Component], position: int, found: list[str]
+    file_system: FileSystem,
+    directory: str,
+    components: list[_Component],
+    position: int,
+    found: list[str],
+    listed: list[DirectoryEntry] | None = None,
 ) -> None:
-    """Add what matches the components from a position on, inside a directory ("" or with its trailing slash)."""
+    """Add what matches the components from a position on, inside a directory ("" or with its trailing slash).
+
+    ``listed`` holds the directory's children where they are known already.
+    """
     component = components[position]
     last = position + 1 == len(components)
     if component.any_depth:
@@ -70,18 +79,27 @@ def _collect(
     elif component.literal is not None:
         # Literal parts behind a wildcard are looked up, not listed.
         path = directory + component.literal
+        if listed is not None and not _may_be_among(component.literal, listed):
+            return
         if not last:
             _collect(file_system, path + "/", components, position + 1, found)
         elif file_system.file_exists(path):
             found.append(path)
-    elif last:
-        names = _names(file_system, directory, directories_only=False)
-        matching = names if component.matches is None else filter(component.matches, names)
-        found.extend([directory + name for name in matching])
     else:
-        names = _names(file_system, directory, directories_only=True)
-        for name in names if component.matches is None else filter(component.matches, names):
+        entries = _entries(file_system.list_directory, directory) if listed is None else listed
+        # By index, which is quicker than by name where there are very many.
+        names = [entry[0] for entry in entries] if last else [entry[0] for entry in entries if entry[1]]
+        matching = names if component.matches is None else filter(component.matches, names)
+        if last:
+            found.extend([directory + name for name in matching])
+            return
+        for name in matching:
             _collect(file_system, f"{directory}{name}/", components, position + 1, found)
+
+
+def _may_be_among(literal: str, listed: list[DirectoryEntry]) -> bool:
+    """Tell whether a name can lead anywhere from a directory with these children."""
+    return literal in ("", ".", "..") or any(entry[0] == literal for entry in listed)
 
 
 def _collect_at_any_depth(
@@ -89,26 +107,23 @@ def _collect_at_any_depth(
 ) -> None:
     """Add what matches the components behind ``**`` in a directory and in all those below it."""
     last = position + 1 == len(components)
+    list_directory = file_system.tree_lister(top or ".")
     stack = [top]
     while stack:
         directory = stack.pop()
-        try:
-            for entry in file_system.list_directory(directory or "."):
-                if last:
-                    found.append(directory + entry[0])
-                if entry[1] and not entry.is_symbolic_link:
-                    stack.append(f"{directory}{entry[0]}/")
-        except (NotFoundError, NotADirectoryError, PermissionDeniedError):
-            continue
-        if not last:
-            _collect(file_system, directory, components, position + 1, found)
+        entries = _entries(list_directory, directory)
+        stack.extend(
+            f"{directory}{entry[0]}/" for entry in reversed(entries) if entry[1] and not entry.is_symbolic_link
+        )
+        if last:
+            found.extend([directory + entry[0] for entry in entries])
+        else:
+            _collect(file_system, directory, components, position + 1, found, entries)
 
 
-def _names(file_system: FileSystem, directory: str, *, directories_only: bool) -> list[str]:
-    """Return the names in a directory; one that is missing or may not be read holds none."""
+def _entries(list_directory: Callable[[str], Iterable[DirectoryEntry]], directory: str) -> list[DirectoryEntry]:
+    """Return a directory's children; one that is missing or may not be read has none."""
     try:
-        entries = file_system.list_directory(directory or ".")
-        # By index, which is quicker than by name where there are very many.
-        return [entry[0] for entry in entries if entry[1]] if directories_only else [entry[0] for entry in entries]
+        return list(list_directory(directory or "."))
     except (NotFoundError, NotADirectoryError, PermissionDeniedError):
         return []

@@ -13,10 +13,10 @@ from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from recordfs.cli.console import Console
-    from recordfs.filesystem import FileSystem
+    from recordfs.filesystem import DirectoryEntry, FileSystem
 
 DESCRIPTION = """\
 List what is in directories, sorted by name. A directory is marked by a slash behind its name.
@@ -93,14 +93,22 @@ def _items(path: str, arguments: argparse.Namespace, *, details: bool, with_dire
         yield _Item(path, shown, *statistics)
         return
     prefix = join(path, "") if with_directory else ""
-    yield from _children(file_system, path, prefix, recursive=arguments.recursive, details=details)
+    recursive = arguments.recursive
+    list_directory = file_system.tree_lister(path) if recursive else file_system.list_directory
+    yield from _children(file_system, list_directory, path, prefix, recursive=recursive, details=details)
 
 
 def _children(
-    file_system: FileSystem, directory: str, prefix: str, *, recursive: bool, details: bool
+    file_system: FileSystem,
+    list_directory: Callable[[str], Iterable[DirectoryEntry]],
+    directory: str,
+    prefix: str,
+    *,
+    recursive: bool,
+    details: bool,
 ) -> Iterator[_Item]:
     """Yield the children of a directory by name, each directory before what is in it; links are not followed."""
-    for entry in sorted(file_system.list_directory(directory), key=lambda entry: entry.name):
+    for entry in sorted(list_directory(directory), key=lambda entry: entry.name):
         path = join(directory, entry.name)
         length, mtime_nsec = entry.length, entry.mtime_nsec
         if details and not entry.is_directory and (length is None or mtime_nsec is None):
@@ -112,4 +120,4 @@ def _children(
         shown = f"{prefix}{entry.name}{'/' if entry.is_directory else ''}"
         yield _Item(path, shown, length or 0, mtime_nsec or 0, entry.is_directory)
         if recursive and entry.is_directory and not entry.is_symbolic_link:
-            yield from _children(file_system, path, shown, recursive=True, details=details)
+            yield from _children(file_system, list_directory, path, shown, recursive=True, details=details)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from recordfs.errors import RecordFSError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from recordfs.filesystems._object_store.store import ObjectStore
+    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
-__all__ = ["Failures", "delete_keys", "for_each_in_parallel", "submit"]
+__all__ = ["Failures", "delete_keys", "for_each_in_parallel", "move_objects", "submit"]
 
 THREADS = 16
 """Requests in flight: past this the stores slow a single client down rather than serve it faster."""
@@ -25,17 +26,19 @@ _Result = TypeVar("_Result")
 
 
 class Failures(Generic[_Item]):
-    """What could not be done: how many, and the first hundred with their errors."""
+    """What could not be done: how many, and the first hundred with their errors. For any number of threads."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self.count = 0
         self.first: list[tuple[_Item, RecordFSError]] = []
 
     def add(self, item: _Item, error: RecordFSError) -> None:
         """Count one more."""
-        self.count += 1
-        if len(self.first) < MAX_REPORTED:
-            self.first.append((item, error))
+        with self._lock:
+            self.count += 1
+            if len(self.first) < MAX_REPORTED:
+                self.first.append((item, error))
 
 
 def submit(pool: ThreadPoolExecutor, function: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:
@@ -79,17 +82,54 @@ def for_each_in_parallel(action: Callable[[_Item], None], items: Iterable[_Item]
 def delete_keys(
     store: ObjectStore, bucket: str, keys: Iterable[str]
 ) -> tuple[int, list[tuple[str, RecordFSError]], int]:
-    """Delete many objects by the store's bulk request.
+    """Delete many objects by the store's bulk request, several at once, and go on after a failure.
 
     Returns:
         How many were deleted, the first hundred that were not with their errors, and how many were not.
     """
-    iterator = iter(keys)
-    batches = iter(lambda: list(islice(iterator, store.max_delete)), [])
     failures: Failures[str] = Failures()
-    asked = 0
-    for batch in batches:
-        asked += len(batch)
-        for key, error in store.delete_many(bucket, batch):
-            failures.add(key, error)
-    return asked - failures.count, failures.first, failures.count
+    asked: list[int] = []
+
+    def delete(batch: list[str]) -> None:
+        asked.append(len(batch))
+        _delete_batch(store, bucket, batch, failures)
+
+    for_each_in_parallel(delete, _batches(keys, store.max_delete))
+    return sum(asked) - failures.count, failures.first, failures.count
+
+
+def move_objects(
+    store: ObjectStore, bucket: str, objects: Iterable[ObjectInfo], copy: Callable[[ObjectInfo], None]
+) -> Failures[str]:
+    """Copy objects in parallel and delete those that were copied in bulk; return the keys that are still there."""
+    failures: Failures[str] = Failures()
+    for batch in _batches(objects, store.max_delete):
+        copied: list[str] = []
+
+        def copy_one(info: ObjectInfo, copied: list[str] = copied) -> None:
+            try:
+                copy(info)
+            except RecordFSError as error:
+                failures.add(info.key, error)
+            else:
+                copied.append(info.key)
+
+        for_each_in_parallel(copy_one, batch)
+        if copied:
+            _delete_batch(store, bucket, copied, failures)
+    return failures
+
+
+def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    iterator = iter(items)
+    return iter(lambda: list(islice(iterator, size)), [])
+
+
+def _delete_batch(store: ObjectStore, bucket: str, keys: list[str], failures: Failures[str]) -> None:
+    """Delete up to ``max_delete`` objects; a request that fails as a whole fails for each of them."""
+    try:
+        undeleted = store.delete_many(bucket, keys)
+    except RecordFSError as error:
+        undeleted = [(key, error) for key in keys]
+    for key, reason in undeleted:
+        failures.add(key, reason)

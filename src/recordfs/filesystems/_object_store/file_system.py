@@ -25,14 +25,15 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import FileStatistics, FileSystem
 from recordfs.filesystem.defaults import undeleted_error
-from recordfs.filesystems._object_store.bulk import delete_keys, for_each_in_parallel
+from recordfs.filesystems._object_store.bulk import delete_keys, move_objects
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary
+from recordfs.filesystems._object_store.tree import TreeLister
 from recordfs.paths import parse_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from recordfs.filesystem import DirectoryEntry, RandomAccessFile, WritableFile
     from recordfs.filesystems._object_store.fetching import RangeFetcher
@@ -230,6 +231,18 @@ class ObjectStoreFileSystem(FileSystem):
         if location.key or not self._store.bucket_exists(location.bucket):
             raise NotFoundError("neither an object nor a prefix of one", path=path)
 
+    def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
+        """Return what lists a tree flat, or its directories in parallel; see FileSystem."""
+        if self._is_root(top):
+            return self.list_directory
+        location = self._locate(top)
+        return TreeLister(self._store, location.bucket, location.prefix, self._prefix_of, self.list_directory)
+
+    def _prefix_of(self, path: str) -> tuple[str, str]:
+        """Return the bucket that a path names, and what the keys below it begin with."""
+        location = self._locate(path)
+        return location.bucket, location.prefix
+
     # Directories
 
     def create_dir(self, path: str) -> None:
@@ -313,9 +326,7 @@ class ObjectStoreFileSystem(FileSystem):
         keys = (info.key for info in list_objects(self._store, location.bucket, location.prefix))
         deleted, failures, failed = delete_keys(self._store, location.bucket, keys)
         if failed:
-            scheme = parse_path(path).scheme
-            named = [(f"{scheme}://{location.bucket}/{key}", error) for key, error in failures]
-            raise undeleted_error(path, named, failed, 0) from failures[0][1]
+            raise undeleted_error(path, _named(location, failures), failed, 0) from failures[0][1]
         if not deleted and (location.key or not self._store.bucket_exists(location.bucket)):
             raise NotFoundError("neither an object nor a prefix of one", path=path)
 
@@ -376,7 +387,7 @@ class ObjectStoreFileSystem(FileSystem):
             found = self._store.list_page(target.bucket, target.prefix, limit=2)
             self._refuse_children(target, found.objects, target.path)
 
-        def move(info: ObjectInfo) -> None:
+        def copy(info: ObjectInfo) -> None:
             key = target.prefix + info.key[len(source.prefix) :]
             if info.key.endswith("/") and not info.size:
                 # Some stores do not copy markers; making one is the same.
@@ -384,19 +395,20 @@ class ObjectStoreFileSystem(FileSystem):
                     self._store.put_marker(target.bucket, key)
             else:
                 self._store.copy(source.bucket, info, target.bucket, key, overwrite=True)
-            self._store.delete(source.bucket, info.key)
 
         # What writers have staged stays where they look for it.
         objects = list_objects(self._store, source.bucket, source.prefix)
-        failures = for_each_in_parallel(move, (info for info in objects if not is_temporary(info.key, source.prefix)))
+        lasting = (info for info in objects if not is_temporary(info.key, source.prefix))
+        failures = move_objects(self._store, source.bucket, lasting, copy)
         if failures.count:
+            named = _named(source, failures.first)
             error: Any = FailedPreconditionError(
                 f"{failures.count} object(s) could not be moved to {target.path} and are still here; the first is "
-                f"{failures.first[0][0].key}: {failures.first[0][1].message}",
+                f"{named[0][0]}: {named[0][1].message}",
                 path=source.path,
             )
-            error.failures = [(info.key, failure) for info, failure in failures.first]
-            raise error from failures.first[0][1]
+            error.failures = named
+            raise error from named[0][1]
 
     def _copy(self, source: Location, info: ObjectInfo, target: Location, *, overwrite: bool) -> None:
         """Copy one object, naming the path in what goes wrong."""
@@ -412,3 +424,9 @@ class ObjectStoreFileSystem(FileSystem):
         """Raise if a location is a directory and no file."""
         if self._file_or_none(location) is None and self._prefix_exists(location):
             raise IsADirectoryError("a directory stands where the copy is to go", path=location.path)
+
+
+def _named(location: Location, failures: list[tuple[str, RecordFSError]]) -> list[tuple[str, RecordFSError]]:
+    """Return what failed below a location by full path instead of by key."""
+    scheme = parse_path(location.path).scheme
+    return [(f"{scheme}://{location.bucket}/{key}", error) for key, error in failures]
