@@ -110,6 +110,8 @@ pub struct Stream {
     unfinished_before: bool,
     /// Since when a follower has waited, and how long it pauses.
     waiting: Option<(Instant, Duration)>,
+    /// Whether a follower has begun again with another file and not had a byte of it yet.
+    begun_again: bool,
 }
 
 impl Stream {
@@ -130,6 +132,7 @@ impl Stream {
             damage: None,
             unfinished_before: false,
             waiting: None,
+            begun_again: false,
         }
     }
 
@@ -159,8 +162,11 @@ impl Stream {
         loop {
             match self.look_for_next(py, form, may_wait) {
                 Err(failure) if self.options.follow && is_aborted(py, &failure) => {
-                    if !self.begin_again(py)? {
-                        return Err(failure);
+                    match self.begin_again(py, may_wait)? {
+                        Some(Step::Again) => {}
+                        Some(Step::WouldWait) => return Ok(Next::WouldWait),
+                        Some(Step::End) => return Ok(Next::End),
+                        None => return Err(failure),
                     }
                 }
                 found => return found,
@@ -314,6 +320,7 @@ impl Stream {
     /// There were new bytes.
     fn grew(&mut self) {
         self.waiting = None;
+        self.begun_again = false;
         self.progress.losses().truncated_tail = false;
     }
 

@@ -10,7 +10,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from recordfs.errors import AbortedError, DeadlineExceededError, NotFoundError, UnavailableError
+from recordfs.errors import (
+    AbortedError,
+    DeadlineExceededError,
+    NotFoundError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -26,6 +32,11 @@ REMEMBERED = 64 << 10
 PATIENCE = 1.0
 """Seconds after which a file that is gone, or shorter than what was read of it, counts as replaced: some writers write
 the whole file anew to make it longer."""
+
+_PASSING = (UnavailableError, DeadlineExceededError, ResourceExhaustedError)
+"""Errors of a store or a system that is overloaded or not reached; the same call may work later."""
+
+_RESTART = 'on_replaced="restart" goes on with what stands there then'
 
 
 class FollowedFile:
@@ -67,7 +78,7 @@ class FollowedFile:
         """
         try:
             count = self._read_into(offset, buffer)
-        except (UnavailableError, DeadlineExceededError) as error:
+        except _PASSING as error:
             self._note_outage(error)
             return 0
         except AbortedError:
@@ -112,7 +123,7 @@ class FollowedFile:
         try:
             return file.read_into(self._position, buffer)
         except AbortedError as error:
-            raise self._replaced_error(error.message) from error
+            raise AbortedError(f"{error.message}; {_RESTART}", path=self._path) from error
 
     def _read_by_path(self, file: RandomAccessFile, buffer: Buffer) -> int:
         """Read what is open; at its end look at what the path names."""
@@ -198,11 +209,7 @@ class FollowedFile:
                 self._last_bytes = (self._last_bytes[len(fresh) - REMEMBERED :] + fresh)[-REMEMBERED:]
 
     def _replaced_error(self, what: str) -> AbortedError:
-        return AbortedError(
-            f"the file was replaced while it was followed: {what}; open it again to read what stands there now, or "
-            'follow it with on_replaced="restart"',
-            path=self._path,
-        )
+        return AbortedError(f"the file was replaced while it was followed: {what}; {_RESTART}", path=self._path)
 
     def _note_outage(self, error: RecordFSError) -> None:
         """Keep an error that is tried again, and say so once."""

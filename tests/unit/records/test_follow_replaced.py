@@ -15,6 +15,7 @@ import recordfs
 from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError, UnavailableError
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile
 from recordfs.records import followed_file
 from recordfs.testing.faulty import FaultyFileSystem
 
@@ -216,6 +217,79 @@ def test_replaced_at_every_byte(tmp_path, kind):
         rest = cut - sum(16 + len(record) for record in whole)
         assert reader.report.lost_bytes == rest, cut
         assert reader.report.loss_count == bool(rest)
+
+
+def test_what_is_left_of_a_large_record_is_reported_as_lost(place):
+    old = stream(b"a", b"x" * 1_000_000)
+    place.put(old[: 17 + 400_000])
+    follower = Follower(reader := place.follow(on_replaced="restart"))
+    follower.wait_for(1)
+    while reader._sources._followed._position < 17 + 400_000:
+        follower.thread.join(0.001)
+    place.put(stream(b"y" * 2_000_000, b"z"))
+    follower.wait_for(3)
+    reader.stop()
+    follower.join()
+    assert follower.items == [b"a", b"y" * 2_000_000, b"z"]
+    (loss,) = reader.report.losses
+    assert (loss.path, loss.offset, loss.length) == (place.path, 17, 400_000)
+    assert "replaced" in loss.reason
+
+
+def test_a_search_behind_a_broken_record_ends_with_its_file(place):
+    place.put(stream(b"a") + bytes(1000))
+    follower = Follower(reader := place.follow(on_replaced="restart", on_error="skip"))
+    follower.wait_for(1)
+    while reader._sources._followed._position < 1017:
+        follower.thread.join(0.001)
+    place.put(stream(*NEW))
+    follower.wait_for(4)
+    reader.stop()
+    follower.join()
+    assert follower.items == [b"a", *NEW]
+    (loss,) = reader.report.losses
+    assert (loss.offset, loss.length) == (17, 1000)
+
+
+def test_batches_begin_again_too(place):
+    place.put(stream(*OLD))
+    reader = place.follow(on_replaced="restart")
+    follower = Follower(reader.batches(10))
+    follower.wait_for(1)
+    place.put(stream(*NEW))
+    follower.wait_for(2)
+    reader.stop()
+    follower.join()
+    assert follower.items == [OLD, NEW]
+
+
+def test_a_store_that_calls_every_version_replaced_is_not_asked_all_the_time():
+    class Restless(WrapperFileSystem):
+        opened = 0
+
+        def capabilities(self, path):
+            return super().capabilities(path)._replace(detects_replacement=True)
+
+        def new_random_access_file(self, path):
+            self.opened += 1
+            return super().new_random_access_file(path)
+
+        def wrap_reader(self, file):
+            return RestlessFile(file)
+
+    class RestlessFile(WrapperRandomAccessFile):
+        def read_into(self, offset, buffer):
+            raise AbortedError("another version again", path=self.name)
+
+    with recordfs.RecordWriter("ram://restless/f") as writer:
+        writer.write(b"a")
+    store = Restless(MemoryFileSystem())
+    reader = recordfs.RecordReader(
+        "ram://restless/f", follow=True, follow_timeout=0.5, on_replaced="restart", file_system=store
+    )
+    assert list(reader) == []
+    assert 3 < store.opened < 15
+    assert reader.report.restarts < 15
 
 
 class TestLocal:

@@ -3,15 +3,22 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::Stream;
+use super::{Step, Stream};
 
 impl Stream {
     /// Opens the last source again, if its path names another file by now and the reader was told to go on with that.
-    /// What was read of the old file and is no whole record is lost.
-    pub(super) fn begin_again(&mut self, py: Python<'_>) -> PyResult<bool> {
+    /// What was read of the old file and is no whole record is lost. None if it is not to go on.
+    pub(super) fn begin_again(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Option<Step>> {
+        if self.begun_again {
+            // A store that calls every version replaced must not keep this busy.
+            let step = self.end_or_wait(py, may_wait)?;
+            if !matches!(step, Step::Again) {
+                return Ok(Some(step));
+            }
+        }
         let again = self.sources.bind(py).call_method0(intern!(py, "open_again"))?;
         if again.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
         if let Some((begin, fault)) = self.searching {
             self.give_up(begin, fault, self.window.available());
@@ -30,7 +37,8 @@ impl Stream {
             losses.truncated_tail = false;
         }
         // How long nothing has come goes on counting: that another file stands there is not yet a byte of it.
+        self.begun_again = true;
         self.change_to(py, &again)?;
-        Ok(true)
+        Ok(Some(Step::Again))
     }
 }
