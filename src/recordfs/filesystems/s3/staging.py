@@ -42,12 +42,14 @@ class Staging:
         self._bucket = bucket
         self._key = temporary_key(key, uuid.uuid4().hex)
         self._completed: str | None = None
-        self.upload = Upload.begin(store, bucket, self._key, store.encryption(), checksums=True, whole=False)
+        # Its parts are verified one by one by their MD5, which directory buckets do not know, and the whole at the end.
+        checksums = store.features(bucket).directory_bucket
+        self.upload = Upload.begin(store, bucket, self._key, store.encryption(), checksums=checksums, whole=False)
 
     @staticmethod
     def has_room(main: Upload) -> bool:
-        """Tell whether one more temporary object fits behind an upload, and a last part behind that."""
-        return main.next_number + COPIES_OF_ONE < LARGEST_PART_NUMBER
+        """Tell whether two more temporary objects fit behind an upload (one may be under way), and a last part."""
+        return main.next_number + 2 * COPIES_OF_ONE < LARGEST_PART_NUMBER
 
     def absorb(self) -> None:
         """Copy what was staged behind the main upload.

@@ -51,6 +51,7 @@ class Upload:
     Attributes:
         parts: What the store has acknowledged, by number.
         next_number: The number behind those that are taken.
+        sequence: The number in the metadata of the object that it will make.
         size: Bytes in the parts that the store has acknowledged, without copies.
         first: The number of the first part behind what was copied.
         before: Bytes that belong in front of the first part that is sent.
@@ -60,6 +61,7 @@ class Upload:
         self.identifier = identifier
         self.parts: dict[int, dict[str, Any]] = {}
         self.next_number = 1
+        self.sequence = 0
         self.size = 0
         self.first = 1
         self.before = bytearray()

@@ -94,7 +94,8 @@ class S3Writer(ObjectWriter):
             return False
         if not self.atomic and not self._blind:
             return True
-        if self.atomic and self._upload is not None and Staging.has_room(self._upload):
+        stages = self.atomic and not self._features.equal_parts
+        if stages and self._upload is not None and Staging.has_room(self._upload):
             return False
         raise ResourceExhaustedError(
             f"{self._total} bytes are all that this writer can stage in parts of {self._part_size} bytes; set the "
@@ -134,6 +135,7 @@ class S3Writer(ObjectWriter):
                 return self._put(overwrite=overwrite)
         self._send_again()
         upload = self._open_upload()
+        self._attempt = Attempt(upload.sequence, self._total)  # which is what the object will carry
         self._queue.settle(0)
         self._absorb()
         # The tail stays in memory and may grow, so its parts are numbered anew each time.
@@ -310,9 +312,12 @@ class S3Writer(ObjectWriter):
         # Behind bytes whose CRC-32C is not known, the parts are verified one by one instead.
         known = self._crc is not None
         checksums = known or self._features.directory_bucket  # which take no Content-MD5
+        # An object gets its metadata when its upload begins, so every upload has a number of its own.
+        self._sequence += 1
         upload = Upload.begin(
             self._store, self._bucket, self._key, self._new_object(), checksums=checksums, whole=known
         )
+        upload.sequence = self._sequence
         try:
             self._put_committed_into(upload)
         except BaseException as error:
