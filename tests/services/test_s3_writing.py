@@ -127,6 +127,21 @@ def test_the_loser_of_two_writers_is_told_and_keeps_its_bytes(s3, root, stored):
     assert stored(path) == b"second"
 
 
+def test_two_that_append_the_same_number_of_bytes_are_told_apart(s3, root, stored):
+    for size in (10, 7 * MIB):
+        path = f"{root}/{size}"
+        with s3.new_writable_file(path) as writer:
+            writer.append(bytes(size))
+        first, second = s3.new_appendable_file(path), s3.new_appendable_file(path)
+        first.append(b"one")
+        second.append(b"two")
+        first.close()
+        with pytest.raises(AbortedError, match="another writer"):
+            second.flush()
+        second.discard()
+        assert stored(path) == bytes(size) + b"one"
+
+
 def test_a_loser_with_parts_on_the_server_publishes_them_too(s3, root, stored):
     path = f"{root}/f"
     data = random.Random(2).randbytes(17 * MIB)

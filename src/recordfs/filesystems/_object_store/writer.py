@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems._object_store.store import ObjectInfo
 
-__all__ = ["SEQUENCE_METADATA", "WRITER_METADATA", "Attempt", "ObjectWriter"]
+__all__ = ["OPENING_METADATA", "SEQUENCE_METADATA", "WRITER_METADATA", "Attempt", "ObjectWriter"]
 
 WRITER_METADATA = "recordfs-writer"
 SEQUENCE_METADATA = "recordfs-sequence"
+OPENING_METADATA = "recordfs-opening"
 
 TAKEN_AT_ONCE = 1 << 18
 """Data up to this size are taken without talking to the store in between: an error then has taken nothing."""
@@ -108,6 +109,8 @@ class ObjectWriter(WritableFile):
         # Appending keeps the id that it finds: to a reader it is the same object growing.
         known = found.metadata if append and found is not None else {}
         self._writer_id = known.get(WRITER_METADATA) or uuid.uuid4().hex
+        # So two that append to one object have the same id and count from the same number: this tells them apart.
+        self._opening = uuid.uuid4().hex
         sequence = known.get(SEQUENCE_METADATA, "")
         self._sequence = int(sequence) if sequence.isdecimal() and len(sequence) < 20 else 0
         # A part that the store's side of the writer has not taken over yet.
@@ -371,9 +374,8 @@ class ObjectWriter(WritableFile):
 
     def _is_own(self, found: ObjectInfo, attempt: Attempt) -> bool:
         """Tell whether an object of the right size is what an attempt has made."""
-        return found.metadata.get(WRITER_METADATA) == self._writer_id and found.metadata.get(SEQUENCE_METADATA) == str(
-            attempt.sequence
-        )
+        token = {**self._token(), SEQUENCE_METADATA: str(attempt.sequence)}
+        return all(found.metadata.get(name) == value for name, value in token.items())
 
     def _happened(self, tag: str) -> None:
         """Take note of a commit. Torn by an interrupt, it leaves the attempt, which is then found to have happened."""
@@ -409,7 +411,11 @@ class ObjectWriter(WritableFile):
 
     def _token(self) -> dict[str, str]:
         """Return the metadata that tells this attempt from every other."""
-        return {WRITER_METADATA: self._writer_id, SEQUENCE_METADATA: str(self._sequence)}
+        return {
+            WRITER_METADATA: self._writer_id,
+            SEQUENCE_METADATA: str(self._sequence),
+            OPENING_METADATA: self._opening,
+        }
 
     def _end(self) -> None:
         self._closed = True
