@@ -7,6 +7,7 @@ import pytest
 
 from support.account_server import BUCKET, AccountServer
 from support.fault_proxy import FaultProxy
+from support.object_places import gcs_place, s3_place
 from support.servers import (
     ACCESS_KEY,
     SECRET_KEY,
@@ -140,6 +141,18 @@ def gcs_proxy(gcs_server):
     """A proxy in front of the server, which must have had no trouble of its own at the end."""
     with FaultProxy(gcs_server.port, serialize=True) as proxy:
         yield proxy
+        assert not proxy.errors
+
+
+@pytest.fixture(params=[*S3_SERVERS, "fake-gcs-server"])
+def object_place(request, servers):
+    """A place on every store in turn, whose proxy must have had no trouble of its own at the end."""
+    kinds, make = (S3_SERVERS, s3_place) if request.param in S3_SERVERS else (GCS_SERVERS, gcs_place)
+    server = servers(kinds, request.param)
+    with FaultProxy(server.port, serialize=True) as proxy:
+        place = make(server, proxy, f"test-{next(_numbers)}")
+        with place.file_system:
+            yield place
         assert not proxy.errors
 
 

@@ -7,27 +7,35 @@ import sys
 
 import pytest
 
-from support.servers import ACCESS_KEY, SECRET_KEY
+from support.servers import SECRET_KEY
 
 pytestmark = pytest.mark.service
 
 
 @pytest.fixture
-def recordfs(s3_server, tmp_path):
+def recordfs(object_place, tmp_path):
     """Run ``recordfs`` in a process and a directory of its own, with credentials in the environment."""
-    environment = os.environ | {
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+    environment = os.environ | object_place.environment
 
     def run(*words, status=0):
-        command = [sys.executable, "-m", "recordfs.cli", *words, "-o", f"endpoint_url={s3_server.endpoint}"]
+        command = [
+            sys.executable,
+            "-m",
+            "recordfs.cli",
+            *words,
+            "-o",
+            f"endpoint_url={object_place.options['endpoint_url']}",
+        ]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == status, done.stderr
         return done.stderr if status or "--stats" in words else done.stdout
 
     return run
+
+
+@pytest.fixture
+def root(object_place):
+    return object_place.root
 
 
 def test_files_go_there_and_come_back(recordfs, root, tmp_path):
@@ -63,13 +71,12 @@ def test_records_are_packed_checked_and_restored_there(recordfs, root, tmp_path)
         assert (tmp_path / "back" / f"{number:02d}").read_bytes() == b"%d" % number * 5000
 
 
-def test_what_is_broken_there_is_found(recordfs, root, boto3_client, tmp_path):
+def test_what_is_broken_there_is_found(recordfs, root, object_place, tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "x").write_bytes(b"x" * 100)
     recordfs("pack", "-q", "d", f"{root}/torn.tfrecord")
-    bucket, _, key = f"{root}/torn.tfrecord".removeprefix("s3://").partition("/")
-    body = boto3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    boto3_client.put_object(Bucket=bucket, Key=key, Body=body[:-10])
+    path = f"{root}/torn.tfrecord"
+    object_place.put(path, object_place.get(path)[:-10])
     recordfs("verify", f"{root}/torn.tfrecord", status=1)
     assert "truncated record" in recordfs("count", f"{root}/torn.tfrecord", status=1)
 
@@ -84,9 +91,21 @@ def test_stats_tell_what_was_asked_of_the_store(recordfs, root, tmp_path):
     (tmp_path / "x").write_bytes(bytes(100_000))
     lines = recordfs("cp", "x", f"{root}/x", "--stats").splitlines()
     rows = [line.split("\t") for line in lines]
-    assert {row[0] for row in rows} == {"s3://"}
+    scheme = root.partition("://")[0]
+    assert {row[0] for row in rows} == {f"{scheme}://"}
     assert all(int(row[2]) >= 1 for row in rows)
     assert sum(int(row[3]) for row in rows) >= 100_000
     missing = recordfs("cat", f"{root}/missing", "--stats", status=1).splitlines()
     assert missing[0].startswith("recordfs: ")
-    assert missing[1].startswith("s3://\t")
+    assert missing[1].startswith(f"{scheme}://\t")
+
+
+def test_doctor_tells_how_the_store_is_reached_and_leaves_nothing(recordfs, root, object_place):
+    object_place.put(f"{root}/f", b"content")
+    lines = recordfs("doctor", "--write", root).splitlines()
+    assert any(line.startswith("endpoint:") and object_place.options["endpoint_url"] in line for line in lines)
+    assert any(line.startswith("credentials:") for line in lines)
+    assert SECRET_KEY not in "\n".join(lines)
+    assert "reading:      ok" in "\n".join(lines)
+    assert "cleaning up:  ok, nothing is left" in lines
+    assert "f" in recordfs("ls", root).splitlines()

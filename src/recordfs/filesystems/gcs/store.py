@@ -6,6 +6,7 @@ import base64
 import random
 import struct
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
@@ -20,6 +21,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
+from recordfs.filesystems._object_store.writer import WRITER_METADATA
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_answer, error_from_sdk
 
 if TYPE_CHECKING:
@@ -166,16 +168,20 @@ class GCSStore(ObjectStore):
     def put_marker(self, bucket: str, key: str) -> None:
         """objects.insert of nothing, if nothing is there."""
         path = f"gs://{bucket}/{key}"
+        blob = self.blob(bucket, key)
+        blob.metadata = {WRITER_METADATA: uuid.uuid4().hex}
         try:
             self.call(
                 path,
-                self.blob(bucket, key).upload_from_string,
+                blob.upload_from_string,
                 b"",
                 content_type="application/octet-stream",
                 if_generation_match=0,
             )
         except AbortedError as error:
-            raise AlreadyExistsError("the directory exists", path=path) from error
+            # Perhaps an attempt of this very call made it, and its answer was lost.
+            if self.head(bucket, key).metadata != blob.metadata:
+                raise AlreadyExistsError("the directory exists", path=path) from error
 
     def delete(self, bucket: str, key: str) -> None:
         """objects.delete."""

@@ -1,0 +1,249 @@
+"""Google Cloud Storage's own: generations, requests and what they cost, copies, bulk deletion, other servers."""
+
+import gzip
+import threading
+
+import pytest
+
+from recordfs.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    DirectoryNotEmptyError,
+    FailedPreconditionError,
+    PermissionDeniedError,
+)
+from recordfs.filesystems._object_store.temporary import temporary_key
+from recordfs.filesystems.gcs import GCSFileSystem
+
+pytestmark = pytest.mark.service
+
+MIB = 1 << 20
+
+
+def key_of(path):
+    return path.partition("://")[2].partition("/")[2]
+
+
+@pytest.fixture
+def bucket(google_client, gcs_bucket):
+    """The bucket, seen by another client."""
+    return google_client.bucket(gcs_bucket)
+
+
+def counted(file_system):
+    return {name: counts.requests for name, counts in file_system.statistics().items()}
+
+
+def test_a_read_costs_one_look_and_one_range(gcs, gcs_root, bucket):
+    bucket.blob(key_of(f"{gcs_root}/f")).upload_from_string(b"0123456789")
+    with gcs.new_random_access_file(f"{gcs_root}/f") as file:
+        assert file.read(2, 3) == b"234"
+    assert counted(gcs) == {"objects.get": 1, "GetRange": 1}
+    assert gcs.statistics()["GetRange"].bytes_received == 3
+
+
+def test_every_request_on_the_wire_is_counted_retries_too(gcs, gcs_root, gcs_proxy):
+    gcs.file_exists(f"{gcs_root}/warm")
+    before = sum(counted(gcs).values())
+    gcs_proxy.reset()
+    gcs_proxy.fail("GET .*/o/", "status", count=2)
+    gcs_proxy.fail("POST /upload/", "reset", count=1)
+    with gcs.new_writable_file(f"{gcs_root}/f") as file:
+        file.append(b"x" * 1000)
+    with gcs.new_random_access_file(f"{gcs_root}/f") as file:
+        assert file.read(0, 2000) == b"x" * 1000
+    assert sum(counted(gcs).values()) - before == gcs_proxy.traffic().requests
+
+
+def test_a_store_that_stays_away_is_told_after_a_bounded_number_of_tries(gcs, gcs_root, gcs_proxy):
+    fault = gcs_proxy.fail("GET ", "status", count=1000, status=429)
+    with pytest.raises(ConnectionError, match="429"):
+        gcs.stat(f"{gcs_root}/f")
+    assert fault.hits == 4
+    assert not any("inject" in name for name in counted(gcs))
+
+
+def test_small_reads_in_many_threads_get_their_own_bytes(gcs, gcs_root, bucket):
+    data = bytes(range(256)) * 4096
+    bucket.blob(key_of(f"{gcs_root}/f")).upload_from_string(data)
+    wrong = []
+    with gcs.new_random_access_file(f"{gcs_root}/f") as file:
+
+        def read(start):
+            wrong.extend(
+                offset
+                for offset in range(start, len(data), 50_021)
+                if file.read(offset, 100) != data[offset : offset + 100]
+            )
+
+        threads = [threading.Thread(target=read, args=(start,)) for start in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not wrong
+
+
+def test_the_sdk_reads_the_pinned_generation_too(gcs, gcs_root, bucket):
+    # A key that obstore would change.
+    path = f"{gcs_root}/a//b"
+    bucket.blob(key_of(path)).upload_from_string(b"a" * 100)
+    with gcs.new_random_access_file(path) as file:
+        assert file.read(0, 10) == b"a" * 10
+        bucket.blob(key_of(path)).upload_from_string(b"b" * 200)
+        with pytest.raises(AbortedError, match="replaced"):
+            file.read(10, 10)
+
+
+def test_an_object_that_is_stored_packed_is_read_as_it_is_stored(gcs, gcs_root, bucket):
+    packed = gzip.compress(b"unpacked" * 1000)
+    for name in ("by-obstore", "by//the-sdk"):
+        blob = bucket.blob(key_of(f"{gcs_root}/{name}"))
+        blob.content_encoding = "gzip"
+        blob.upload_from_string(packed)
+        with gcs.new_random_access_file(f"{gcs_root}/{name}") as file:
+            assert file.read(0, 100_000) == packed
+            assert file.read(5, 7) == packed[5:12]
+
+
+def test_of_copies_to_one_name_one_wins(gcs, gcs_root):
+    for number in range(8):
+        with gcs.new_writable_file(f"{gcs_root}/{number}") as file:
+            file.append(b"%d" % number * 1000)
+    outcomes = {}
+
+    def copy(number):
+        try:
+            gcs.copy_file(f"{gcs_root}/{number}", f"{gcs_root}/target", overwrite=False)
+            outcomes[number] = "won"
+        except AlreadyExistsError:
+            outcomes[number] = "lost"
+
+    threads = [threading.Thread(target=copy, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes.values()) == ["lost"] * 7 + ["won"]
+    winner = next(number for number, outcome in outcomes.items() if outcome == "won")
+    with gcs.new_random_access_file(f"{gcs_root}/target") as file:
+        assert file.read(0, 2000) == b"%d" % winner * 1000
+
+
+def test_a_copy_goes_on_until_all_of_it_is_there(gcs, gcs_root, gcs_bucket, monkeypatch):
+    """The service copies large objects between places in several steps; the test server does not, so one is put in."""
+    from google.cloud.storage import Blob
+
+    with gcs.new_writable_file(f"{gcs_root}/source") as file:
+        file.append(b"x" * 1000)
+    rewrite, tokens = Blob.rewrite, []
+
+    def in_two_steps(self, source, token=None, **options):
+        tokens.append(token)
+        return ("half", 500, 1000) if token is None else rewrite(self, source, **options)
+
+    monkeypatch.setattr(Blob, "rewrite", in_two_steps)
+    gcs.copy_file(f"{gcs_root}/source", f"{gcs_root}/target")
+    assert tokens == [None, "half"]
+    assert gcs.get_file_size(f"{gcs_root}/target") == 1000
+
+
+def test_metadata_survive_a_copy_and_appending(gcs, gcs_root, bucket):
+    blob = bucket.blob(key_of(f"{gcs_root}/f"))
+    blob.metadata = {"Kept": "Value"}
+    blob.cache_control = "no-store"
+    blob.upload_from_string(b"1", content_type="text/plain")
+    gcs.copy_file(f"{gcs_root}/f", f"{gcs_root}/g")
+    with gcs.new_appendable_file(f"{gcs_root}/g") as file:
+        file.append(b"2" * MIB)
+    found = bucket.get_blob(key_of(f"{gcs_root}/g"))
+    assert found.metadata["Kept"] == "Value"
+    assert (found.cache_control, found.content_type, found.size) == ("no-store", "text/plain", MIB + 1)
+
+
+def test_a_tree_is_deleted_in_bulk_and_what_fails_is_reported(gcs, gcs_root, gcs_proxy):
+    for number in range(40):
+        with gcs.new_writable_file(f"{gcs_root}/d/{number:02d}") as file:
+            file.append(b"x")
+    gcs_proxy.fail("DELETE .*07", "status", count=1000, status=403)
+    with pytest.raises(FailedPreconditionError) as caught:
+        gcs.delete_recursively(f"{gcs_root}/d")
+    ((path, error),) = caught.value.failures
+    assert path == f"{gcs_root}/d/07"
+    assert isinstance(error, PermissionDeniedError)
+    assert gcs.get_children(f"{gcs_root}/d") == ["07"]
+    gcs_proxy.heal()
+    gcs.delete_recursively(f"{gcs_root}/d")
+    assert not gcs.file_exists(f"{gcs_root}/d")
+
+
+def test_a_deletion_whose_answer_was_lost_succeeds(gcs, gcs_root, gcs_proxy):
+    with gcs.new_writable_file(f"{gcs_root}/f") as file:
+        file.append(b"x")
+    fault = gcs_proxy.fail("DELETE ", "lose_response")
+    gcs.delete_file(f"{gcs_root}/f")
+    assert fault.hits == 1
+    assert not gcs.file_exists(f"{gcs_root}/f")
+
+
+def test_a_directory_whose_making_got_no_answer_is_made(gcs, gcs_root, gcs_proxy):
+    fault = gcs_proxy.fail("POST /upload", "lose_response")
+    gcs.create_dir(f"{gcs_root}/d")
+    assert fault.hits == 1
+    assert gcs.is_directory(f"{gcs_root}/d")
+    with pytest.raises(AlreadyExistsError):
+        gcs.create_dir(f"{gcs_root}/d")
+
+
+def test_temporary_objects_are_not_listed_and_go_with_the_tree(gcs, gcs_root, bucket):
+    with gcs.new_writable_file(f"{gcs_root}/d/f") as file:
+        file.append(b"x")
+    staged = temporary_key(key_of(f"{gcs_root}/d/f"), "writer-1")
+    bucket.blob(staged).upload_from_string(b"staged")
+    assert gcs.get_children(f"{gcs_root}/d") == ["f"]
+    gcs.delete_file(f"{gcs_root}/d/f")
+    assert gcs.get_children(f"{gcs_root}/d") == []
+    with pytest.raises(DirectoryNotEmptyError, match="temporary"):
+        gcs.delete_dir(f"{gcs_root}/d")
+    gcs.rename_file(f"{gcs_root}/d", f"{gcs_root}/e")
+    assert bucket.blob(staged).exists()
+    gcs.delete_recursively(f"{gcs_root}/d")
+    assert not bucket.blob(staged).exists()
+    assert not gcs.file_exists(f"{gcs_root}/d")
+
+
+def test_buckets_are_the_children_of_the_scheme(gcs, gcs_bucket):
+    assert gcs_bucket in gcs.get_children("gs://")
+    assert gcs.is_directory(f"gs://{gcs_bucket}")
+    assert not gcs.file_exists("gs://no-such-bucket")
+    with pytest.raises(PermissionDeniedError, match="allow_bucket_root"):
+        gcs.delete_recursively(f"gs://{gcs_bucket}")
+
+
+def test_times_have_their_microseconds(gcs, gcs_root, bucket):
+    with gcs.new_writable_file(f"{gcs_root}/f") as file:
+        file.append(b"x")
+    updated = bucket.get_blob(key_of(f"{gcs_root}/f")).updated
+    found = gcs.stat(f"{gcs_root}/f").mtime_nsec
+    assert found == int(updated.timestamp()) * 10**9 + updated.microsecond * 1000
+
+
+@pytest.mark.parametrize("gcs_server", ["gcp-storage-emulator"], indirect=True)
+def test_a_server_without_the_fast_api_is_read_through_the_sdk(gcs_server, google_client, gcs_bucket, caplog):
+    google_client.close()  # the server serves one connection at a time
+    path = f"gs://{gcs_bucket}/slow/f"
+    with GCSFileSystem(endpoint_url=gcs_server.endpoint, project="test") as file_system:
+        with file_system.new_writable_file(path) as file:
+            file.append(b"first")
+            file.flush()
+            with file_system.new_random_access_file(path) as reader:
+                assert reader.read(0, 100) == b"first"
+                assert reader.read(1, 2) == b"ir"
+            file.append(b" and more")
+        with file_system.new_random_access_file(path) as reader:
+            assert reader.read(0, 100) == b"first and more"
+        assert file_system.get_children(f"gs://{gcs_bucket}/slow") == ["f"]
+        file_system.rename_file(path, f"{path}2")
+        assert not file_system.file_exists(path)
+        file_system.delete_file(f"{path}2")
+    assert [record.message for record in caplog.records if "read through the store's SDK" in record.message]
