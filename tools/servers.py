@@ -232,3 +232,13 @@ class GcpStorageEmulator(Server):
     def command(self) -> list[str]:
         """See Server."""
         return ["start", "--host", "127.0.0.1", "--port", str(self.port), "-M", "-q"]
+
+
+class MotoServer(Server):
+    """S3 by moto: keeps every key as it is, which the other two do not; ignores checksums and some conditions."""
+
+    program = os.path.join("python", "bin", "moto_server")
+
+    def command(self) -> list[str]:
+        """See Server."""
+        return ["-H", "127.0.0.1", "-p", str(self.port)]

@@ -17,6 +17,7 @@ __all__ = [
     "SECRET_KEY",
     "FakeGcsServer",
     "GcpStorageEmulator",
+    "MotoServer",
     "SeaweedFS",
     "Server",
     "StrictFakeGcsServer",
@@ -68,4 +69,8 @@ class StrictFakeGcsServer(FakeGcsServer):
 
 
 class GcpStorageEmulator(_NeededByTest, servers.GcpStorageEmulator):
+    """See tools/servers.py."""
+
+
+class MotoServer(_NeededByTest, servers.MotoServer):
     """See tools/servers.py."""
