@@ -1,7 +1,5 @@
 """Keys that are odd as paths are taken verbatim, everywhere. moto is the one server here that keeps all of them."""
 
-import warnings
-
 import pytest
 
 from recordfs.errors import NotFoundError
@@ -40,19 +38,16 @@ def s3_server(servers):
 
 @pytest.fixture
 def odd(s3_server, boto3_client):
-    """An empty bucket, and a filesystem that has said what it has to say about the server."""
+    """An empty bucket, and a filesystem to which the server's ignoring conditions is no news."""
     boto3_client.create_bucket(Bucket="odd")
-    with (
-        S3FileSystem(
-            endpoint_url=s3_server.endpoint,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-            region_name="us-east-1",
-            allow_bucket_root=True,
-            conditional_writes=False,
-        ) as file_system,
-        warnings.catch_warnings(),
-    ):
+    with S3FileSystem(
+        endpoint_url=s3_server.endpoint,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name="us-east-1",
+        allow_bucket_root=True,
+        conditional_writes=False,
+    ) as file_system:
         yield file_system
         if any(True for _ in file_system.list_directory("s3://odd")):
             file_system.delete_recursively("s3://odd")

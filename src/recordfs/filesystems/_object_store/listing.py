@@ -16,7 +16,7 @@ __all__ = ["list_objects", "list_one_level"]
 
 
 def list_objects(store: ObjectStore, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
-    """Iterate over every object below a prefix, in key order, page by page."""
+    """Iterate over every object below a prefix, in the store's order, page by page."""
     page = None
     while True:
         found = store.list_page(bucket, prefix, page=page)
@@ -37,6 +37,36 @@ def list_one_level(store: ObjectStore, bucket: str, prefix: str) -> Iterator[Dir
     between them), even on different pages, so the files whose prefix can still come are remembered; in key order these
     are few. A child without a name (``prefix//x``) cannot be named by a path component and is left out.
     """
+    if store.lists_in_order(bucket):
+        yield from _one_level_in_order(store, bucket, prefix)
+    else:
+        yield from _one_level_in_any_order(store, bucket, prefix)
+
+
+def _one_level_in_any_order(store: ObjectStore, bucket: str, prefix: str) -> Iterator[DirectoryEntry | None]:
+    """As list_one_level; remembers every name, and so tells of directories only at the end."""
+    files: set[str] = set()
+    directories: set[str] = set()
+    page = None
+    while True:
+        found = store.list_page(bucket, prefix, delimiter="/", page=page)
+        for info in found.objects:
+            name = info.key[len(prefix) :]
+            if name:
+                files.add(name)
+                yield DirectoryEntry(name, is_directory=False, length=info.size, mtime_nsec=info.mtime_nsec)
+            else:
+                yield None
+        directories.update(key[len(prefix) : -1] for key in found.prefixes)
+        page = found.next_page
+        if page is None:
+            break
+    for name in sorted(directories - files):
+        yield None if name in ("", TEMPORARY_DIRECTORY) else DirectoryEntry(name, is_directory=True)
+
+
+def _one_level_in_order(store: ObjectStore, bucket: str, prefix: str) -> Iterator[DirectoryEntry | None]:
+    """As list_one_level, in key order."""
     pending: list[str] = []  # file names, each a beginning of the one behind it
     page = None
     while True:

@@ -35,7 +35,7 @@ class ObjectInfo(NamedTuple):
 
 
 class ObjectPage(NamedTuple):
-    """One page of a listing, in key order.
+    """One page of a listing, in key order unless ``lists_in_order`` says otherwise.
 
     Attributes:
         objects: The objects directly asked for.
@@ -70,6 +70,10 @@ class ObjectStore(abc.ABC):
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
     ) -> ObjectPage:
         """List one page of at most ``limit`` objects and prefixes together."""
+
+    def lists_in_order(self, bucket: str) -> bool:
+        """Tell whether pages and what is on them come in the order of the keys' bytes."""
+        return True
 
     @abc.abstractmethod
     def list_buckets(self) -> list[str]:

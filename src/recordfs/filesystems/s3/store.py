@@ -139,6 +139,10 @@ class S3Store(ObjectStore):
         # The first version names the next page only where there is a delimiter; else it is what was listed last.
         return _page(found, found.get("NextMarker") or max(last, default=None))
 
+    def lists_in_order(self, bucket: str) -> bool:
+        """Not in directory buckets (Amazon S3 API reference, ListObjectsV2)."""
+        return not self.features(bucket).directory_bucket
+
     def _list_version_2(
         self, path: str, features: Features, parameters: dict[str, Any], page: str | None
     ) -> dict[str, Any] | None:
