@@ -74,14 +74,18 @@ class RecordingProxy:
         upstream_port: The port of the one server.
         authority: Signs what is needed behind CONNECT, and for ``tls``.
         tls: Listen with TLS.
+        keep_host: Pass on the host that was asked, which signatures of S3 are for; else name the server itself.
 
     Attributes:
         requests: What was asked, in order.
         rule: Returns the answer to a request, or None to pass it on.
     """
 
-    def __init__(self, upstream_port: int, *, authority: Authority | None = None, tls: bool = False) -> None:
+    def __init__(
+        self, upstream_port: int, *, authority: Authority | None = None, tls: bool = False, keep_host: bool = True
+    ) -> None:
         self.upstream_port = upstream_port
+        self.keep_host = keep_host
         self.authority = authority
         self.requests: list[Request] = []
         self.rule: Callable[[Request], Reply | None] = lambda request: None
@@ -156,6 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             upstream.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
+                if name.lower() == "host" and not self.proxy.keep_host:
+                    value = f"127.0.0.1:{self.proxy.upstream_port}"
                 if name.lower() not in NOT_PASSED_ON:
                     upstream.putheader(name, value)
             upstream.endheaders(body)
