@@ -299,3 +299,13 @@ def test_other_failures_become_errors(error, kind):
     mapped = error_from_sdk(error, "gs://b/k")
     assert type(mapped) is kind
     assert "secret" not in str(mapped)
+
+
+@pytest.mark.parametrize("wrong", ["ftp://host", "http://", "http://[::1", "host:99999", "https://me:secret@host"])
+def test_what_can_be_no_endpoint_is_refused_without_repeating_it(monkeypatch, wrong):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", wrong)
+    with pytest.raises(InvalidArgumentError, match="STORAGE_EMULATOR_HOST") as caught:
+        GCSFileSystem().stat("gs://bucket/key")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(InvalidArgumentError, match="endpoint_url"):
+        GCSFileSystem(endpoint_url=wrong).stat("gs://bucket/key")

@@ -6,6 +6,7 @@ import os
 from typing import NamedTuple
 
 from recordfs.errors import InvalidArgumentError
+from recordfs.filesystems._object_store.endpoint import checked_endpoint
 
 __all__ = ["Settings"]
 
@@ -65,12 +66,16 @@ class Settings(NamedTuple):
         return self
 
     def endpoint(self) -> tuple[str | None, str]:
-        """Return the endpoint with its scheme, or None to let the SDK choose, and where it came from."""
+        """Return the endpoint with its scheme, or None to let the SDK choose, and where it came from.
+
+        Raises:
+            InvalidArgumentError: It can be no endpoint.
+        """
         if self.endpoint_url is not None:
-            return _with_scheme(self.endpoint_url, "https"), "option endpoint_url"
+            return checked_endpoint(self.endpoint_url, "the option endpoint_url", "https"), "option endpoint_url"
         emulator = os.environ.get(EMULATOR_VARIABLE)
         if emulator:
-            return _with_scheme(emulator, "http"), EMULATOR_VARIABLE
+            return checked_endpoint(emulator, EMULATOR_VARIABLE, "http"), EMULATOR_VARIABLE
         return None, "the SDK's own configuration"
 
     def needs_no_credentials(self) -> tuple[bool, str]:
@@ -90,8 +95,3 @@ class Settings(NamedTuple):
         if self.project is not None:
             return self.project
         return next((os.environ[name] for name in PROJECT_VARIABLES if os.environ.get(name)), None)
-
-
-def _with_scheme(endpoint: str, scheme: str) -> str:
-    """Return an endpoint as a URL without a slash at its end."""
-    return (endpoint if "://" in endpoint else f"{scheme}://{endpoint}").rstrip("/")

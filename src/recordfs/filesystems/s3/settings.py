@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from typing import Any, NamedTuple, TypedDict
-from urllib.parse import urlsplit
 
 from recordfs.errors import InvalidArgumentError
+from recordfs.filesystems._object_store.endpoint import checked_endpoint
 
-__all__ = ["RequestOptions", "Settings", "checked_endpoint"]
+__all__ = ["RequestOptions", "Settings"]
 
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT")
 
@@ -108,12 +108,14 @@ class Settings(NamedTuple):
         Raises:
             InvalidArgumentError: It can be no endpoint.
         """
+        # Without a scheme it is https, unless TensorFlow's variable says otherwise.
+        scheme = "http" if os.environ.get("S3_USE_HTTPS", "1").lower() in _FALSE else "https"
         if self.endpoint_url is not None:
-            return checked_endpoint(self.endpoint_url, "the option endpoint_url"), "option endpoint_url"
+            return checked_endpoint(self.endpoint_url, "the option endpoint_url", scheme), "option endpoint_url"
         for variable in ENDPOINT_VARIABLES:
             value = os.environ.get(variable)
             if value and not (ignore_configured and variable.startswith("AWS_")):
-                return checked_endpoint(value, variable), variable
+                return checked_endpoint(value, variable, scheme), variable
         return None, "the SDK's own configuration"
 
     def region(self) -> tuple[str | None, str]:
@@ -155,29 +157,3 @@ class Settings(NamedTuple):
         if self.ssekms_key_id is not None:
             chosen["SSEKMSKeyId"] = self.ssekms_key_id
         return chosen
-
-
-def checked_endpoint(endpoint: str, origin: str) -> str:
-    """Return an endpoint as a URL without a slash at its end.
-
-    Without a scheme it is https, unless ``S3_USE_HTTPS=0`` as in TensorFlow.
-
-    Raises:
-        InvalidArgumentError: It is no URL of an HTTP server; ``origin`` says where it was found.
-    """
-    url = endpoint.strip()
-    if "://" not in url:
-        plain = os.environ.get("S3_USE_HTTPS", "1").lower() in _FALSE
-        url = f"{'http' if plain else 'https'}://{url}"
-    expected = "expected an address such as https://host:port"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # the port is parsed only when asked for
-    except ValueError:
-        # Without cause and value: who writes a password into an address must not find it in a log.
-        raise InvalidArgumentError(f"{expected} in {origin}, found a host or port that cannot be read") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise InvalidArgumentError(f"{expected} in {origin}, found the scheme {parts.scheme!r} and the host {host!r}")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise InvalidArgumentError(f"{expected} in {origin}, without user, password, query or fragment")
-    return url.rstrip("/")
