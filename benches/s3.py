@@ -183,12 +183,16 @@ def resident(name):
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(name)) / 1024
 
+figures = []
+
 def work():
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # the peak begins anew
-    before = resident("VmRSS")
-    do()
-    return resident("VmHWM") - before
+    if not figures:  # what the first time has added stays, so only that counts
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # the peak begins anew
+        before = resident("VmRSS")
+        do()
+        figures.append(resident("VmHWM") - before)
+    return figures[0]
 """
 
 GROWTH_WRITING = f"""{WRITE_OURS.replace("def work():", "def do():")}

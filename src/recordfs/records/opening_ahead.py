@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FilesAhead"]
 
-FILES = 2
+FILES = 3
 """Files opened ahead."""
 
 FIRST_BYTES = 1 << 20

@@ -80,12 +80,12 @@ def put_many(store, count):
     return names
 
 
-def test_the_next_two_are_opened_while_the_first_is_read_and_no_more(store):
+def test_the_next_three_are_opened_while_the_first_is_read_and_no_more(store):
     names = put_many(store, 9)
     with recordfs.RecordReader(names, file_system=store) as reader:
         assert next(iter(reader)) == names[0].encode()
-        store.wait_for(3)
-        assert sorted(store.opened) == names[:3]
+        store.wait_for(4)
+        assert sorted(store.opened) == names[:4]
         assert list(reader) == [name.encode() for name in names[1:]]
     assert sorted(store.opened) == names
     assert store.open_files == 0
@@ -95,7 +95,7 @@ def test_a_position_names_the_file_that_is_read_and_not_one_opened_ahead(store):
     names = put_many(store, 4)
     with recordfs.RecordReader(names, file_system=store) as reader:
         next(iter(reader))
-        store.wait_for(3)
+        store.wait_for(4)
         assert reader.tell().path == names[0]
 
 
@@ -103,7 +103,7 @@ def test_what_was_opened_and_never_read_is_closed(store):
     names = put_many(store, 5)
     reader = recordfs.RecordReader(names, file_system=store)
     next(iter(reader))
-    store.wait_for(3)
+    store.wait_for(4)
     reader.close()
     for thread in threading.enumerate():
         if thread.name.startswith("recordfs-open"):
@@ -143,7 +143,7 @@ def test_a_forked_child_reads_on_without_its_parent_s_threads(store):
     names = put_many(store, 5)
     reader = recordfs.RecordReader(names, file_system=store)
     next(iter(reader))
-    store.wait_for(3)
+    store.wait_for(4)
     child = os.fork()
     if child == 0:
         status = 1

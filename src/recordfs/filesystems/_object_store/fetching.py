@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import BaseError
 
-from recordfs.errors import AbortedError, UnimplementedError
+from recordfs.errors import AbortedError, DeadlineExceededError, UnavailableError, UnimplementedError
 from recordfs.filesystems._object_store.obstore_errors import error_from_obstore
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from recordfs.filesystems._object_store.statistics import RequestCounter
-    from recordfs.filesystems._object_store.store import ObjectStore
+    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
 __all__ = ["RangeFetcher"]
 
@@ -102,6 +102,28 @@ class RangeFetcher:
                 path=path,
             )
         return content
+
+    def describe(self, bucket: str, key: str) -> ObjectInfo:
+        """Describe an object as ``ObjectStore.head`` does, at a tenth of the cost where obstore can.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        operation = self._store.described_by_obstore
+        served = operation is not None and self._served
+        reached = self._bucket(bucket) if served and _kept_verbatim(key) and _usable_here() else None
+        if reached is None or operation is None:
+            return self._store.head(bucket, key)
+        self._counter.add(operation, requests=1)
+        try:
+            found = obstore.get(reached, key, options={"head": True})
+        except _OBSTORE_ERRORS as error:
+            mapped = error_from_obstore(error, f"{self._scheme}://{bucket}/{key}", self._store.error_from_answer)
+            if isinstance(mapped, UnavailableError | DeadlineExceededError):
+                raise mapped from None
+            # An answer to HEAD has no body. The SDK finds out more, and knows of redirections.
+            return self._store.head(bucket, key)
+        return self._store.info_from_obstore(key, found) or self._store.head(bucket, key)
 
     def _give_up(self) -> None:
         """Remember that the server does not have the API by which obstore reads."""

@@ -127,10 +127,10 @@ class ObjectStoreFileSystem(FileSystem):
             raise IsADirectoryError("a path that ends with a slash, or names only a bucket, is no file", path=path)
         return location
 
-    def _head(self, location: Location) -> ObjectInfo:
-        """Describe the object at a location; a directory there is IsADirectoryError."""
+    def _head(self, location: Location, head: Callable[[str, str], ObjectInfo] | None = None) -> ObjectInfo:
+        """Describe the object at a location, by the store's ``head`` or another; a directory is IsADirectoryError."""
         try:
-            return self._store.head(location.bucket, location.key)
+            return (head or self._store.head)(location.bucket, location.key)
         except NotFoundError as error:
             if self._prefix_exists(location):
                 raise IsADirectoryError("a directory stands where a file is needed", path=location.path) from None
@@ -162,8 +162,8 @@ class ObjectStoreFileSystem(FileSystem):
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Open an object for reading; see FileSystem. Looks at it once, and pins the version that it finds."""
         location = self._locate_file(path)
-        found = self._head(location)
-        return ObjectRandomAccessFile(path, self._store, self._fetcher, location.bucket, found)
+        found = self._head(location, self._fetcher.describe)
+        return ObjectRandomAccessFile(path, self._fetcher, location.bucket, found)
 
     def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
         """Make or replace an object; see FileSystem. Nothing is visible before the first flush."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from recordfs.filesystems._object_store.fetching import RangeFetcher
-    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.store import ObjectInfo
 
 __all__ = ["ObjectRandomAccessFile"]
 
@@ -58,15 +58,13 @@ class ObjectRandomAccessFile(RandomAccessFile):
 
     Args:
         name: The full path.
-        store: To look at the object again.
-        fetcher: To fetch ranges.
+        fetcher: To fetch ranges, and to look at the object again.
         bucket: The bucket's name.
         found: The object at open: the version that is pinned.
     """
 
-    def __init__(self, name: str, store: ObjectStore, fetcher: RangeFetcher, bucket: str, found: ObjectInfo) -> None:
+    def __init__(self, name: str, fetcher: RangeFetcher, bucket: str, found: ObjectInfo) -> None:
         self._name = name
-        self._store = store
         self._fetcher = fetcher
         self._bucket = bucket
         self._key = found.key
@@ -257,7 +255,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         # Taken before looking: another thread may look later, and pin a version that this look has not seen yet.
         pinned = self._pinned
         try:
-            found = self._store.head(self._bucket, self._key)
+            found = self._fetcher.describe(self._bucket, self._key)
         except NotFoundError as error:
             raise AbortedError("the object was deleted while it was read", path=self._name) from error
         if found.tag == pinned.tag:

@@ -11,7 +11,7 @@ from recordfs.filesystems._object_store.obstore_errors import CLASS_OF_STATUS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from obstore import GetOptions
+    from obstore import GetOptions, GetResult
 
 __all__ = ["ObjectInfo", "ObjectPage", "ObjectStore"]
 
@@ -56,6 +56,9 @@ class ObjectStore(abc.ABC):
 
     max_delete: int = 1000
     """How many keys ``delete_many`` takes."""
+
+    described_by_obstore: str | None = None
+    """What obstore's look at an object is counted as; None where it does not show all that ``head`` does."""
 
     @abc.abstractmethod
     def head(self, bucket: str, key: str) -> ObjectInfo:
@@ -126,3 +129,10 @@ class ObjectStore(abc.ABC):
     @abc.abstractmethod
     def range_options(self, start: int, end: int, tag: str) -> GetOptions:
         """Return obstore's options that ask for the same."""
+
+    def info_from_obstore(self, key: str, found: GetResult) -> ObjectInfo | None:
+        """Return what obstore saw of an object, as ``head`` would, or None where something was missing in the answer.
+
+        Asked for where ``described_by_obstore`` is set.
+        """
+        raise NotImplementedError

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from obstore import GetOptions
+    from obstore import GetOptions, GetResult
 
     from recordfs.filesystems.s3.client import Clients
 
@@ -53,6 +53,11 @@ _ALWAYS_ANSWERED = {
 }
 """What S3 always answers, so that a server of another kind is found out before anything is taken for stored."""
 
+# Source: obstore's documentation of Attributes. User metadata has lower-case names.
+_STANDARD_ATTRIBUTES = frozenset(
+    {"Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Cache-Control", "Storage-Class"}
+)
+
 
 def nanoseconds(moment: datetime) -> int:
     """Return a time of the SDK as nanoseconds since 1970-01-01 UTC."""
@@ -65,6 +70,8 @@ class S3Store(ObjectStore):
     Attributes:
         notices: What has been said about the buckets.
     """
+
+    described_by_obstore = "HeadObject"
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -243,6 +250,14 @@ class S3Store(ObjectStore):
     def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
         """By S3's error codes."""
         return error_from_answer(what, status, code, said, path)
+
+    def info_from_obstore(self, key: str, found: GetResult) -> ObjectInfo | None:
+        """As ``head``: what obstore calls attributes is user metadata but for the names of its own."""
+        meta = found.meta
+        if meta["e_tag"] is None:
+            return None
+        metadata = {name: value for name, value in found.attributes.items() if name not in _STANDARD_ATTRIBUTES}
+        return ObjectInfo(key, meta["size"], nanoseconds(meta["last_modified"]), meta["e_tag"], metadata)
 
     def range_options(self, start: int, end: int, tag: str) -> GetOptions:
         """A range of the version with this ETag."""
