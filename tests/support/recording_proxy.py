@@ -79,6 +79,7 @@ class RecordingProxy:
     Attributes:
         requests: What was asked, in order.
         rule: Returns the answer to a request, or None to pass it on.
+        ended: It answers no more.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class RecordingProxy:
         self.authority = authority
         self.requests: list[Request] = []
         self.rule: Callable[[Request], Reply | None] = lambda request: None
+        self.ended = False
         owner = self
 
         class Handler(_Handler):
@@ -112,6 +114,7 @@ class RecordingProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.ended = True
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
@@ -144,6 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = False
 
     def _serve(self) -> None:
+        if self.proxy.ended:  # connections that were open serve no more either
+            self.close_connection = True
+            return
         parts = urlsplit(self.path)
         target = self.path.removeprefix(f"{parts.scheme}://{parts.netloc}") if parts.scheme else self.path
         headers = {name.lower(): value for name, value in self.headers.items()}
