@@ -194,6 +194,8 @@ def test_anonymous_requests_carry_nothing_whatever_is_configured(monkeypatch, tm
         {"anonymous": True, "token": "t"},
         {"credentials_file": "f", "token": "t"},
         {"max_attempts": 0},
+        {"anonymous": "false"},
+        {"user_project": ""},
     ],
 )
 def test_options_that_can_never_work_are_refused_at_once(options):

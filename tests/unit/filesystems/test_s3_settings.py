@@ -38,12 +38,27 @@ def test_an_endpoint_without_a_scheme(monkeypatch):
         {"aws_access_key_id": "alone"},
         {"anonymous": True, "profile_name": "p"},
         {"max_attempts": 0},
+        {"max_attempts": "4"},
+        {"max_attempts": True},
+        {"connect_timeout": -1.0},
+        {"read_timeout": float("nan")},
+        {"anonymous": "false"},
+        {"requester_pays": 1},
+        {"endpoint_url": ""},
+        {"endpoint_url": 5},
+        {"region_name": ""},
         {"part_size": 1000},
     ],
 )
 def test_options_that_can_never_work_are_refused_at_once(options):
     with pytest.raises(InvalidArgumentError):
         S3FileSystem(**options)
+
+
+def test_a_secret_of_the_wrong_type_is_not_shown():
+    with pytest.raises(InvalidArgumentError, match="aws_secret_access_key takes str") as caught:
+        S3FileSystem(aws_access_key_id="id", aws_secret_access_key=b"hidden")
+    assert "hidden" not in str(caught.value)
 
 
 def test_secrets_are_not_shown():

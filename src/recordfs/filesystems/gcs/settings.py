@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.filesystems._object_store.endpoint import checked_endpoint
+from recordfs.filesystems._object_store.option_types import check_option_types
 
 __all__ = ["Settings"]
 
@@ -56,13 +57,12 @@ class Settings(NamedTuple):
         Raises:
             InvalidArgumentError: Something in it can never work.
         """
+        check_option_types(self)
         given = [name for name in ("credentials_file", "token") if getattr(self, name) is not None]
         if self.anonymous:
             given.append("anonymous")
         if len(given) > 1:
             raise InvalidArgumentError(f"give one source of credentials, found {' and '.join(given)}")
-        if self.max_attempts < 1:
-            raise InvalidArgumentError(f"max_attempts has to be at least 1, found {self.max_attempts}")
         return self
 
     def endpoint(self) -> tuple[str | None, str]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.filesystems._object_store.endpoint import checked_endpoint
+from recordfs.filesystems._object_store.option_types import check_option_types
 
 __all__ = ["RequestOptions", "Settings"]
 
@@ -87,6 +88,7 @@ class Settings(NamedTuple):
         Raises:
             InvalidArgumentError: Something in it can never work.
         """
+        check_option_types(self)
         if self.addressing_style not in ("auto", "path", "virtual"):
             raise InvalidArgumentError(
                 f"addressing_style is 'auto', 'path' or 'virtual', found {self.addressing_style!r}"
@@ -95,8 +97,6 @@ class Settings(NamedTuple):
             raise InvalidArgumentError("aws_access_key_id and aws_secret_access_key go together")
         if self.anonymous and (self.aws_access_key_id is not None or self.profile_name is not None):
             raise InvalidArgumentError("anonymous=True takes no keys and no profile")
-        if self.max_attempts < 1:
-            raise InvalidArgumentError(f"max_attempts has to be at least 1, found {self.max_attempts}")
         return self
 
     def endpoint(self, *, ignore_configured: bool = False) -> tuple[str | None, str]:

@@ -1,0 +1,29 @@
+"""Options of the wrong type are refused when a filesystem is made: a string "false" is true to Python."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_type_hints
+
+from recordfs.errors import InvalidArgumentError
+
+__all__ = ["check_option_types"]
+
+
+def check_option_types(settings: Any) -> None:
+    """Compare the fields of a named tuple with their annotations; texts must not be empty, numbers be above 0.
+
+    Raises:
+        InvalidArgumentError: An option is of the wrong type. Only a number's value is in the message: others may be
+            secret.
+    """
+    for name, annotation in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        kinds = get_args(annotation) or (annotation,)
+        taken = (*kinds, int) if float in kinds else kinds
+        if not isinstance(value, taken) or (isinstance(value, bool) and bool not in kinds):
+            expected = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+            raise InvalidArgumentError(f"the option {name} takes {expected}, found {type(value).__name__}")
+        if value == "":
+            raise InvalidArgumentError(f"the option {name} is empty; leave it out to have its default")
+        if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
+            raise InvalidArgumentError(f"the option {name} has to be above 0, found {value}")
