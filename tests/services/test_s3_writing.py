@@ -10,7 +10,13 @@ import time
 import pytest
 
 import recordfs
-from recordfs.errors import AbortedError, AlreadyExistsError, RecordFSError, UnavailableError
+from recordfs.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    DeadlineExceededError,
+    RecordFSError,
+    UnavailableError,
+)
 from recordfs.filesystems.s3 import S3FileSystem
 from support.servers import ACCESS_KEY, SECRET_KEY
 
@@ -184,6 +190,36 @@ def test_appending_goes_on_where_another_client_stopped(s3, root, stored, boto3_
             writer.append(b"er")
         assert stored(path) == old + b"newer"
         assert boto3_client.head_object(Bucket=bucket, Key=key)["Metadata"]["made-by"] == "somebody"
+
+
+@pytest.mark.parametrize("wait", [False, True], ids=["at once", "when it has landed"])
+@pytest.mark.parametrize("size", [1000, 6 * MIB], ids=["PutObject", "CompleteMultipartUpload"])
+def test_a_commit_that_lands_after_it_was_given_up(root, fault_proxy, stored, size, wait):
+    """The client stops waiting, looks, and finds nothing; the request is still on its way."""
+    path = f"{root}/f"
+    first, second, third = (random.Random(n).randbytes(length) for n, length in ((1, size), (2, 3000), (3, 6 * MIB)))
+    with S3FileSystem(endpoint_url=fault_proxy.endpoint, read_timeout=1, max_attempts=1, **OPTIONS) as impatient:
+        writer = impatient.new_writable_file(path)
+        writer.append(first)
+        late = r"PUT /[^?]*/f$" if size < 5 * MIB else r"POST .*/f\?.*uploadId"
+        fault = fault_proxy.fail(late, "delay", seconds=2.5)
+        with pytest.raises(DeadlineExceededError):
+            writer.flush()
+        assert fault.hits == 1
+        writer.append(second)
+        if wait:
+            deadline = time.monotonic() + 30
+            while not impatient.file_exists(path) and time.monotonic() < deadline:
+                time.sleep(0.1)
+        writer.flush()
+        assert stored(path) == first + second
+        writer.append(third)
+        writer.flush()
+        time.sleep(0 if wait else 3)
+        assert stored(path) == first + second + third
+        writer.append(b"end")
+        writer.close()
+        assert stored(path) == first + second + third + b"end"
 
 
 def test_discarding_leaves_no_upload_behind(s3, root, boto3_client):

@@ -48,6 +48,10 @@ TAKEN_AT_ONCE = 1 << 18
 """Data up to this size are taken without talking to the store in between: an error then has taken nothing."""
 
 
+MOST_DOUBTFUL = 8
+"""Attempts that are remembered while it is not sure that they will not happen."""
+
+
 class Attempt(NamedTuple):
     """A commit that has been sent and whose outcome is not known yet.
 
@@ -106,6 +110,8 @@ class ObjectWriter(WritableFile):
         # Bytes of an attempt whose outcome is unknown, kept apart from what came later.
         self._attempted = bytearray()
         self._attempt: Attempt | None = None
+        # Attempts that had not happened when it was looked, and may still: an interrupted request goes on at the store.
+        self._doubtful: tuple[Attempt, ...] = ()
         # Appending keeps the id that it finds: to a reader it is the same object growing.
         known = found.metadata if append and found is not None else {}
         self._writer_id = known.get(WRITER_METADATA) or uuid.uuid4().hex
@@ -324,6 +330,8 @@ class ObjectWriter(WritableFile):
             tag = self._commit(overwrite=overwrite)
         except RecordFSError as error:
             if self._landed_after(error):
+                if self._total != self._committed:
+                    self._publish(overwrite=overwrite)  # it was an earlier attempt; the rest follows
                 return
             if isinstance(error, DataLossError):
                 self._lost = error  # some of the bytes are nowhere any more; going on would hide it
@@ -349,7 +357,7 @@ class ObjectWriter(WritableFile):
         """Look whether the last attempt happened, and take note of it.
 
         Returns:
-            True if it did; False if it did not.
+            True if it did, or if an earlier one did after all; False if none has.
         """
         attempt = self._attempt
         if attempt is None:
@@ -357,19 +365,43 @@ class ObjectWriter(WritableFile):
         try:
             found = self._look()
         except NotFoundError:
-            self._attempt = None
+            self._doubt(attempt)
             return False
         except PermissionDeniedError:
             if not self._blind:
                 raise
             # Nobody can tell. Sent again as it is, it does no harm; a condition might name what it replaced itself.
-            self._conditional = False
+            self._conditional = self._exclusive and self._tag is None
             self._attempt = None
             return False
         if found.size == attempt.total and self._is_own(found, attempt):
             self._happened(found.tag)
             return True
+        if self._has_happened_late(found):
+            return True
+        self._doubt(attempt)
+        return False
+
+    def _doubt(self, attempt: Attempt) -> None:
+        """Take note of an attempt that has not happened so far."""
+        doubtful = (*self._doubtful, attempt)[-MOST_DOUBTFUL:]
+        self._doubtful = doubtful
         self._attempt = None
+
+    def _has_happened_late(self, found: ObjectInfo) -> bool:
+        """Tell whether an object is what an earlier attempt has made after all, and take note of that."""
+        for earlier in self._doubtful:
+            if found.size != earlier.total or found.tag == self._tag or not self._is_own(found, earlier):
+                continue
+            size = earlier.total - (self._total - len(self._filling) - len(self._attempted))
+            if not 0 <= size <= len(self._attempted):
+                return False  # what came behind it has been handed on together with a part of it
+            rest, covered = self._attempted[size:] + self._filling, self._attempted[:size]
+            self._filling = rest
+            self._attempted = covered
+            self._attempt = earlier
+            self._happened(found.tag)
+            return True
         return False
 
     def _is_own(self, found: ObjectInfo, attempt: Attempt) -> bool:
@@ -385,6 +417,7 @@ class ObjectWriter(WritableFile):
         self._committed_now()
         self._attempt = None
         self._attempted = nothing
+        self._doubtful = ()
 
     def _raise_if_lost(self, error: RecordFSError) -> None:
         """Raise the loser's error if the object is no longer what this writer last knew."""

@@ -42,6 +42,7 @@ class Staging:
         self._bucket = bucket
         self._key = temporary_key(key, uuid.uuid4().hex)
         self._completed: str | None = None
+        self._first = main.next_number  # nothing else goes there before this has been copied
         # Its parts are verified one by one by their MD5, which directory buckets do not know, and the whole at the end.
         checksums = store.features(bucket).directory_bucket
         self.upload = Upload.begin(store, bucket, self._key, store.encryption(), checksums=checksums, whole=False)
@@ -61,7 +62,8 @@ class Staging:
         if size:
             if self._completed is None:
                 self._completed = self._complete(size)
-            self.main.copy({"Bucket": self._bucket, "Key": self._key}, self._completed, size, most=COPIES_OF_ONE)
+            if self.main.next_number == self._first:
+                self.main.copy({"Bucket": self._bucket, "Key": self._key}, self._completed, size, most=COPIES_OF_ONE)
             self._remove()
         else:
             self.upload.abort()

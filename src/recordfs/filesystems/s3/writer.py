@@ -152,7 +152,7 @@ class S3Writer(ObjectWriter):
         """Iterate over the parts behind those that the upload has."""
         before = upload.before if upload.next_number == upload.first else b""
         size = len(before) + len(self._attempted)
-        if self._features.equal_parts and size > self._part_size:
+        if self._features.equal_parts and upload.first == 1 and size > self._part_size:
             whole = bytes(before) + self._attempted
             for start in range(0, size, self._part_size):
                 yield (whole[start : start + self._part_size],)
@@ -163,7 +163,8 @@ class S3Writer(ObjectWriter):
         attempt = self._attempt
         if attempt is None or self._last_commit == attempt.sequence:
             return
-        small = self._upload is None and self._committed < self._copied_from()
+        # An upload that it was not made by is left to the next clean-up: it holds nothing that is not in memory.
+        small = self._committed < self._copied_from()
         head = self._head + self._attempted if small else bytearray()
         self._head = head
         self._upload = None
