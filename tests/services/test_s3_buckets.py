@@ -89,7 +89,9 @@ def test_a_bucket_that_keeps_versions_is_mentioned_once(s3_server, s3, boto3_cli
                 for _ in range(3):
                     writer.append(b"x")
                     writer.flush()
-    assert ["bucket versions keeps old versions" in str(warning.message) for warning in caught] == [True]
+    assert [
+        "s3://versions keeps and bills what is replaced: versioning is on" in str(warning.message) for warning in caught
+    ] == [True]
     assert s3.statistics()["GetBucketVersioning"].requests == 1
     versions = boto3_client.list_object_versions(Bucket="versions", Prefix="f")["Versions"]
     assert len(versions) == 3

@@ -77,7 +77,6 @@ SILENT = [
     ("object size refused",),
     ("checksums refused", "object size refused"),
     ("multipart metadata ignored",),
-    ("versioning refused",),
     ("unequal parts refused",),
 ]
 """What is made up for without a loss that a user has to know of."""

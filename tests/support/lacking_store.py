@@ -39,7 +39,6 @@ LACKS = frozenset(
         "unequal parts refused",
         "reading denied",
         "head bucket denied",
-        "versioning refused",
     }
 )
 
@@ -193,8 +192,6 @@ class LackingStore:
             request.target = f"{path}?{'&'.join(kept)}"
         if "multipart metadata ignored" in lacks and operation == "CreateMultipartUpload":
             request.drop("x-amz-meta-.*")
-        if "versioning refused" in lacks and operation == "GetBucketVersioning":
-            raise RefusalError(403, "AccessDenied")
         if "head bucket denied" in lacks and operation == "HeadBucket":
             raise RefusalError(403, "AccessDenied")
         if "reading denied" in lacks:

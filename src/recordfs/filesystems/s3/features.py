@@ -84,7 +84,6 @@ class Features:
     Attributes:
         lacking: What requests leave out from now on.
         conditions: By operation, whether conditions on it are kept; None is not known yet, or could not be found out.
-        versioning_known: Whether it was looked up if old versions are kept.
     """
 
     def __init__(
@@ -102,7 +101,6 @@ class Features:
         known = True if amazon and conditional_writes is None else conditional_writes
         self.conditions: dict[str, bool | None] = {"PutObject": known, "CompleteMultipartUpload": known}
         self.probed: set[str] = set()
-        self.versioning_known = False
 
     def has(self, feature: str) -> bool:
         """Tell whether a feature may be relied on, as far as is known."""

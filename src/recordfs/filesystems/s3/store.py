@@ -196,6 +196,13 @@ class S3Store(ObjectStore):
         except SDK_ERRORS as error:
             raise error_from_sdk(error, path) from error
 
+    def kept_versions(self, bucket: str) -> str | None:
+        """Return how a bucket keeps what is replaced, or None; directory buckets do not."""
+        if self.features(bucket).directory_bucket:
+            return None
+        answer = self._bucket_request(f"s3://{bucket}", "get_bucket_versioning", Bucket=bucket)
+        return "versioning is on" if answer.get("Status") == "Enabled" else None
+
     def put_marker(self, bucket: str, key: str) -> None:
         """PutObject of nothing, if nothing is there."""
         path = f"s3://{bucket}/{key}"

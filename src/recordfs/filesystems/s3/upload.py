@@ -19,11 +19,12 @@ from recordfs.filesystems.s3.features import CHECKSUMS, OBJECT_SIZE, PART_COPIES
 if TYPE_CHECKING:
     from recordfs.filesystems.s3.store import S3Store
 
-__all__ = ["LARGEST_PART_NUMBER", "SMALLEST_PART", "Upload", "UploadGoneError"]
+__all__ = ["LARGEST_PART_NUMBER", "MOST_COPIES", "SMALLEST_PART", "Upload", "UploadGoneError"]
 
 SMALLEST_PART = 5 << 20
 """Every part but the last has at least this size."""
 
+LARGEST_PART = 5 << 30
 LARGEST_PART_NUMBER = 10_000
 
 LONGEST_COPY = 128 << 20
@@ -161,9 +162,13 @@ class Upload:
     def _copy_on_server(
         self, source: dict[str, str], tag: str, size: int, most: int, first: int, copied: dict[int, dict[str, Any]]
     ) -> None:
-        # Where parts have to be equal, one part of whatever size is in front of the last.
-        count = 1 if self._features.equal_parts else min(most, -(-size // LONGEST_COPY))
-        step = -(-size // count)
+        step = -(-size // min(most, -(-size // LONGEST_COPY)))
+        if step > LARGEST_PART:
+            raise UnimplementedError(
+                f"{size} bytes cannot be copied in {most} part(s): this store takes equal parts only, of up to 5 GiB; "
+                "close this file before it is so large, and begin another",
+                path=self._path,
+            )
 
         def copy(item: tuple[int, int]) -> None:
             number, start = item

@@ -16,6 +16,7 @@ from recordfs.errors import (
     PermissionDeniedError,
     ResourceExhaustedError,
 )
+from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
 from recordfs.filesystems._object_store.writer import WRITER_METADATA, Attempt, ObjectWriter
 from recordfs.filesystems.s3.body import Body
 from recordfs.filesystems.s3.checksums import crc32c_header, md5_header
@@ -24,8 +25,7 @@ from recordfs.filesystems.s3.orphans import remove_orphans
 from recordfs.filesystems.s3.parts import PARTS_IN_FLIGHT, Part, PartQueue
 from recordfs.filesystems.s3.probe import learn_conditions
 from recordfs.filesystems.s3.staging import Staging
-from recordfs.filesystems.s3.upload import SMALLEST_PART, Upload, UploadGoneError
-from recordfs.filesystems.s3.versions import mention_versions
+from recordfs.filesystems.s3.upload import MOST_COPIES, SMALLEST_PART, Upload, UploadGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,10 +92,10 @@ class S3Writer(ObjectWriter):
         upload = self._staging.upload if self._staging else self._upload
         if upload is None or upload.next_number <= MOST_PARTS:
             return False
-        if not self.atomic and not self._blind:
+        equal = self._features.equal_parts
+        if not self.atomic and not self._blind and not equal:
             return True
-        stages = self.atomic and not self._features.equal_parts
-        if stages and self._upload is not None and Staging.has_room(self._upload):
+        if self.atomic and not equal and self._upload is not None and Staging.has_room(self._upload):
             return False
         raise ResourceExhaustedError(
             f"{self._total} bytes are all that this writer can stage in parts of {self._part_size} bytes; set the "
@@ -128,7 +128,7 @@ class S3Writer(ObjectWriter):
 
     def _commit(self, *, overwrite: bool) -> str:
         if self._last_commit:
-            mention_versions(self._store, self._bucket)
+            warn_of_kept_versions(f"s3://{self._bucket}", lambda: self._store.kept_versions(self._bucket))
         if self._upload is None and not self._queue.waiting:
             whole = len(self._head) + len(self._attempted)
             if whole == self._total and whole < self._copied_from():
@@ -335,7 +335,9 @@ class S3Writer(ObjectWriter):
             size = self._committed
             upload.before = bytearray(self._store.get_range(self._bucket, self._key, 0, size, str(self._tag)))
         else:
-            upload.copy({"Bucket": self._bucket, "Key": self._key}, str(self._tag), self._committed)
+            # Where parts have to be equal, one part of whatever size may be in front of the last.
+            most = 1 if self._features.equal_parts else MOST_COPIES
+            upload.copy({"Bucket": self._bucket, "Key": self._key}, str(self._tag), self._committed, most=most)
 
     def _upload_with_room(self, upload: Upload) -> Upload:
         """Return where the next part goes: of an atomic write a temporary object once the upload is full."""
