@@ -247,3 +247,29 @@ def test_a_server_without_the_fast_api_is_read_through_the_sdk(gcs_server, googl
         assert not file_system.file_exists(path)
         file_system.delete_file(f"{path}2")
     assert [record.message for record in caplog.records if "read through the store's SDK" in record.message]
+
+
+def test_the_same_bytes_uploaded_again_are_read_on(gcs, gcs_root, bucket):
+    """Some writers upload all of a file at each flush, even one without anything new."""
+    blob = bucket.blob(key_of(f"{gcs_root}/f"))
+    blob.upload_from_string(b"a" * 1000)
+    with gcs.new_random_access_file(f"{gcs_root}/f") as file:
+        assert file.read(0, 10) == b"a" * 10
+        blob.upload_from_string(b"a" * 1000)
+        assert file.read(10, 2000) == b"a" * 990
+        blob.upload_from_string(b"b" * 1000)
+        with pytest.raises(AbortedError, match="replaced"):
+            file.read(20, 10)
+
+
+def test_a_versioned_bucket_never_mixes_versions_either(gcs, google_client):
+    versioned = google_client.bucket("versioned")
+    versioned.versioning_enabled = True
+    versioned = google_client.create_bucket(versioned)
+    versioned.blob("f").upload_from_string(b"a" * 1000)
+    with gcs.new_random_access_file("gs://versioned/f") as file:
+        assert file.read(0, 10) == b"a" * 10
+        versioned.blob("f").upload_from_string(b"b" * 1000)
+        assert file.read(500, 10) == b"a" * 10
+        with pytest.raises(AbortedError, match="replaced"):
+            file.size()

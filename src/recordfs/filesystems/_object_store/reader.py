@@ -285,6 +285,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
         if writer is not None or WRITER_METADATA in found.metadata:
             return writer == found.metadata.get(WRITER_METADATA)
         start, known = self._remembered
+        if found.size == pinned.size and pinned.checksum and found.checksum:
+            return found.checksum == pinned.checksum
         if found.size == pinned.size and start + len(known) != pinned.size:
             return False  # only who has read to the end can know it again: some writers upload all of it at each flush
         if not known:

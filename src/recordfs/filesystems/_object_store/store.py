@@ -25,6 +25,7 @@ class ObjectInfo(NamedTuple):
         mtime_nsec: Last change in nanoseconds since 1970-01-01 UTC.
         tag: What changes whenever the bytes do: the ETag on S3, the generation on Google Cloud Storage.
         metadata: The user metadata, lower-case names; empty in listings, which do not carry it.
+        checksum: What tells equal bytes under another tag; empty where the tag itself does, and in listings.
     """
 
     key: str
@@ -32,6 +33,7 @@ class ObjectInfo(NamedTuple):
     mtime_nsec: int
     tag: str
     metadata: dict[str, str]
+    checksum: str = ""
 
 
 class ObjectPage(NamedTuple):

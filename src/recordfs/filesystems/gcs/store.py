@@ -107,7 +107,7 @@ class GCSStore(ObjectStore):
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """objects.get of the metadata."""
-        return _info(self.look(bucket, key), with_metadata=True)
+        return _info(self.look(bucket, key), in_full=True)
 
     def list_page(
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
@@ -125,7 +125,7 @@ class GCSStore(ObjectStore):
                 **common,
             )
             items = next(found.pages, ())
-            objects = [_info(blob, with_metadata=False) for blob in items]
+            objects = [_info(blob, in_full=False) for blob in items]
             return ObjectPage(objects, sorted(found.prefixes), found.next_page_token)
 
         listed: ObjectPage = self.call(f"gs://{bucket}/{prefix}", ask)
@@ -271,13 +271,16 @@ def _pause_after(attempt: int) -> float:
     return longest * random.uniform(0.5, 1)  # noqa: S311 - to spread clients, not to keep secrets
 
 
-def _info(blob: Blob, *, with_metadata: bool) -> ObjectInfo:
-    """Describe an object by what the SDK has of it."""
-    metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()} if with_metadata else {}
+def _info(blob: Blob, *, in_full: bool) -> ObjectInfo:
+    """Describe an object by what the SDK has of it, in full or as listings do."""
     moment = blob.updated or blob.time_created
-    return ObjectInfo(
-        str(blob.name), int(blob.size or 0), _nanoseconds(moment) if moment else 0, str(blob.generation), metadata
+    described = ObjectInfo(
+        str(blob.name), int(blob.size or 0), _nanoseconds(moment) if moment else 0, str(blob.generation), {}
     )
+    if not in_full:
+        return described
+    metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
+    return described._replace(metadata=metadata, checksum=blob.crc32c or "")
 
 
 def _nanoseconds(moment: datetime) -> int:
