@@ -273,3 +273,29 @@ def test_a_versioned_bucket_never_mixes_versions_either(gcs, google_client):
         assert file.read(500, 10) == b"a" * 10
         with pytest.raises(AbortedError, match="replaced"):
             file.size()
+
+
+def test_credentials_that_may_only_write_can_write(gcs, gcs_root, gcs_proxy, bucket):
+    bucket.blob(key_of(f"{gcs_root}/there")).upload_from_string(b"old")
+    gcs_proxy.fail("GET ", "status", count=10**6, status=403)
+    with pytest.warns(UserWarning, match=r"storage\.objects\.get"):
+        writer = gcs.new_writable_file(f"{gcs_root}/there")
+    with writer:
+        writer.append(b"new")
+        writer.flush()
+        writer.append(b" and more")
+    assert bucket.blob(key_of(f"{gcs_root}/there")).download_as_bytes() == b"new and more"
+    with gcs.new_writable_file(f"{gcs_root}/there") as writer:
+        writer.append(b"first")
+        writer.flush()
+        bucket.blob(key_of(f"{gcs_root}/there")).upload_from_string(b"another's")
+        writer.append(b"second")
+        with pytest.raises(AbortedError):
+            writer.flush()
+        writer.discard()
+    with gcs.new_writable_file(f"{gcs_root}/there", exclusive=True) as writer:
+        writer.append(b"x")
+        with pytest.raises((AlreadyExistsError, AbortedError)):
+            writer.close()
+        writer.discard()
+    assert bucket.blob(key_of(f"{gcs_root}/there")).download_as_bytes() == b"another's"

@@ -97,8 +97,8 @@ class GCSWriter(ObjectWriter):
         self._staging.deliver(PARTS_IN_FLIGHT)
 
     def _commit(self, *, overwrite: bool) -> str:
-        conditional = self._conditional and not overwrite
-        replaces = self._tag or "0" if conditional else None
+        seen = self._tag is not None or self._exclusive or not self._blind
+        replaces = self._tag or "0" if self._conditional and seen and not overwrite else None
         whole = len(self._head) + len(self._attempted)
         largest = LARGEST_UPLOADED_AGAIN if self._committed else self._part_size
         if self._staging.is_empty and whole == self._total and whole <= largest:
