@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from recordfs import RecordWriter
 from support.servers import SECRET_KEY
 
 pytestmark = pytest.mark.service
@@ -79,6 +80,15 @@ def test_what_is_broken_there_is_found(recordfs, root, object_place, tmp_path):
     object_place.put(path, object_place.get(path)[:-10])
     recordfs("verify", f"{root}/torn.tfrecord", status=1)
     assert "truncated record" in recordfs("count", f"{root}/torn.tfrecord", status=1)
+
+
+def test_what_is_written_there_is_followed(recordfs, object_place, root):
+    with RecordWriter(f"{root}/live", file_system=object_place.file_system) as writer:
+        writer.write_batch([b"one", b"two"])
+        writer.flush()
+        shown = recordfs("follow", "--timeout", "0.2", f"{root}/live").splitlines()
+    assert [line.split("\t")[-1] for line in shown] == ["one", "two"]
+    assert f"{root}/missing" in recordfs("follow", f"{root}/missing", status=1)
 
 
 def test_an_unknown_option_is_named_and_no_secret_is_printed(recordfs, root):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import obstore
@@ -17,6 +18,7 @@ from obstore.exceptions import BaseError
 
 from recordfs.errors import AbortedError, DeadlineExceededError, UnavailableError, UnimplementedError
 from recordfs.filesystems._object_store.obstore_errors import error_from_obstore
+from recordfs.filesystems._object_store.threads import call_interruptibly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +118,7 @@ class RangeFetcher:
             return self._store.head(bucket, key)
         self._counter.add(operation, requests=1)
         try:
-            found = obstore.get(reached, key, options={"head": True})
+            found = call_interruptibly(partial(obstore.get, options={"head": True}), reached, key)
         except _OBSTORE_ERRORS as error:
             mapped = error_from_obstore(error, f"{self._scheme}://{bucket}/{key}", self._store.error_from_answer)
             if isinstance(mapped, UnavailableError | DeadlineExceededError):

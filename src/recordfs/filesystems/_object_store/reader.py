@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs.errors import AbortedError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
 from recordfs.filesystem.files import coalesce, writable_byte_view
-from recordfs.filesystems._object_store.threads import shared_pool
+from recordfs.filesystems._object_store.threads import call_interruptibly, shared_pool
 from recordfs.filesystems._object_store.writer import WRITER_METADATA
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ SMALLEST_BLOCK = 1 << 20
 
 READ_AHEAD = 32 << 20
 """Bytes on their way or waiting for a sequential reader. It comes to that by having read half as much."""
+
+SMALL = 64 << 10
+"""Bytes of a read from which on handing it to another thread, so that Ctrl-C comes through, does not show."""
 
 REMEMBERED = 64 << 10
 """How many bytes before a position are kept to tell growth from replacement where the writer is not known."""
@@ -192,8 +195,11 @@ class ObjectRandomAccessFile(RandomAccessFile):
             if not follows:
                 self._run_start = offset
             window = min(max(2 * (offset - self._run_start), SMALLEST_BLOCK), READ_AHEAD) if follows else 0
-        if not follows and end - offset <= BLOCK:
+        if not follows and end - offset < SMALL:
             yield memoryview(self._fetch(offset, end))
+            return
+        if not follows and end - offset <= BLOCK:
+            yield memoryview(call_interruptibly(self._fetch, offset, end))
             return
         position = offset
         while position < end:
@@ -285,11 +291,15 @@ class ObjectRandomAccessFile(RandomAccessFile):
         if writer is not None or WRITER_METADATA in found.metadata:
             return writer == found.metadata.get(WRITER_METADATA)
         start, known = self._remembered
+        # Some writers upload all of it at each flush, also when nothing is new. The checksums tell; without them, who
+        # has read from the beginning on or remembers enough.
         if found.size == pinned.size and pinned.checksum and found.checksum:
             return found.checksum == pinned.checksum
-        if found.size == pinned.size and start + len(known) != pinned.size:
-            return False  # only who has read to the end can know it again: some writers upload all of it at each flush
+        if found.size == pinned.size and start > 0 and len(known) < REMEMBERED:
+            return False
         if not known:
             return True  # nothing has been read that the new bytes could be mixed with
-        with memoryview(self._fetcher.fetch(self._bucket, self._key, start, start + len(known), found.tag)) as now:
+        end = start + len(known)
+        content = call_interruptibly(self._fetcher.fetch, self._bucket, self._key, start, end, found.tag)
+        with memoryview(content) as now:
             return now == known

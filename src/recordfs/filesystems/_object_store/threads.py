@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
-__all__ = ["shared_pool"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["call_interruptibly", "shared_pool"]
 
 THREADS = 32
 """Requests in flight over all readers of a process."""
+
+Result = TypeVar("Result")
 
 _lock = threading.Lock()
 _pool: tuple[int, ThreadPoolExecutor] | None = None
@@ -25,6 +31,16 @@ def shared_pool() -> ThreadPoolExecutor:
         if _pool is None or _pool[0] != os.getpid():
             _pool = (os.getpid(), ThreadPoolExecutor(THREADS, thread_name_prefix="recordfs-read"))
         return _pool[1]
+
+
+def call_interruptibly(function: Callable[..., Result], *args: object) -> Result:
+    """Call a function that does not heed signals; Ctrl-C comes through all the same, and leaves it to end by itself.
+
+    Python handles signals in the main thread: only there the call is made on the pool. Not from within the pool.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return shared_pool().submit(function, *args).result()
+    return function(*args)
 
 
 def _renew_lock_in_child() -> None:
