@@ -393,16 +393,24 @@ class ObjectWriter(WritableFile):
         for earlier in self._doubtful:
             if found.size != earlier.total or found.tag == self._tag or not self._is_own(found, earlier):
                 continue
-            size = earlier.total - (self._total - len(self._filling) - len(self._attempted))
-            if not 0 <= size <= len(self._attempted):
-                return False  # what came behind it has been handed on together with a part of it
-            rest, covered = self._attempted[size:] + self._filling, self._attempted[:size]
-            self._filling = rest
-            self._attempted = covered
-            self._attempt = earlier
-            self._happened(found.tag)
-            return True
+            return self._happened_late(earlier, found.tag)
         return False
+
+    def _happened_late(self, earlier: Attempt, tag: str) -> bool:
+        """Take note of an earlier attempt that has happened after all; what came behind it is to be committed.
+
+        Returns:
+            False if that cannot be done: this writer has lost against itself then, and keeps its bytes as a loser does.
+        """
+        size = earlier.total - (self._total - len(self._filling) - len(self._attempted))
+        if not 0 <= size <= len(self._attempted):
+            return False  # what came behind it has been handed on together with a part of it
+        rest, covered = self._attempted[size:] + self._filling, self._attempted[:size]
+        self._filling = rest
+        self._attempted = covered
+        self._attempt = earlier
+        self._happened(tag)
+        return True
 
     def _is_own(self, found: ObjectInfo, attempt: Attempt) -> bool:
         """Tell whether an object of the right size is what an attempt has made."""

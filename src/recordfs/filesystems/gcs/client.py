@@ -16,6 +16,7 @@ try:
     from google.cloud import storage
     from google.oauth2.credentials import Credentials as AccessToken
     from requests.adapters import HTTPAdapter
+    from requests.cookies import RequestsCookieJar
 except ImportError as missing:
     raise MissingDependencyError(
         "gs:// needs google-cloud-storage and obstore: pip install 'recordfs[gcs]'"
@@ -152,6 +153,17 @@ class Clients:
         return described
 
 
+class _NoCookies(RequestsCookieJar):
+    """A jar that takes no cookies: the API sets none.
+
+    The usual one takes a lock that all threads share where an interrupt may leave it taken, and every request after
+    that would wait for ever.
+    """
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Take nothing."""
+
+
 class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has no types
     """A session that counts each request as it leaves, retries too.
 
@@ -165,6 +177,7 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
         super().__init__(credentials)
         self._counter = counter
         self._kms_key_name = kms_key_name
+        self.cookies = _NoCookies()
         self.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
         self.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
         self.configure_mtls_channel()

@@ -47,6 +47,17 @@ def batches(items: list[_Item], size: int) -> list[list[_Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
+def batches_within(pieces: list[_Piece], size: int) -> list[list[_Piece]]:
+    """Return the pieces in lists of at most a size, none of which goes beyond the end of an attempt."""
+    found: list[list[_Piece]] = []
+    begin = 0
+    for index, piece in enumerate(pieces, 1):
+        if piece.ends_attempt or index == len(pieces):
+            found += batches(pieces[begin:index], size)
+            begin = index
+    return found
+
+
 class _Part:
     """A part that the store has not acknowledged yet."""
 
@@ -57,10 +68,17 @@ class _Part:
 
 
 class _Piece(NamedTuple):
-    """A temporary object that the store has."""
+    """A temporary object that the store has.
+
+    Attributes:
+        source: Which.
+        size: In bytes.
+        ends_attempt: Whether a commit was tried that ended with it.
+    """
 
     source: Source
     size: int
+    ends_attempt: bool = False
 
 
 class Staging:
@@ -143,11 +161,33 @@ class Staging:
             self.sweep()
 
     def sources(self, most: int) -> list[Source]:
-        """Return everything as at most ``most`` objects, once all of it has been delivered."""
+        """Return everything as at most ``most`` objects for a commit, once all of it has been delivered."""
         self.deliver(0)
         while len(self._pieces) > most:
             self._join_neighbours()
-        return [piece.source for piece in self._pieces]
+        pieces = [*self._pieces[:-1], *(piece._replace(ends_attempt=True) for piece in self._pieces[-1:])]
+        self._pieces = pieces
+        return [piece.source for piece in pieces]
+
+    def put_first(self, body: bytearray) -> None:
+        """Stage bytes in front of all others, and wait until they have arrived."""
+        key = self._new_key()
+        pieces = [_Piece(Source(key, self._send(_Part(key, body))), len(body)), *self._pieces]
+        self._pieces = pieces
+
+    def drop_first(self, size: int) -> bool:
+        """Drop the pieces that hold the first ``size`` bytes; False if no piece ends there."""
+        count = 0
+        while size > 0 and count < len(self._pieces):
+            size -= self._pieces[count].size
+            count += 1
+        if size:
+            return False
+        garbage = self._garbage + [piece.source.key for piece in self._pieces[:count]]
+        pieces = self._pieces[count:]
+        self._garbage = garbage
+        self._pieces = pieces
+        return True
 
     def raise_if_gone(self, error: RecordFSError) -> None:
         """Raise DataLossError if any of the pieces is not there any more, as who got a NotFoundError may suspect."""
@@ -228,8 +268,14 @@ class Staging:
             return self._store.head(self._bucket, part.key).tag
 
     def _join_neighbours(self) -> None:
-        """Compose each 32 pieces into one."""
-        groups = batches(self._pieces, MOST_SOURCES)
+        """Compose each 32 pieces into one.
+
+        A commit that was tried may happen late, and ``drop_first`` needs to find its end then; so it is kept apart, as
+        long as that leaves few enough.
+        """
+        groups = batches_within(self._pieces, MOST_SOURCES)
+        if len(groups) == len(self._pieces):
+            groups = batches(self._pieces, MOST_SOURCES)
         keys = [self._new_key() for _ in groups]
         joined: dict[int, _Piece] = {}
 
@@ -242,7 +288,8 @@ class Staging:
                 generation = self._maker.compose(key, RESOURCE, [piece.source for piece in group], replaces="0")
             except AbortedError:
                 generation = self._store.head(self._bucket, key).tag  # as in _send
-            joined[index] = _Piece(Source(key, generation), sum(piece.size for piece in group))
+            size = sum(piece.size for piece in group)
+            joined[index] = _Piece(Source(key, generation), size, group[-1].ends_attempt)
 
         try:
             failures = for_each_in_parallel(join, range(len(groups)))

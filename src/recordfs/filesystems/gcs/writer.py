@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Blob
 
     from recordfs.filesystems._object_store.store import ObjectInfo
+    from recordfs.filesystems._object_store.writer import Attempt
     from recordfs.filesystems.gcs.client import Clients
     from recordfs.filesystems.gcs.store import GCSStore
 
@@ -116,6 +117,21 @@ class GCSWriter(ObjectWriter):
         elif len(self._head) != self._committed:
             self._head = bytearray()
         self._staging.forget()
+
+    def _happened_late(self, earlier: Attempt, tag: str) -> bool:
+        if self._staging.is_empty:
+            return super()._happened_late(earlier, tag)
+        if len(self._head) == self._committed:
+            # All bytes are here: together they replace what happened.
+            if self._head:
+                self._staging.put_first(self._head)
+            self._head, self._committed = bytearray(), 0
+        elif self._staging.drop_first(earlier.total - self._committed):
+            self._committed = earlier.total
+        else:
+            return False
+        self._tag, self._published, self._attempt, self._doubtful = tag, True, None, ()
+        return True
 
     def _abandon(self) -> None:
         self._staging.abandon()
