@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from support.servers import ACCESS_KEY, SECRET_KEY
+from support.stored_objects import GCSObjects, S3Objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from recordfs.filesystem import FileSystem
     from support.fault_proxy import FaultProxy
     from support.servers import Server
+    from support.stored_objects import StoredObjects
 
 __all__ = ["BUCKET", "ObjectPlace", "gcs_place", "s3_place"]
 
@@ -27,8 +27,7 @@ class ObjectPlace:
         options: Reach it without the proxy, for other processes.
         environment: Credentials for the command line.
         proxy: Counts and makes faults.
-        put: Makes or replaces an object through another client; takes the path and the bytes.
-        get: Returns an object's bytes through another client.
+        stored: What the store holds, through another client.
     """
 
     def __init__(
@@ -38,20 +37,22 @@ class ObjectPlace:
         options: dict[str, Any],
         environment: dict[str, str],
         proxy: FaultProxy,
-        put: Callable[[str, bytes], object],
-        get: Callable[[str], bytes],
+        stored: StoredObjects,
     ) -> None:
         self.root = root
         self.file_system = file_system
         self.options = options
         self.environment = environment
         self.proxy = proxy
-        self.put = put
-        self.get = get
+        self.stored = stored
 
+    def put(self, path: str, data: bytes) -> None:
+        """Make or replace an object through the other client."""
+        self.stored.put(path, data, {})
 
-def _key(path: str) -> str:
-    return path.partition("://")[2].partition("/")[2]
+    def get(self, path: str) -> bytes:
+        """Return an object's bytes through the other client."""
+        return self.stored.get(path)
 
 
 def s3_place(server: Server, proxy: FaultProxy, directory: str) -> ObjectPlace:
@@ -77,8 +78,7 @@ def s3_place(server: Server, proxy: FaultProxy, directory: str) -> ObjectPlace:
             "AWS_DEFAULT_REGION": "us-east-1",
         },
         proxy,
-        lambda path, data: client.put_object(Bucket=BUCKET, Key=_key(path), Body=data),
-        lambda path: client.get_object(Bucket=BUCKET, Key=_key(path))["Body"].read(),
+        S3Objects(client),
     )
 
 
@@ -92,8 +92,7 @@ def gcs_place(server: Server, proxy: FaultProxy, directory: str) -> ObjectPlace:
     client = storage.Client(
         project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": server.endpoint}
     )
-    bucket = client.bucket(BUCKET)
-    if not bucket.exists():
+    if not client.bucket(BUCKET).exists():
         client.create_bucket(BUCKET)
     return ObjectPlace(
         f"gs://{BUCKET}/{directory}",
@@ -101,6 +100,5 @@ def gcs_place(server: Server, proxy: FaultProxy, directory: str) -> ObjectPlace:
         {"endpoint_url": server.endpoint, "project": "test"},
         {},
         proxy,
-        lambda path, data: bucket.blob(_key(path)).upload_from_string(data),
-        lambda path: bucket.blob(_key(path)).download_as_bytes(),
+        GCSObjects(client),
     )
