@@ -30,6 +30,7 @@ def records(path: os.PathLike[str], store: recordfs.FileSystem) -> None:
     assert_type(reader.report, recordfs.ReadReport)
 
     recordfs.RecordReader(io.BytesIO())
+    recordfs.RecordReader(path, follow=True, follow_timeout=1.5, on_replaced="restart").stop()
     recordfs.RecordWriter(io.BytesIO())
 
 

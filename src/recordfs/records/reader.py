@@ -42,7 +42,8 @@ class RecordReader:
         on_replaced: What to do when the followed file was deleted, replaced by another, cut short or written anew with
             other bytes: ``"raise"``, or ``"restart"``, which begins again at offset 0 of what stands at the path, and
             waits for it if nothing does. ``report.restarts`` counts. A file that was written anew and begins with what
-            was read (the last 64 KiB are compared) has grown.
+            was read (the last 64 KiB are compared) has grown. Of a file that was given open, only what its store
+            notices is known.
         on_error: What to do about a broken record: ``"raise"``; ``"stop"``, which ends there; or ``"skip"``, which goes
             on behind it: by its length where that is sound, else at the next sound header, however far. ``report``
             tells what was lost.
