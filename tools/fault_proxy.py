@@ -30,8 +30,8 @@ class Fault:
     Modes: ``reset`` closes the connection before anything is forwarded; ``reset_mid_request`` reads half the body and
     then closes, so that the server sees nothing whole; ``lose_response`` forwards, lets the server finish and drops its
     answer; ``cut_response`` passes half of the answer's body and closes; ``status`` answers with ``status`` and
-    forwards nothing; ``delay`` waits ``seconds`` before forwarding; ``damage`` forwards another byte in the middle of
-    the body.
+    forwards nothing, ``seconds`` being its Retry-After; ``delay`` waits ``seconds`` before forwarding; ``damage``
+    forwards another byte in the middle of the body.
     """
 
     def __init__(
@@ -288,7 +288,7 @@ class FaultProxy:
         if fault.mode == "status":
             self._continue(client, head)
             _pass_body(client, head, lambda piece: self._count(sent=len(piece)), to_close=False)
-            self._refuse(client, head, fault.status)
+            self._refuse(client, head, fault)
             return True
         return False
 
@@ -296,8 +296,9 @@ class FaultProxy:
         if "expect" in head.headers:
             client.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _refuse(self, client: _Peer, head: _Head, status: int) -> None:
+    def _refuse(self, client: _Peer, head: _Head, fault: Fault) -> None:
         """Answer with a status as S3 and Google Cloud Storage word it."""
+        status = fault.status
         codes = {500: "InternalError", 503: "SlowDown", 429: "TooManyRequests", 412: "PreconditionFailed"}
         code = codes.get(status, "Injected")
         if re.match(r"\S+ /(upload/|download/|resumable/)?storage/v1", head.first):
@@ -308,7 +309,8 @@ class FaultProxy:
             kind = "application/xml"
         if head.first.startswith("HEAD "):
             body = ""
-        answer = f"HTTP/1.1 {status} {code}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        wait = f"Retry-After: {fault.seconds:.0f}\r\n" if fault.seconds else ""
+        answer = f"HTTP/1.1 {status} {code}\r\nContent-Type: {kind}\r\n{wait}Content-Length: {len(body)}\r\n\r\n{body}"
         client.connection.sendall(answer.encode())
 
     def _forward(self, client: _Peer, upstream: _Peer, head: _Head, fault: Fault | None) -> bool:

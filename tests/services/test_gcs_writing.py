@@ -196,6 +196,16 @@ def test_flushes_faster_than_the_service_takes_them_wait(gcs, gcs_root, gcs_prox
     assert stored.size(path) == 400_000
 
 
+def test_a_pause_that_the_service_asks_for_is_kept(gcs, gcs_root, gcs_proxy, stored):
+    path = f"{gcs_root}/f"
+    fault = gcs_proxy.fail(INSERT, "status", status=429, seconds=3)
+    begun = time.monotonic()
+    write(gcs, path, b"x")
+    assert time.monotonic() - begun >= 3
+    assert fault.hits == 1
+    assert stored.get(path) == b"x"
+
+
 def test_appending_keeps_what_another_client_said_of_the_object(gcs, gcs_root, stored):
     for size in (10, 300_000):
         path = f"{gcs_root}/{size}"

@@ -41,6 +41,9 @@ LONGEST_TRYING = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
 """Seconds between attempts: doubled each time, and shortened at random so that clients spread."""
 
+LIMITED, FIRST_PAUSE_LIMITED = 429, 2.0
+"""The status of a rate limit, and the first pause behind it: one object can be written about once a second."""
+
 _LISTED = "items(name,size,updated,timeCreated,generation),prefixes,nextPageToken"
 
 
@@ -77,7 +80,7 @@ class GCSStore(ObjectStore):
                 return function(*args, timeout=self._timeout, retry=None, **kwargs)
             except SDK_ERRORS as error:
                 mapped = error_from_sdk(error, path)
-                pause = _pause_after(attempt)
+                pause = _pause_after(attempt, error)
                 if (
                     not isinstance(mapped, UnavailableError | DeadlineExceededError)
                     or attempt == self._attempts
@@ -265,10 +268,14 @@ def crc32c_of(blob: Blob) -> int | None:
     return None if blob.crc32c is None else int(struct.unpack(">I", base64.b64decode(blob.crc32c))[0])
 
 
-def _pause_after(attempt: int) -> float:
-    """Return the seconds to wait behind an attempt, the first of which is 1."""
-    longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
-    return longest * random.uniform(0.5, 1)  # noqa: S311 - to spread clients, not to keep secrets
+def _pause_after(attempt: int, error: Exception) -> float:
+    """Return the seconds to wait behind an attempt, the first of which is 1: what the store asks for, or longer."""
+    response = getattr(error, "response", None)
+    limited = getattr(response, "status_code", None) == LIMITED
+    longest: float = min(LONGEST_PAUSE, (FIRST_PAUSE_LIMITED if limited else FIRST_PAUSE) * 2 ** (attempt - 1))
+    pause = longest * random.uniform(0.5, 1)  # noqa: S311 - to spread clients, not to keep secrets
+    asked = "" if response is None else response.headers.get("Retry-After", "")
+    return max(pause, float(asked)) if asked.isdecimal() else pause
 
 
 def _info(blob: Blob, *, in_full: bool) -> ObjectInfo:

@@ -123,9 +123,11 @@ class GCSWriter(ObjectWriter):
             return super()._happened_late(earlier, tag)
         if len(self._head) == self._committed:
             # All bytes are here: together they replace what happened.
+            nothing = bytearray()
             if self._head:
                 self._staging.put_first(self._head)
-            self._head, self._committed = bytearray(), 0
+            self._head = nothing
+            self._committed = 0
         elif self._staging.drop_first(earlier.total - self._committed):
             self._committed = earlier.total
         else:
