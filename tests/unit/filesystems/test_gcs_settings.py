@@ -2,6 +2,9 @@
 
 import http.client
 import json
+import os
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,6 +29,7 @@ from recordfs.errors import (
 from recordfs.filesystems.gcs import GCSFileSystem
 from recordfs.filesystems.gcs.client import operation_of
 from recordfs.filesystems.gcs.errors import error_from_sdk
+from recordfs.filesystems.gcs.obstore_client import make_obstore
 from recordfs.filesystems.gcs.settings import Settings
 
 VARIABLES = (
@@ -117,20 +121,35 @@ def test_without_credentials_it_is_said_what_to_do(monkeypatch, tmp_path):
 
 
 class _TokenServer(BaseHTTPRequestHandler):
-    """Gives out tokens that are soon to be renewed, and has no objects; remembers what came with each request."""
+    """Gives out tokens that are soon to be renewed, as a virtual machine's metadata server too, and has no objects.
+
+    It remembers what came with each request for one.
+    """
 
     def do_POST(self):
         self.server.tokens += 1
-        self.answer(200, {"access_token": f"token-{self.server.tokens}", "expires_in": 60})
+        token = {"access_token": f"token-{self.server.tokens}", "expires_in": 60, "token_type": "Bearer"}
+        self.answer(200, token | {"issued_token_type": "urn:ietf:params:oauth:token-type:access_token"})
 
     def do_GET(self):
-        self.server.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-        self.answer(404, {"error": {"message": "none here"}})
+        metadata = self.path.partition("?")[0].removeprefix("/computeMetadata/v1/")
+        if "/service-accounts/" in metadata and metadata.endswith("/"):
+            self.answer(200, {"email": "vm@example.com", "scopes": ["all"], "aliases": ["default"]})
+        elif metadata.endswith("/token"):
+            self.do_POST()
+        elif metadata == "project/project-id":
+            self.answer(200, "vm-project")
+        elif metadata == "/":
+            self.answer(200, {})
+        else:
+            self.server.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+            self.answer(404, {"error": {"message": "none here"}})
 
     def answer(self, status, content):
-        body = json.dumps(content).encode()
+        body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "application/text" if isinstance(content, str) else "application/json")
+        self.send_header("Metadata-Flavor", "Google")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -174,6 +193,52 @@ def test_both_clients_send_the_same_credentials_and_renew_them(service_account, 
     assert headers["authorization"].startswith("Bearer token-")
     assert headers["x-goog-user-project"] == "payer"
     assert headers["accept-encoding"] == "gzip"
+
+
+ON_A_VIRTUAL_MACHINE = """
+import json
+from recordfs.filesystems.gcs import GCSFileSystem
+from recordfs.filesystems.gcs.obstore_client import make_obstore
+with GCSFileSystem() as file_system:
+    described = file_system.describe()
+    provider = make_obstore(file_system._clients, "bucket").credential_provider
+    print(json.dumps([described["credentials"], described["project"], *(provider()["token"] for _ in range(2))]))
+"""
+
+
+def test_a_virtual_machine_has_the_credentials_of_its_metadata_server(server):
+    # The SDK reads where the metadata server is when it is imported, so this takes a process of its own.
+    address = f"127.0.0.1:{server.server_port}"
+    environment = os.environ | {"GCE_METADATA_HOST": address, "GCE_METADATA_IP": address}
+    del environment["NO_GCE_CHECK"]
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_VIRTUAL_MACHINE], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    credentials, project, first, second = json.loads(done.stdout)
+    assert credentials == "application default credentials (auth.compute_engine.credentials)"
+    assert project == "vm-project"
+    assert first.startswith("token-")
+    assert first != second, "a token with a minute left is renewed"
+
+
+def test_workload_identity_federation(monkeypatch, tmp_path, server):
+    (tmp_path / "subject").write_text("secret subject token")
+    configuration = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"http://127.0.0.1:{server.server_port}/token",
+        "credential_source": {"file": str(tmp_path / "subject")},
+    }
+    (tmp_path / "federation.json").write_text(json.dumps(configuration))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "federation.json"))
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "mine")  # else it is asked for at Google
+    with GCSFileSystem() as file_system:
+        described = file_system.describe()
+        assert described["credentials"] == "GOOGLE_APPLICATION_CREDENTIALS (auth.identity_pool)"
+        assert "secret" not in str(described)
+        assert make_obstore(file_system._clients, "bucket").credential_provider()["token"] == "token-1"
 
 
 def test_anonymous_requests_carry_nothing_whatever_is_configured(monkeypatch, tmp_path, server):

@@ -143,7 +143,9 @@ def _timeout(error: Exception, path: str) -> RecordFSError:
 
 def _text(error: Exception) -> str:
     """Return an error's own words, or its kind where it has none."""
-    said = next((str(argument) for argument in error.args if isinstance(argument, str | Exception)), "")
+    said = next((argument for argument in error.args if isinstance(argument, str | Exception)), "")
+    if isinstance(said, Exception):
+        return _text(said)
     return _without_queries(said) or type(error).__name__
 
 
