@@ -24,6 +24,7 @@ from recordfs.errors import (
     UnknownError,
 )
 from recordfs.filesystems.s3 import S3FileSystem
+from support.account_server import write_settings
 from support.recording_proxy import RecordingProxy, Reply, unused_port
 from support.servers import ACCESS_KEY, SECRET_KEY
 
@@ -134,6 +135,30 @@ def test_no_credentials_are_told_at_once(home, s3_server, root):
 def test_a_profile_that_is_missing(home, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with S3FileSystem() as file_system, pytest.raises(UnauthenticatedError, match="nobody"):
+        file_system.stat("s3://bucket/key")
+
+
+A_ROLE = "role_arn = arn:aws:iam::123456789012:role/r"
+LOGINS = {
+    "a program that prints no JSON": "credential_process = echo not-json",
+    "a program that fails": "credential_process = /bin/sh -c 'exit 1'",
+    "a program that is missing": "credential_process = /no/such/program",
+    "half of the keys": "aws_access_key_id = alone",
+    "a role without a source": A_ROLE,
+    "roles in a circle": f"{A_ROLE}\nsource_profile = default",
+    "a token that is not there": f"{A_ROLE}\nweb_identity_token_file = /no/such/token",
+    "nobody signed in": "sso_start_url = https://x/\nsso_region = us-east-1\nsso_account_id = 1\nsso_role_name = r",
+}
+
+
+@pytest.mark.parametrize("login", list(LOGINS))
+def test_a_login_that_cannot_be_had(home, monkeypatch, login):
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    write_settings(home, config=f"[default]\n{LOGINS[login]}\n")
+    with (
+        S3FileSystem(endpoint_url=f"http://127.0.0.1:{unused_port()}", max_attempts=1) as file_system,
+        pytest.raises(UnauthenticatedError, match="credentials could not be had"),
+    ):
         file_system.stat("s3://bucket/key")
 
 

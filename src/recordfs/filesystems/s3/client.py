@@ -16,7 +16,7 @@ try:
 except ImportError as missing:
     raise MissingDependencyError("s3:// needs boto3 and obstore: pip install 'recordfs[s3]'") from missing
 
-from recordfs.filesystems.s3.errors import error_from_sdk
+from recordfs.filesystems.s3.errors import error_from_login, error_from_sdk
 
 if TYPE_CHECKING:
     from recordfs.filesystems._object_store.statistics import RequestCounter
@@ -106,6 +106,8 @@ class Clients:
                     aws_secret_access_key=settings.aws_secret_access_key,
                     aws_session_token=settings.aws_session_token,
                 )
+                if not settings.anonymous:
+                    self._look_for_credentials(core)
                 trust = settings.trust()
                 if isinstance(trust, str) and not os.path.exists(trust):
                     raise InvalidArgumentError(f"there is no file of certificates {trust}")
@@ -114,6 +116,14 @@ class Clients:
                 raise error_from_sdk(error, "s3://") from error
             client.meta.events.register("before-send.s3", self._before_send)
             self._session, self._client, self._owner = core, client, os.getpid()
+
+    @staticmethod
+    def _look_for_credentials(session: Any) -> Any:
+        """Return the credentials of a session, or None; what goes wrong on the way is said to be about them."""
+        try:
+            return session.get_credentials()
+        except Exception as error:
+            raise error_from_login(error) from error
 
     def _endpoint(self, session: Any) -> tuple[str | None, str]:
         """Return the endpoint that the SDK has to be told, or None, and where it came from."""
@@ -186,8 +196,5 @@ class Clients:
         """Return by which of the SDK's ways credentials were found."""
         if self.settings.anonymous:
             return "anonymous (unsigned requests)"
-        try:
-            credentials = self.session.get_credentials()
-        except Exception as error:
-            raise error_from_sdk(error, "s3://") from error
+        credentials = self._look_for_credentials(self.session)
         return "none found" if credentials is None else str(credentials.method)

@@ -152,26 +152,41 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     if isinstance(error, botocore_errors.ClientError):
         said = error.response.get("Error", {}).get("Message") or ""
         return error_from_answer(error.operation_name, status_of(error), code_of(error), said, path)
+    said = " ".join(str(error).split())
     if isinstance(error, botocore_errors.NoCredentialsError):
         return UnauthenticatedError(NO_CREDENTIALS, path=path)
     if isinstance(error, _NO_LOGIN) or type(error) is RuntimeError:  # the latter where renewed keys have ended too
-        return UnauthenticatedError(f"credentials could not be had: {error}", path=path)
+        return _no_login(said, path)
     if isinstance(error, ResponseParserError):
-        return UnknownError(f"the answer could not be read, {NO_S3_SERVER} ({str(error)[:200]})", path=path)
-    if isinstance(error, botocore_errors.ParamValidationError) and "Invalid bucket name" in str(error):
+        return UnknownError(f"the answer could not be read, {NO_S3_SERVER} ({said[:200]})", path=path)
+    if isinstance(error, botocore_errors.ParamValidationError) and "Invalid bucket name" in said:
         return InvalidArgumentError(NO_BUCKET_NAME, path=path)
     if isinstance(error, botocore_errors.ConnectTimeoutError | botocore_errors.ReadTimeoutError):
-        return DeadlineExceededError(str(error), path=path)
+        return DeadlineExceededError(said, path=path)
     if isinstance(error, _NEVER_RIGHT):
-        return InvalidArgumentError(str(error), path=path)
+        return InvalidArgumentError(said, path=path)
     if isinstance(error, botocore_errors.SSLError):
-        return UnavailableError(
-            f"{error}; name an authority of your own by AWS_CA_BUNDLE or the option verify",
-            path=path,
-        )
-    if isinstance(error, botocore_errors.HTTPClientError | botocore_errors.ConnectionError):
-        return UnavailableError(str(error), path=path)
-    return UnknownError(f"{type(error).__name__}: {error}", path=path)
+        hint = "name an authority of your own by AWS_CA_BUNDLE or the option verify"
+        return UnavailableError(f"{said}; {hint}", path=path)
+    if isinstance(
+        error,
+        botocore_errors.HTTPClientError | botocore_errors.ConnectionError | ConnectionError | TimeoutError,
+    ):
+        return UnavailableError(said, path=path)
+    if isinstance(error, OSError):
+        # Of a file: that of a token; otherwise what is wrong is the name of one with certificates.
+        return InvalidArgumentError(said, path=path) if error.filename is None else _no_login(said, path)
+    return UnknownError(f"{type(error).__name__}: {said}", path=path)
+
+
+def error_from_login(error: Exception) -> RecordFSError:
+    """Return the recordfs error for anything that boto3 raises while it looks for credentials."""
+    found = error_from_sdk(error, "s3://")
+    return found if isinstance(found, UnauthenticatedError | UnavailableError) else _no_login(found.message, "s3://")
+
+
+def _no_login(said: str, path: str) -> UnauthenticatedError:
+    return UnauthenticatedError(f"credentials could not be had: {said}", path=path)
 
 
 _NO_LOGIN = (

@@ -13,7 +13,7 @@ try:
 except ImportError as missing:
     raise MissingDependencyError("s3:// needs boto3 and obstore: pip install 'recordfs[s3]'") from missing
 
-from recordfs.filesystems.s3.errors import NO_CREDENTIALS, error_from_sdk
+from recordfs.filesystems.s3.errors import NO_CREDENTIALS, error_from_login
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Credential
@@ -121,7 +121,7 @@ class CredentialProvider:
                 raise UnauthenticatedError(NO_CREDENTIALS, path="s3://")
             frozen = credentials.get_frozen_credentials()
         except Exception as error:
-            raise error_from_sdk(error, "s3://") from error
+            raise error_from_login(error) from error
         latest = dt.datetime.now(dt.UTC) + CREDENTIAL_LIFETIME
         # Only temporary credentials end; botocore keeps the moment to itself.
         expires = getattr(credentials, "_expiry_time", None)
