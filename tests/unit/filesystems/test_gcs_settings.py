@@ -127,6 +127,8 @@ class _TokenServer(BaseHTTPRequestHandler):
     """
 
     def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.posted.append(self.path)
         self.server.tokens += 1
         token = {"access_token": f"token-{self.server.tokens}", "expires_in": 60, "token_type": "Bearer"}
         self.answer(200, token | {"issued_token_type": "urn:ietf:params:oauth:token-type:access_token"})
@@ -164,6 +166,7 @@ def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), _TokenServer) as running:
         running.tokens = 0
         running.seen = []
+        running.posted = []
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         yield running
@@ -182,7 +185,9 @@ def test_both_clients_send_the_same_credentials_and_renew_them(service_account, 
             assert not file_system.files_exist(["gs://bucket/x"])[0]
             with pytest.raises(NotFoundError):
                 file_system._fetcher.fetch("bucket", "x", 0, 1, "1")
-    by_sdk = [headers for path, headers in server.seen if path.startswith("/storage/v1/b/bucket/o/x")]
+    looks = [(path, headers) for path, headers in server.seen if path.startswith("/storage/v1/b/bucket/o/x")]
+    assert all("userProject=payer" in path for path, _ in looks)
+    by_sdk = [headers for _, headers in looks]
     by_obstore = [(path, headers) for path, headers in server.seen if path.startswith("/bucket/x")]
     assert len(by_sdk) == len(by_obstore) == 2
     assert by_sdk[0]["authorization"].startswith("Bearer token-")
@@ -239,6 +244,17 @@ def test_workload_identity_federation(monkeypatch, tmp_path, server):
         assert described["credentials"] == "GOOGLE_APPLICATION_CREDENTIALS (auth.identity_pool)"
         assert "secret" not in str(described)
         assert make_obstore(file_system._clients, "bucket").credential_provider()["token"] == "token-1"
+
+
+def test_the_key_for_new_objects_goes_with_each_of_them(server):
+    """Also with those that are composed, with which the SDK itself names none."""
+    url = f"http://127.0.0.1:{server.server_port}"
+    with GCSFileSystem(kms_key_name="projects/p/key", endpoint_url=url) as file_system:
+        store = file_system._store
+        store.call("gs://bucket/x", store.blob("bucket", "x").compose, [store.blob("bucket", "y")])
+        store.call("gs://bucket/x", store.blob("bucket", "x").upload_from_string, b"")
+    assert [path.partition("?")[0].rpartition("/")[2] for path in server.posted] == ["compose", "o"]
+    assert all("kmsKeyName=projects%2Fp%2Fkey" in path for path in server.posted)
 
 
 def test_anonymous_requests_carry_nothing_whatever_is_configured(monkeypatch, tmp_path, server):
