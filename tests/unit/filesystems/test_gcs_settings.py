@@ -296,6 +296,12 @@ def test_a_path_without_a_bucket_names_no_file(path):
         GCSFileSystem(anonymous=True).new_writable_file(path)
 
 
+@pytest.mark.parametrize("question", ["file_exists", "get_children", "new_writable_file", "delete_recursively"])
+def test_what_can_be_no_bucket_is_refused(question):
+    with pytest.raises(InvalidArgumentError, match="Bucket names"):
+        list(getattr(GCSFileSystem(anonymous=True), question)("gs://-bucket/x"))
+
+
 @pytest.mark.parametrize(
     ("method", "target", "name"),
     [

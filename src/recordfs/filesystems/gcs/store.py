@@ -7,6 +7,7 @@ import random
 import struct
 import time
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
@@ -26,7 +27,6 @@ from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_answer, error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from google.cloud.storage import Blob, Bucket
     from obstore import GetOptions
@@ -91,8 +91,16 @@ class GCSStore(ObjectStore):
         raise AssertionError("the last attempt raises")
 
     def bucket(self, bucket: str) -> Bucket:
-        """Return the SDK's bucket, without asking for it."""
-        return self._clients.storage.bucket(bucket, user_project=self._clients.settings.user_project)
+        """Return the SDK's bucket, without asking for it.
+
+        Raises:
+            InvalidArgumentError: It can be no bucket's name.
+        """
+        client = self._clients.storage
+        try:
+            return client.bucket(bucket, user_project=self._clients.settings.user_project)
+        except ValueError as error:
+            raise error_from_sdk(error, f"gs://{bucket}") from error
 
     def blob(self, bucket: str, key: str) -> Blob:
         """Return a fresh blob of the SDK for a request: with the key that encrypts new objects, and nothing cached."""
@@ -110,29 +118,26 @@ class GCSStore(ObjectStore):
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """objects.get of the metadata."""
-        return _info(self.look(bucket, key), in_full=True)
+        return _info(self.look(bucket, key))
 
     def list_page(
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
     ) -> ObjectPage:
-        """objects.list."""
+        """objects.list.
 
-        def ask(**common: Any) -> ObjectPage:
-            found = self._clients.storage.list_blobs(
-                self.bucket(bucket),
-                prefix=prefix or None,
-                delimiter=delimiter or None,
-                page_token=page,
-                page_size=limit,
-                fields=_LISTED,
-                **common,
-            )
-            items = next(found.pages, ())
-            objects = [_info(blob, in_full=False) for blob in items]
-            return ObjectPage(objects, sorted(found.prefixes), found.next_page_token)
-
-        listed: ObjectPage = self.call(f"gs://{bucket}/{prefix}", ask)
-        return listed
+        The answer is taken as it came: making the SDK's objects of it takes ten times as long.
+        """
+        query = {"prefix": prefix, "maxResults": str(limit), "fields": _LISTED, "projection": "noAcl"}
+        optional = {"delimiter": delimiter, "pageToken": page, "userProject": self._clients.settings.user_project}
+        query.update((name, value) for name, value in optional.items() if value)
+        found = self.call(
+            f"gs://{bucket}/{prefix}",
+            self._clients.storage._get_resource,
+            f"{self.bucket(bucket).path}/o",
+            query_params=query,
+        )
+        objects = [_listed_info(item) for item in found.get("items", ())]
+        return ObjectPage(objects, sorted(found.get("prefixes", ())), found.get("nextPageToken"))
 
     def list_buckets(self) -> list[str]:
         """buckets.list, which needs a project."""
@@ -278,16 +283,29 @@ def _pause_after(attempt: int, error: Exception) -> float:
     return max(pause, float(asked)) if asked.isdecimal() else pause
 
 
-def _info(blob: Blob, *, in_full: bool) -> ObjectInfo:
-    """Describe an object by what the SDK has of it, in full or as listings do."""
+def _info(blob: Blob) -> ObjectInfo:
+    """Describe an object by what the SDK has of it."""
     moment = blob.updated or blob.time_created
-    described = ObjectInfo(
-        str(blob.name), int(blob.size or 0), _nanoseconds(moment) if moment else 0, str(blob.generation), {}
+    return ObjectInfo(
+        str(blob.name),
+        int(blob.size or 0),
+        _nanoseconds(moment) if moment else 0,
+        str(blob.generation),
+        {name.lower(): value for name, value in (blob.metadata or {}).items()},
+        blob.crc32c or "",
     )
-    if not in_full:
-        return described
-    metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
-    return described._replace(metadata=metadata, checksum=blob.crc32c or "")
+
+
+def _listed_info(item: dict[str, str]) -> ObjectInfo:
+    """Describe an object by its resource in a listing."""
+    moment = item.get("updated") or item.get("timeCreated")
+    return ObjectInfo(
+        item["name"],
+        int(item.get("size", 0)),
+        _nanoseconds(datetime.fromisoformat(moment)) if moment else 0,
+        str(item["generation"]),
+        {},
+    )
 
 
 def _nanoseconds(moment: datetime) -> int:
