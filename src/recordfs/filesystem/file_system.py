@@ -26,7 +26,7 @@ from recordfs.filesystem.types import Capabilities
 from recordfs.paths import clean_path, dirname, parse_path, scheme_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -235,6 +235,13 @@ class FileSystem(abc.ABC):
 
         It takes a path, and returns and raises as ``list_directory``. A store to which each listing is a request may
         list ahead, or show the tree as it was at the beginning of the walk. For one thread.
+        """
+        return self.list_directory
+
+    def series_lister(self, directories: Sequence[str]) -> Callable[[str], Iterable[DirectoryEntry]]:
+        """Return what lists these directories, and no others, one after the other in their order.
+
+        As ``tree_lister`` otherwise.
         """
         return self.list_directory
 

@@ -92,9 +92,25 @@ def _collect(
         matching = names if component.matches is None else filter(component.matches, names)
         if last:
             found.extend([directory + name for name in matching])
-            return
-        for name in matching:
-            _collect(file_system, f"{directory}{name}/", components, position + 1, found)
+        else:
+            _collect_in_each(file_system, [f"{directory}{name}/" for name in matching], components, position + 1, found)
+
+
+def _collect_in_each(
+    file_system: FileSystem, directories: list[str], components: list[_Component], position: int, found: list[str]
+) -> None:
+    """Add what matches the components from a position on in any of several directories, asking for many at once."""
+    component = components[position]
+    if component.literal is not None and position + 1 == len(components):
+        paths = [directory + component.literal for directory in directories]
+        there = file_system.files_exist(paths)
+        found.extend([path for path, exists in zip(paths, there, strict=True) if exists])
+        return
+    listed_here = component.literal is None and not component.any_depth
+    list_directory = file_system.series_lister(directories) if listed_here else None
+    for directory in directories:
+        listed = None if list_directory is None else _entries(list_directory, directory)
+        _collect(file_system, directory, components, position, found, listed)
 
 
 def _may_be_among(literal: str, listed: list[DirectoryEntry]) -> bool:

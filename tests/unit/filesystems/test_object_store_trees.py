@@ -76,6 +76,8 @@ class Keys(ObjectStoreFileSystem):
 
 class OneByOne(Keys):
     tree_lister = FileSystem.tree_lister
+    series_lister = FileSystem.series_lister
+    files_exist = FileSystem.files_exist
 
 
 names = st.sampled_from(["a", "b", "a-", "a.b", "ü", "", ".recordfs-tmp"])
@@ -101,7 +103,12 @@ def test_a_walk_sees_the_same_either_way(stored, top):
         assert everything(Keys(stored), top) == expected
 
 
-@given(trees, st.sampled_from(["**", "a/**", "**/a", "**/a*", "**/b/*", "**/**/a", "*/**/[ab]"]))
+@given(
+    trees,
+    st.sampled_from(
+        ["**", "a/**", "**/a", "**/a*", "**/b/*", "**/**/a", "*/**/[ab]", "*/*", "*/*/*", "*/a", "*/a/*", "[ab]/*/a*"]
+    ),
+)
 def test_a_pattern_finds_the_same_either_way(stored, pattern):
     def find(file_system):
         return operations.glob(f"s3://bucket/{pattern}", recursive=True, file_system=file_system)
@@ -140,6 +147,23 @@ def test_listings_of_a_large_tree_are_in_flight_together(monkeypatch):
 
     file_system.store.list_page = wait_for_another
     assert len(everything(file_system, "s3://bucket/top")) == 51
+
+
+@pytest.mark.parametrize("pattern", ["top/*/*/file-*", "top/*/7"])
+def test_what_a_pattern_asks_for_is_in_flight_together(pattern):
+    """The first of the requests below the top does not end before a second one has begun."""
+    file_system = Keys(deep_tree(40))
+    together = threading.Barrier(2)
+    list_page = file_system.store.list_page
+
+    def wait_for_another(bucket, prefix, **keywords):
+        if prefix in ("top/0/", "top/1/", "top/0/7/", "top/1/7/"):
+            together.wait(20)
+        return list_page(bucket, prefix, **keywords)
+
+    file_system.store.list_page = wait_for_another
+    found = operations.glob(f"s3://bucket/{pattern}", file_system=file_system)
+    assert found == operations.glob(f"s3://bucket/{pattern}", file_system=OneByOne(deep_tree(40)))
 
 
 def test_a_walk_can_be_pruned(monkeypatch):

@@ -29,11 +29,12 @@ from recordfs.filesystems._object_store.bulk import delete_keys, move_objects
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary
-from recordfs.filesystems._object_store.tree import TreeLister
+from recordfs.filesystems._object_store.threads import shared_pool
+from recordfs.filesystems._object_store.tree import SeriesLister, TreeLister
 from recordfs.paths import parse_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from recordfs.filesystem import DirectoryEntry, RandomAccessFile, WritableFile
     from recordfs.filesystems._object_store.fetching import RangeFetcher
@@ -237,6 +238,14 @@ class ObjectStoreFileSystem(FileSystem):
             return self.list_directory
         location = self._locate(top)
         return TreeLister(self._store, location.bucket, location.prefix, self._prefix_of, self.list_directory)
+
+    def series_lister(self, directories: Sequence[str]) -> Callable[[str], Iterable[DirectoryEntry]]:
+        """Return what lists many directories in parallel; see FileSystem."""
+        return SeriesLister(directories, self.list_directory)
+
+    def files_exist(self, paths: Iterable[str]) -> list[bool]:
+        """Tell for each of many paths whether it is there, asking for many at once; see FileSystem."""
+        return list(shared_pool().map(self.file_exists, paths))
 
     def _prefix_of(self, path: str) -> tuple[str, str]:
         """Return the bucket that a path names, and what the keys below it begin with."""

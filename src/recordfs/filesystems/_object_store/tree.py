@@ -1,4 +1,4 @@
-"""Listing a whole tree for one walk, without waiting for one directory after the other.
+"""Listing a whole tree for one walk, or many directories, without waiting for one directory after the other.
 
 A tree of up to FLAT_PAGES pages is listed flat, without regard to directories: a request for a thousand keys, however
 many directories they are in. A larger one is listed directory by directory, those that a walk will come to next in
@@ -17,7 +17,7 @@ from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.paths import join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     ListDirectory = Callable[[str], Iterable[DirectoryEntry]]
     Tree = dict[str, dict[str, DirectoryEntry]]
 
-__all__ = ["TreeLister"]
+__all__ = ["SeriesLister", "TreeLister"]
 
 FLAT_PAGES = 20
 """20,000 keys take some 10 MB, and two seconds where a request takes a tenth of one."""
@@ -145,3 +145,30 @@ class TreeLister:
             listing.cancel()
         self._ahead.clear()
         self._waiting.clear()
+
+
+class SeriesLister:
+    """Lists the directories that it was given as they are asked for in their order, the next ones on their way.
+
+    For one thread.
+
+    Args:
+        directories: What will be asked for.
+        list_directory: Lists one directory.
+    """
+
+    def __init__(self, directories: Sequence[str], list_directory: ListDirectory) -> None:
+        self._waiting = deque(directories)
+        self._list_directory = list_directory
+        self._ahead: dict[str, Future[list[DirectoryEntry]]] = {}
+
+    def __call__(self, directory: str) -> Iterable[DirectoryEntry]:
+        """Return the children of a directory; raises as ``list_directory``."""
+        while self._waiting and len(self._ahead) < IN_FLIGHT:
+            path = self._waiting.popleft()
+            self._ahead[path] = shared_pool().submit(self._list_whole, path)
+        listing = self._ahead.pop(directory, None)
+        return self._list_directory(directory) if listing is None else listing.result()
+
+    def _list_whole(self, directory: str) -> list[DirectoryEntry]:
+        return list(self._list_directory(directory))
