@@ -61,6 +61,21 @@ def test_a_loser_is_told_which_upload_holds_its_bytes(s3, root, boto3_client):
     loser.discard()
 
 
+def test_a_loser_whose_flushed_bytes_were_replaced_is_told_so(s3, root, boto3_client):
+    path = f"{root}/f"
+    stored = S3Objects(boto3_client).get
+    loser = s3.new_writable_file(path)
+    loser.append(b"x" * (6 * MIB))
+    loser.flush()
+    with s3.new_writable_file(path) as winner:
+        winner.append(b"winner")
+    loser.append(b"tail")
+    for attempt in (loser.flush, lambda: loser.publish(overwrite=True), loser.close):
+        with pytest.raises(AbortedError, match="which was replaced"):
+            attempt()
+    assert stored(path) == b"winner"
+
+
 @pytest.mark.parametrize("wait", [False, True], ids=["at once", "when it has landed"])
 @pytest.mark.parametrize("size", [1000, 6 * MIB], ids=["PutObject", "CompleteMultipartUpload"])
 def test_a_commit_that_lands_after_it_was_given_up(root, fault_proxy, boto3_client, size, wait):

@@ -169,6 +169,10 @@ class ObjectWriter(WritableFile):
     def _abandon(self) -> None:
         """Remove what was staged and not committed. Called by ``discard``."""
 
+    def _way_out(self) -> str:
+        """Return what the writer that lost can do with its bytes."""
+        return "They are kept until it is closed: publish(overwrite=True) puts them over the other's"
+
     def _unpublished(self) -> dict[str, object]:
         """Return attributes for the error of the writer that lost."""
         return {"unpublished_bytes": self._total - self._committed}
@@ -442,8 +446,7 @@ class ObjectWriter(WritableFile):
         kind = AlreadyExistsError if self._exclusive and self._tag is None else AbortedError
         lost = kind(
             f"another writer changed this object: expected {self._tag or 'no object'}, found {now or 'no object'}. "
-            f"{self._total - self._committed} bytes of this writer are not published. They are kept until it is "
-            "closed: publish(overwrite=True) puts them over the other's",
+            f"{self._total - self._committed} bytes of this writer are not published. {self._way_out()}",
             path=self._name,
         )
         lost.__dict__.update(self._unpublished())

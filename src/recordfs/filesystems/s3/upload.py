@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from recordfs.errors import DataLossError, NotFoundError, RecordFSError, UnimplementedError
+from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnimplementedError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems.s3.body import Body
 from recordfs.filesystems.s3.checksums import crc32c_header, crc32c_of, md5_header
@@ -151,6 +151,9 @@ class Upload:
             except RecordFSError as error:
                 if self._features.amazon or not is_refusal(error):
                     raise
+                # A range that a replaced object does not have is refused in the same words.
+                if self._store.head(source["Bucket"], source["Key"]).tag != tag:
+                    raise AbortedError("the object is another version by now", path=self._path) from error
                 self._features.lacking.add(PART_COPIES)
         if not self._features.has(PART_COPIES):
             copied.clear()
@@ -269,6 +272,6 @@ class Upload:
             # It may have been completed by an attempt whose answer was lost: whoever completes it looks.
             raise UploadGoneError(
                 f"the multipart upload {self.identifier} is gone, and with it {self.size} bytes that it held: somebody "
-                "aborted it, or a lifecycle rule did",
+                "aborted it, a lifecycle rule did, or it was completed by a request whose answer was lost",
                 path=self._path,
             ) from error

@@ -189,6 +189,11 @@ class S3Writer(ObjectWriter):
             self._upload.abort()
         self._upload = self._staging = None
 
+    def _way_out(self) -> str:
+        if self._upload is None and self._committed >= self._copied_from():
+            return f"The {self._committed} bytes that they belong behind were in the object which was replaced"
+        return super()._way_out()
+
     def _unpublished(self) -> dict[str, object]:
         return {**super()._unpublished(), "upload_id": self._upload and self._upload.identifier}
 
