@@ -15,7 +15,7 @@ from benches.harness import Result, Row, run_row
 from benches.report import as_json, as_markdown, machine
 from benches.surveys import Survey, SurveyResult, run_survey, survey_as_markdown
 
-_MACHINERY = {"__main__", "harness", "object_stores", "payloads", "report", "surveys", "writers"}
+_MACHINERY = {"__main__", "harness", "object_stores", "object_work", "payloads", "report", "surveys", "writers"}
 
 
 def benchmark_names() -> list[str]:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tools.peers import PeerDiedError, PeerError
 
-from benches.object_stores import observed_s3
+from benches.object_stores import observed_gcs, observed_s3
 from benches.surveys import Expectation, Survey, start
-from benches.writers import DRIVER, S3_WRITERS, environment
+from benches.writers import DRIVER, GCS_WRITERS, S3_WRITERS, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,5 +188,8 @@ def rows(scale: float) -> list[Survey]:
             examine=examine,
             expectations=expectations,
         )
-        for store, running, contestants in (("SeaweedFS", observed_s3, S3_WRITERS),)
+        for store, running, contestants in (
+            ("SeaweedFS", observed_s3, S3_WRITERS),
+            ("fake-gcs-server", observed_gcs, GCS_WRITERS),
+        )
     ]

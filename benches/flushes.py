@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benches.object_stores import observed_s3
+from benches.object_stores import observed_gcs, observed_s3
 from benches.surveys import Expectation, Survey, start
-from benches.writers import DRIVER, S3_WRITERS, environment
+from benches.writers import DRIVER, GCS_WRITERS, S3_WRITERS, environment
 
 if TYPE_CHECKING:
     from benches.harness import Contestant
@@ -87,4 +87,5 @@ def rows(scale: float) -> list[Survey]:
     flushes = max(20, int(200 * scale))
     return [
         survey("SeaweedFS", observed_s3, S3_WRITERS, flushes, 100),
+        survey("fake-gcs-server", observed_gcs, GCS_WRITERS, flushes, 52),
     ]
