@@ -1,7 +1,8 @@
 """Does Google Cloud Storage through recordfs run at the store's speed?
 
-Beside google-cloud-storage, gcsfs and obstore. The server is fake-gcs-server, which keeps objects in memory and runs on
-the same machine and cores: a figure is what the client itself costs, and the server takes its part of every one.
+Beside google-cloud-storage and obstore. The server is fake-gcs-server, which keeps objects in memory and runs on the
+same machine and cores: a figure is what the client itself costs, and the server takes its part of every one. Not beside
+gcsfs, whose ranges take that server a second each.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from benches import object_work as work
 from benches.harness import AtLeast, Below, Contestant, Row, Within
-from benches.object_stores import BUCKET, GCS_OBSTORE, GCS_RECORDFS, GCSFS, GOOGLE, gcs_running
+from benches.object_stores import BUCKET, GCS_OBSTORE, GCS_RECORDFS, GOOGLE, gcs_running
 from benches.object_work import MIB
 
 RANDOM_GOOGLE = f"""{GOOGLE}
@@ -95,7 +96,6 @@ def _sequential_rows(scale: float) -> list[Row]:
     read_size, written = max(64, int(1024 * scale)), max(64, int(512 * scale))
     readers = {
         "google-cloud-storage": STREAM_GOOGLE,
-        "gcsfs": GCSFS + work.FSSPEC_PIECES,
         "obstore stream": GCS_OBSTORE + work.OBSTORE_STREAM,
         "obstore, 4 ranges ahead": GCS_OBSTORE + work.OBSTORE_AHEAD,
     }
@@ -148,7 +148,6 @@ def _sequential_rows(scale: float) -> list[Row]:
             running=gcs_running(partial(put_large, size=read_size * MIB, reads=0)),
             contestants=[
                 Contestant("recordfs", GCS_RECORDFS + FIRST_REQUEST + work.RECORDFS_PIECES + work.GROWTH),
-                Contestant("gcsfs", GCSFS + work.FSSPEC_PIECES + work.GROWTH, peer="gcs"),
             ],
         ),
     ]

@@ -16,12 +16,18 @@ from typing import TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import BaseError
 
-from recordfs.errors import AbortedError, DeadlineExceededError, UnavailableError, UnimplementedError
+from recordfs.errors import (
+    AbortedError,
+    DeadlineExceededError,
+    RecordFSError,
+    UnavailableError,
+    UnimplementedError,
+)
 from recordfs.filesystems._object_store.obstore_errors import error_from_obstore
-from recordfs.filesystems._object_store.threads import call_interruptibly
+from recordfs.filesystems._object_store.threads import call_interruptibly, shared_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from typing_extensions import Buffer
 
@@ -31,6 +37,12 @@ if TYPE_CHECKING:
 __all__ = ["RangeFetcher"]
 
 _OBSTORE_ERRORS = (BaseError, OSError, ValueError, NotImplementedError)
+
+MANY = 64
+"""Ranges from which on a look at the object behind them costs less than naming the version in each request."""
+
+GROUP = 64
+"""Ranges of one call of obstore, which keeps ten of them on their way."""
 
 _first_process = 0
 _warned_in = 0
@@ -105,6 +117,36 @@ class RangeFetcher:
             )
         return content
 
+    def fetch_many(self, bucket: str, key: str, ranges: Sequence[tuple[int, int]], tag: str) -> list[Buffer] | None:
+        """Return many small ranges, as ``fetch`` does, for less of this process's time.
+
+        obstore's call for many ranges names no version. Where a tag never comes back, seeing it again after the last
+        byte shows that no other version was there in between; that look is worth its time only for many ranges.
+
+        Returns:
+            None where that does not hold, or anything went wrong: ``fetch`` finds out what.
+        """
+        if len(ranges) < MANY or not (self._store.tags_never_return and self._served):
+            return None
+        reached = self._bucket(bucket) if _kept_verbatim(key) and _usable_here() else None
+        if reached is None:
+            return None
+
+        def fetch(group: Sequence[tuple[int, int]]) -> list[Buffer]:
+            starts, ends = zip(*group, strict=True)
+            return list(obstore.get_ranges(reached, key, starts=starts, ends=ends, coalesce=0))
+
+        groups = [ranges[at : at + GROUP] for at in range(0, len(ranges), GROUP)]
+        futures = [shared_pool().submit(fetch, group) for group in groups]
+        try:
+            contents = [content for future in futures for content in future.result()]
+            self._counter.add("GetRange", requests=len(contents), received=sum(map(_size, contents)))
+            whole = all(_size(content) == end - start for content, (start, end) in zip(contents, ranges, strict=True))
+            unchanged = self._store.head(bucket, key).tag == tag
+        except (*_OBSTORE_ERRORS, RecordFSError):
+            return None
+        return contents if whole and unchanged else None
+
     def describe(self, bucket: str, key: str) -> ObjectInfo:
         """Describe an object as ``ObjectStore.head`` does, at a tenth of the cost where obstore can.
 
@@ -143,3 +185,9 @@ class RangeFetcher:
             # Without a lock, because finding credentials can take requests; of two made at once one is kept.
             self._buckets.setdefault(bucket, self._make(bucket))
         return self._buckets[bucket]
+
+
+def _size(content: Buffer) -> int:
+    """Return how many bytes a buffer has."""
+    with memoryview(content) as view:
+        return len(view)

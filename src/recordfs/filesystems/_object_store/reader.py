@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs.errors import AbortedError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
 from recordfs.filesystem.files import coalesce, writable_byte_view
-from recordfs.filesystems._object_store.threads import call_interruptibly, shared_pool
+from recordfs.filesystems._object_store.threads import THREADS, call_interruptibly, shared_pool
 from recordfs.filesystems._object_store.writer import WRITER_METADATA
 
 if TYPE_CHECKING:
@@ -141,11 +141,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         end_of_last = max((end for _, end, _ in blocks), default=0)
         size = self._end_of(0, end_of_last)
         wanted = [(start, min(end, size), members) for start, end, members in blocks if start < size]
-        if len(wanted) == 1:
-            contents: list[Buffer] = [self._fetch(wanted[0][0], wanted[0][1])]
-        else:
-            futures = [shared_pool().submit(self._fetch, start, end) for start, end, _ in wanted]
-            contents = [future.result() for future in futures]
+        contents = self._fetch_all([(start, end) for start, end, _ in wanted])
         for (start, end, members), content in zip(wanted, contents, strict=True):
             with memoryview(content) as view:
                 for index in members:
@@ -239,6 +235,32 @@ class ObjectRandomAccessFile(RandomAccessFile):
             stop = min(start + length, self._pinned.size)
             self._ahead.append(_Block(start, stop, shared_pool().submit(self._fetch, start, stop)))
             start = stop
+
+    def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
+        """Fetch many ranges, on as many threads as the pool gives."""
+        if len(ranges) <= 1:
+            return [self._fetch(start, end) for start, end in ranges]
+        contents = self._fetcher.fetch_many(self._bucket, self._key, ranges, self._pinned.tag)
+        if contents is not None:
+            return contents
+        found: dict[int, Buffer] = {}
+        left = deque(enumerate(ranges))
+
+        def work() -> None:
+            while True:
+                try:
+                    index, (start, end) = left.popleft()
+                except IndexError:
+                    return
+                try:
+                    found[index] = self._fetch(start, end)
+                except BaseException:
+                    left.clear()  # the whole call fails, so nobody has to go on
+                    raise
+
+        for future in [shared_pool().submit(work) for _ in range(min(THREADS, len(ranges)))]:
+            future.result()
+        return [found[index] for index in range(len(ranges))]
 
     def _fetch(self, start: int, end: int) -> Buffer:
         """Fetch one range of the pinned version, or of one that grew out of it."""

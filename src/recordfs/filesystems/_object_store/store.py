@@ -62,6 +62,9 @@ class ObjectStore(abc.ABC):
     described_by_obstore: str | None = None
     """What obstore's look at an object is counted as; None where it does not show all that ``head`` does."""
 
+    tags_never_return: bool = False
+    """Whether an object that was changed never has an earlier tag again, even with the very same bytes."""
+
     @abc.abstractmethod
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """Describe one object.

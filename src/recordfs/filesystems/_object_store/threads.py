@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["call_interruptibly", "shared_pool"]
+__all__ = ["THREADS", "call_interruptibly", "shared_pool"]
 
 THREADS = 32
 """Requests in flight over all readers of a process."""

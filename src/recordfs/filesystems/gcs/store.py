@@ -50,6 +50,8 @@ _LISTED = "items(name,size,updated,timeCreated,generation),prefixes,nextPageToke
 class GCSStore(ObjectStore):
     """The requests, each with the settings' options, and errors mapped. Tags are generations, as decimal text."""
 
+    tags_never_return = True
+
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         settings = clients.settings
