@@ -5,7 +5,13 @@ import warnings
 
 import pytest
 
-from recordfs.errors import AbortedError, AlreadyExistsError, PermissionDeniedError, UnimplementedError
+from recordfs.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    FailedPreconditionError,
+    PermissionDeniedError,
+    UnimplementedError,
+)
 from recordfs.filesystems.s3 import S3FileSystem
 from support.lacking_store import LackingStore
 from support.servers import ACCESS_KEY, SECRET_KEY, VersityGateway
@@ -171,6 +177,17 @@ def test_without_bulk_deletes_each_object_is_deleted(lacking, root):
     assert not file_system.file_exists(f"{root}/d")
     assert store.operations["DeleteObjects"] == 1
     assert store.operations["DeleteObject"] == 30
+
+
+def test_each_object_that_cannot_be_deleted_is_told_without_bulk_deletes(lacking, root):
+    store, file_system = lacking("bulk deletes refused")
+    for number in range(120):
+        with file_system.new_writable_file(f"{root}/d/{number}") as writer:
+            writer.append(b"x")
+    store.lacks.add("deleting denied")
+    with pytest.raises(FailedPreconditionError, match="120 file") as caught:
+        file_system.delete_recursively(f"{root}/d")
+    assert len(caught.value.failures) == 100
 
 
 @pytest.mark.parametrize("how", ["ignored", "refused"])

@@ -33,6 +33,7 @@ LACKS = frozenset(
         "whole checksums refused",
         "object size refused",
         "bulk deletes refused",
+        "deleting denied",
         "listing version 2 ignored",
         "listing version 2 refused",
         "multipart metadata ignored",
@@ -184,6 +185,8 @@ class LackingStore:
             raise RefusalError(501, "NotImplemented")
         if "bulk deletes refused" in lacks and operation == "DeleteObjects":
             raise RefusalError(501, "NotImplemented")
+        if "deleting denied" in lacks and operation == "DeleteObject":
+            raise RefusalError(403, "AccessDenied")
         if "listing version 2 refused" in lacks and operation == "ListObjectsV2":
             raise RefusalError(501, "NotImplemented")
         if "listing version 2 ignored" in lacks and operation == "ListObjectsV2":

@@ -67,8 +67,7 @@ class S3FileSystem(ObjectStoreFileSystem):
 
     def capabilities(self, path: str) -> Capabilities:
         """See FileSystem. What a store lacks is known only once something has needed it."""
-        bucket = parse_path(path).authority
-        if bucket and False in self._s3_store.features(bucket).conditions.values():
+        if self._s3_store.has_no_conditions(parse_path(path).authority):
             return _CAPABILITIES._replace(exclusive_create=False)
         return _CAPABILITIES
 

@@ -95,6 +95,11 @@ class S3Store(ObjectStore):
             found = self._features.setdefault(bucket, made)
         return found
 
+    def has_no_conditions(self, bucket: str) -> bool:
+        """Tell whether a bucket is known already not to keep conditions on writes; asks nothing."""
+        known = self._features.get(bucket)
+        return known is not None and False in known.conditions.values()
+
     def encryption(self) -> dict[str, Any]:
         """Return the parameters of every request that makes an object."""
         return self._clients.settings.encryption()
@@ -240,8 +245,20 @@ class S3Store(ObjectStore):
                     (item["Key"], _error_of_item(item, f"s3://{bucket}/{item['Key']}"))
                     for item in answer.get("Errors", [])
                 ]
-        failures = for_each_in_parallel(lambda key: self.delete(bucket, key), keys)
-        return failures.first
+        return self._delete_each(bucket, keys)
+
+    def _delete_each(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
+        """Delete objects by a request for each, and return those that could not be, and why."""
+        failed: list[tuple[str, RecordFSError]] = []
+
+        def delete(key: str) -> None:
+            try:
+                self.delete(bucket, key)
+            except RecordFSError as error:
+                failed.append((key, error))
+
+        for_each_in_parallel(delete, keys)
+        return failed
 
     def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
         """GetObject of a range."""
