@@ -10,6 +10,7 @@ from recordfs.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
     PermissionDeniedError,
+    UnavailableError,
     UnimplementedError,
 )
 from recordfs.filesystems.s3 import S3FileSystem
@@ -145,6 +146,28 @@ def test_exclusive_creation_asks_before_it_promises(lacking, root):
     with pytest.warns(UserWarning, match="conditions"), pytest.raises(UnimplementedError, match="exclusive"):
         file_system.new_writable_file(f"{root}/h", exclusive=True)
     assert not file_system.file_exists(f"{root}/h")
+
+
+def test_equal_parts_behind_an_outage(lacking, root, stored):
+    """What gathers while the store is down is longer than the object that it goes behind, and is cut anew."""
+    store, file_system = lacking("unequal parts refused", equal_parts=True, max_attempts=1)
+    path = f"{root}/f"
+    data = random.Random(1).randbytes(31 * MIB)
+    writer = file_system.new_writable_file(path)
+    writer.append(data[: 5 * MIB + 10])
+    writer.flush()
+    store.lacks.add("everything")
+    writer.append(data[5 * MIB + 10 : 22 * MIB])
+    with pytest.raises(UnavailableError):
+        writer.flush()
+    assert writer.tell() == 22 * MIB
+    store.lacks.remove("everything")
+    writer.flush()
+    assert stored(path) == data[: 22 * MIB]
+    for start in range(22 * MIB, 31 * MIB, 100_000):
+        writer.append(data[start : min(start + 100_000, 31 * MIB)])
+    writer.close()
+    assert stored(path) == data
 
 
 def test_what_an_option_says_is_not_asked(lacking, root, stored):

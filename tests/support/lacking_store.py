@@ -40,6 +40,7 @@ LACKS = frozenset(
         "unequal parts refused",
         "reading denied",
         "head bucket denied",
+        "everything",
     }
 )
 
@@ -163,6 +164,8 @@ class LackingStore:
     def _lack(self, request: Request) -> None:
         """Take out of a request what the store ignores; raise if it refuses something in it."""
         lacks, operation = self.lacks, request.operation
+        if "everything" in lacks:
+            raise RefusalError(503, "ServiceUnavailable", "this store is down")
         writes = operation in ("PutObject", "CompleteMultipartUpload")
         if "conditions refused" in lacks and writes and request.has(*CONDITIONS):
             raise RefusalError(
