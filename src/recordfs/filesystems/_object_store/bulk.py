@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
-__all__ = ["Failures", "delete_keys", "for_each_in_parallel", "move_objects", "submit"]
+__all__ = ["MAX_REPORTED", "Failures", "delete_keys", "for_each_in_parallel", "move_objects", "submit"]
 
 THREADS = 16
 """Requests in flight: past this the stores slow a single client down rather than serve it faster."""
 
 MAX_REPORTED = 100
+"""Failures that are kept with their errors; all are counted."""
+
+MOVED_TOGETHER = 1000
+"""Objects that are copied before any of them is deleted: as many as one request deletes on S3."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -88,14 +92,8 @@ def delete_keys(
         How many were deleted, the first hundred that were not with their errors, and how many were not.
     """
     failures: Failures[str] = Failures()
-    asked: list[int] = []
-
-    def delete(batch: list[str]) -> None:
-        asked.append(len(batch))
-        _delete_batch(store, bucket, batch, failures)
-
-    for_each_in_parallel(delete, _batches(keys, store.max_delete))
-    return sum(asked) - failures.count, failures.first, failures.count
+    asked = _delete_all(store, bucket, keys, failures)
+    return asked - failures.count, failures.first, failures.count
 
 
 def move_objects(
@@ -103,7 +101,7 @@ def move_objects(
 ) -> Failures[str]:
     """Copy objects in parallel and delete those that were copied in bulk; return the keys that are still there."""
     failures: Failures[str] = Failures()
-    for batch in _batches(objects, store.max_delete):
+    for batch in _batches(objects, MOVED_TOGETHER):
         copied: list[str] = []
 
         def copy_one(info: ObjectInfo, copied: list[str] = copied) -> None:
@@ -115,8 +113,7 @@ def move_objects(
                 copied.append(info.key)
 
         for_each_in_parallel(copy_one, batch)
-        if copied:
-            _delete_batch(store, bucket, copied, failures)
+        _delete_all(store, bucket, copied, failures)
     return failures
 
 
@@ -125,11 +122,23 @@ def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     return iter(lambda: list(islice(iterator, size)), [])
 
 
-def _delete_batch(store: ObjectStore, bucket: str, keys: list[str], failures: Failures[str]) -> None:
-    """Delete up to ``max_delete`` objects; a request that fails as a whole fails for each of them."""
-    try:
-        undeleted = store.delete_many(bucket, keys)
-    except RecordFSError as error:
-        undeleted = [(key, error) for key in keys]
-    for key, reason in undeleted:
-        failures.add(key, reason)
+def _delete_all(store: ObjectStore, bucket: str, keys: Iterable[str], failures: Failures[str]) -> int:
+    """Delete objects, several requests at once, add those that could not be to the failures, and count all of them."""
+    asked: list[int] = []
+
+    def delete(batch: list[str]) -> None:
+        asked.append(len(batch))
+        try:
+            undeleted = store.delete_many(bucket, batch)
+        except RecordFSError as error:  # the request failed as a whole, so for each of them
+            undeleted = [(key, error) for key in batch]
+        for key, reason in undeleted:
+            failures.add(key, reason)
+
+    batches = _batches(keys, store.max_delete)
+    if store.deletes_in_bulk:
+        for_each_in_parallel(delete, batches)
+    else:
+        for batch in batches:
+            delete(batch)
+    return sum(asked)

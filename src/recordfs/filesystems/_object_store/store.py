@@ -59,6 +59,9 @@ class ObjectStore(abc.ABC):
     max_delete: int = 1000
     """How many keys ``delete_many`` takes."""
 
+    deletes_in_bulk: bool = True
+    """Whether ``delete_many`` is one request, so that several may be on their way; else it is parallel by itself."""
+
     described_by_obstore: str | None = None
     """What obstore's look at an object is counted as; None where it does not show all that ``head`` does."""
 
@@ -105,7 +108,7 @@ class ObjectStore(abc.ABC):
 
     @abc.abstractmethod
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
-        """Delete up to ``max_delete`` objects in one request and return those that could not be, and why."""
+        """Delete up to ``max_delete`` objects and return all those that could not be, and why."""
 
     @abc.abstractmethod
     def copy(

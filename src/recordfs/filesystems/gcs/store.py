@@ -20,7 +20,7 @@ from recordfs.errors import (
     RecordFSError,
     UnavailableError,
 )
-from recordfs.filesystems._object_store.bulk import for_each_in_parallel
+from recordfs.filesystems._object_store.bulk import MAX_REPORTED, for_each_in_parallel
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
 from recordfs.filesystems._object_store.writer import WRITER_METADATA
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_answer, error_from_sdk
@@ -51,6 +51,9 @@ class GCSStore(ObjectStore):
     """The requests, each with the settings' options, and errors mapped. Tags are generations, as decimal text."""
 
     tags_never_return = True
+
+    max_delete = MAX_REPORTED
+    deletes_in_bulk = False
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
