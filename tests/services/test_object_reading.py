@@ -1,7 +1,10 @@
 """Reading from every object store: ranges, read-ahead, and never two versions mixed."""
 
 import contextlib
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -89,3 +92,23 @@ def test_a_read_survives_a_passing_fault(object_place, mode):
         fault = object_place.proxy.fail(r"GET .*(/|%2F)f(\?generation=\d+)?$", mode, count=2)
         assert file.read(0, len(data)) == data
         assert fault.hits
+
+
+def test_objects_can_be_read_while_the_interpreter_ends(object_place):
+    path = f"{object_place.root}/f"
+    object_place.put(path, bytes(3 * MIB))
+    program = f"""
+import atexit, recordfs
+
+def read():
+    with store.new_random_access_file({path!r}) as file:
+        found = [file.read(0, 100_000), file.read(100_000, 2_000_000), *file.read_ranges([(0, 5), (2_000_000, 7)])]
+    print(*map(len, found))
+
+store = recordfs.get_file_system({path!r}, options={object_place.options!r})
+store.new_random_access_file({path!r}).close()
+atexit.register(read)
+"""
+    environment = os.environ | object_place.environment
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["100000", "2000000", "5", "7"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs.errors import AbortedError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
 from recordfs.filesystem.files import coalesce, writable_byte_view
-from recordfs.filesystems._object_store.threads import THREADS, call_interruptibly, shared_pool
+from recordfs.filesystems._object_store.threads import THREADS, begin, call_interruptibly
 from recordfs.filesystems._object_store.writer import WRITER_METADATA
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         length = min(BLOCK, max(SMALLEST_BLOCK, end - position))
         while start < end:
             stop = min(start + length, self._pinned.size)
-            self._ahead.append(_Block(start, stop, shared_pool().submit(self._fetch, start, stop)))
+            self._ahead.append(_Block(start, stop, begin(self._fetch, start, stop)))
             start = stop
 
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
@@ -258,7 +258,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
                     left.clear()  # the whole call fails, so nobody has to go on
                     raise
 
-        for future in [shared_pool().submit(work) for _ in range(min(THREADS, len(ranges)))]:
+        for future in [begin(work) for _ in range(min(THREADS, len(ranges)))]:
             future.result()
         return [found[index] for index in range(len(ranges))]
 

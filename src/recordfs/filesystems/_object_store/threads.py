@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["THREADS", "call_interruptibly", "shared_pool"]
+__all__ = ["THREADS", "begin", "call_interruptibly", "shared_pool"]
 
 THREADS = 32
 """Requests in flight over all readers of a process."""
@@ -33,13 +33,36 @@ def shared_pool() -> ThreadPoolExecutor:
         return _pool[1]
 
 
+def begin(function: Callable[..., Result], *args: object) -> Future[Result]:
+    """Call a function on the pool; where that takes nothing more, as when the interpreter ends, once it is asked."""
+    try:
+        return shared_pool().submit(function, *args)
+    except RuntimeError:
+        return _WhenAsked(function, args)
+
+
+class _WhenAsked(Future[Result]):
+    """What a function returns, called by whoever wants to know."""
+
+    def __init__(self, function: Callable[..., Result], args: tuple[object, ...]) -> None:
+        super().__init__()
+        self._function = function
+        self._args = args
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Call it, the first time."""
+        if not self.done():
+            self.set_result(self._function(*self._args))
+        return super().result(timeout)
+
+
 def call_interruptibly(function: Callable[..., Result], *args: object) -> Result:
     """Call a function that does not heed signals; Ctrl-C comes through all the same, and leaves it to end by itself.
 
-    Python handles signals in the main thread: only there the call is made on the pool. Not from within the pool.
+    Python handles signals in the main thread: only there the call is made on the pool.
     """
     if threading.current_thread() is threading.main_thread():
-        return shared_pool().submit(function, *args).result()
+        return begin(function, *args).result()
     return function(*args)
 
 
