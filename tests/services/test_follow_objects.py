@@ -131,6 +131,34 @@ def test_growth_while_growth_is_looked_at_is_read_on(place):
     assert follower.items == [b"one", b"two", b"three"]
 
 
+@pytest.mark.parametrize("waits_for", ["a byte", "a look", "a read"])
+def test_control_c_works_whatever_a_follower_waits_for(place, waits_for):
+    place.put(stream(b"one"))
+    iterator = iter(place.follow())
+    assert next(iterator) == b"one"
+    if waits_for == "a read":
+        place.put(stream(b"one", b"two"))
+    pattern = place.reads if waits_for == "a read" else place.looks
+    fault = place.proxy.fail(pattern, "delay", seconds=0 if waits_for == "a byte" else 5)
+
+    def interrupt():
+        while not fault.hits:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+        interrupted.append(time.monotonic())
+
+    interrupted: list[float] = []
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(iterator)
+    thread.join()
+    assert time.monotonic() - interrupted[0] < 3  # far less than the delay
+    place.put(stream(b"one", b"two"))
+    assert next(iterator) == b"two"
+
+
 def test_a_writer_that_appends_later_is_followed(place):
     with place.writer() as writer:
         writer.write(b"one")
@@ -300,31 +328,3 @@ def test_stop_ends_it_from_another_thread(place):
     reader.stop()
     follower.join()
     assert follower.error is None
-
-
-@pytest.mark.parametrize("waits_for", ["a byte", "a look", "a read"])
-def test_control_c_works_whatever_a_follower_waits_for(place, waits_for):
-    place.put(stream(b"one"))
-    iterator = iter(place.follow())
-    assert next(iterator) == b"one"
-    if waits_for == "a read":
-        place.put(stream(b"one", b"two"))
-    pattern = place.reads if waits_for == "a read" else place.looks
-    fault = place.proxy.fail(pattern, "delay", seconds=0 if waits_for == "a byte" else 5)
-
-    def interrupt():
-        while not fault.hits:
-            time.sleep(0.01)
-        time.sleep(0.2)
-        os.kill(os.getpid(), signal.SIGINT)
-        interrupted.append(time.monotonic())
-
-    interrupted: list[float] = []
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        next(iterator)
-    thread.join()
-    assert time.monotonic() - interrupted[0] < 3  # far less than the delay
-    place.put(stream(b"one", b"two"))
-    assert next(iterator) == b"two"
