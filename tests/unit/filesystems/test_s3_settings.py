@@ -1,5 +1,8 @@
 """How S3 is reached: endpoints, options, and what is refused before any request."""
 
+import os
+import signal
+
 import pytest
 
 from recordfs.errors import InvalidArgumentError
@@ -71,3 +74,14 @@ def test_secrets_are_not_shown():
 def test_a_path_without_a_bucket_names_no_file(path):
     with pytest.raises(InvalidArgumentError, match="bucket"):
         S3FileSystem().new_writable_file(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_was_forked_while_a_client_was_made_makes_its_own():
+    file_system = S3FileSystem(endpoint_url="http://127.0.0.1:1", aws_access_key_id="id", aws_secret_access_key="key")
+    with file_system._clients._lock:  # as a thread that is not in the child
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            os._exit(0 if file_system.describe()["credentials"] == "explicit" else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -67,6 +67,7 @@ class Clients:
         self.settings = settings
         self.counter = counter
         self._lock = threading.Lock()
+        self._lock_owner = os.getpid()
         self._owner = 0
         self._client: Any = None
         self._session: Any = None
@@ -88,11 +89,10 @@ class Clients:
 
     def _make(self) -> None:
         """Make session and client; sockets and locks of a parent process are left alone."""
-        lock = self._lock
-        if self._owner and self._owner != os.getpid():
+        if self._lock_owner != os.getpid():
             # In a forked child the parent's lock may be held by a thread that is not here.
-            self._lock = lock = threading.Lock()
-        with lock:
+            self._lock, self._lock_owner = threading.Lock(), os.getpid()
+        with self._lock:
             if self._owner == os.getpid():
                 return
             settings = self.settings

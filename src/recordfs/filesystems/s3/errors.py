@@ -34,6 +34,7 @@ __all__ = [
     "SDK_ERRORS",
     "code_of",
     "error_from_answer",
+    "error_from_login",
     "error_from_sdk",
     "refused_without_reason",
     "status_of",
@@ -195,6 +196,7 @@ _NO_LOGIN = (
     botocore_errors.ProfileNotFound,
     botocore_errors.SSOError,
     botocore_errors.TokenRetrievalError,
+    *filter(None, [getattr(botocore_errors, "LoginError", None)]),  # in newer versions only
 )
 
 _NEVER_RIGHT = (
