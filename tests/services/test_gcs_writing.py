@@ -158,22 +158,6 @@ def test_the_store_knows_the_checksum_of_the_whole(gcs, gcs_root, stored):
     assert blob.crc32c == base64.b64encode(struct.pack(">I", crc32c(b"".join(pieces)))).decode()
 
 
-@pytest.mark.parametrize("size", [1000, 300_000])
-def test_bytes_damaged_on_their_way_are_refused_by_the_store_and_sent_again(gcs, gcs_root, gcs_proxy, stored, size):
-    path = f"{gcs_root}/f"
-    data = random.Random(size).randbytes(size)
-    writer = gcs.new_writable_file(path)
-    for _ in range(2):
-        writer.append(data)
-        fault = gcs_proxy.fail(INSERT, "damage")
-        with pytest.raises(UnavailableError, match="damaged"):
-            writer.flush()
-        assert fault.hits == 1
-        writer.flush()
-    writer.close()
-    assert stored.get(path) == data * 2
-
-
 def test_an_object_composed_of_other_bytes_is_refused(gcs, gcs_root, stored, google_client):
     path = f"{gcs_root}/f"
     writer = gcs.new_writable_file(path)

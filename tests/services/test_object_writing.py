@@ -1,5 +1,6 @@
 """Writing to every object store under faults: no acknowledged byte is lost, losers are told, nothing is left behind."""
 
+import contextlib
 import json
 import random
 import signal
@@ -92,6 +93,24 @@ def test_a_failed_flush_keeps_its_bytes_and_a_later_one_heals(object_place, stor
         assert stored.leftovers(path) == []
     if mode == "status" and request_name not in CLEANING:
         assert failures, "an outage that outlasts the retries is told"
+
+
+@pytest.mark.parametrize("size", [1000, 300_000, 6 * MIB])
+def test_bytes_damaged_on_their_way_are_refused_by_the_store_and_sent_again(object_place, store, path, stored, size):
+    data = random.Random(size).randbytes(size)
+    writer = store.new_writable_file(path)
+    taken = b""
+    for _ in range(2):
+        writer.append(data)
+        taken += data
+        upload = REQUESTS["gs"]["objects.insert"] if path.startswith("gs:") else r"PUT "
+        fault = object_place.proxy.fail(upload, "damage")
+        with contextlib.suppress(UnavailableError):
+            writer.flush()
+        writer.flush()
+        assert fault.hits == 1
+        assert stored.get(path) == taken
+    writer.close()
 
 
 def test_the_loser_of_two_writers_is_told_and_keeps_its_bytes(store, path, stored):

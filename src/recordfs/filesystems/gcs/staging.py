@@ -32,10 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["Staging"]
 
 PARTS_IN_FLIGHT = 2
+"""Parts that may be on their way while more bytes are taken; a writer's memory is bounded by them."""
+
 MOST_PIECES = 1024
 """Pieces are composed into larger ones when there are this many, so that what a writer remembers stays bounded."""
 
 MOST_DELETES = 100
+"""Keys that ``delete_many`` is given at once: it names no more than these of those that it could not delete."""
+
 ORPHAN_AGE = dt.timedelta(days=1)
 RESOURCE = {"contentType": "application/octet-stream"}
 
@@ -252,8 +256,7 @@ class Staging:
                 f"they are: gs://{self._bucket}/{temporary_prefix(self._key)}{self._own_name}*: {self._undeletable}",
                 stacklevel=2,
             )
-        self._waiting.clear()
-        self._garbage.clear()
+        self._waiting, self._pieces, self._garbage = [], [], []
 
     def _new_key(self) -> str:
         self._number += 1
@@ -276,14 +279,11 @@ class Staging:
         groups = batches_within(self._pieces, MOST_SOURCES)
         if len(groups) == len(self._pieces):
             groups = batches(self._pieces, MOST_SOURCES)
-        keys = [self._new_key() for _ in groups]
+        keys = {index: self._new_key() for index, group in enumerate(groups) if len(group) > 1}
         joined: dict[int, _Piece] = {}
 
         def join(index: int) -> None:
             group, key = groups[index], keys[index]
-            if len(group) == 1:
-                joined[index] = group[0]
-                return
             try:
                 generation = self._maker.compose(key, RESOURCE, [piece.source for piece in group], replaces="0")
             except AbortedError:
@@ -292,17 +292,17 @@ class Staging:
             joined[index] = _Piece(Source(key, generation), size, group[-1].ends_attempt)
 
         try:
-            failures = for_each_in_parallel(join, range(len(groups)))
+            failures = for_each_in_parallel(join, keys)
+            pieces = [
+                piece for index, group in enumerate(groups) for piece in ([joined[index]] if index in joined else group)
+            ]
+            kept = {piece.source.key for piece in pieces}
+            # What was joined; and the results of calls that failed, which may have happened all the same.
+            candidates = [*self._garbage, *(piece.source.key for piece in self._pieces), *keys.values()]
+            garbage = [key for key in candidates if key not in kept]
         except BaseException:
-            self._garbage += keys
+            self._garbage += keys.values()
             raise
-        pieces = [
-            piece for index, group in enumerate(groups) for piece in ([joined[index]] if index in joined else group)
-        ]
-        kept = {piece.source.key for piece in pieces}
-        # What was joined; and the results of calls that failed, which may have happened all the same.
-        garbage = [key for key in [piece.source.key for piece in self._pieces] + keys if key not in kept]
-        garbage = self._garbage + garbage
         self._garbage = garbage
         self._pieces = pieces
         if failures.count:

@@ -82,6 +82,7 @@ _BY_CODE: dict[str, type[RecordFSError]] = {
     "BadDigest": DataLossError,
     "InvalidDigest": DataLossError,
     "XAmzContentChecksumMismatch": DataLossError,
+    "XAmzContentSHA256Mismatch": DataLossError,
     "InvalidRange": OutOfRangeError,
     "NotImplemented": UnimplementedError,
     "MethodNotAllowed": UnimplementedError,

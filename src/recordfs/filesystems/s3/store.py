@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 from recordfs.errors import (
     AbortedError,
     AlreadyExistsError,
+    DataLossError,
     NotFoundError,
     PermissionDeniedError,
     RecordFSError,
@@ -109,7 +110,11 @@ class S3Store(ObjectStore):
         try:
             answer = getattr(self._clients.s3, operation)(**parameters, **self._options)
         except SDK_ERRORS as error:
-            raise error_from_sdk(error, path) from error
+            mapped = error_from_sdk(error, path)
+            if isinstance(mapped, DataLossError) and "Body" in parameters:
+                # Nothing is lost that the caller still holds: sent again, it may arrive.
+                mapped = UnavailableError(f"the bytes arrived damaged: {mapped.message}", path=path)
+            raise mapped from error
         for field in _ALWAYS_ANSWERED.get(operation, ()):
             if field not in answer:
                 raise UnknownError(f"the answer to {operation} has no {field}: {NO_S3_SERVER}", path=path)
