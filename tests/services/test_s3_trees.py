@@ -156,3 +156,29 @@ def test_a_rename_that_fails_in_part_loses_nothing_and_can_be_repeated(home, s3_
         for number in (7, 23):
             file_system.rename_file(f"{root}/{number}", f"{root}-moved/{number}")
         assert len(operations.glob(f"{root}-moved/*/f", file_system=file_system)) == 30
+
+
+def test_fsspec_finds_and_globs_in_a_few_requests(s3_server, root, boto3_client):
+    import fsspec
+
+    from recordfs import get_file_system
+
+    put_all(boto3_client, root, [f"{number % 10}/{number}/f" for number in range(60)])
+    options = {
+        "endpoint_url": s3_server.endpoint,
+        "aws_access_key_id": "recordfs-test",
+        "aws_secret_access_key": "recordfs-test-secret",
+        "region_name": "us-east-1",
+    }
+    place = root.removeprefix("s3://")
+    bridge = fsspec.filesystem("recordfs+s3", **options)
+    native = get_file_system("s3://", options=options)
+    before = listings(native)
+    assert len(bridge.find(place)) == 60
+    assert listings(native) == before + 1
+    assert len(bridge.glob(f"{place}/**/f")) == 60
+    assert sorted(bridge.glob(f"{place}/*")) == sorted(f"{place}/{number}" for number in range(10))
+    assert listings(native) < before + 12
+    assert bridge.find(f"{place}/7/7/f") == [f"{place}/7/7/f"]
+    assert bridge.find(f"{place}/nothing") == []
+    assert bridge.du(place) == 60

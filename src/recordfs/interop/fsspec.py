@@ -22,7 +22,7 @@ except ImportError as missing:
     raise MissingDependencyError('fsspec is not installed; pip install "recordfs[fsspec]" brings it') from missing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from typing_extensions import Buffer
@@ -105,15 +105,29 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         file_system, full = self._serving(path)
         return _info(self._strip_protocol(path), file_system.stat(full))
 
-    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+    def walk(self, path: str, maxdepth: int | None = None, **keywords: Any) -> Iterator[Any]:
+        """Walk a tree; see AbstractFileSystem, which lists by ``ls`` and hands words that it does not know on to it."""
+        if maxdepth is None and _LISTER not in keywords:
+            file_system, full = self._serving(path)
+            keywords[_LISTER] = file_system.tree_lister(full)
+        yield from super().walk(path, maxdepth, **keywords)
+
+    def ls(self, path: str, detail: bool = True, **keywords: Any) -> list[Any]:
         """List a directory, or a file itself."""
         file_system, full = self._serving(path)
         directory = self._strip_protocol(path)
-        statistics = file_system.stat(full)
-        if not statistics.is_directory:
-            return [_info(directory, statistics)] if detail else [directory]
+        list_directory = keywords.get(_LISTER)
+        try:
+            entries = None if list_directory is None else list(list_directory(full))
+        except NotADirectoryError:
+            entries = None
+        if entries is None:
+            statistics = file_system.stat(full)
+            if not statistics.is_directory:
+                return [_info(directory, statistics)] if detail else [directory]
+            entries = list(file_system.list_directory(full))
         names = []
-        for entry in file_system.list_directory(full):
+        for entry in entries:
             name = join(directory, entry.name) if directory else entry.name
             info: dict[str, Any] = {"name": name, "size": entry.length, "type": "file"}
             if entry.is_directory:
@@ -416,6 +430,10 @@ class RecordFSWriter(io.RawIOBase):
     def _check_open(self) -> None:
         if self._finished:
             raise ClosedFileError("the file has been closed", path=self.name)
+
+
+_LISTER = "_list_directory"
+"""The word by which a walk hands what lists its directories on to ``ls``."""
 
 
 def _info(name: str, statistics: FileStatistics) -> dict[str, Any]:
