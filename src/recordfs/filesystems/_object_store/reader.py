@@ -165,10 +165,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
     def close(self) -> None:
         """Let go of what was read ahead. Idempotent."""
         self._closed = True
-        with self._lock:
-            ahead, self._ahead = self._ahead, deque()
-        for block in ahead:
-            block.content.cancel()
+        self._drop_blocks()
 
     # Fetching
 
@@ -205,6 +202,9 @@ class ObjectRandomAccessFile(RandomAccessFile):
                 content = memoryview(block.content.result())
             except CancelledError:  # another thread reads elsewhere, and dropped the block
                 yield memoryview(self._fetch(position, stop))
+            except BaseException:
+                self._drop_blocks()  # who tries again shall not meet the same failure, but ask again
+                raise
             else:
                 yield content[position - block.start : stop - block.start]
             position = stop
@@ -224,6 +224,13 @@ class ObjectRandomAccessFile(RandomAccessFile):
         with self._lock:
             self._start_blocks(position, min(end, self._pinned.size))
             return self._ahead[0]
+
+    def _drop_blocks(self) -> None:
+        """Let go of what was read ahead."""
+        with self._lock:
+            ahead, self._ahead = self._ahead, deque()
+        for block in ahead:
+            block.content.cancel()
 
     def _start_blocks(self, position: int, end: int) -> None:
         """Drop what lies before a position, and begin to fetch what is missing behind it. Needs the lock."""
@@ -286,7 +293,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
             found = self._fetcher.describe(self._bucket, self._key)
         except NotFoundError as error:
             raise AbortedError("the object was deleted while it was read", path=self._name) from error
-        if found.tag == pinned.tag:
+        # The size as well: versitygw looks at size and ETag one after the other, and may tell one of each version.
+        if (found.tag, found.size) == (pinned.tag, pinned.size):
             return pinned
         try:
             is_growth = self._is_growth(pinned, found)
