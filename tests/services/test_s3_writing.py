@@ -78,11 +78,12 @@ def test_a_loser_whose_flushed_bytes_were_replaced_is_told_so(s3, root, boto3_cl
 
 @pytest.mark.parametrize("wait", [False, True], ids=["at once", "when it has landed"])
 @pytest.mark.parametrize("size", [1000, 6 * MIB], ids=["PutObject", "CompleteMultipartUpload"])
-def test_a_commit_that_lands_after_it_was_given_up(root, fault_proxy, boto3_client, size, wait):
+@pytest.mark.parametrize("behind", [3000, 12 * MIB], ids=["a tail", "parts"])
+def test_a_commit_that_lands_after_it_was_given_up(root, fault_proxy, boto3_client, size, wait, behind):
     """The client stops waiting, looks, and finds nothing; the request is still on its way."""
     path = f"{root}/f"
     stored = S3Objects(boto3_client).get
-    first, second, third = (random.Random(n).randbytes(length) for n, length in ((1, size), (2, 3000), (3, 6 * MIB)))
+    first, second, third = (random.Random(n).randbytes(length) for n, length in ((1, size), (2, behind), (3, 6 * MIB)))
     with S3FileSystem(endpoint_url=fault_proxy.endpoint, read_timeout=1, max_attempts=1, **OPTIONS) as impatient:
         writer = impatient.new_writable_file(path)
         writer.append(first)
@@ -91,7 +92,8 @@ def test_a_commit_that_lands_after_it_was_given_up(root, fault_proxy, boto3_clie
         with pytest.raises(DeadlineExceededError):
             writer.flush()
         assert fault.hits == 1
-        writer.append(second)
+        for start in range(0, behind, MIB // 4):
+            writer.append(second[start : start + MIB // 4])
         if wait:
             deadline = time.monotonic() + 30
             while not impatient.file_exists(path) and time.monotonic() < deadline:

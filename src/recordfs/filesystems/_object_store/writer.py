@@ -345,7 +345,7 @@ class ObjectWriter(WritableFile):
     def _landed_after(self, error: RecordFSError) -> bool:
         """After a failed commit: tell whether it happened all the same; raise if somebody else's did."""
         try:
-            if self._settle_attempt():
+            if self._has_landed():
                 return True
         except RecordFSError as unreachable:
             # Outcome unknown: bytes and attempt are kept, and the next call looks again.
@@ -353,23 +353,41 @@ class ObjectWriter(WritableFile):
                 raise unreachable from error  # it may only mean that the first of several tries had succeeded
             error.add_note(f"whether it happened could not be found out: {unreachable}")
             return False
+        if not self._is_undecided():
+            self._doubt()
         if isinstance(error, AbortedError | NotFoundError):
             self._raise_if_lost(error)
         return False
 
     def _settle_attempt(self) -> bool:
-        """Look whether the last attempt happened, and take note of it.
+        """Find out what became of the last attempt, and take note of it.
 
         Returns:
-            True if it did, or if an earlier one did after all; False if none has.
+            True if it happened, or if an earlier one did after all; False if none has.
         """
+        if self._has_landed():
+            return True
+        if self._attempt is not None and self._is_undecided() and (self._resume() or self._has_landed()):
+            return True
+        self._doubt()
+        return False
+
+    def _is_undecided(self) -> bool:
+        """Tell whether the last attempt has to be sent again as it is, because it could take effect at any time."""
+        return False
+
+    def _resume(self) -> bool:
+        """Send the last attempt again; True if it happened, False if it never will."""
+        return False
+
+    def _has_landed(self) -> bool:
+        """Look whether the last attempt happened, or an earlier one, and take note of it."""
         attempt = self._attempt
         if attempt is None:
             return False
         try:
             found = self._look()
         except NotFoundError:
-            self._doubt(attempt)
             return False
         except PermissionDeniedError:
             if not self._blind:
@@ -381,16 +399,14 @@ class ObjectWriter(WritableFile):
         if found.size == attempt.total and self._is_own(found, attempt):
             self._happened(found.tag)
             return True
-        if self._has_happened_late(found):
-            return True
-        self._doubt(attempt)
-        return False
+        return self._has_happened_late(found)
 
-    def _doubt(self, attempt: Attempt) -> None:
-        """Take note of an attempt that has not happened so far."""
-        doubtful = (*self._doubtful, attempt)[-MOST_DOUBTFUL:]
-        self._doubtful = doubtful
-        self._attempt = None
+    def _doubt(self) -> None:
+        """Give the last attempt up, as it has not happened so far."""
+        if self._attempt is not None:
+            doubtful = (*self._doubtful, self._attempt)[-MOST_DOUBTFUL:]
+            self._doubtful = doubtful
+            self._attempt = None
 
     def _has_happened_late(self, found: ObjectInfo) -> bool:
         """Tell whether an object is what an earlier attempt has made after all, and take note of that."""

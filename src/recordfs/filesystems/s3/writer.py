@@ -8,13 +8,17 @@ lacks of this is left out; see features.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import (
     AbortedError,
+    DeadlineExceededError,
     NotFoundError,
     PermissionDeniedError,
+    RecordFSError,
     ResourceExhaustedError,
+    UnavailableError,
+    UnknownError,
 )
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
 from recordfs.filesystems._object_store.writer import WRITER_METADATA, Attempt, ObjectWriter
@@ -42,6 +46,19 @@ COMPARED = 64 << 10
 """Bytes by which an object is recognised where the store keeps no metadata with multipart uploads."""
 
 
+_NO_ANSWER = (UnavailableError, DeadlineExceededError, ResourceExhaustedError, UnknownError)
+"""Errors behind which a request may have succeeded, or may still."""
+
+
+class _Completion(NamedTuple):
+    """What an upload was asked to be completed with."""
+
+    parts: dict[int, dict[str, Any]]
+    crc: int | None
+    size: int
+    overwrite: bool
+
+
 class S3Writer(ObjectWriter):
     """A writer of one S3 object; see ObjectWriter.
 
@@ -67,6 +84,7 @@ class S3Writer(ObjectWriter):
         self._upload: Upload | None = None
         self._staging: Staging | None = None
         self._queue = PartQueue()
+        self._completion: _Completion | None = None  # one whose outcome is not known
         self._looked_for_orphans = False
         self._last_commit = 0  # the sequence number of the attempt that ``_head`` has been brought up to
         super().__init__(**others)
@@ -143,10 +161,42 @@ class S3Writer(ObjectWriter):
         for number, buffers in enumerate(self._tail(upload), upload.next_number):
             parts[number] = upload.send(number, *buffers)
 
-        def complete(conditions: dict[str, str]) -> str:
-            return upload.complete(parts, crc=self._crc, size=self._total, conditions=conditions)
+        self._completion = _Completion(parts, self._crc, self._total, overwrite)
+        return self._complete(upload, self._completion)
 
-        return self._conditionally("CompleteMultipartUpload", complete, overwrite=overwrite)
+    def _complete(self, upload: Upload, completion: _Completion) -> str:
+        def complete(conditions: dict[str, str]) -> str:
+            return upload.complete(completion.parts, crc=completion.crc, size=completion.size, conditions=conditions)
+
+        try:
+            return self._conditionally("CompleteMultipartUpload", complete, overwrite=completion.overwrite)
+        except RecordFSError as error:
+            if not isinstance(error, _NO_ANSWER):
+                self._completion = None  # refused: it will not happen any more
+            raise
+
+    def _is_undecided(self) -> bool:
+        return self._completion is not None
+
+    def _resume(self) -> bool:
+        # A request that is still on its way would end the upload without the parts that were sent behind it.
+        if self._upload is None or self._completion is None:
+            return False
+        try:
+            tag = self._complete(self._upload, self._completion)
+        except RecordFSError:
+            if self._is_undecided():
+                raise
+            return False
+        self._happened(tag)
+        return True
+
+    def _happened_late(self, earlier: Attempt, tag: str) -> bool:
+        if super()._happened_late(earlier, tag):
+            return True
+        # A small object that was put: what is staged for the next commit holds its bytes, too, and replaces it.
+        self._tag, self._published, self._attempt, self._doubtful = tag, True, None, ()
+        return True
 
     def _tail(self, upload: Upload) -> Iterator[tuple[bytes | bytearray, ...]]:
         """Iterate over the parts behind those that the upload has."""
@@ -167,7 +217,7 @@ class S3Writer(ObjectWriter):
         small = self._committed < self._copied_from()
         head = self._head + self._attempted if small else bytearray()
         self._head = head
-        self._upload = None
+        self._upload = self._completion = None
         self._last_commit = attempt.sequence
 
     def _is_own(self, found: ObjectInfo, attempt: Attempt) -> bool:
