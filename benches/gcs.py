@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from benches import object_work as work
-from benches.harness import AtLeast, Below, Contestant, Row, Within
+from benches.harness import AtLeast, Below, Contestant, Row
 from benches.object_stores import BUCKET, GCS_OBSTORE, GCS_RECORDFS, GOOGLE, gcs_running
 from benches.object_work import MIB
 
@@ -125,7 +125,6 @@ def _sequential_rows(scale: float) -> list[Row]:
                 Contestant("recordfs", GCS_RECORDFS + work.RECORDFS_WRITE),
                 Contestant("google-cloud-storage", WRITE_GOOGLE, peer="gcs"),
             ],
-            requirements=[Within(1.25, of="google-cloud-storage")],
         ),
         Row(
             title="memory that writing a large object adds, GCS",
