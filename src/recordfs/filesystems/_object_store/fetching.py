@@ -29,6 +29,7 @@ from recordfs.filesystems._object_store.threads import call_interruptibly, share
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from obstore import GetResult
     from typing_extensions import Buffer
 
     from recordfs.filesystems._object_store.statistics import RequestCounter
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["RangeFetcher"]
 
 _OBSTORE_ERRORS = (BaseError, OSError, ValueError, NotImplementedError)
+
+CHUNK = 1 << 20
 
 MANY = 64
 """Ranges from which on a look at the object behind them costs less than naming the version in each request."""
@@ -96,26 +99,36 @@ class RangeFetcher:
             AbortedError: The object is another version by now.
             NotFoundError: It is gone.
         """
+        return self._take(bucket, key, start, end, tag, lambda answer: [answer.bytes()])[0]
+
+    def fetch_chunks(self, bucket: str, key: str, start: int, end: int, tag: str) -> list[Buffer]:
+        """Return the same in chunks of about 1 MiB: a long range is nowhere put together that is only handed on."""
+        return self._take(bucket, key, start, end, tag, lambda answer: list(answer.stream(min_chunk_size=CHUNK)))
+
+    def _take(
+        self, bucket: str, key: str, start: int, end: int, tag: str, take: Callable[[GetResult], list[Any]]
+    ) -> list[Buffer]:
+        """Ask for a range, and have its bytes taken from the answer."""
         reached = self._bucket(bucket) if self._served and _kept_verbatim(key) and _usable_here() else None
         if reached is None:
-            return self._store.get_range(bucket, key, start, end, tag)
+            return [self._store.get_range(bucket, key, start, end, tag)]
         path = f"{self._scheme}://{bucket}/{key}"
         try:
-            content = obstore.get(reached, key, options=self._store.range_options(start, end, tag)).bytes()
+            chunks = take(obstore.get(reached, key, options=self._store.range_options(start, end, tag)))
         except _OBSTORE_ERRORS as error:
             mapped = error_from_obstore(error, path, self._store.error_from_answer)
             if not isinstance(mapped, UnimplementedError):
                 # Not from the error itself: its text can repeat the request, tokens included.
                 raise mapped from None
             self._give_up()
-            return self._store.get_range(bucket, key, start, end, tag)
-        self._counter.add("GetRange", requests=1, received=len(content))
-        if len(content) != end - start:
+            return [self._store.get_range(bucket, key, start, end, tag)]
+        length = sum(map(len, chunks))
+        self._counter.add("GetRange", requests=1, received=length)
+        if length != end - start:
             raise AbortedError(
-                f"asked for bytes {start} to {end}, found {len(content)}: the object changed while it was read",
-                path=path,
+                f"asked for bytes {start} to {end}, found {length}: the object changed while it was read", path=path
             )
-        return content
+        return chunks
 
     def fetch_many(self, bucket: str, key: str, ranges: Sequence[tuple[int, int]], tag: str) -> list[Buffer] | None:
         """Return many small ranges, as ``fetch`` does, for less of this process's time.

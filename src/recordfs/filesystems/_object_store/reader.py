@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from concurrent.futures import CancelledError
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from recordfs.errors import AbortedError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
@@ -19,7 +19,7 @@ from recordfs.filesystems._object_store.threads import THREADS, begin, call_inte
 from recordfs.filesystems._object_store.writer import WRITER_METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from typing_extensions import Buffer
@@ -48,12 +48,15 @@ LOOKS = 10
 """How often an object is looked at that changes again each time before its bytes can be compared."""
 
 
+Fetched = TypeVar("Fetched")
+
+
 class _Block(NamedTuple):
     """A range on its way, or here."""
 
     start: int
     end: int
-    content: Future[Buffer]
+    content: Future[list[Buffer]]
 
 
 class ObjectRandomAccessFile(RandomAccessFile):
@@ -103,13 +106,11 @@ class ObjectRandomAccessFile(RandomAccessFile):
         if end <= offset:
             return b""
         pieces = self._pieces(offset, end)
-        first = next(pieces)
-        if len(first) == end - offset:
-            data = bytes(first)
+        if end - offset <= BLOCK:
+            data = b"".join(pieces)
         else:
             # It hands out what it gathered without copying it, and no block outlives its turn.
             gathered = BytesIO()
-            gathered.write(first)
             gathered.writelines(pieces)
             data = gathered.getvalue()
         self._remember(end, memoryview(data))
@@ -199,14 +200,14 @@ class ObjectRandomAccessFile(RandomAccessFile):
             block = self._block_at(position, max(min(end, position + READ_AHEAD), position + window))
             stop = min(block.end, end)
             try:
-                content = memoryview(block.content.result())
+                chunks = block.content.result()
             except CancelledError:  # another thread reads elsewhere, and dropped the block
                 yield memoryview(self._fetch(position, stop))
             except BaseException:
                 self._drop_blocks()  # who tries again shall not meet the same failure, but ask again
                 raise
             else:
-                yield content[position - block.start : stop - block.start]
+                yield from _cut(chunks, position - block.start, stop - block.start)
             position = stop
 
     def _remember(self, end: int, read: memoryview) -> None:
@@ -240,7 +241,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         length = min(BLOCK, max(SMALLEST_BLOCK, end - position))
         while start < end:
             stop = min(start + length, self._pinned.size)
-            self._ahead.append(_Block(start, stop, begin(self._fetch, start, stop)))
+            self._ahead.append(_Block(start, stop, begin(self._fetch_chunks, start, stop)))
             start = stop
 
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
@@ -270,11 +271,17 @@ class ObjectRandomAccessFile(RandomAccessFile):
         return [found[index] for index in range(len(ranges))]
 
     def _fetch(self, start: int, end: int) -> Buffer:
+        return self._of_pinned(self._fetcher.fetch, start, end)
+
+    def _fetch_chunks(self, start: int, end: int) -> list[Buffer]:
+        return self._of_pinned(self._fetcher.fetch_chunks, start, end)
+
+    def _of_pinned(self, fetch: Callable[[str, str, int, int, str], Fetched], start: int, end: int) -> Fetched:
         """Fetch one range of the pinned version, or of one that grew out of it."""
         while True:
             pinned = self._pinned
             try:
-                return self._fetcher.fetch(self._bucket, self._key, start, end, pinned.tag)
+                return fetch(self._bucket, self._key, start, end, pinned.tag)
             except (AbortedError, NotFoundError):
                 if self._look_again().tag == pinned.tag:
                     raise
@@ -333,3 +340,13 @@ class ObjectRandomAccessFile(RandomAccessFile):
         content = call_interruptibly(self._fetcher.fetch, self._bucket, self._key, start, end, found.tag)
         with memoryview(content) as now:
             return now == known
+
+
+def _cut(chunks: list[Buffer], start: int, end: int) -> Iterator[memoryview]:
+    """Yield what lies between two positions of what the chunks are together."""
+    position = 0
+    for chunk in chunks:
+        view = memoryview(chunk)
+        if position < end and position + len(view) > start:
+            yield view[max(start - position, 0) : end - position]
+        position += len(view)
