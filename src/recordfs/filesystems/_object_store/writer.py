@@ -394,7 +394,8 @@ class ObjectWriter(WritableFile):
                 raise
             # Nobody can tell. Sent again as it is, it does no harm; a condition might name what it replaced itself.
             self._conditional = self._exclusive and self._tag is None
-            self._attempt = None
+            if not self._is_undecided():
+                self._attempt = None
             return False
         if found.size == attempt.total and self._is_own(found, attempt):
             self._happened(found.tag)
