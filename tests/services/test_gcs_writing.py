@@ -304,6 +304,15 @@ def test_a_bucket_that_keeps_versions_is_told_once(gcs, google_client):
     write(gcs, path, b"4")
 
 
+def test_a_bucket_with_soft_delete_is_told_once(gcs, google_client):
+    bucket = google_client.bucket("recordfs-soft-delete")
+    bucket.soft_delete_policy.retention_duration_seconds = 7 * 86_400
+    google_client.create_bucket(bucket)
+    with pytest.warns(UserWarning, match="recordfs-soft-delete keeps .* soft delete is on, for 7 days") as said:
+        write(gcs, "gs://recordfs-soft-delete/f", b"1", b"2", b"3")
+    assert len(said) == 1
+
+
 def test_who_may_not_look_at_the_bucket_is_told_nothing(gcs, gcs_root, gcs_proxy, stored, google_client):
     google_client.create_bucket("recordfs-unseen")
     path = "gs://recordfs-unseen/f"

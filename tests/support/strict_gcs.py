@@ -57,10 +57,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if self.command == "GET":
                 self._check(body)
-                self._answer(*self._ask(self.command, self.path, body, self._request_headers()))
+                status, headers, answered = self._ask(self.command, self.path, body, self._request_headers())
+                self._answer(status, headers, self._with_policy(answered))
             else:
                 with self.server.lock:
                     self._check(body)
+                    self._keep_policy(body)
                     answer = self._ask(self.command, self.path, body, self._request_headers())
                 self._answer(*answer)
         except _RefusedError as refused:
@@ -115,6 +117,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def _keep_policy(self, body: bytes) -> None:
+        """Remember the soft delete policy of a bucket that is being made: the server behind drops it."""
+        if self.command == "POST" and urlsplit(self.path).path == OBJECTS.rstrip("/"):
+            bucket = json.loads(body)
+            if "softDeletePolicy" in bucket:
+                self.server.soft_delete[bucket["name"]] = bucket["softDeletePolicy"]
+
+    def _with_policy(self, answered: bytes) -> bytes:
+        """Return the answer to a GET, the description of a bucket with its soft delete policy."""
+        policy = self.server.soft_delete.get(urlsplit(self.path).path.removeprefix(OBJECTS))
+        return answered if policy is None else json.dumps({**json.loads(answered), "softDeletePolicy": policy}).encode()
 
     def _object(self, bucket: str, name: str) -> dict[str, Any] | None:
         """Return the metadata of an object as it is now, or None."""
@@ -220,6 +234,7 @@ class _StrictServer(ThreadingHTTPServer):
     def __init__(self, upstream_port: int) -> None:
         self.upstream_port = upstream_port
         self.lock = threading.Lock()
+        self.soft_delete: dict[str, Any] = {}
         super().__init__(("127.0.0.1", 0), _Handler)
         self.address = f"127.0.0.1:{self.server_address[1]}"
 
