@@ -7,28 +7,9 @@ import time
 
 import pytest
 
-from recordfs.filesystems.s3.store import S3Store
-from support.servers import VersityGateway
-
 pytestmark = pytest.mark.service
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def s3_server(servers):
-    return servers({"versitygw": VersityGateway}, "versitygw")
-
-
-@pytest.fixture
-def stored(boto3_client):
-    """Read an object through another client."""
-
-    def get(path):
-        bucket, _, key = path.removeprefix("s3://").partition("/")
-        return boto3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
-
-    return get
 
 
 class Driver:
@@ -81,49 +62,62 @@ STEPS = [300_000, MIB, 200_000, 3 * MIB, "flush", 2 * MIB, "flush", 100, "flush"
 """Small puts, an upload with a copy, one with parts of its own, and a tail for close."""
 
 
+@pytest.mark.parametrize("object_place", ["versitygw", "fake-gcs-server"], indirect=True)
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UnexpectedError, MemoryError])
-def test_every_request_is_interrupted_once(s3, root, stored, monkeypatch, error, when):
+def test_every_request_is_interrupted_once(object_place, monkeypatch, error, when):
     """Whatever the request was: before it is sent, and when it has succeeded and its answer is lost."""
-    call = S3Store.call
+    store = object_place.file_system
+    requests = type(store._store)
+    call = requests.call
     seen = set()
 
-    def interrupted(self, operation, path, **parameters):
+    def interrupted(self, *arguments, **parameters):
         # Of each kind of request in each phase one, so that each step is torn at each of its requests.
+        operation = next(
+            getattr(argument, "__name__", argument) for argument in arguments if "://" not in str(argument)
+        )
         place = (operation, driver.writer.tell())
         if threading.current_thread() is threading.main_thread() and place not in seen:
             seen.add(place)
             if when == "after":
-                call(self, operation, path, **parameters)
+                call(self, *arguments, **parameters)
             raise error
-        return call(self, operation, path, **parameters)
+        return call(self, *arguments, **parameters)
 
-    path = f"{root}/f"
-    driver = Driver(s3.new_writable_file(path), path, (error,))
-    monkeypatch.setattr(S3Store, "call", interrupted)
+    path = f"{object_place.root}/f"
+    driver = Driver(store.new_writable_file(path), when, (error,))
+    monkeypatch.setattr(requests, "call", interrupted)
     for step in STEPS:
         if step == "flush":
             driver.until_done(driver.writer.flush)
-            assert stored(path) == driver.taken
+            assert object_place.get(path) == driver.taken
         else:
             driver.append(step)
     driver.until_done(driver.writer.close)
-    assert stored(path) == driver.taken
-    assert len(seen) >= driver.hits >= 15
+    assert object_place.get(path) == driver.taken
+    assert len(seen) >= driver.hits >= 8
 
 
 # An interrupt in the middle of connecting leaves a socket to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:unclosed:ResourceWarning")
-def test_ctrl_c_at_random_moments(s3, root, stored):
+@pytest.mark.parametrize("object_place", ["versitygw"], indirect=True)
+def test_ctrl_c_at_random_moments(object_place):
     source = random.Random(7)
-    path = f"{root}/f"
-    driver = Driver(s3.new_writable_file(path), path, (KeyboardInterrupt,))
+    store, stored = object_place.file_system, object_place.get
+    path = f"{object_place.root}/f"
+    driver = Driver(store.new_writable_file(path), path, (KeyboardInterrupt,))
 
     def interrupt(_number, frame):
+        files = []
         while frame is not None:
-            if frame.f_code.co_filename.endswith("_object_store/writer.py"):
-                raise KeyboardInterrupt
+            files.append(frame.f_code.co_filename)
             frame = frame.f_back
+        if any(file.endswith(("threading.py", "concurrent/futures/thread.py")) for file in files):
+            # A lock of Python's own, which is written in Python, would stay taken for ever: wait until it is let go.
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+        elif any(file.endswith("_object_store/writer.py") for file in files):
+            raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGALRM, interrupt)
     try:
@@ -139,7 +133,7 @@ def test_ctrl_c_at_random_moments(s3, root, stored):
                 driver.writer.close()
                 assert stored(path) == driver.taken
                 path += "+"
-                driver.writer, driver.taken = s3.new_writable_file(path), bytearray()
+                driver.writer, driver.taken = store.new_writable_file(path), bytearray()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
