@@ -2,21 +2,25 @@
 
 A reader pins the version that it found. When the object has changed, it looks again: if its own writer (or another,
 behind the same last bytes) only made it longer, that is *growth* and reading goes on; anything else is AbortedError.
+
+Growth that only the last bytes tell of holds for what was handed out so far, and for nothing that was fetched ahead. It
+therefore begins a new *era*, and what was fetched in an earlier one is fetched again.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from concurrent.futures import CancelledError
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import AbortedError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
 from recordfs.filesystem.files import coalesce, writable_byte_view
 from recordfs.filesystems._object_store.threads import THREADS, begin, call_interruptibly
-from recordfs.filesystems._object_store.writer import WRITER_METADATA
+from recordfs.filesystems._object_store.writer import OPENING_METADATA, WRITER_METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +52,11 @@ LOOKS = 10
 """How often an object is looked at that changes again each time before its bytes can be compared."""
 
 
-Fetched = TypeVar("Fetched")
+class _Fetched(NamedTuple):
+    """Bytes that have arrived, one chunk behind the other, and the era in which they were asked for."""
+
+    chunks: list[Buffer]
+    era: int
 
 
 class _Block(NamedTuple):
@@ -56,7 +64,7 @@ class _Block(NamedTuple):
 
     start: int
     end: int
-    content: Future[list[Buffer]]
+    fetched: Future[_Fetched]
 
 
 class ObjectRandomAccessFile(RandomAccessFile):
@@ -74,14 +82,20 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._fetcher = fetcher
         self._bucket = bucket
         self._key = found.key
-        self._lock = threading.Lock()
         self._pinned = found
-        self._ahead: deque[_Block] = deque()
+        self._era = 0
+        self._begin_in_process()
         # Where the next read would begin if it followed the last one, and where the first of those that did began.
         self._expected = -1
         self._run_start = 0
         self._remembered: tuple[int, bytes] = (0, b"")
         self._closed = False
+
+    def _begin_in_process(self) -> None:
+        """Begin with nothing on its way: in a forked child those threads are not there, nor the one with the lock."""
+        self._lock = threading.Lock()
+        self._ahead: deque[_Block] = deque()
+        self._process = os.getpid()
 
     @property
     def name(self) -> str:
@@ -113,7 +127,6 @@ class ObjectRandomAccessFile(RandomAccessFile):
             gathered = BytesIO()
             gathered.writelines(pieces)
             data = gathered.getvalue()
-        self._remember(end, memoryview(data))
         return data
 
     def read_into(self, offset: int, buffer: Buffer) -> int:
@@ -131,7 +144,6 @@ class ObjectRandomAccessFile(RandomAccessFile):
             for piece in self._pieces(offset, end):
                 view[position : position + len(piece)] = piece
                 position += len(piece)
-            self._remember(end, view[:position])
             return position
 
     def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
@@ -149,7 +161,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
                     offset, length = ranges[index]
                     results[index] = bytes(view[offset - start : offset - start + length])
                 if end == wanted[-1][1]:
-                    self._remember(end, view)
+                    with self._lock:
+                        self._remember(end, view)
         return results
 
     def read_ahead(self, offset: int, n: int) -> int:
@@ -166,6 +179,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
     def close(self) -> None:
         """Let go of what was read ahead. Idempotent."""
         self._closed = True
+        if self._process != os.getpid():
+            self._begin_in_process()
         self._drop_blocks()
 
     # Fetching
@@ -173,6 +188,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedFileError("the file has been closed", path=self._name)
+        if self._process != os.getpid():
+            self._begin_in_process()
 
     def _end_of(self, offset: int, n: int) -> int:
         """Return where a read ends; looks for growth where it would pass the end that is known."""
@@ -189,29 +206,58 @@ class ObjectRandomAccessFile(RandomAccessFile):
             if not follows:
                 self._run_start = offset
             window = min(max(2 * (offset - self._run_start), SMALLEST_BLOCK), READ_AHEAD) if follows else 0
-        if not follows and end - offset < SMALL:
-            yield memoryview(self._fetch(offset, end))
-            return
         if not follows and end - offset <= BLOCK:
-            yield memoryview(call_interruptibly(self._fetch, offset, end))
+            yield from self._fetch_now(offset, end)
             return
         position = offset
         while position < end:
             block = self._block_at(position, max(min(end, position + READ_AHEAD), position + window))
             stop = min(block.end, end)
-            try:
-                chunks = block.content.result()
-            except CancelledError:  # another thread reads elsewhere, and dropped the block
-                yield memoryview(self._fetch(position, stop))
-            except BaseException:
-                self._drop_blocks()  # who tries again shall not meet the same failure, but ask again
-                raise
-            else:
-                yield from _cut(chunks, position - block.start, stop - block.start)
+            pieces = self._pieces_of(block, position, stop)
+            yield from self._fetch_now(position, stop) if pieces is None else pieces
             position = stop
 
+    def _pieces_of(self, block: _Block, start: int, end: int) -> list[memoryview] | None:
+        """Return part of a block; None where it has to be fetched anew."""
+        try:
+            chunks, era = block.fetched.result()
+        except CancelledError:
+            return None  # another thread reads elsewhere, and dropped the block
+        except BaseException:
+            self._drop_blocks()  # who tries again shall not meet the same failure, but ask again
+            raise
+        pieces = _cut(chunks, start - block.start, end - block.start)
+        if self._accept(pieces, end, era):
+            return pieces
+        self._drop_blocks()
+        return None
+
+    def _fetch_now(self, start: int, end: int) -> list[memoryview]:
+        """Fetch a range for the call that is under way."""
+        while True:
+            if end - start < SMALL:
+                chunks, era = self._fetch(start, end)
+            else:
+                chunks, era = call_interruptibly(self._fetch, start, end)
+            pieces = _cut(chunks, 0, end - start)
+            if self._accept(pieces, end, era):
+                return pieces
+
+    def _accept(self, pieces: list[memoryview], end: int, era: int) -> bool:
+        """Remember the last of the bytes that are to be handed out; False if they are of an earlier era."""
+        with self._lock:
+            if era != self._era:
+                return False
+            for piece in pieces[-2:-1]:  # the last one may be short
+                self._remember(end - len(pieces[-1]), piece)
+            self._remember(end, pieces[-1])
+            return True
+
     def _remember(self, end: int, read: memoryview) -> None:
-        """Keep the last bytes that were read, with those right before them if they are few, to know the object by."""
+        """Keep the last bytes that were read, with those right before them if they are few, to know the object by.
+
+        Needs the lock.
+        """
         with read[-REMEMBERED:] as tail:
             start, known = self._remembered
             if start + len(known) == end - len(read) and len(tail) < REMEMBERED:
@@ -231,23 +277,32 @@ class ObjectRandomAccessFile(RandomAccessFile):
         with self._lock:
             ahead, self._ahead = self._ahead, deque()
         for block in ahead:
-            block.content.cancel()
+            block.fetched.cancel()
 
     def _start_blocks(self, position: int, end: int) -> None:
         """Drop what lies before a position, and begin to fetch what is missing behind it. Needs the lock."""
         while self._ahead and not self._ahead[0].start <= position < self._ahead[0].end:
-            self._ahead.popleft().content.cancel()
+            self._ahead.popleft().fetched.cancel()
         start = self._ahead[-1].end if self._ahead else position
         length = min(BLOCK, max(SMALLEST_BLOCK, end - position))
         while start < end:
             stop = min(start + length, self._pinned.size)
-            self._ahead.append(_Block(start, stop, begin(self._fetch_chunks, start, stop)))
+            self._ahead.append(_Block(start, stop, begin(self._fetch_block, start, stop)))
             start = stop
 
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
+        """Fetch many ranges, all in one era."""
+        for _ in range(LOOKS):
+            era = self._era
+            contents = self._fetch_each(ranges)
+            if era == self._era:
+                return contents
+        raise AbortedError("the object changed again and again while it was read", path=self._name)
+
+    def _fetch_each(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
         """Fetch many ranges, on as many threads as the pool gives."""
         if len(ranges) <= 1:
-            return [self._fetch(start, end) for start, end in ranges]
+            return [self._fetch(start, end).chunks[0] for start, end in ranges]
         contents = self._fetcher.fetch_many(self._bucket, self._key, ranges, self._pinned.tag)
         if contents is not None:
             return contents
@@ -261,7 +316,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
                 except IndexError:
                     return
                 try:
-                    found[index] = self._fetch(start, end)
+                    found[index] = self._fetch(start, end).chunks[0]
                 except BaseException:
                     left.clear()  # the whole call fails, so nobody has to go on
                     raise
@@ -270,18 +325,21 @@ class ObjectRandomAccessFile(RandomAccessFile):
             future.result()
         return [found[index] for index in range(len(ranges))]
 
-    def _fetch(self, start: int, end: int) -> Buffer:
-        return self._of_pinned(self._fetcher.fetch, start, end)
+    def _fetch(self, start: int, end: int) -> _Fetched:
+        """Fetch one range as one chunk."""
+        return self._of_pinned(lambda *where: [self._fetcher.fetch(*where)], start, end)
 
-    def _fetch_chunks(self, start: int, end: int) -> list[Buffer]:
+    def _fetch_block(self, start: int, end: int) -> _Fetched:
+        """Fetch one range in the chunks that it comes in."""
         return self._of_pinned(self._fetcher.fetch_chunks, start, end)
 
-    def _of_pinned(self, fetch: Callable[[str, str, int, int, str], Fetched], start: int, end: int) -> Fetched:
+    def _of_pinned(self, fetch: Callable[[str, str, int, int, str], list[Buffer]], start: int, end: int) -> _Fetched:
         """Fetch one range of the pinned version, or of one that grew out of it."""
         while True:
+            era = self._era  # before the version: bytes that are taken for too old are only fetched again
             pinned = self._pinned
             try:
-                return fetch(self._bucket, self._key, start, end, pinned.tag)
+                return _Fetched(fetch(self._bucket, self._key, start, end, pinned.tag), era)
             except (AbortedError, NotFoundError):
                 if self._look_again().tag == pinned.tag:
                     raise
@@ -303,12 +361,31 @@ class ObjectRandomAccessFile(RandomAccessFile):
         # The size as well: versitygw looks at size and ETag one after the other, and may tell one of each version.
         if (found.tag, found.size) == (pinned.tag, pinned.size):
             return pinned
+        if _is_longer_for_sure(pinned, found):
+            with self._lock:
+                if self._pinned.size <= found.size:
+                    self._pinned = found
+            return found
+        grown = self._grown(pinned, found)
+        if grown is not None:
+            return grown
+        if looks == 1:
+            raise AbortedError("the object changed again and again while it was looked at", path=self._name)
+        return self._look_again(looks - 1)
+
+    def _grown(self, pinned: ObjectInfo, found: ObjectInfo) -> ObjectInfo | None:
+        """Pin a changed object that stands behind the same last bytes; None if it or what was read changed meanwhile.
+
+        Raises:
+            AbortedError: It was replaced.
+        """
+        with self._lock:
+            self._era += 1  # nothing that is on its way is handed out while what was handed out is compared
+            remembered = self._remembered
         try:
-            is_growth = self._is_growth(pinned, found)
+            is_growth = self._is_growth(pinned, found, remembered)
         except (AbortedError, NotFoundError):
-            if looks == 1:
-                raise
-            return self._look_again(looks - 1)  # it changed once more before its last bytes could be compared
+            return None
         if not is_growth:
             raise AbortedError(
                 f"the object was replaced while it was read: expected version {pinned.tag} of {pinned.size} bytes, "
@@ -316,18 +393,19 @@ class ObjectRandomAccessFile(RandomAccessFile):
                 path=self._name,
             )
         with self._lock:
-            if self._pinned.size <= found.size:
-                self._pinned = found
+            if self._pinned is not pinned:
+                return found if self._pinned.tag == found.tag else None
+            if self._remembered is not remembered:
+                return None
+            self._era += 1
+            self._pinned = found
         return found
 
-    def _is_growth(self, pinned: ObjectInfo, found: ObjectInfo) -> bool:
-        """Tell whether a changed object is the pinned one made longer."""
-        if found.size < pinned.size:
+    def _is_growth(self, pinned: ObjectInfo, found: ObjectInfo, remembered: tuple[int, bytes]) -> bool:
+        """Tell whether a changed object is the pinned one made longer, by the bytes that were handed out last."""
+        if found.size < pinned.size or pinned.metadata.get(WRITER_METADATA) != found.metadata.get(WRITER_METADATA):
             return False
-        writer = pinned.metadata.get(WRITER_METADATA)
-        if writer is not None or WRITER_METADATA in found.metadata:
-            return writer == found.metadata.get(WRITER_METADATA)
-        start, known = self._remembered
+        start, known = remembered
         # Some writers upload all of it at each flush, also when nothing is new. The checksums tell; without them, who
         # has read from the beginning on or remembers enough.
         if found.size == pinned.size and pinned.checksum and found.checksum:
@@ -342,11 +420,23 @@ class ObjectRandomAccessFile(RandomAccessFile):
             return now == known
 
 
-def _cut(chunks: list[Buffer], start: int, end: int) -> Iterator[memoryview]:
-    """Yield what lies between two positions of what the chunks are together."""
+def _is_longer_for_sure(pinned: ObjectInfo, found: ObjectInfo) -> bool:
+    """Tell whether one opening of one writer made both versions: it only ever adds.
+
+    Who appends takes over the writer's id. Where two do, and the one that lost puts its bytes over the other's, only
+    the third value, which every opening makes anew, tells that these are other bytes.
+    """
+    same = all(pinned.metadata.get(name) == found.metadata.get(name) for name in (WRITER_METADATA, OPENING_METADATA))
+    return same and WRITER_METADATA in pinned.metadata and found.size >= pinned.size
+
+
+def _cut(chunks: list[Buffer], start: int, end: int) -> list[memoryview]:
+    """Return what lies between two positions of what the chunks are together."""
     position = 0
+    pieces = []
     for chunk in chunks:
         view = memoryview(chunk)
         if position < end and position + len(view) > start:
-            yield view[max(start - position, 0) : end - position]
+            pieces.append(view[max(start - position, 0) : end - position])
         position += len(view)
+    return pieces
