@@ -51,7 +51,7 @@ format: $(STAMP)  ## format Python and Rust
 	$(BIN)/ruff check --fix .
 	cargo fmt --all
 
-bench: $(STAMP) peers  ## benchmarks beside the peers
+bench: $(STAMP) peers servers  ## benchmarks beside the peers
 	$(BIN)/python -m benches $(BENCH_ARGS)
 
 wheel: $(STAMP)  ## one wheel for CPython 3.11 and newer, on any Linux with glibc 2.17
