@@ -151,6 +151,9 @@ def test_application_default_credentials(google, gcs_root, tmp_path, monkeypatch
         if way == "instance":
             monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{metadata.port}")
             monkeypatch.setenv("GCE_METADATA_IP", f"127.0.0.1:{metadata.port}")
+            # These two the SDK reads when it is imported, which another test may have done in another environment.
+            monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False)
+            monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", f"127.0.0.1:{metadata.port}")
         with GCSFileSystem() as file_system:
             use(file_system, f"{gcs_root}/f")
             assert said in file_system.describe()["credentials"]
