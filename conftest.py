@@ -12,6 +12,7 @@ Each document has a fresh directory, in which all of its examples run. docs/desi
 import doctest
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,10 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 from recordfs import registry
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and their children too; some tests are about it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SECONDS_PER_COMMAND = 60
 
