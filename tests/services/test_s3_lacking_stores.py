@@ -10,8 +10,10 @@ from recordfs.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
     PermissionDeniedError,
+    RecordFSError,
     UnavailableError,
     UnimplementedError,
+    UnknownError,
 )
 from recordfs.filesystems.s3 import S3FileSystem
 from support.lacking_store import LackingStore
@@ -313,3 +315,26 @@ def test_what_write_only_credentials_cannot_flush_is_kept_for_close(lacking, roo
     writer.append(b"c")
     writer.close()
     assert stored(f"{root}/f") == b"a" * (4 * MIB) + b"b" * (9 * MIB) + b"c"
+
+
+@pytest.mark.parametrize("name", ["f", "a//f"], ids=["by obstore", "by the SDK"])
+def test_a_server_that_ignores_ranges_is_found_out(lacking, root, boto3_client, name):
+    _, file_system = lacking("ranges ignored")
+    bucket, _, key = f"{root}/{name}".removeprefix("s3://").partition("/")
+    boto3_client.put_object(Bucket=bucket, Key=key, Body=bytes(range(200)))
+    with file_system.new_random_access_file(f"{root}/{name}") as file:
+        with pytest.raises(RecordFSError):
+            file.read(100, 50)
+        with pytest.raises(RecordFSError):
+            file.read_ranges([(0, 10), (150, 10)], max_gap=0)
+
+
+def test_a_listing_that_never_ends_is_an_error(lacking, root, boto3_client):
+    _, file_system = lacking("continuation ignored")
+    bucket, _, prefix = root.removeprefix("s3://").partition("/")
+    for number in range(1001):
+        boto3_client.put_object(Bucket=bucket, Key=f"{prefix}/{number:04}", Body=b"")
+    with pytest.raises(UnknownError, match="does not end"):
+        file_system.get_children(root)
+    with pytest.raises(UnknownError, match="does not end"):
+        file_system.delete_recursively(root)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+import time
 
 import pytest
 
@@ -103,6 +104,24 @@ def test_what_a_dead_writer_staged_is_removed_a_day_later(s3, root, listed, monk
         fill(file, bytes(6 * MIB))
     assert listed() == (["f"], [])
     dead.discard()
+
+
+def test_an_upload_that_still_grows_is_nobodys_leftover_however_old_it_is(s3, root, boto3_client, monkeypatch):
+    path = f"{root}/f"
+    living = s3.new_writable_file(path)
+    living.append(b"1" * (6 * MIB))
+    bucket, _, key = path.removeprefix("s3://").partition("/")
+    (upload,) = boto3_client.list_multipart_uploads(Bucket=bucket, Prefix=key)["Uploads"]
+    while dt.datetime.now(dt.UTC) < upload["Initiated"] + dt.timedelta(seconds=4):
+        time.sleep(0.1)
+    living.append(b"2" * (20 * MIB))
+    # By now the upload is older than what counts as old here, and some of its parts are not.
+    monkeypatch.setattr(orphans, "ORPHAN_AGE", dt.timedelta(seconds=3))
+    with s3.new_writable_file(path) as other:
+        other.append(b"3" * (6 * MIB))
+        other.discard()
+    living.close()
+    assert boto3_client.get_object(Bucket=bucket, Key=key)["Body"].read() == b"1" * (6 * MIB) + b"2" * (20 * MIB)
 
 
 def test_the_end_is_said_before_anything_is_lost(s3, root, monkeypatch, listed):

@@ -113,3 +113,42 @@ def test_no_secret_is_shown(s3_server):
     store = S3FileSystem(endpoint_url=s3_server.endpoint, **OPTIONS)
     shown = f"{store!r} {store.describe()} {store._clients.settings!r}"
     assert SECRET_KEY not in shown
+
+
+@pytest.mark.parametrize("size", [100, 6 * MIB], ids=["put", "copied"])
+def test_appending_keeps_what_another_client_said_of_the_object(s3, root, boto3_client, size):
+    bucket, _, key = f"{root}/f".removeprefix("s3://").partition("/")
+    said = {
+        "ContentType": "text/csv",
+        "ContentEncoding": "gzip",
+        "ContentDisposition": "attachment",
+        "CacheControl": "no-store",
+        "Metadata": {"made-by": "somebody"},
+    }
+    boto3_client.put_object(Bucket=bucket, Key=key, Body=bytes(size), **said)
+    before = boto3_client.head_object(Bucket=bucket, Key=key)
+    with s3.new_appendable_file(f"{root}/f") as writer:
+        writer.append(b"new")
+    found = boto3_client.head_object(Bucket=bucket, Key=key)
+    assert found["ContentLength"] == size + 3
+    assert found["Metadata"]["made-by"] == "somebody"
+    assert found["ContentType"] == "text/csv"
+    kept = ("ContentEncoding", "ContentDisposition", "CacheControl")
+    assert {name: found.get(name) for name in kept} == {name: before.get(name) for name in kept}
+
+
+def test_an_object_that_is_deleted_under_its_writer_is_told_as_lost(s3, root, boto3_client):
+    path = f"{root}/f"
+    writer = s3.new_writable_file(path)
+    writer.append(bytes(9 * MIB))
+    writer.flush()
+    s3.delete_file(path)
+    writer.append(bytes(9 * MIB))
+    with pytest.raises(AbortedError, match=r"no object.*9437184 bytes"):
+        writer.flush()
+    with pytest.raises(AbortedError):
+        writer.append(b"more")
+    with pytest.raises(AbortedError):
+        writer.close()
+    writer.close()
+    assert not s3.file_exists(path)

@@ -38,6 +38,8 @@ LACKS = frozenset(
         "listing version 2 refused",
         "multipart metadata ignored",
         "unequal parts refused",
+        "ranges ignored",
+        "continuation ignored",
         "reading denied",
         "head bucket denied",
         "everything",
@@ -200,6 +202,10 @@ class LackingStore:
             request.drop("x-amz-meta-.*")
         if "head bucket denied" in lacks and operation == "HeadBucket":
             raise RefusalError(403, "AccessDenied")
+        if "ranges ignored" in lacks and operation == "GetObject":
+            request.drop("range")
+        if "continuation ignored" in lacks:
+            request.target = re.sub(r"&?continuation-token=[^&]*", "", request.target)
         if "reading denied" in lacks:
             reads = operation in ("HeadObject", "GetObject", "UploadPartCopy", "CopyObject", "ListObjectsV2")
             if reads or (writes and request.has("if-match")):  # which needs s3:GetObject

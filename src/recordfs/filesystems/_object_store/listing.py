@@ -4,26 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recordfs.errors import UnknownError
 from recordfs.filesystem import DirectoryEntry
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
 
-__all__ = ["list_objects", "list_one_level"]
+__all__ = ["list_objects", "list_one_level", "list_pages"]
+
+
+def list_pages(store: ObjectStore, bucket: str, prefix: str, *, delimiter: str = "") -> Iterator[ObjectPage]:
+    """Iterate over the pages of a listing.
+
+    Raises:
+        UnknownError: A page names itself as the next one, so the listing would never end.
+    """
+    page = None
+    while True:
+        found = store.list_page(bucket, prefix, delimiter=delimiter, page=page)
+        yield found
+        if found.next_page is None:
+            return
+        if found.next_page == page:
+            raise UnknownError(
+                f"the listing of {prefix!r} in bucket {bucket} does not end: the page {page!r} names itself as the "
+                "next one. Does the server, or a cache in front of it, look at the query?"
+            )
+        page = found.next_page
 
 
 def list_objects(store: ObjectStore, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
-    """Iterate over every object below a prefix, in the store's order, page by page."""
-    page = None
-    while True:
-        found = store.list_page(bucket, prefix, page=page)
-        yield from found.objects
-        page = found.next_page
-        if page is None:
-            return
+    """Iterate over every object below a prefix, in the store's order, page by page; raises as ``list_pages``."""
+    for page in list_pages(store, bucket, prefix):
+        yield from page.objects
 
 
 def list_one_level(store: ObjectStore, bucket: str, prefix: str) -> Iterator[DirectoryEntry | None]:
@@ -47,9 +63,7 @@ def _one_level_in_any_order(store: ObjectStore, bucket: str, prefix: str) -> Ite
     """As list_one_level; remembers every name, and so tells of directories only at the end."""
     files: set[str] = set()
     directories: set[str] = set()
-    page = None
-    while True:
-        found = store.list_page(bucket, prefix, delimiter="/", page=page)
+    for found in list_pages(store, bucket, prefix, delimiter="/"):
         for info in found.objects:
             name = info.key[len(prefix) :]
             if name:
@@ -58,9 +72,6 @@ def _one_level_in_any_order(store: ObjectStore, bucket: str, prefix: str) -> Ite
             else:
                 yield None
         directories.update(key[len(prefix) : -1] for key in found.prefixes)
-        page = found.next_page
-        if page is None:
-            break
     for name in sorted(directories - files):
         yield None if name in ("", TEMPORARY_DIRECTORY) else DirectoryEntry(name, is_directory=True)
 
@@ -68,9 +79,7 @@ def _one_level_in_any_order(store: ObjectStore, bucket: str, prefix: str) -> Ite
 def _one_level_in_order(store: ObjectStore, bucket: str, prefix: str) -> Iterator[DirectoryEntry | None]:
     """As list_one_level, in key order."""
     pending: list[str] = []  # file names, each a beginning of the one behind it
-    page = None
-    while True:
-        found = store.list_page(bucket, prefix, delimiter="/", page=page)
+    for found in list_pages(store, bucket, prefix, delimiter="/"):
         merged = [(info.key, info) for info in found.objects] + [(key, None) for key in found.prefixes]
         merged.sort(key=lambda item: item[0].encode())
         for key, info in merged:
@@ -87,6 +96,3 @@ def _one_level_in_order(store: ObjectStore, bucket: str, prefix: str) -> Iterato
                 yield None
             elif name[:-1] not in pending:
                 yield DirectoryEntry(name[:-1], is_directory=True)
-        page = found.next_page
-        if page is None:
-            return

@@ -310,7 +310,7 @@ class ObjectWriter(WritableFile):
                 self._send_again()
         except RecordFSError as error:
             self._handing = None
-            if isinstance(error, AbortedError):
+            if isinstance(error, AbortedError | NotFoundError):
                 self._raise_if_lost(error)
             raise
         self._handing = None

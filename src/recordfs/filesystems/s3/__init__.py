@@ -17,7 +17,7 @@ from recordfs.filesystems.s3.probe import learn_conditions
 from recordfs.filesystems.s3.settings import Settings
 from recordfs.filesystems.s3.store import S3Store
 from recordfs.filesystems.s3.upload import SMALLEST_PART
-from recordfs.filesystems.s3.writer import S3Writer
+from recordfs.filesystems.s3.writer import S3Writer, kept_properties
 from recordfs.paths import parse_path
 
 if TYPE_CHECKING:
@@ -104,15 +104,17 @@ class S3FileSystem(ObjectStoreFileSystem):
         blind: bool = False,
     ) -> S3Writer:
         head, crc, metadata = b"", None, {}
+        properties: dict[str, Any] = {}
         if append and found is not None:
             metadata = found.metadata
-            head, crc = self._beginning(location, found)
+            head, crc, properties = self._beginning(location, found)
         return S3Writer(
             self._s3_store,
             location.bucket,
             location.key,
             head=head,
             metadata=metadata,
+            properties=properties,
             name=location.path,
             found=found,
             append=append,
@@ -147,13 +149,8 @@ class S3FileSystem(ObjectStoreFileSystem):
                 path=location.path,
             )
 
-    def _beginning(self, location: Location, found: ObjectInfo) -> tuple[bytes, int | None]:
-        """Return a small object's bytes, and the CRC-32C of any object where it is known."""
-        if found.size < self._kept_in_memory(location.bucket):
-            head = b""
-            if found.size:
-                head = self._s3_store.get_range(location.bucket, location.key, 0, found.size, found.tag)
-            return head, crc32c_of(head)
+    def _beginning(self, location: Location, found: ObjectInfo) -> tuple[bytes, int | None, dict[str, Any]]:
+        """Return a small object's bytes, the CRC-32C of any object where it is known, and what else to keep of it."""
         described = self._s3_store.call(
             "head_object",
             location.path,
@@ -162,9 +159,15 @@ class S3FileSystem(ObjectStoreFileSystem):
             IfMatch=found.tag,
             ChecksumMode="ENABLED",
         )
+        properties = kept_properties(described)
+        if found.size < self._kept_in_memory(location.bucket):
+            head = b""
+            if found.size:
+                head = self._s3_store.get_range(location.bucket, location.key, 0, found.size, found.tag)
+            return head, crc32c_of(head), properties
         if described.get("ChecksumType") != "FULL_OBJECT" or "ChecksumCRC32C" not in described:
-            return b"", None
-        return b"", crc32c_from_header(described["ChecksumCRC32C"])
+            return b"", None, properties
+        return b"", crc32c_from_header(described["ChecksumCRC32C"]), properties
 
     def _kept_in_memory(self, bucket: str) -> int:
         """Return below which size an object is put again as a whole."""

@@ -1,13 +1,13 @@
 """Removing what writers that died have left behind: unfinished uploads and temporary objects of one key.
 
-Only what is older than a day is touched: no writer that lives leaves anything unfinished for so long.
+Only what has not grown for a day is touched: no writer that lives leaves anything alone for so long.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, UnimplementedError
 from recordfs.filesystems._object_store.temporary import temporary_prefix
@@ -47,8 +47,30 @@ def _abort_uploads(store: S3Store, bucket: str, key: str, *, prefix: bool = Fals
     found = store.call("list_multipart_uploads", path, Bucket=bucket, Prefix=asked)
     for upload in found.get("Uploads", []):
         its_own = upload["Key"].startswith(key) if prefix else upload["Key"] == key
-        if its_own and upload["Initiated"] < oldest:
+        if its_own and upload["Initiated"] < oldest and not _has_grown(store, path, bucket, upload, oldest):
             store.call("abort_multipart_upload", path, Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
+def _has_grown(store: S3Store, path: str, bucket: str, upload: dict[str, Any], since: dt.datetime) -> bool:
+    """Tell whether an upload got a part since then: a long write goes to one and the same upload for days."""
+    number = 0
+    while True:
+        found = store.call(
+            "list_parts",
+            path,
+            Bucket=bucket,
+            Key=upload["Key"],
+            UploadId=upload["UploadId"],
+            PartNumberMarker=number,
+        )
+        if any(part["LastModified"] >= since for part in found.get("Parts", [])):
+            return True
+        if not found.get("IsTruncated"):
+            return False
+        following = int(found.get("NextPartNumberMarker") or 0)
+        if following <= number:
+            return True  # the rest cannot be seen
+        number = following
 
 
 def _delete_objects(store: S3Store, bucket: str, prefix: str) -> None:

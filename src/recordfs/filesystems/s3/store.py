@@ -269,6 +269,14 @@ class S3Store(ObjectStore):
         """GetObject of a range."""
         path = f"s3://{bucket}/{key}"
         answer = self.call("get_object", path, Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=tag)
+        where = answer.get("ContentRange") or ("" if start else f"bytes 0-{answer['ContentLength'] - 1}/")
+        if not where.startswith(f"bytes {start}-{end - 1}/"):
+            answer["Body"].close()  # which may be all of a large object
+            raise UnknownError(
+                f"asked for bytes {start} to {end}, found {where or 'the whole object'}: the server, or something "
+                "between, does not keep to ranges",
+                path=path,
+            )
         try:
             content: bytes = answer["Body"].read()
         except (BotoCoreError, HTTPError) as error:

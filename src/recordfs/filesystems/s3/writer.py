@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from recordfs.filesystems._object_store.store import ObjectInfo
     from recordfs.filesystems.s3.store import S3Store
 
-__all__ = ["S3Writer"]
+__all__ = ["S3Writer", "kept_properties"]
 
 MOST_PARTS = 9_000
 """The store's limit is 10,000; what is left is for copies and one large append."""
@@ -59,6 +59,14 @@ class _Completion(NamedTuple):
     overwrite: bool
 
 
+_KEPT = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType")
+
+
+def kept_properties(described: dict[str, Any]) -> dict[str, Any]:
+    """Return what an object keeps when bytes are appended to it, besides its metadata, from an answer to HeadObject."""
+    return {name: described[name] for name in _KEPT if described.get(name)}
+
+
 class S3Writer(ObjectWriter):
     """A writer of one S3 object; see ObjectWriter.
 
@@ -68,11 +76,20 @@ class S3Writer(ObjectWriter):
         key: The key.
         head: The first bytes of the object when appending to one that is smaller than 5 MiB.
         metadata: User metadata to keep when appending.
+        properties: Other properties to keep, as ``kept_properties`` returns them.
         others: As ObjectWriter.
     """
 
     def __init__(
-        self, store: S3Store, bucket: str, key: str, *, head: bytes, metadata: dict[str, str], **others: Any
+        self,
+        store: S3Store,
+        bucket: str,
+        key: str,
+        *,
+        head: bytes,
+        metadata: dict[str, str],
+        properties: dict[str, Any],
+        **others: Any,
     ) -> None:
         self._store = store
         self._features = store.features(bucket)
@@ -81,6 +98,7 @@ class S3Writer(ObjectWriter):
         # The committed bytes, kept while they are too few to be copied by the store.
         self._head = bytearray(head)
         self._metadata = metadata
+        self._properties = properties
         self._upload: Upload | None = None
         self._staging: Staging | None = None
         self._queue = PartQueue()
@@ -260,7 +278,7 @@ class S3Writer(ObjectWriter):
 
     def _new_object(self) -> dict[str, Any]:
         """Return the parameters of every request that makes an object."""
-        return {"Metadata": {**self._metadata, **self._token()}, **self._store.encryption()}
+        return {**self._properties, "Metadata": {**self._metadata, **self._token()}, **self._store.encryption()}
 
     def _put(self, *, overwrite: bool) -> str:
         """Put the whole small object."""
