@@ -112,3 +112,13 @@ atexit.register(read)
     environment = os.environ | object_place.environment
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["100000", "2000000", "5", "7"]
+
+
+def test_a_read_through_the_sdk_survives_an_answer_that_breaks_off(object_place):
+    path = f"{object_place.root}/a//f"  # a key that the fast client would change
+    data = random.Random(5).randbytes(2 * MIB)
+    object_place.put(path, data)
+    with object_place.file_system.new_random_access_file(path) as file:
+        fault = object_place.proxy.fail("GET .*", "cut_response", count=2)
+        assert file.read(1000, MIB) == data[1000 : 1000 + MIB]
+        assert fault.hits == 2

@@ -307,3 +307,27 @@ def test_records_written_flushed_and_appended(store, path):
     with recordfs.RecordWriter(path, append=True, file_system=store) as writer:
         writer.write(b"appended")
     assert list(recordfs.RecordReader(f"{directory}/deep/*.tfrecord", file_system=store))[-1] == b"appended"
+
+
+@pytest.mark.parametrize("size", [100, 9 * MIB])
+def test_a_rename_deletes_nothing_that_was_flushed_meanwhile(store, path, stored, monkeypatch, size):
+    writer = store.new_writable_file(path)
+    writer.append(b"1" * size)
+    writer.flush()
+    copy = store._store.copy
+
+    def copy_and_then_write(*arguments, **keywords):
+        copy(*arguments, **keywords)
+        writer.append(b"2")
+        writer.flush()
+
+    monkeypatch.setattr(store._store, "copy", copy_and_then_write)
+    with pytest.raises(AbortedError, match="changed while it was renamed"):
+        store.rename_file(path, f"{path}.old")
+    writer.append(b"3")
+    writer.close()
+    assert stored.get(path) == b"1" * size + b"23"
+    monkeypatch.undo()
+    store.rename_file(path, f"{path}.old")
+    assert stored.get(f"{path}.old") == b"1" * size + b"23"
+    assert not store.file_exists(path)

@@ -12,6 +12,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import (
+    AbortedError,
     AlreadyExistsError,
     DirectoryNotEmptyError,
     FailedPreconditionError,
@@ -359,6 +360,7 @@ class ObjectStoreFileSystem(FileSystem):
         neither place.
 
         Raises:
+            AbortedError: A writer changed the file meanwhile; it is still there.
             FailedPreconditionError: Some objects of a directory could not be moved; ``failures`` names them.
         """
         source_location, target_location = self._locate(source), self._locate(target)
@@ -373,13 +375,24 @@ class ObjectStoreFileSystem(FileSystem):
                 raise IsADirectoryError("a directory stands where the file is to go", path=target)
             if source_location[1:] != target_location[1:]:
                 self._copy(source_location, info, target_location, overwrite=overwrite)
-                self._store.delete(source_location.bucket, source_location.key)
+                self._delete_copied(source_location, info, target)
             return
         if not source_location.key or not self._prefix_exists(source_location):
             raise NotFoundError("neither an object nor a prefix of one", path=source)
         if target_info is not None:
             raise NotADirectoryError("a file stands where the directory is to go", path=target)
         self._rename_directory(source_location, target_location, target_is_directory=target_is_directory)
+
+    def _delete_copied(self, location: Location, info: ObjectInfo, target: str) -> None:
+        """Delete the source of a rename, unless a writer has put something else there since it was copied."""
+        try:
+            self._store.delete(location.bucket, location.key, info.tag)
+        except AbortedError as error:
+            raise AbortedError(
+                f"the object changed while it was renamed, and is still here. {target} is a copy of what it was: "
+                "rename again when nobody writes",
+                path=location.path,
+            ) from error
 
     def _refuse_inside(self, source: Location, target: Location) -> None:
         """Raise if the target of a rename lies below a source that is a directory."""

@@ -103,8 +103,17 @@ class ObjectStore(abc.ABC):
         """
 
     @abc.abstractmethod
-    def delete(self, bucket: str, key: str) -> None:
-        """Delete one object; a missing one is no error."""
+    def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
+        """Delete one object; a missing one is no error.
+
+        Args:
+            bucket: The bucket's name.
+            key: The key.
+            tag: Delete this version only, as far as the store can promise that.
+
+        Raises:
+            AbortedError: The object is another version by now.
+        """
 
     @abc.abstractmethod
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:

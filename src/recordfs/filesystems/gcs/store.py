@@ -196,10 +196,11 @@ class GCSStore(ObjectStore):
             if self.head(bucket, key).metadata != blob.metadata:
                 raise AlreadyExistsError("the directory exists", path=path) from error
 
-    def delete(self, bucket: str, key: str) -> None:
-        """objects.delete."""
+    def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
+        """objects.delete, on the condition that it is this generation."""
+        condition = {} if tag is None else {"if_generation_match": int(tag)}
         try:
-            self.call(f"gs://{bucket}/{key}", self.bucket(bucket).blob(key).delete)
+            self.call(f"gs://{bucket}/{key}", self.bucket(bucket).blob(key).delete, **condition)
         except NotFoundError:
             # It is gone, as was asked for; only a missing bucket is an error, and listing tells which it was.
             self.list_page(bucket, key, limit=1)

@@ -226,8 +226,15 @@ class S3Store(ObjectStore):
         except AbortedError as error:
             raise AlreadyExistsError("the directory exists", path=error.path) from error
 
-    def delete(self, bucket: str, key: str) -> None:
-        """DeleteObject."""
+    def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
+        """DeleteObject, after a look at the version: a conditional one is not understood by every store."""
+        if tag is not None:
+            try:
+                now = self.head(bucket, key).tag
+            except NotFoundError:
+                return
+            if now != tag:
+                raise AbortedError(f"expected {tag}, found {now}", path=f"s3://{bucket}/{key}")
         self.call("delete_object", f"s3://{bucket}/{key}", Bucket=bucket, Key=key)
 
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
@@ -266,23 +273,21 @@ class S3Store(ObjectStore):
         return failed
 
     def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
-        """GetObject of a range."""
+        """GetObject of a range; again if it breaks off, as the SDK tries only until an answer begins."""
         path = f"s3://{bucket}/{key}"
-        answer = self.call("get_object", path, Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=tag)
-        where = answer.get("ContentRange") or ("" if start else f"bytes 0-{answer['ContentLength'] - 1}/")
-        if not where.startswith(f"bytes {start}-{end - 1}/"):
-            answer["Body"].close()  # which may be all of a large object
-            raise UnknownError(
-                f"asked for bytes {start} to {end}, found {where or 'the whole object'}: the server, or something "
-                "between, does not keep to ranges",
-                path=path,
-            )
-        try:
-            content: bytes = answer["Body"].read()
-        except (BotoCoreError, HTTPError) as error:
-            raise UnavailableError(f"the answer broke off: {error}", path=path) from error
-        self._clients.counter.add("GetObject", received=len(content))
-        return content
+        asked = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{end - 1}", "IfMatch": tag}
+        for left in reversed(range(self._clients.settings.max_attempts)):
+            answer = self.call("get_object", path, **asked)
+            _check_range(answer, start, end, path)
+            try:
+                content: bytes = answer["Body"].read()
+            except (BotoCoreError, HTTPError) as error:
+                if not left:
+                    raise UnavailableError(f"the answer broke off: {error}", path=path) from error
+            else:
+                self._clients.counter.add("GetObject", received=len(content))
+                return content
+        raise AssertionError("the last attempt raises")
 
     def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
         """By S3's error codes."""
@@ -353,6 +358,18 @@ def _page(found: dict[str, Any], following: str | None) -> ObjectPage:
     ]
     prefixes = [item["Prefix"] for item in found.get("CommonPrefixes", [])]
     return ObjectPage(objects, prefixes, following if found.get("IsTruncated") else None)
+
+
+def _check_range(answer: dict[str, Any], start: int, end: int, path: str) -> None:
+    """Raise if an answer has other bytes than were asked for, before they are read: it may be all of a large object."""
+    where = answer.get("ContentRange") or ("" if start else f"bytes 0-{answer['ContentLength'] - 1}/")
+    if not where.startswith(f"bytes {start}-{end - 1}/"):
+        answer["Body"].close()
+        raise UnknownError(
+            f"asked for bytes {start} to {end}, found {where or 'the whole object'}: the server, or something between, "
+            "does not keep to ranges",
+            path=path,
+        )
 
 
 def _error_of_item(item: dict[str, Any], path: str) -> RecordFSError:
