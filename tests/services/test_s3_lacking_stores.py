@@ -336,5 +336,15 @@ def test_a_listing_that_never_ends_is_an_error(lacking, root, boto3_client):
         boto3_client.put_object(Bucket=bucket, Key=f"{prefix}/{number:04}", Body=b"")
     with pytest.raises(UnknownError, match="does not end"):
         file_system.get_children(root)
-    with pytest.raises(UnknownError, match="does not end"):
-        file_system.delete_recursively(root)
+
+
+def test_a_rename_deletes_nothing_on_a_store_that_copies_nothing(lacking, root, stored):
+    _, file_system = lacking("copies ignored")
+    with file_system.new_writable_file(f"{root}/f") as writer:
+        writer.append(b"only here")
+    with pytest.raises(UnimplementedError, match="copies nothing"):
+        file_system.rename_file(f"{root}/f", f"{root}/g")
+    assert stored(f"{root}/f") == b"only here"
+    with pytest.raises(FailedPreconditionError):
+        file_system.rename_file(root, f"{root}-moved")
+    assert stored(f"{root}/f") == b"only here"

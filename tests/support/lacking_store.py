@@ -26,6 +26,7 @@ LACKS = frozenset(
     {
         "conditions ignored",
         "conditions refused",
+        "copies ignored",
         "part copies refused",
         "part copies ignored",
         "checksums refused",
@@ -175,6 +176,8 @@ class LackingStore:
             )
         if "conditions ignored" in lacks and writes:
             request.drop(*CONDITIONS)
+        if "copies ignored" in lacks and operation == "CopyObject":
+            request.drop("x-amz-copy-source.*")
         if "part copies refused" in lacks and operation == "UploadPartCopy":
             raise RefusalError(501, "NotImplemented")
         if "part copies ignored" in lacks and operation == "UploadPartCopy":

@@ -19,6 +19,7 @@ from recordfs.errors import (
     PermissionDeniedError,
     RecordFSError,
     UnavailableError,
+    UnknownError,
 )
 from recordfs.filesystems._object_store.bulk import MAX_REPORTED, for_each_in_parallel
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
@@ -43,6 +44,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
 
 LIMITED, FIRST_PAUSE_LIMITED = 429, 2.0
 """The status of a rate limit, and the first pause behind it: one object can be written about once a second."""
+
+NO_GCS_SERVER = "it is not that of Google Cloud Storage; is the endpoint right?"
 
 _LISTED = "items(name,size,updated,timeCreated,generation),prefixes,nextPageToken"
 
@@ -92,6 +95,8 @@ class GCSStore(ObjectStore):
                     or time.monotonic() + pause - begun > LONGEST_TRYING
                 ):
                     raise mapped from error
+            except (AttributeError, KeyError, TypeError) as error:  # the SDK does not look what it was answered
+                raise UnknownError(f"the answer could not be read: {NO_GCS_SERVER} ({error!r})", path=path) from error
             time.sleep(pause)
         raise AssertionError("the last attempt raises")
 
@@ -118,7 +123,10 @@ class GCSStore(ObjectStore):
             NotFoundError: It is not there.
         """
         blob = self.bucket(bucket).blob(key, generation=generation)
-        self.call(f"gs://{bucket}/{key}", blob.reload)
+        path = f"gs://{bucket}/{key}"
+        self.call(path, blob.reload)
+        if not isinstance(blob._properties, dict) or blob.generation is None:
+            raise UnknownError(f"the answer names no generation: {NO_GCS_SERVER}", path=path)
         return blob
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
@@ -135,12 +143,11 @@ class GCSStore(ObjectStore):
         query = {"prefix": prefix, "maxResults": str(limit), "fields": _LISTED, "projection": "noAcl"}
         optional = {"delimiter": delimiter, "pageToken": page, "userProject": self._clients.settings.user_project}
         query.update((name, value) for name, value in optional.items() if value)
-        found = self.call(
-            f"gs://{bucket}/{prefix}",
-            self._clients.storage._get_resource,
-            f"{self.bucket(bucket).path}/o",
-            query_params=query,
-        )
+        path = f"gs://{bucket}/{prefix}"
+        where = f"{self.bucket(bucket).path}/o"
+        found = self.call(path, self._clients.storage._get_resource, where, query_params=query)
+        if not isinstance(found, dict):
+            raise UnknownError(f"the answer to the listing is none: {NO_GCS_SERVER}", path=path)
         objects = [_listed_info(item) for item in found.get("items", ())]
         return ObjectPage(objects, sorted(found.get("prefixes", ())), found.get("nextPageToken"))
 

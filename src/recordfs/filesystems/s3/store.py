@@ -16,6 +16,7 @@ from recordfs.errors import (
     PermissionDeniedError,
     RecordFSError,
     UnavailableError,
+    UnimplementedError,
     UnknownError,
 )
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
@@ -146,7 +147,7 @@ class S3Store(ObjectStore):
         if features.has(LISTING_VERSION_2):
             found = self._list_version_2(path, features, parameters, page)
             if found is not None:
-                return _page(found, found.get("NextContinuationToken"))
+                return _page(found, found.get("NextContinuationToken"), path)
         if page is not None:
             parameters["Marker"] = page
         found = self.call("list_objects", path, **parameters)
@@ -154,7 +155,7 @@ class S3Store(ObjectStore):
             item["Prefix"] for item in found.get("CommonPrefixes", [])
         ]
         # The first version names the next page only where there is a delimiter; else it is what was listed last.
-        return _page(found, found.get("NextMarker") or max(last, default=None))
+        return _page(found, found.get("NextMarker") or max(last, default=None), path)
 
     def lists_in_order(self, bucket: str) -> bool:
         """Not in directory buckets (Amazon S3 API reference, ListObjectsV2)."""
@@ -316,7 +317,7 @@ class S3Store(ObjectStore):
         if source.size > LARGEST_COPY:
             self._copy_in_parts(source_bucket, source, target_bucket, target_key)
             return
-        self.call(
+        answer = self.call(
             "copy_object",
             path,
             Bucket=target_bucket,
@@ -325,6 +326,13 @@ class S3Store(ObjectStore):
             CopySourceIfMatch=source.tag,
             **self.encryption(),
         )
+        if "ETag" not in (answer.get("CopyObjectResult") or {}):
+            # Taken for a copy, the source of a rename would be deleted behind it.
+            raise UnimplementedError(
+                f"the answer to CopyObject names no copy of s3://{source_bucket}/{source.key}: this store copies "
+                "nothing, and may have put an empty object there. Read the source and write it anew",
+                path=path,
+            )
 
     def _refuse_existing(self, bucket: str, key: str, path: str) -> None:
         try:
@@ -350,8 +358,10 @@ class S3Store(ObjectStore):
             raise
 
 
-def _page(found: dict[str, Any], following: str | None) -> ObjectPage:
+def _page(found: dict[str, Any], following: str | None, path: str) -> ObjectPage:
     """Return a page from an answer to either version of the listing."""
+    if "IsTruncated" not in found and "Name" not in found:
+        raise UnknownError(f"the answer to the listing is none: {NO_S3_SERVER}", path=path)
     objects = [
         ObjectInfo(item["Key"], item["Size"], nanoseconds(item["LastModified"]), item["ETag"], {})
         for item in found.get("Contents", [])
