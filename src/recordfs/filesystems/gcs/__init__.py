@@ -5,7 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs.errors import AbortedError, NotFoundError
+from recordfs.errors import AbortedError, MissingDependencyError, NotFoundError
+
+try:  # before the modules below: whichever of them comes first would say only what it needs itself
+    import google.cloud.storage  # noqa: F401  # asked for here, used below
+    import obstore  # noqa: F401
+except ImportError as missing:
+    raise MissingDependencyError(
+        "gs:// needs google-cloud-storage and obstore: pip install 'recordfs[gcs]'"
+    ) from missing
+
 from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.fetching import RangeFetcher
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem

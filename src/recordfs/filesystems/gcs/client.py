@@ -7,20 +7,13 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs.errors import MissingDependencyError
-
-try:
-    import google.auth
-    from google.auth.credentials import AnonymousCredentials
-    from google.auth.transport.requests import AuthorizedSession
-    from google.cloud import storage
-    from google.oauth2.credentials import Credentials as AccessToken
-    from requests.adapters import HTTPAdapter
-    from requests.cookies import RequestsCookieJar
-except ImportError as missing:
-    raise MissingDependencyError(
-        "gs:// needs google-cloud-storage and obstore: pip install 'recordfs[gcs]'"
-    ) from missing
+import google.auth
+from google.auth.credentials import AnonymousCredentials
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud import storage
+from google.oauth2.credentials import Credentials as AccessToken
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
 
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
 

@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING
 
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import Request
+from obstore.exceptions import BaseError
+from obstore.store import GCSStore as ObstoreGCSStore
 
-from recordfs.errors import MissingDependencyError
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
-
-try:
-    from obstore.exceptions import BaseError
-    from obstore.store import GCSStore as ObstoreGCSStore
-except ImportError as missing:
-    raise MissingDependencyError(
-        "gs:// needs google-cloud-storage and obstore: pip install 'recordfs[gcs]'"
-    ) from missing
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

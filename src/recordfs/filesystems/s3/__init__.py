@@ -5,7 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError, UnimplementedError
+from recordfs.errors import InvalidArgumentError, MissingDependencyError, UnimplementedError
+
+try:  # before the modules below: whichever of them comes first would say only what it needs itself
+    import boto3  # noqa: F401  # asked for here, used below
+    import obstore  # noqa: F401
+except ImportError as missing:
+    raise MissingDependencyError("s3:// needs boto3 and obstore: pip install 'recordfs[s3]'") from missing
+
 from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.fetching import RangeFetcher
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem

@@ -6,16 +6,12 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs.errors import InvalidArgumentError, MissingDependencyError
+import boto3
+import botocore
+import botocore.session
+from botocore.config import Config
 
-try:
-    import boto3
-    import botocore
-    import botocore.session
-    from botocore.config import Config
-except ImportError as missing:
-    raise MissingDependencyError("s3:// needs boto3 and obstore: pip install 'recordfs[s3]'") from missing
-
+from recordfs.errors import InvalidArgumentError
 from recordfs.filesystems.s3.errors import error_from_login, error_from_sdk
 
 if TYPE_CHECKING:

@@ -6,13 +6,9 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from recordfs.errors import InvalidArgumentError, MissingDependencyError, UnauthenticatedError
+from obstore.store import S3Store as ObstoreS3Store
 
-try:
-    from obstore.store import S3Store as ObstoreS3Store
-except ImportError as missing:
-    raise MissingDependencyError("s3:// needs boto3 and obstore: pip install 'recordfs[s3]'") from missing
-
+from recordfs.errors import InvalidArgumentError, UnauthenticatedError
 from recordfs.filesystems.s3.errors import NO_CREDENTIALS, error_from_login
 
 if TYPE_CHECKING:
