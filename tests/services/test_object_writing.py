@@ -272,6 +272,62 @@ def test_exit_without_close_publishes(object_place, path, stored, size):
     assert "lost" not in done.stderr
 
 
+UNCLOSED_RECORD_WRITERS = """
+import gc
+import recordfs
+
+def write():
+    writer = recordfs.RecordWriter(path, file_system=store, append=True)
+    writer.write_batch([b"appended"] * 20_000)
+    writer.flush()
+    writer.write(b"last")
+
+class Job:
+    def __init__(self):
+        self.writer = recordfs.RecordWriter(path + "-replaced", file_system=store)
+        self.writer.write(b"new")
+
+write()
+gc.collect()
+job = Job()
+recordfs.RecordWriter(path + "-atomic", file_system=store, atomic=True).write(b"half")
+raise RuntimeError("what ends the job")
+"""
+
+
+def test_exit_publishes_the_records_of_writers_that_nobody_closed(store, object_place, path):
+    for name in (path, f"{path}-replaced", f"{path}-atomic"):
+        with recordfs.RecordWriter(name, file_system=store) as writer:
+            writer.write(b"first")
+    program = IN_ANOTHER_PROCESS + UNCLOSED_RECORD_WRITERS
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", program, path, json.dumps(object_place.options)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert list(recordfs.RecordReader(path, file_system=store)) == [b"first", *[b"appended"] * 20_000, b"last"]
+    assert list(recordfs.RecordReader(f"{path}-replaced", file_system=store)) == [b"new"]
+    assert list(recordfs.RecordReader(f"{path}-atomic", file_system=store)) == [b"first"]
+    assert done.stderr.count("unclosed writer") == 3
+    assert "Exception ignored" not in done.stderr
+    assert "lost" not in done.stderr
+
+
+def test_the_loser_of_two_record_writers_publishes_its_records(store, path):
+    for closes in (False, True):
+        winner, loser = (recordfs.RecordWriter(path, file_system=store) for _ in range(2))
+        winner.write(b"winner")
+        loser.write(b"loser")
+        winner.close()
+        with pytest.raises(AbortedError, match="publish"):
+            loser.close() if closes else loser.flush()
+        loser.publish(overwrite=True)
+        assert list(recordfs.RecordReader(path, file_system=store)) == [b"loser"]
+        loser.close()
+        assert list(recordfs.RecordReader(path, file_system=store)) == [b"loser"]
+
+
 def test_a_writer_refuses_another_process(object_place, path, stored):
     program = """
 import os

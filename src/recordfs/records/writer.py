@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from recordfs._core import NativeRecordWriter
 from recordfs.errors import (
     AbortedError,
+    ClosedFileError,
     InvalidArgumentError,
     NotFoundError,
     UnimplementedError,
 )
+from recordfs.filesystem.unclosed_writers import forget, is_kept, keep_with
 from recordfs.paths import dirname, path_to_str
 from recordfs.records.compression import check_compression_level, compression_name
 from recordfs.records.index import (
@@ -39,7 +41,7 @@ __all__ = ["RecordWriter"]
 
 
 class RecordWriter(NativeRecordWriter):
-    """Writes records to a file: ``write``, ``write_batch``, ``flush``, ``sync``, ``tell``, ``close``, ``discard``.
+    """Writes records to a file: ``write``, ``write_batch``, ``flush``, ``sync``, ``tell``, ``close`` and others.
 
     Args:
         path: Where to write: str, bytes or os.PathLike. Missing directories above it are made. A file that stands there
@@ -65,7 +67,8 @@ class RecordWriter(NativeRecordWriter):
     file object breaks its contract, and then every further call says so. One writer may be used from several threads;
     each record is written in one piece. In a forked child every call raises FailedPreconditionError.
 
-    A writer that is not closed is closed when it is collected, with a ResourceWarning (an atomic one is discarded).
+    A writer that is not closed is closed when it is collected, with a ResourceWarning (an atomic one is discarded); one
+    of a remote file is kept, and closed when the interpreter ends.
 
     Raises:
         InvalidArgumentError: An argument is wrong, or two do not go together.
@@ -98,6 +101,7 @@ class RecordWriter(NativeRecordWriter):
             path, name, append, repair_tail, atomic, index, require_flush, file_system, options
         )
         self.name: str = target
+        self._file = file
         opened: list[Any] = [file]
         index_file, index_path = None, ""
         try:
@@ -124,6 +128,7 @@ class RecordWriter(NativeRecordWriter):
                 # Closing an atomic file would publish it.
                 one.discard() if atomic else one.close()
             raise
+        keep_with(file, self, atomic=atomic)
 
     def _open(
         self,
@@ -182,6 +187,49 @@ class RecordWriter(NativeRecordWriter):
             )
         super().flush()
 
+    def publish(self, *, overwrite: bool = False) -> None:
+        """Flush, and with ``overwrite`` even over what another writer has put there meanwhile.
+
+        This is how a writer on an object store that lost against another gets its records out: it holds all that it
+        has not published. One whose ``close`` has failed is closed by it.
+
+        Raises:
+            UnimplementedError: The file is on no object store.
+            As ``write``.
+        """
+        publish = getattr(self._file, "publish", None)
+        if publish is None:
+            raise UnimplementedError("on this filesystem no writer loses against another", path=self.name)
+        publish(overwrite=overwrite)
+        try:
+            self.flush()
+        except ClosedFileError:
+            self.close()
+
+    def close(self) -> None:
+        """Write everything out and close the file. Idempotent.
+
+        If it raises because the file took nothing, the records are kept, and ``close`` can be called again.
+
+        Raises:
+            As ``write``.
+        """
+        super().close()
+        self._let_go()
+
+    def discard(self) -> None:
+        """Let go of the file without publishing what was not flushed. Idempotent.
+
+        Raises:
+            UnimplementedError: A writer factory opened the path, or the filesystem's files cannot be discarded.
+        """
+        super().discard()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.closed:
+            forget(self)
+
     def __enter__(self) -> Self:
         return self
 
@@ -195,7 +243,8 @@ class RecordWriter(NativeRecordWriter):
 
     def __del__(self) -> None:
         # What is raised here goes to sys.unraisablehook. A forked child's copy is not the writer.
-        if not self._belongs_to_this_process() or self.closed:
+        # One that is kept could not be closed when the interpreter ended, and that has been said.
+        if not self._belongs_to_this_process() or self.closed or is_kept(self):
             return
         try:
             warnings.warn(f"unclosed RecordWriter {self.name}", ResourceWarning, stacklevel=1, source=self)
