@@ -155,7 +155,7 @@ def _verdict(content: bytes | None, course: _Course) -> str:
     expected = b"".join(random.Random(number).randbytes(PIECE) for number in course.taken)
     kept = _agree_up_to(content or b"", expected)
     if course.hung:
-        fate = f"hung for {PATIENCE} s; "
+        fate = f"no return within {PATIENCE} s; "
     elif course.raised:
         fate = f"raised {', '.join(sorted(set(course.raised)))}; "
     else:
@@ -165,7 +165,7 @@ def _verdict(content: bytes | None, course: _Course) -> str:
     lost = f"{(len(expected) - kept) / (1 << 20):.2f} of {len(expected) / (1 << 20):.2f} MiB LOST"
     if content is None:
         return f"{fate}no object, {lost}"
-    return fate + (lost if kept < len(expected) else f"{len(content) - kept} bytes too many")
+    return fate + (lost if kept < len(expected) else f"{len(content) - kept:,} bytes TOO MANY")
 
 
 def _agree_up_to(first: bytes, second: bytes) -> int:

@@ -63,8 +63,8 @@ def piece(number):
         (piece(0) + piece(1), _Course([0, 1], ["OSError", "OSError"]), "raised OSError; complete"),
         (piece(0), _Course([0, 1], []), "0.25 of 0.50 MiB LOST"),
         (None, _Course([0, 1], ["OSError"]), "raised OSError; no object, 0.50 of 0.50 MiB LOST"),
-        (piece(0) + b"x", _Course([0], []), "1 bytes too many"),
-        (piece(0), _Course([0], [], hung=True), "hung for 60 s; complete"),
+        (piece(0) + b"x", _Course([0], []), "1 bytes TOO MANY"),
+        (piece(0), _Course([0], [], hung=True), "no return within 60 s; complete"),
     ],
 )
 def test_the_fate_of_a_writer_is_told_by_what_the_store_holds(content, course, fate):
