@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from recordfs import RecordWriter
+from recordfs.errors import NotFoundError
 from support.servers import SECRET_KEY
 
 pytestmark = pytest.mark.service
@@ -18,7 +19,7 @@ def recordfs(object_place, tmp_path):
     """Run ``recordfs`` in a process and a directory of its own, with credentials in the environment."""
     environment = os.environ | object_place.environment
 
-    def run(*words, status=0):
+    def run(*words, status=0, shown=None):
         command = [
             sys.executable,
             "-m",
@@ -29,6 +30,8 @@ def recordfs(object_place, tmp_path):
         ]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == status, done.stderr
+        if shown is not None:
+            return getattr(done, shown)
         return done.stderr if status or "--stats" in words else done.stdout
 
     return run
@@ -108,6 +111,37 @@ def test_stats_tell_what_was_asked_of_the_store(recordfs, root, tmp_path):
     missing = recordfs("cat", f"{root}/missing", "--stats", status=1).splitlines()
     assert missing[0].startswith("recordfs: ")
     assert missing[1].startswith(f"{scheme}://\t")
+
+
+def test_doctor_takes_a_place_where_nothing_is_yet(recordfs, root):
+    assert "stat:         ok, nothing there yet" in recordfs("doctor", f"{root}/new").splitlines()
+    lines = recordfs("doctor", "--write", f"{root}/new").splitlines()
+    assert {"appending:    ok", "cleaning up:  ok, nothing is left"} <= set(lines)
+    recordfs("ls", f"{root}/new", status=1)
+
+
+@pytest.mark.parametrize("below", ["", "/logs/new", "/logs/"])
+def test_a_bucket_that_is_missing_is_named_as_such(recordfs, root, below):
+    missing = f"{root.partition('://')[0]}://recordfs-no-such{below}"
+    for command in (["ls"], ["ls", "-R"], ["stat"]):
+        assert f"{missing}: there is no bucket recordfs-no-such" in recordfs(*command, missing, status=1)
+    assert "stat:         FAILED" in recordfs("doctor", missing, status=1, shown="stdout")
+
+
+def test_writing_to_a_bucket_that_is_missing_fails_when_it_is_opened(object_place):
+    path = f"{object_place.root.partition('://')[0]}://recordfs-no-such/logs/f"
+    for open_file in (object_place.file_system.new_writable_file, object_place.file_system.new_appendable_file):
+        with pytest.raises(NotFoundError, match="there is no bucket recordfs-no-such") as caught:
+            open_file(path)
+        assert caught.value.path == path
+
+
+def test_a_bucket_is_emptied_only_by_an_option_that_is_true(recordfs, root):
+    bucket = f"{root.partition('://')[0]}://recordfs-no-such"
+    assert "-o allow_bucket_root=true" in recordfs("rm", "-r", bucket, status=1)
+    for value, said in [("True", "there is no bucket"), ("False", "everything in the bucket")]:
+        assert said in recordfs("rm", "-r", bucket, "-o", f"allow_bucket_root={value}", status=1)
+    assert "takes bool (true or false)" in recordfs("rm", "-r", bucket, "-o", "allow_bucket_root=no", status=2)
 
 
 def test_doctor_tells_how_the_store_is_reached_and_leaves_nothing(recordfs, root, object_place):

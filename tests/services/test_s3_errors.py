@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -136,6 +137,20 @@ def test_a_profile_that_is_missing(home, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with S3FileSystem() as file_system, pytest.raises(UnauthenticatedError, match="nobody"):
         file_system.stat("s3://bucket/key")
+
+
+def test_doctor_shows_the_endpoint_where_there_are_no_credentials(home):
+    variables = {"AWS_PROFILE": "nobody", "AWS_REGION": "north", "AWS_ENDPOINT_URL": "http://store.example"}
+    status, shown = run("doctor", "s3://bucket", **variables)
+    assert status == 1
+    for line in (
+        r"endpoint: +http://store.example \(AWS_ENDPOINT_URL\)",
+        r"region: +north \(AWS_REGION\)",
+        r"profile: +nobody",
+        r"credentials: .*nobody",
+        r"stat: +FAILED: UnauthenticatedError",
+    ):
+        assert re.search(f"^{line}", shown, re.MULTILINE)
 
 
 A_ROLE = "role_arn = arn:aws:iam::123456789012:role/r"

@@ -114,7 +114,9 @@ def parse_filesystem_options(texts: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _parse_value(text: str) -> Any:
-    """Read a value as JSON where it is a plain one, else as text."""
+    """Read a value as JSON where it is a plain one, or as Python writes these, else as text."""
+    if text in ("True", "False", "None"):
+        return {"True": True, "False": False, "None": None}[text]
     try:
         value = json.loads(text)
     except ValueError:

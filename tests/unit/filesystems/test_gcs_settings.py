@@ -113,8 +113,12 @@ def test_credentials_are_found_and_named_but_not_shown(service_account, monkeypa
 
 
 def test_without_credentials_it_is_said_what_to_do(monkeypatch, tmp_path):
+    described = GCSFileSystem(endpoint_url="https://store.example", project="p").describe()
+    assert described["endpoint"] == "https://store.example (option endpoint_url)"
+    assert described["project"] == "p"
+    assert "gcloud auth application-default login" in described["credentials"]
     with pytest.raises(UnauthenticatedError, match="gcloud auth application-default login"):
-        GCSFileSystem().describe()
+        GCSFileSystem().file_exists("gs://bucket/x")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
     with pytest.raises(UnauthenticatedError, match="missing"):
         GCSFileSystem().file_exists("gs://bucket/x")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.formatting import format_count
 from recordfs.cli.status import FAILED, OK
-from recordfs.errors import DataLossError, RecordFSError, UnimplementedError
-from recordfs.paths import dirname, join, scheme_of
+from recordfs.errors import DataLossError, NotFoundError, RecordFSError, UnimplementedError
+from recordfs.paths import dirname, join, parse_path, scheme_of
 from recordfs.registry import get_file_system, registration_of
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     trial.show("options", _describe_options(file_system) or "none")
     trial.describe()
     trial.step("capabilities", lambda: _describe_capabilities(file_system, path))
-    is_directory = trial.look(path)
+    takes_names = trial.look(path)
     if arguments.write:
-        trial.write(path if is_directory else dirname(path))
+        trial.write(path if takes_names else dirname(path))
     return FAILED if trial.failed else OK
 
 
@@ -124,13 +124,19 @@ class _Trial:
         self.show(name, f"{type(error).__name__}: {error}", "failed")
 
     def look(self, path: str) -> bool:
-        """Try what changes nothing, and tell whether the path is a directory."""
+        """Try what changes nothing, and tell whether files can be made below the path."""
         first_file = ""
-        is_directory = False
+        is_directory = is_free = False
 
         def stat() -> str:
-            nonlocal first_file, is_directory
-            statistics = self._file_system.stat(path)
+            nonlocal first_file, is_directory, is_free
+            try:
+                statistics = self._file_system.stat(path)
+            except NotFoundError:
+                is_free = self._needs_no_parents(path)
+                if not is_free:
+                    raise
+                return "ok, nothing there yet"
             is_directory = statistics.is_directory
             first_file = "" if is_directory else path
             return "ok, a directory" if is_directory else f"ok, a file of {statistics.length} bytes"
@@ -153,7 +159,15 @@ class _Trial:
             self.step("listing", list_some)
         if first_file:
             self.step("reading", read)
-        return is_directory
+        return is_directory or is_free
+
+    def _needs_no_parents(self, path: str) -> bool:
+        """Tell whether a path where nothing is can be written to at once: its bucket is there, and is all it takes."""
+        if self._file_system.capabilities(path).directories != "implicit":
+            return False
+        parsed = parse_path(path)
+        root = f"{parsed.scheme}://{parsed.authority}"
+        return path.rstrip("/") != root and self._file_system.stat(root).is_directory
 
     def write(self, directory: str) -> None:
         """Try what changes something, under a fresh name, and remove it whatever happens."""

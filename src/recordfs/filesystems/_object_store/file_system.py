@@ -83,6 +83,9 @@ class ObjectStoreFileSystem(FileSystem):
 
     def __init__(self, *, allow_bucket_root: bool = False, **options: Any) -> None:
         super().__init__(**options)
+        if allow_bucket_root not in (False, True):  # a text "false" is true to Python
+            found = type(allow_bucket_root).__name__
+            raise InvalidArgumentError(f"the option allow_bucket_root takes bool (true or false), found {found}")
         self._allow_bucket_root = allow_bucket_root
 
     @property
@@ -148,11 +151,23 @@ class ObjectStoreFileSystem(FileSystem):
             return None
 
     def _prefix_exists(self, location: Location) -> bool:
-        """Tell whether any key lies at or below a location's prefix; a bucket's root exists with its bucket."""
+        """Tell whether any key lies at or below a location's prefix; a bucket's root exists with its bucket.
+
+        Raises:
+            NotFoundError: There is no such bucket, and the location is not its root.
+        """
         if not location.prefix:
             return self._store.bucket_exists(location.bucket)
-        found = self._store.list_page(location.bucket, location.prefix, limit=1)
-        return bool(found.objects)
+        try:
+            return bool(self._store.list_page(location.bucket, location.prefix, limit=1).objects)
+        except NotFoundError as error:
+            raise self._missing(location) from error
+
+    def _missing(self, location: Location) -> NotFoundError:
+        """Return the error for a location where nothing is; looks whether its bucket is there."""
+        if self._store.bucket_exists(location.bucket):
+            return NotFoundError("neither an object nor a prefix of one", path=location.path)
+        return NotFoundError(f"there is no bucket {location.bucket}", path=location.path)
 
     def _is_root(self, path: str) -> bool:
         """Tell whether a path is the bare scheme, whose children are the buckets."""
@@ -192,10 +207,12 @@ class ObjectStoreFileSystem(FileSystem):
         return self._writer(location, self._state(location), append=True)
 
     def _state(self, location: Location) -> ObjectInfo | None:
-        """Return the object as it is now, or None; a directory there is IsADirectoryError."""
+        """Return the object as it is now, or None; a directory there is IsADirectoryError, no bucket NotFoundError."""
         try:
-            return self._head(location)
+            return self._store.head(location.bucket, location.key)
         except NotFoundError:
+            if self._prefix_exists(location):
+                raise IsADirectoryError("a directory stands where a file is needed", path=location.path) from None
             return None
 
     # Looking
@@ -210,6 +227,8 @@ class ObjectStoreFileSystem(FileSystem):
             return FileStatistics(info.size, info.mtime_nsec, is_directory=False)
         if self._prefix_exists(location):
             return _DIRECTORY
+        if not location.key:
+            raise NotFoundError(f"there is no bucket {location.bucket}", path=path)
         raise NotFoundError("neither an object nor a prefix of one", path=path)
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
@@ -222,16 +241,21 @@ class ObjectStoreFileSystem(FileSystem):
             return
         location = self._locate(path)
         found = False
-        for entry in list_one_level(self._store, location.bucket, location.prefix):
-            found = True
-            if entry is not None:
-                yield entry
+        try:
+            for entry in list_one_level(self._store, location.bucket, location.prefix):
+                found = True
+                if entry is not None:
+                    yield entry
+        except NotFoundError as error:
+            raise self._missing(location) from error
         if found:
             return
         if self._file_or_none(location) is not None:
             raise NotADirectoryError("a file cannot be listed", path=path)
-        if location.key or not self._store.bucket_exists(location.bucket):
+        if location.key:
             raise NotFoundError("neither an object nor a prefix of one", path=path)
+        if not self._store.bucket_exists(location.bucket):
+            raise self._missing(location)
 
     def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
         """Return what lists a tree flat, or its directories in parallel; see FileSystem."""
@@ -327,14 +351,18 @@ class ObjectStoreFileSystem(FileSystem):
         location = self._locate(path)
         if not location.key and not self._allow_bucket_root:
             raise PermissionDeniedError(
-                "this would delete everything in the bucket; pass the option allow_bucket_root=True to mean it",
+                "this would delete everything in the bucket; pass the option allow_bucket_root=True (on the command "
+                "line -o allow_bucket_root=true) to mean it",
                 path=path,
             )
         if self._file_or_none(location) is not None:
             self._store.delete(location.bucket, location.key)
             return
         keys = (info.key for info in list_objects(self._store, location.bucket, location.prefix))
-        deleted, failures, failed = delete_keys(self._store, location.bucket, keys)
+        try:
+            deleted, failures, failed = delete_keys(self._store, location.bucket, keys)
+        except NotFoundError as error:
+            raise self._missing(location) from error
         if failed:
             raise undeleted_error(path, _named(location, failures), failed, 0) from failures[0][1]
         if not deleted and (location.key or not self._store.bucket_exists(location.bucket)):

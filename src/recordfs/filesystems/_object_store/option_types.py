@@ -8,6 +8,8 @@ from recordfs.errors import InvalidArgumentError
 
 __all__ = ["check_option_types"]
 
+_NAMES = {type(None): "None", bool: "bool (true or false)"}
+
 
 def check_option_types(settings: Any) -> None:
     """Compare the fields of a named tuple with their annotations; texts must not be empty, numbers be above 0.
@@ -21,7 +23,7 @@ def check_option_types(settings: Any) -> None:
         kinds = get_args(annotation) or (annotation,)
         taken = (*kinds, int) if float in kinds else kinds
         if not isinstance(value, taken) or (isinstance(value, bool) and bool not in kinds):
-            expected = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+            expected = " or ".join(_NAMES.get(kind, kind.__name__) for kind in kinds)
             raise InvalidArgumentError(f"the option {name} takes {expected}, found {type(value).__name__}")
         if value == "":
             raise InvalidArgumentError(f"the option {name} is empty; leave it out to have its default")

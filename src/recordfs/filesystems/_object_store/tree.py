@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from recordfs.errors import PermissionDeniedError
+from recordfs.errors import NotFoundError, PermissionDeniedError
 from recordfs.filesystem import DirectoryEntry
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY
 from recordfs.filesystems._object_store.threads import shared_pool
@@ -87,8 +87,8 @@ class TreeLister:
         for _ in range(FLAT_PAGES):
             try:
                 found = self._store.list_page(self._bucket, self._prefix, page=page)
-            except PermissionDeniedError:
-                return None
+            except (PermissionDeniedError, NotFoundError):
+                return None  # list_directory says better what is missing
             for info in found.objects:
                 self._add(tree, info)
             page = found.next_page

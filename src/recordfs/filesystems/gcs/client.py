@@ -15,6 +15,7 @@ from google.oauth2.credentials import Credentials as AccessToken
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
+from recordfs.errors import UnauthenticatedError, UnavailableError
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
 
 if TYPE_CHECKING:
@@ -133,9 +134,19 @@ class Clients:
             made.client.close()
 
     def describe(self) -> dict[str, str]:
-        """Return which endpoint, project and source of credentials are in use, for people to read; no secrets."""
-        own = self._own()
-        _, endpoint_source = self.settings.endpoint()
+        """Return which endpoint, project and source of credentials are in use, for people to read; no secrets.
+
+        Where no credentials can be had it tells why in their place, and of the rest what was asked for.
+        """
+        endpoint, endpoint_source = self.settings.endpoint()
+        try:
+            own = self._own()
+        except (UnauthenticatedError, UnavailableError) as error:
+            return {
+                "endpoint": f"{endpoint or 'not looked for'} ({endpoint_source})",
+                "project": self.settings.project_from_environment() or "not looked for",
+                "credentials": error.message,
+            }
         described = {
             "endpoint": f"{own.client.api_endpoint} ({endpoint_source})",
             "project": str(own.client.project or "none: buckets cannot be listed"),

@@ -143,7 +143,7 @@ class GCSStore(ObjectStore):
         query = {"prefix": prefix, "maxResults": str(limit), "fields": _LISTED, "projection": "noAcl"}
         optional = {"delimiter": delimiter, "pageToken": page, "userProject": self._clients.settings.user_project}
         query.update((name, value) for name, value in optional.items() if value)
-        path = f"gs://{bucket}/{prefix}"
+        path = f"gs://{bucket}/{prefix}".removesuffix("/")
         where = f"{self.bucket(bucket).path}/o"
         found = self.call(path, self._clients.storage._get_resource, where, query_params=query)
         if not isinstance(found, dict):

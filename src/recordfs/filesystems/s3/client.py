@@ -11,7 +11,7 @@ import botocore
 import botocore.session
 from botocore.config import Config
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import InvalidArgumentError, UnauthenticatedError, UnavailableError
 from recordfs.filesystems.s3.errors import error_from_login, error_from_sdk
 
 if TYPE_CHECKING:
@@ -176,8 +176,14 @@ class Clients:
         self.counter.add(event_name.rpartition(".")[2], requests=1, sent=int(length))
 
     def describe(self) -> dict[str, str]:
-        """Return which endpoint, region and source of credentials are in use, for people to read; no secrets."""
-        client, session = self.s3, self.session
+        """Return which endpoint, region and source of credentials are in use, for people to read; no secrets.
+
+        Where no credentials can be had it tells why in their place, and of the rest what was asked for.
+        """
+        try:
+            client, session = self.s3, self.session
+        except (UnauthenticatedError, UnavailableError) as error:
+            return self._describe_settings() | {"credentials": error.message}
         _, endpoint_source = self._endpoint(session)
         _, region_source = self.settings.region()
         profile = session.profile
@@ -186,6 +192,17 @@ class Clients:
             "region": f"{client.meta.region_name} ({region_source})",
             "profile": str(profile) if profile else "none",
             "credentials": self._source_of_credentials(),
+        }
+
+    def _describe_settings(self) -> dict[str, str]:
+        """Return what decides about the endpoint and the region where no client can be made."""
+        (endpoint, endpoint_source), (region, region_source) = self.settings.endpoint(), self.settings.region()
+        variables = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+        profile = self.settings.profile_name or next(filter(None, map(os.environ.get, variables)), None)
+        return {
+            "endpoint": f"{endpoint or 'not looked for'} ({endpoint_source})",
+            "region": f"{region or 'not looked for'} ({region_source})",
+            "profile": profile or "none",
         }
 
     def _source_of_credentials(self) -> str:

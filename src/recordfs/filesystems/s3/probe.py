@@ -57,7 +57,7 @@ def are_conditions_kept(store: S3Store, bucket: str, key: str, operation: str) -
         RecordFSError: The store could not be asked at all.
     """
     target = {"Bucket": bucket, "Key": temporary_key(key, f"probe-{uuid.uuid4().hex}")}
-    path = f"s3://{bucket}/{target['Key']}"
+    path = f"s3://{bucket}/{key}"  # errors name what the caller knows of
     try:
         if operation == "PutObject":
             store.call("put_object", path, **target, Body=b"", IfMatch=NO_ETAG, **store.encryption())
