@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem, RandomAccessFile
     from recordfs.paths import PathInput
 
-__all__ = ["TAIL_SIZE", "TailCheck", "check_tail", "repair_tail", "torn_bytes"]
+__all__ = ["TAIL_SIZE", "TailCheck", "check_tail", "refuse_uncuttable", "repair_tail", "torn_bytes"]
 
 HEADER_SIZE = 12
 """A record's length and its checksum: with fewer bytes nothing can be checked."""
@@ -121,10 +121,25 @@ def repair_tail(
     cut = torn_bytes(tail, force=force)
     if not cut:
         return 0
+    refuse_uncuttable(store, name)
     if store.get_file_size(name) != tail.file_size:
         raise AbortedError("the file changed its size while its tail was checked: somebody is writing to it", path=name)
     store.truncate_file(name, tail.sound_end)
     return cut
+
+
+def refuse_uncuttable(store: FileSystem, name: str) -> None:
+    """Raise if a file cannot be cut where it is.
+
+    Raises:
+        UnimplementedError: The filesystem cannot truncate files.
+    """
+    if not store.capabilities(name).truncate:
+        raise UnimplementedError(
+            "the file ends inside a record, and this filesystem cannot cut files; write its sound records to a new "
+            'file with RecordReader(on_error="stop")',
+            path=name,
+        )
 
 
 def torn_bytes(tail: TailCheck, *, force: bool = False) -> int:

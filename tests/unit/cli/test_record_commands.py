@@ -5,11 +5,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from recordfs import RecordReader, RecordWriter
+from recordfs import RecordReader, RecordWriter, registry
+from recordfs.filesystem import Capabilities
+from recordfs.filesystems.memory import MemoryFileSystem
 from support.command_line import Recordfs
 from support.framing import record, stream
 
@@ -235,3 +238,27 @@ def test_follow_shows_a_record_as_soon_as_it_is_whole_and_ends_at_ctrl_c(files: 
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert process.stderr.read() == "recordfs: interrupted\n"
+
+
+class UncuttableFileSystem(MemoryFileSystem):
+    """A store that cannot truncate, as object stores cannot."""
+
+    def capabilities(self, path: str) -> Capabilities:
+        return super().capabilities(path)._replace(truncate=False)
+
+
+@pytest.fixture
+def uncuttable() -> Iterator[str]:
+    registry.register_file_system("uncut", UncuttableFileSystem)
+    yield "uncut://x/torn.tfrecord"
+    registry.unregister_file_system("uncut")
+
+
+def test_repair_does_not_promise_what_a_store_cannot_do(files: Path, recordfs: Recordfs, uncuttable: str) -> None:
+    recordfs("cp", "torn.tfrecord", uncuttable)
+    for words in (["repair", "--dry-run"], ["repair"]):
+        ran = recordfs(*words, uncuttable)
+        assert (ran.status, ran.out) == (1, "")
+        assert "cannot cut files" in ran.err
+        assert 'on_error="stop"' in ran.err
+    assert "`recordfs repair`" not in recordfs("verify", uncuttable).out

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import for_each_path
 from recordfs.cli.formatting import format_count
-from recordfs.records.repair import check_tail, repair_tail, torn_bytes
+from recordfs.records.repair import check_tail, refuse_uncuttable, repair_tail, torn_bytes
+from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +20,7 @@ Cut off the half-written record that a writer left at the end of a record file w
 bytes behind the last whole record are cut, and only if no sound record stands behind them; any other
 break is reported and left alone. Nobody may be writing to the file. A sound file is not touched.
 A file of less than 12 bytes, of which nothing tells whether it is a record file, is cut only with
---force.
+--force. Objects in stores cannot be cut: that is said, in a dry run too.
 """
 
 EXAMPLES = """\
@@ -49,6 +50,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     def repair(path: str) -> None:
         if arguments.dry_run:
             cut = torn_bytes(check_tail(path, check=check), force=arguments.force)
+            if cut:
+                refuse_uncuttable(get_file_system(path), path)
         else:
             cut = repair_tail(path, check=check, force=arguments.force)
         if arguments.json:

@@ -11,6 +11,7 @@ from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.cli.status import FAILED
 from recordfs.errors import RecordFSError
 from recordfs.records.verify import VerifyReport, verify_file
+from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
     import argparse
@@ -88,7 +89,9 @@ def _print_report(report: VerifyReport, console: Console) -> None:
     if report.lost_ranges > len(report.lost):
         console.print(f"  and {report.lost_ranges - len(report.lost)} more")
     if report.truncated_tail:
-        console.print("  the file ends inside a record: its writer is at work or died; `recordfs repair` cuts that off")
+        can_cut = get_file_system(report.path).capabilities(report.path).truncate
+        advice = "`recordfs repair` cuts that off" if can_cut else "it cannot be cut there, only copied up to the break"
+        console.print(f"  the file ends inside a record: its writer is at work or died; {advice}")
     if report.unfinished_stream:
         console.print("  the compressed stream has no trailer: its writer is at work or died")
 
