@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 from recordfs.errors import InvalidArgumentError
 
-__all__ = ["checked_endpoint"]
+__all__ = ["PLAIN_HTTP", "checked_endpoint"]
+
+PLAIN_HTTP = "the endpoint was addressed by https and answers as one of plain http does: write http:// in front of it"
 
 
 def checked_endpoint(endpoint: str, origin: str, scheme: str) -> str:

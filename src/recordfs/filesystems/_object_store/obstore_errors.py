@@ -25,6 +25,7 @@ from recordfs.errors import (
     UnavailableError,
     UnimplementedError,
 )
+from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,5 +89,7 @@ def error_from_obstore(
     reason = next((found[1] for pattern in _REASONS if (found := pattern.search(dump))), "")
     if "kind: Timeout" in dump:
         return DeadlineExceededError("the store did not answer in time", path=path)
+    if "InvalidContentType" in dump:  # what came back is no TLS
+        return UnavailableError(PLAIN_HTTP, path=path)
     what = reason or text.partition("\n")[0].partition(" error: ")[2]
     return UnavailableError(f"the store could not be reached, broke off, or is none: {what}", path=path)

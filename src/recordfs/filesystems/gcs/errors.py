@@ -27,6 +27,7 @@ from recordfs.errors import (
     UnimplementedError,
     UnknownError,
 )
+from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
 
 __all__ = ["SDK_ERRORS", "error_from_answer", "error_from_sdk"]
 
@@ -106,6 +107,8 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     if isinstance(error, _TIMEOUTS):
         return _timeout(error, path)
     if isinstance(error, _CONNECTION):
+        if "WRONG_VERSION_NUMBER" in str(error):
+            return UnavailableError(PLAIN_HTTP, path=path)
         return UnavailableError(_text(error), path=path)
     if isinstance(error, auth_errors.RefreshError) and error.retryable:
         return UnavailableError(_text(error), path=path)

@@ -23,6 +23,7 @@ from recordfs.errors import (
     UnimplementedError,
     UnknownError,
 )
+from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
 from recordfs.filesystems._object_store.obstore_errors import CLASS_OF_STATUS
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
         return InvalidArgumentError(said, path=path)
     if isinstance(error, botocore_errors.SSLError):
         hint = "name an authority of your own by AWS_CA_BUNDLE or the option verify"
+        if "WRONG_VERSION_NUMBER" in said:
+            hint = f"{PLAIN_HTTP}, or set S3_USE_HTTPS=0"
         return UnavailableError(f"{said}; {hint}", path=path)
     if isinstance(
         error,
