@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 SMALL = 4096
+DEFAULT_GAP = 65536
+"""What read_ranges merges over if nothing else is said."""
 
 # Random reads. All ask for the same places, and answer with the sum of the first bytes and how much they read.
 
@@ -53,7 +55,7 @@ def read(place):
     return file.read(place, size)
 
 def read_batch(places):
-    return file.read_ranges([(place, size) for place in places])
+    return file.read_ranges([(place, size) for place in places], max_gap=max_gap)
 """
 
 # The bytes that came over the network for one byte that was asked for.
@@ -180,11 +182,13 @@ class Repeated:
         return self._size - self._left
 
 
-def large_object(put: Callable[[Repeated], object], size: int, reads: int) -> dict[str, Any]:
+def large_object(
+    put: Callable[[Repeated], object], size: int, reads: int, max_gap: int = DEFAULT_GAP
+) -> dict[str, Any]:
     """Have one large object put under the key "large", and choose distinct places in it for random reads."""
     put(Repeated(size))
     places = random.Random(11).sample(range(size // SMALL), reads) if reads else []
-    return {"key": "large", "size": SMALL, "offsets": [place * SMALL for place in places]}
+    return {"key": "large", "size": SMALL, "offsets": [place * SMALL for place in places], "max_gap": max_gap}
 
 
 def pieces_to_write(count: int) -> Callable[[str], dict[str, Any]]:
