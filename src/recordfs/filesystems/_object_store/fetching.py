@@ -39,7 +39,10 @@ __all__ = ["RangeFetcher"]
 
 _OBSTORE_ERRORS = (BaseError, OSError, ValueError, NotImplementedError)
 
-CHUNK = 1 << 20
+CHUNK = 8 << 20
+"""With 1 MiB less memory is held, but the allocator gives each chunk back to the system: many files read one behind
+another then took half as long again.
+"""
 
 MANY = 64
 """Ranges from which on a look at the object behind them costs less than naming the version in each request."""
@@ -102,7 +105,7 @@ class RangeFetcher:
         return self._take(bucket, key, start, end, tag, lambda answer: [answer.bytes()])[0]
 
     def fetch_chunks(self, bucket: str, key: str, start: int, end: int, tag: str) -> list[Buffer]:
-        """Return the same in chunks of about 1 MiB: a long range is nowhere put together that is only handed on."""
+        """Return the same in chunks of about 8 MiB: a longer range is nowhere put together that is only handed on."""
         return self._take(bucket, key, start, end, tag, lambda answer: list(answer.stream(min_chunk_size=CHUNK)))
 
     def _take(
