@@ -257,9 +257,14 @@ def test_an_endpoint_with_virtual_hosts(internet):
     assert places(internet) == {(f"{BUCKET}.store.example", "us-east-1", "/place")}
 
 
+NOTHING_LISTED = b"<ListBucketResult><Name>bucket</Name><IsTruncated>false</IsTruncated></ListBucketResult>"
+
+
 def test_an_endpoint_below_a_path(keys, accounts):
     with RecordingProxy(accounts.port) as proxy:
-        proxy.rule = lambda request: Reply(404, {}) if request.method == "HEAD" else Reply(200, {"ETag": '"1"'})
+        proxy.rule = lambda request: (
+            Reply(404, {}) if request.method == "HEAD" else Reply(200, {"ETag": '"1"'}, NOTHING_LISTED)
+        )
         with S3FileSystem(endpoint_url=f"{proxy.endpoint}/gateway/") as file_system:
             assert not file_system.file_exists("s3://bucket/a/b")
         asked = {request.target.partition("?")[0] for request in proxy.requests}
