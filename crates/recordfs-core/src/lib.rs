@@ -6,6 +6,8 @@ pub mod detect;
 pub mod error;
 pub mod example;
 pub mod inflate;
+pub mod protobuf;
 pub mod record;
 pub mod scan;
 mod stream_header;
+mod varint;

@@ -2,7 +2,7 @@
 //! reader is built on. Two of its habits decide what becomes of damaged messages and are kept on purpose:
 //! a limit beyond the enclosing one is ignored, and a 32-bit length drops the bits above.
 
-use super::varint;
+use crate::varint;
 
 /// Reads forward through one message.
 pub(crate) struct Cursor<'a> {

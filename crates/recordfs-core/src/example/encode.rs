@@ -1,7 +1,8 @@
 //! Examples to bytes: protobuf's deterministic serialization. Map entries are sorted by key ([`compare_keys`]), numeric lists are packed,
 //! and every length is written in as few bytes as it takes.
 
-use super::{Kind, MAX_MESSAGE_SIZE, varint};
+use super::{Kind, MAX_MESSAGE_SIZE};
+use crate::varint;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 

@@ -5,7 +5,7 @@
 //! values, and allocates nothing.
 
 use super::cursor::Cursor;
-use super::varint;
+use crate::varint;
 
 /// Field 1 as a varint, as a 32-bit number, and length-delimited.
 const VARINT_VALUE: u8 = 0x08;

@@ -2,7 +2,9 @@
 //! a key wins, and anything protobuf calls malformed is refused. This is for looking at records; see [`super::parse`]
 //! for columns.
 
-use super::{Kind, MAX_MESSAGE_SIZE, varint};
+use super::Kind;
+use crate::protobuf::{Field, Malformed, for_each_field};
+use crate::varint;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -20,6 +22,12 @@ impl fmt::Display for MessageError {
 }
 
 impl std::error::Error for MessageError {}
+
+impl From<Malformed> for MessageError {
+    fn from(Malformed { reason }: Malformed) -> Self {
+        Self { reason }
+    }
+}
 
 const fn malformed<T>(reason: &'static str) -> Result<T, MessageError> {
     Err(MessageError { reason })
@@ -261,14 +269,6 @@ fn read_int64_list(list: &[u8], values: &mut Vec<i64>) -> Result<(), MessageErro
     })
 }
 
-/// One field's value.
-enum Field<'a> {
-    Varint(u64),
-    Fixed32([u8; 4]),
-    Delimited(&'a [u8]),
-    Other,
-}
-
 /// Calls `visit` with each length-delimited field.
 #[inline]
 fn for_each_message<'a>(
@@ -279,82 +279,4 @@ fn for_each_message<'a>(
         Field::Delimited(bytes) => visit(number, bytes),
         _ => Ok(()),
     })
-}
-
-/// How deep unknown groups may be nested: protobuf's limit.
-const MAX_DEPTH: usize = 100;
-
-fn for_each_field<'a>(
-    message: &'a [u8],
-    mut visit: impl FnMut(u32, Field<'a>) -> Result<(), MessageError>,
-) -> Result<(), MessageError> {
-    if message.len() > MAX_MESSAGE_SIZE {
-        return malformed("2 GiB or more");
-    }
-    let mut rest = message;
-    let mut open_groups: Vec<u32> = Vec::new();
-    while !rest.is_empty() {
-        let tag = take_varint(&mut rest, 5)?;
-        if tag > u64::from(u32::MAX) || tag >> 3 == 0 {
-            return malformed("a field has an impossible number");
-        }
-        let number = (tag >> 3) as u32;
-        let field = match tag & 7 {
-            0 => Field::Varint(take_varint(&mut rest, 10)?),
-            1 => {
-                take(&mut rest, 8)?;
-                Field::Other
-            }
-            2 => {
-                let length = take_varint(&mut rest, 5)?;
-                Field::Delimited(take(&mut rest, usize::try_from(length).unwrap_or(usize::MAX))?)
-            }
-            3 => {
-                if open_groups.len() == MAX_DEPTH {
-                    return malformed("groups are nested too deep");
-                }
-                if open_groups.is_empty() {
-                    visit(number, Field::Other)?;
-                }
-                open_groups.push(number);
-                continue;
-            }
-            4 => {
-                if open_groups.pop() != Some(number) {
-                    return malformed("a group ends that has not begun");
-                }
-                continue;
-            }
-            5 => Field::Fixed32(*take(&mut rest, 4)?.first_chunk().expect("four bytes were taken")),
-            _ => return malformed("a field has an impossible wire type"),
-        };
-        if open_groups.is_empty() {
-            visit(number, field)?;
-        }
-    }
-    if open_groups.is_empty() {
-        Ok(())
-    } else {
-        malformed("a group has no end")
-    }
-}
-
-fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], MessageError> {
-    match rest.split_at_checked(length) {
-        Some((taken, left)) => {
-            *rest = left;
-            Ok(taken)
-        }
-        None => malformed("a field is longer than its message"),
-    }
-}
-
-fn take_varint(rest: &mut &[u8], longest: usize) -> Result<u64, MessageError> {
-    match varint::decode_one(rest) {
-        Some((value, length)) if length <= longest => {
-            *rest = &rest[length..];
-            Ok(value)
-        }
-        _ => malformed("a varint is cut or too long"),
-    }
 }

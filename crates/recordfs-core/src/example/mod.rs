@@ -25,8 +25,8 @@ mod parse;
 mod plan;
 mod sequence;
 mod summary;
-mod varint;
 
+pub use crate::protobuf::MAX_MESSAGE_SIZE;
 pub use columns::{Column, Values};
 pub use encode::{FeatureValues, encode_example, encode_sequence_example};
 pub use error::{ExampleError, Fault};
@@ -62,6 +62,3 @@ impl Kind {
         }
     }
 }
-
-/// The largest message that protobuf, and so TensorFlow, can read.
-pub const MAX_MESSAGE_SIZE: usize = i32::MAX as usize;

@@ -6,7 +6,8 @@ use super::cursor::Cursor;
 use super::error::{ExampleError, Fault};
 use super::lists::read_packed_floats;
 use super::plan::{DefaultValues, FeaturePlan, Layout, OnMissing};
-use super::{Kind, MAX_MESSAGE_SIZE, Plan, varint};
+use super::{Kind, MAX_MESSAGE_SIZE, Plan};
+use crate::varint;
 
 const CONTEXT: u8 = 0x0a;
 const FEATURE_LISTS: u8 = 0x12;
