@@ -22,8 +22,13 @@ from recordfs.errors import (
 )
 from recordfs.filesystems import _buffered_writer, _posix_files
 from recordfs.filesystems.posix import PosixFileSystem
+from support.interrupts import interrupted_at as interrupted_at_line
 
 LARGE = 200_000
+
+
+def interrupted_at(line_number, call):
+    return interrupted_at_line(line_number, call, (_buffered_writer, _posix_files))
 
 
 @pytest.fixture
@@ -131,36 +136,6 @@ def test_wherever_a_write_is_cut_short_the_file_holds_whole_appends(tmp_path, mo
             file.append_parts(parts)
         file.close()
         assert contents(path) == whole[-1], total
-
-
-def interrupted_at(line_number, call):
-    """Make a call and raise KeyboardInterrupt at its nth line inside the writer; tell whether that was reached."""
-    seen = 0
-    files = {_buffered_writer.__file__, _posix_files.__file__}
-
-    def trace(frame, event, argument):
-        nonlocal seen
-        if frame.f_code.co_filename not in files:
-            return None
-        if event == "line":
-            seen += 1
-            if seen == line_number:
-                raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    # The interrupt is for this call, not for the finalizer of something an earlier test left behind.
-    gc.collect()
-    gc.disable()
-    sys.settrace(trace)
-    try:
-        call()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        sys.settrace(before)
-        gc.enable()
-    return seen >= line_number
 
 
 @pytest.mark.parametrize("method", ["append", "append_parts", "flush"])
@@ -381,3 +356,98 @@ def test_a_reader_closed_by_another_thread_never_reads_another_file(tmp_path):
         for descriptor in descriptors:
             os.close(descriptor)
     assert wrong == []
+
+
+def test_a_failed_append_leaves_the_flushed_bytes_of_a_writer_that_came_before(tmp_path, file_size_limit):
+    path = f"{tmp_path}/log"
+    first, second = (PosixFileSystem().new_appendable_file(path) for _ in range(2))
+    first.append(b"first\n")
+    first.flush()
+    second.append(b"second\n" * 1000)
+    second.flush()
+    file_size_limit(50_000)
+    # The limit lets some of it in, so that there is something to take back: just that, and nothing before it.
+    with pytest.raises(FileTooLargeError):
+        first.append(b"third\n" * 20_000)
+    assert contents(path) == b"first\n" + b"second\n" * 1000
+    file_size_limit(None)
+    first.append(b"fourth\n")
+    first.close()
+    second.close()
+    assert contents(path) == b"first\n" + b"second\n" * 1000 + b"fourth\n"
+
+
+def test_a_short_write_between_two_of_another_writer_is_never_cut_off_with_them(tmp_path, monkeypatch):
+    path = f"{tmp_path}/log"
+    first, second = (PosixFileSystem().new_appendable_file(path) for _ in range(2))
+    real_write = os.write
+    taken = []
+
+    def write(descriptor, data):
+        """Take 10 bytes, then let another writer append, then 10 more, then the disk is full."""
+        taken.append(len(taken))
+        if len(taken) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if len(taken) == 2:
+            real_write(second._descriptor, b"second\n")
+        return real_write(descriptor, bytes(data)[:10])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_posix_files.os, "write", write)
+        with pytest.raises(ResourceExhaustedError) as caught:
+            first.append(b"x" * LARGE)
+    assert any("another writer has appended" in note for note in caught.value.__notes__)
+    assert contents(path) == b"x" * 10 + b"second\n" + b"x" * 10
+    with pytest.raises(FailedPreconditionError, match="another writer"):
+        first.close()
+    second.close()
+
+
+def test_tell_of_two_appenders_is_exact_after_a_flush(tmp_path):
+    path = f"{tmp_path}/log"
+    first, second = (PosixFileSystem().new_appendable_file(path) for _ in range(2))
+    first.append(b"1234")
+    first.flush()
+    second.append(b"56789")
+    second.flush()
+    assert (first.tell(), second.tell()) == (4, 9)
+    first.append(b"0")
+    first.flush()
+    assert first.tell() == 10
+    first.close()
+    second.close()
+
+
+def test_an_interrupt_of_one_appender_leaves_the_flushed_bytes_of_another(tmp_path):
+    line_number = 0
+    reached = True
+    while reached:
+        line_number += 1
+        path = f"{tmp_path}/{line_number}"
+        first, second = (PosixFileSystem().new_appendable_file(path) for _ in range(2))
+        second.append(b"second\n")
+        second.flush()
+        reached = interrupted_at(line_number, lambda first=first: first.append(b"b" * LARGE))
+        first.close()
+        second.close()
+        assert contents(path) in (b"second\n", b"second\n" + b"b" * LARGE), line_number
+    assert line_number > 10
+
+
+def test_a_pipe_that_took_nothing_of_a_failed_write_can_still_be_written(tmp_path, monkeypatch):
+    path = f"{tmp_path}/pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    file = PosixFileSystem().new_writable_file(path)
+
+    def fail(descriptor, data):
+        raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+    file.append(b"data")
+    with monkeypatch.context() as patched:
+        patched.setattr(_posix_files.os, "write", fail)
+        with pytest.raises(OSError, match="buffer"):
+            file.flush()
+    file.close()
+    assert os.read(reader, 100) == b"data"
+    os.close(reader)

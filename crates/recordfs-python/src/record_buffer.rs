@@ -246,8 +246,26 @@ impl RecordBuffer {
         }
         self.drain(py)?;
         self.sink.file(py).call_method0(method)?;
+        let skipped = self.sink.catch_up(py);
+        if self.compressor.is_none() {
+            self.offset += skipped;
+        }
         if let Some(index) = &self.index {
             index.sink.file(py).call_method0(method)?;
+            if skipped > 0 {
+                let message = format!(
+                    "another writer has appended {skipped} bytes to this file among the records of this one. They are \
+                     all there, but the index {} gives wrong offsets: when nobody writes any more, make it anew",
+                    index.sink.path()
+                );
+                return Err(error(
+                    py,
+                    ErrorClass::FailedPrecondition,
+                    &message,
+                    Some(self.sink.path()),
+                    None,
+                ));
+            }
         }
         Ok(())
     }

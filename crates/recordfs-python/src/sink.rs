@@ -136,6 +136,15 @@ impl Sink {
         Err(AppendFailure { error, taken })
     }
 
+    /// Moves on to where a file that was just flushed really ends, and returns how many bytes of other writers that
+    /// skips.
+    pub fn catch_up(&mut self, py: Python<'_>) -> u64 {
+        let end = self.ask_size(py).unwrap_or(self.position).max(self.position);
+        let skipped = end - self.position;
+        self.position = end;
+        skipped
+    }
+
     /// What the file's `tell` says, or None if it cannot say.
     fn ask_size(&self, py: Python<'_>) -> Option<u64> {
         for _ in 0..TELL_ATTEMPTS {

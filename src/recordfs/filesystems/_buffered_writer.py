@@ -39,10 +39,14 @@ class BufferedWritableFile(WritableFile):
     def __init__(self, name: str, *, written: int = 0, atomic: bool = False) -> None:
         self.atomic = atomic
         self._name = name
-        self._written = written
+        # How far the file reaches by this writer's count, and where its last write really ended: further on, if other
+        # writers append to the same file. `flush` brings the count up to date.
+        self._written = self._end_of_file = written
         self._pending = bytearray()
-        # While a write is under way: how many bytes it may have left behind `_written`.
+        # While a write is under way: how many bytes it has, and what of it has landed in the file, as the subclass
+        # notes it. Both are cleared by the one assignment that counts the write, or after it was undone.
         self._in_flight = 0
+        self._landed: list[int] = []
         self._broken: str | None = None
         self._process = os.getpid()
         self._closed = False
@@ -50,12 +54,18 @@ class BufferedWritableFile(WritableFile):
     # What a subclass writes.
 
     @abc.abstractmethod
-    def _write(self, parts: Sequence[Buffer], total: int) -> None:
-        """Write all parts (``total`` bytes) at the end of the file."""
+    def _write(self, parts: Sequence[Buffer], total: int) -> int:
+        """Write all parts (``total`` bytes) at the end of the file, and return where they end.
+
+        Notes in ``_landed``, which is empty, what ``_undo`` has to know.
+        """
 
     @abc.abstractmethod
     def _undo(self, attempted: int) -> None:
-        """Cut off what a failed write of ``attempted`` bytes left behind the first ``_written`` bytes."""
+        """Cut off what a failed write of ``attempted`` bytes left in the file, and no byte of another writer's.
+
+        Calls ``_break`` where that is not possible. May be called again after it was interrupted.
+        """
 
     @abc.abstractmethod
     def _publish(self) -> None:
@@ -79,7 +89,11 @@ class BufferedWritableFile(WritableFile):
         return self._name
 
     def tell(self) -> int:
-        """Return the size with everything taken so far."""
+        """Return the size with everything taken so far.
+
+        Where others append to the same file it is exact after each flush, and counts only this writer's bytes on from
+        there.
+        """
         self._check_open()
         return self._written + len(self._pending)
 
@@ -118,6 +132,7 @@ class BufferedWritableFile(WritableFile):
         """Write what is in memory and make it visible to new readers (not for an atomic file)."""
         self._check_usable()
         self._drain()
+        self._written = self._end_of_file
         if not self.atomic:
             self._show()
 
@@ -181,22 +196,31 @@ class BufferedWritableFile(WritableFile):
         pending_after = bytearray() if drained else self._pending
         self._in_flight = total
         try:
-            self._write(parts, total)
-            # One line without a call: no signal handler can run in the middle of it.
-            self._written, self._pending, self._in_flight = self._written + total, pending_after, 0
+            end = self._write(parts, total)
+            counted = self._written + total
+            # One statement without a call: no signal handler can run in the middle of it.
+            self._written, self._end_of_file, self._pending, self._in_flight, self._landed = (
+                counted,
+                end,
+                pending_after,
+                0,
+                [],
+            )
         except BaseException as error:
             try:
                 self._settle()
             except RecordFSError as second:
                 # The next call tries again before it does anything else, and raises if it cannot.
                 error.add_note(f"taking back the incomplete write failed too, and will be tried again: {second}")
+            if self._broken is not None:
+                error.add_note(f"the writer can no longer be used: {self._broken}")
             raise
 
     def _settle(self) -> None:
         """Take back what an interrupted or failed write may have left in the file."""
         if self._in_flight:
             self._undo(self._in_flight)
-            self._in_flight = 0
+            self._in_flight, self._landed = 0, []
 
     def _end(self) -> None:
         """Release once, whatever happens in it."""
@@ -206,7 +230,7 @@ class BufferedWritableFile(WritableFile):
     def _break(self, reason: str) -> None:
         """Refuse everything from now on, because the file's contents can no longer be vouched for."""
         self._broken = reason
-        self._in_flight = 0
+        self._in_flight, self._landed = 0, []
 
     def _broken_error(self) -> FailedPreconditionError:
         return FailedPreconditionError(f"the writer can no longer be used: {self._broken}", path=self._name)

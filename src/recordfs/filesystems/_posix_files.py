@@ -151,7 +151,10 @@ class PosixRandomAccessFile(RandomAccessFile):
 
 
 class PosixWritableFile(BufferedWritableFile):
-    """A local file open for writing at its end. Other writers' bytes are never cut off.
+    """A local file open for writing at its end.
+
+    Several may append to one file, in any number of processes. What a failed write left is cut off again only while it
+    is the end of the file; another writer's bytes never are.
 
     Args:
         name: The full path as the caller gave it.
@@ -165,26 +168,42 @@ class PosixWritableFile(BufferedWritableFile):
         self._local = os.path.abspath(local)
         self._descriptor = descriptor
         self._directory_synced = False
+        # The descriptor's position after the last write, and where a write began that takes several system calls.
+        self._reached = self._began = 0
         status = os.fstat(descriptor)
         # A pipe or a terminal has no end that could be cut off.
         self._regular = stat.S_ISREG(status.st_mode)
         super().__init__(name, written=status.st_size if self._regular else 0, atomic=atomic)
 
-    def _write(self, parts: Sequence[Buffer], total: int) -> None:
+    def _write(self, parts: Sequence[Buffer], total: int) -> int:
         try:
             done = self._write_once(parts)
             if done != total:
                 self._write_rest(parts, done)
+            # With O_APPEND the position is where the last write ended, wherever another writer had moved the end.
+            if not self._regular:
+                return self._written + total
+            self._reached = self._position()
+            return self._reached
         except OSError as error:
             raise posix_error(error, self._name) from error
 
     def _write_once(self, parts: Sequence[Buffer]) -> int:
+        """Let the system take what it will, and return how much that was.
+
+        One call from C puts the result of another into the list, so that no signal handler can run between the two:
+        however a write ends, it is known how many bytes of it are in the file.
+        """
+        landed = self._landed
         if len(parts) == 1:
-            return os.write(self._descriptor, parts[0])
-        return os.writev(self._descriptor, parts[:_MAX_PARTS])
+            landed.extend(map(os.write, (self._descriptor,), parts))
+        else:
+            landed.extend(map(os.writev, (self._descriptor,), (parts[:_MAX_PARTS],)))
+        return landed[-1]
 
     def _write_rest(self, parts: Sequence[Buffer], done: int) -> None:
         """Go on after the system took only ``done`` bytes."""
+        self._began = self._position() - done if self._regular else 0
         views = [memoryview(part) for part in parts]
         try:
             while views:
@@ -200,16 +219,29 @@ class PosixWritableFile(BufferedWritableFile):
             for view in views:
                 view.release()
 
+    def _position(self) -> int:
+        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
+
     def _undo(self, attempted: int) -> None:
+        written = sum(self._landed)
         if not self._regular:
-            self._break("a write was cut short, and what is not a regular file cannot be set back")
+            if written:
+                self._break("a write was cut short, and what is not a regular file cannot be set back")
             return
         try:
+            end = self._position()
+            if not written and end == self._reached:
+                return
+            began = self._began if len(self._landed) > 1 else end - written
             size = os.fstat(self._descriptor).st_size
-            if size > self._written + attempted:
-                self._break("a write was cut short, and another writer has appended behind it")
-            elif size > self._written:
-                os.ftruncate(self._descriptor, self._written)
+            if size == end and end - began == written > 0:
+                os.ftruncate(self._descriptor, began)
+            elif size > began or not written:
+                self._break(
+                    f"a write was cut short, and what arrived of it stays in the file before offset {end}, because "
+                    "another writer has appended to the file meanwhile"
+                )
+            self._reached = end
         except OSError as error:
             raise posix_error(error, self._name) from error
 

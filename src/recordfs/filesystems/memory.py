@@ -7,6 +7,7 @@ as in object stores; only ``create_dir`` makes a directory that stays.
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 import time
@@ -258,20 +259,27 @@ class _MemoryWritableFile(BufferedWritableFile):
         super().__init__(name, written=len(file.data), atomic=atomic)
         self._file = file
         self._exclusive = exclusive
+        # Where the last write began.
+        self._began = 0
 
-    def _write(self, parts: Sequence[Buffer], total: int) -> None:
-        with _lock:
-            for part in parts:
-                with byte_view(part) as view:
-                    self._file.data += view
+    def _write(self, parts: Sequence[Buffer], total: int) -> int:
+        joined = parts[0] if len(parts) == 1 else b"".join(parts)
+        with _lock, byte_view(joined) as view:
+            self._began = len(self._file.data)
+            # One call from C notes the size that another has left: no signal handler runs between the two.
+            self._landed.extend(map(len, map(operator.iadd, (self._file.data,), (view,))))
             self._file.mtime_nsec = time.time_ns()
+            return self._began + total
 
     def _undo(self, attempted: int) -> None:
+        if not self._landed:
+            return
         with _lock:
-            if len(self._file.data) > self._written + attempted:
-                self._break("a write was cut short, and another writer has appended behind it")
-            else:
-                del self._file.data[self._written :]
+            size = len(self._file.data)
+            if size == self._began + attempted:
+                del self._file.data[self._began :]
+            elif size > self._began:
+                self._break("a write was interrupted, and another writer has appended to the file meanwhile")
 
     def _publish(self) -> None:
         if self.atomic:

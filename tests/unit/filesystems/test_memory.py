@@ -6,8 +6,10 @@ import threading
 import pytest
 
 from recordfs.errors import AlreadyExistsError, FailedPreconditionError
+from recordfs.filesystems import _buffered_writer, memory
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.testing.processes import in_child
+from support.interrupts import interrupted_at
 
 system = MemoryFileSystem()
 _numbers = itertools.count()
@@ -139,3 +141,36 @@ def test_a_fork_while_another_thread_writes_gives_a_whole_tree(root):
     finally:
         stop.set()
         thread.join()
+
+
+def test_an_interrupted_append_cuts_off_nothing_of_another_writer(root):
+    path = f"{root}/log"
+    modules = (_buffered_writer, memory)
+    line_number = 0
+    reached = True
+    while reached:
+        line_number += 1
+        with system.new_writable_file(path):
+            pass
+        first, second = (system.new_appendable_file(path) for _ in range(2))
+        second.append(b"second")
+        second.flush()
+        reached = interrupted_at(line_number, lambda first=first: first.append(b"b" * 100_000), modules)
+        first.append(b"end")
+        first.close()
+        second.close()
+        with system.new_random_access_file(path) as file:
+            data = file.read(0, 1_000_000)
+        assert data in (b"secondend", b"second" + b"b" * 100_000 + b"end"), line_number
+    assert line_number > 10
+
+
+def test_tell_of_two_appenders_is_exact_after_a_flush(root):
+    first, second = (MemoryFileSystem().new_appendable_file(f"{root}/log") for _ in range(2))
+    second.append(b"56789")
+    second.flush()
+    first.append(b"0")
+    first.flush()
+    assert (first.tell(), second.tell()) == (6, 5)
+    first.close()
+    second.close()

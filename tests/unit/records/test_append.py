@@ -11,6 +11,7 @@ from recordfs.errors import (
     AbortedError,
     CorruptRecordError,
     DataLossError,
+    FailedPreconditionError,
     InvalidArgumentError,
     TruncatedRecordError,
     UnimplementedError,
@@ -139,3 +140,32 @@ def test_somebody_else_writing_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "check_tail", check_then_grow)
     with pytest.raises(AbortedError, match="somebody"):
         recordfs.RecordWriter(path, append=True)
+
+
+def test_tell_of_writers_that_share_a_local_file_is_exact_after_a_flush(tmp_path):
+    path = f"{tmp_path}/log"
+    with recordfs.RecordWriter(path, append=True) as first, recordfs.RecordWriter(path, append=True) as second:
+        first.write(b"first")
+        first.flush()
+        second.write(b"second")
+        second.flush()
+        begin = second.tell()
+        second.write(b"third")
+        second.flush()
+    with recordfs.RecordReader(path, start=begin) as reader:
+        assert list(reader) == [b"third"]
+    with recordfs.RecordReader(path) as reader:
+        assert list(reader) == [b"first", b"second", b"third"]
+
+
+def test_an_index_that_another_writer_has_made_wrong_is_reported_by_flush(tmp_path):
+    path = f"{tmp_path}/log"
+    first = recordfs.RecordWriter(path, append=True, index=True)
+    with recordfs.RecordWriter(path, append=True) as second:
+        second.write(b"second")
+    first.write(b"first")
+    with pytest.raises(FailedPreconditionError, match=r"log\.idx gives wrong offsets"):
+        first.flush()
+    first.close()
+    with recordfs.RecordReader(path) as reader:
+        assert list(reader) == [b"second", b"first"]
