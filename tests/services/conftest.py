@@ -1,4 +1,4 @@
-"""Object stores for the tests: each server is started once a session, each test gets a fresh directory."""
+"""Stores for the tests: each server is started once a session, each test gets a fresh directory."""
 
 import itertools
 import os
@@ -12,6 +12,7 @@ from support.servers import (
     ACCESS_KEY,
     SECRET_KEY,
     GcpStorageEmulator,
+    HdfsCluster,
     SeaweedFS,
     StrictFakeGcsServer,
     VersityGateway,
@@ -174,3 +175,18 @@ def accounts(tmp_path_factory):
     with AccountServer(str(tmp_path_factory.mktemp("accounts"))) as server:
         server.client("s3").create_bucket(Bucket=BUCKET)
         yield server
+
+
+@pytest.fixture(scope="session")
+def hdfs_cluster(tmp_path_factory):
+    """A running HDFS with three datanodes, one for the whole session: whoever breaks it repairs it."""
+    with HdfsCluster(str(tmp_path_factory.mktemp("hdfs"))) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def hdfs_root(hdfs_cluster):
+    """A fresh directory on it."""
+    path = f"/test-{next(_numbers)}"
+    hdfs_cluster.shell("-mkdir", path)
+    return hdfs_cluster.url + path

@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 import pytest
-from tools import servers
+from tools import hdfs_cluster, servers
+from tools.hdfs_cluster import HdfsCommandError
 from tools.servers import ACCESS_KEY, SECRET_KEY, Server, ServerMissingError
 
 from support.strict_gcs import StrictGcsProxy
@@ -17,6 +18,8 @@ __all__ = [
     "SECRET_KEY",
     "FakeGcsServer",
     "GcpStorageEmulator",
+    "HdfsCluster",
+    "HdfsCommandError",
     "MotoServer",
     "SeaweedFS",
     "Server",
@@ -27,6 +30,13 @@ __all__ = [
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+def _skip_without(error: ServerMissingError) -> None:
+    """Skip the test that needs a server which is not installed, or fail it in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have every server: {error}")
+    pytest.skip(f"SERVER MISSING: {error}")
+
+
 class _NeededByTest(Server):
     """Skips the test that needs a server which is not installed."""
 
@@ -34,9 +44,7 @@ class _NeededByTest(Server):
         try:
             super().__init__(*arguments, **keywords)
         except ServerMissingError as error:
-            if os.environ.get("CI"):
-                pytest.fail(f"CI must have every server: {error}")
-            pytest.skip(f"SERVER MISSING: {error}")
+            _skip_without(error)
 
 
 class SeaweedFS(_NeededByTest, servers.SeaweedFS):
@@ -74,3 +82,13 @@ class GcpStorageEmulator(_NeededByTest, servers.GcpStorageEmulator):
 
 class MotoServer(_NeededByTest, servers.MotoServer):
     """See tools/servers.py."""
+
+
+class HdfsCluster(hdfs_cluster.HdfsCluster):
+    """See tools/hdfs_cluster.py."""
+
+    def __init__(self, directory: str, *words: str) -> None:
+        try:
+            super().__init__(directory, *words)
+        except ServerMissingError as error:
+            _skip_without(error)
