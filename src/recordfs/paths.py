@@ -18,7 +18,9 @@ __all__ = [
     "clean_path",
     "dirname",
     "has_wildcards",
+    "is_plain_name",
     "join",
+    "join_entry",
     "match_component",
     "parse_path",
     "path_to_str",
@@ -120,6 +122,22 @@ def join(path: str, *paths: str) -> str:
         else:
             joined += "/" + part
     return joined
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell whether a name means one thing in a directory on every filesystem: no slash, not empty, ``.`` or ``..``."""
+    return name not in ("", ".", "..") and "/" not in name
+
+
+def join_entry(directory: str, name: str, *, is_directory: bool) -> str:
+    """Return the path of what a listing shows in a directory.
+
+    As ``join``, but for the names that only a store of keys has, see ``FileSystem.tree_lister``: a directory without a
+    name is the empty part between two slashes, and a file without one the directory's own key with its slash.
+    """
+    if not name and is_directory:
+        return directory + ("/" if directory.endswith("/") else "//")
+    return join(directory, name)
 
 
 def dirname(path: str) -> str:

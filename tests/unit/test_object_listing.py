@@ -37,7 +37,11 @@ class Pages:
         following = str(start + self.size) if start + self.size < len(names) else None
         markers = {prefix}
         return ObjectPage(
-            [ObjectInfo(name, 1, 2, "tag", {}) for name in shown if not name.endswith("/") or name in markers],
+            [
+                ObjectInfo(name, int(not name.endswith("/")), 2, "tag", {})
+                for name in shown
+                if not name.endswith("/") or name in markers
+            ],
             [name for name in shown if name.endswith("/") and name not in markers],
             following,
         )
@@ -46,7 +50,9 @@ class Pages:
 @pytest.mark.parametrize(("size", "seed"), list(itertools.product([1, 2, 3, 100], [None, 1, 2, 3])))
 def test_each_name_is_listed_once_and_files_win(size, seed):
     found = list(list_one_level(Pages(KEYS, size, seed), "bucket", "d/"))
-    entries = [entry for entry in found if entry is not None]
+    entries = [entry for entry in found if entry is not None and not entry.only_in_trees]
+    beside = [entry for entry in found if entry is not None and entry.only_in_trees]
+    assert sorted(beside) == [DirectoryEntry("", is_directory=True), DirectoryEntry("a/", is_directory=True)]
     assert sorted(entry.name for entry in entries) == ["a", "a-1", "a-2", "b", "c"]
     kinds = {entry.name: entry.is_directory for entry in entries}
     assert kinds == {"a": False, "a-1": False, "a-2": True, "b": True, "c": False}

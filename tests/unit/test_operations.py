@@ -15,6 +15,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.testing.faulty import FaultyFileSystem
+from support.key_stores import KeysInMemory
 
 
 @pytest.fixture(params=["local", "ram"])
@@ -220,6 +221,62 @@ def test_copying_a_tree_with_a_loop_says_so(tmp_path):
     (tmp_path / "source/loop").symlink_to(".")
     with pytest.raises(FailedPreconditionError, match="leads back"):
         operations.copy_tree(tmp_path / "source", tmp_path / "target")
+
+
+def tree_with_link(tmp_path, place, leads_to):
+    """Make a source whose link leads somewhere beside, above or into the copy."""
+    source, target = tmp_path / "d/s", tmp_path / "d/s2"
+    (source / "inner").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    (source / "f").write_bytes(b"f")
+    (source / place).symlink_to(leads_to.format(tmp=tmp_path))
+    return source, target
+
+
+@pytest.mark.parametrize("place", ["a", "z", "inner/link"])
+@pytest.mark.parametrize("leads_to", ["{tmp}", "{tmp}/d", "{tmp}/d/s", "{tmp}/d/s2", "{tmp}/d/s2/new", "/"])
+def test_a_tree_is_never_copied_round_through_a_link(tmp_path, place, leads_to):
+    source, target = tree_with_link(tmp_path, place, leads_to)
+    if "s2" in leads_to:
+        (tmp_path / "d/s2/new").mkdir(parents=True)
+    with pytest.raises(FailedPreconditionError, match=r"leads (back )?to"):
+        operations.copy_tree(source, target, overwrite=True)
+    assert len(list(target.rglob("*"))) < 6
+
+
+def test_a_link_to_a_neighbour_is_copied_as_what_it_points_to(tmp_path):
+    source, target = tree_with_link(tmp_path, "link", "{tmp}/other")
+    (tmp_path / "other/g").write_bytes(b"g")
+    assert operations.copy_tree(source, target) == (2, 3, 2)
+    assert (target / "link/g").read_bytes() == b"g"
+
+
+HOSTILE = ["tr/../x", "tr/a/../../x", "tr/./x", "tr/..", "tr//etc/x", "tr//x", "tr/a/", "tr/sub/.."]
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+def test_no_key_of_a_store_is_copied_out_of_a_local_target(tmp_path, key):
+    (tmp_path / "x").write_bytes(b"mine")
+    store = KeysInMemory({"tr/0": b"sound", key: b"hostile"})
+    with pytest.raises((InvalidArgumentError, IsADirectoryError), match="store://tr"):
+        operations.copy_tree("store://tr", f"{tmp_path}/target", file_system=store, overwrite=True)
+    assert (tmp_path / "x").read_bytes() == b"mine"
+    assert all(path.is_relative_to(tmp_path / "target") for path in tmp_path.rglob("*") if path.name != "x")
+    assert not any(path.read_bytes() == b"hostile" for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_key_and_a_key_below_it_are_not_both_copied_to_a_disk_and_that_is_said(tmp_path):
+    store = KeysInMemory({"tr/a": b"file", "tr/a/b": b"below"})
+    with pytest.raises(FailedPreconditionError, match="store://tr/a/"):
+        operations.copy_tree("store://tr", f"{tmp_path}/target", file_system=store)
+
+
+def test_every_key_of_a_tree_is_copied_to_another_store_of_keys():
+    # This store has no file below another, so none of them is beside keys below it.
+    values = dict.fromkeys(["tr/../x", "tr/a/../../x", "tr/./x", "tr//etc/x", "tr//y", "tr///z", "tr/sub/.."], b"data")
+    source, target = KeysInMemory(values), KeysInMemory({})
+    operations.copy_tree("store://tr", "store://copy", file_system=source, target_file_system=target)
+    assert target.values == {f"copy{key.removeprefix('tr')}": b"data" for key in values}
 
 
 def test_rename_stays_within_a_filesystem(tmp_path):

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from recordfs.errors import InvalidArgumentError, RecordFSError
 from recordfs.example import decode_example, encode_example
-from recordfs.paths import basename, join, match_component
+from recordfs.operations.walking import entries_below
+from recordfs.paths import basename, is_plain_name, match_component
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from recordfs.filesystem import DirectoryEntry, FileSystem
+    from recordfs.filesystem import FileSystem
 
 __all__ = [
     "FoundFile",
@@ -53,29 +54,21 @@ def find_files(file_system: FileSystem, directory: str, excluded: Sequence[str] 
 
     Raises:
         NotFoundError, NotADirectoryError: As ``list_directory``.
+        InvalidArgumentError: A name in a store of keys can be no file's.
     """
     tests = [match_component(pattern) for pattern in excluded]
-    list_directory = file_system.tree_lister(directory)
-    return _find_below(file_system, list_directory, directory, "", lambda name: any(test(name) for test in tests))
-
-
-def _find_below(
-    file_system: FileSystem,
-    list_directory: Callable[[str], Iterable[DirectoryEntry]],
-    directory: str,
-    prefix: str,
-    is_excluded: Callable[[str], bool],
-) -> Iterator[FoundFile]:
-    """Yield the files of one directory, and of those below it, with the names that they have from the top."""
-    for entry in sorted(list_directory(directory), key=lambda entry: entry.name):
-        path = join(directory, entry.name)
-        if is_excluded(entry.name):
-            continue
+    for path, name, entry in entries_below(
+        file_system, directory, is_left_out=lambda name: any(test(name) for test in tests)
+    ):
+        if not is_plain_name(entry.name.removesuffix("/")):
+            raise InvalidArgumentError(
+                f"the name {entry.name!r} cannot be packed: no file of that name could be unpacked. Rename it, or "
+                "leave it out with --exclude",
+                path=path,
+            )
         if not entry.is_directory:
             length = entry.length if entry.length is not None else file_system.stat(path).length
-            yield FoundFile(path, prefix + entry.name, length)
-        elif not entry.is_symbolic_link:
-            yield from _find_below(file_system, list_directory, path, f"{prefix}{entry.name}/", is_excluded)
+            yield FoundFile(path, name, length)
 
 
 def shard_names(target: str, count: int) -> list[str]:

@@ -14,17 +14,19 @@ from recordfs.errors import (
     NotFoundError,
     RecordFSError,
 )
+from recordfs.filesystem import DirectoryEntry
 from recordfs.operations import copy
+from recordfs.operations.tree_copy import CopyPair, plan_tree_copy, target_of_entry
 from recordfs.paths import basename, dirname, join
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from recordfs.cli.console import Console
-    from recordfs.filesystem import DirectoryEntry, FileSystem
+    from recordfs.filesystem import FileSystem
 
-__all__ = ["CopyPlan", "copy_planned", "delete_copied", "inside", "make_parent", "plan_copy", "targets_of"]
+__all__ = ["CopyPlan", "copy_planned", "delete_copied", "make_parent", "plan_copy", "targets_of"]
 
 
 class PlannedFile(NamedTuple):
@@ -43,13 +45,13 @@ class CopyPlan(NamedTuple):
         directories: To be made at the target, each behind its parent; where a store has no directories of its own only
             those that are empty.
         source_directories: Each before what is in it.
-        skipped_links: Links to directories in the source, which are not followed.
+        refused: What of the source cannot be copied, and why.
     """
 
     files: list[PlannedFile]
     directories: list[str]
     source_directories: list[str]
-    skipped_links: list[str]
+    refused: list[RecordFSError]
 
     @classmethod
     def empty(cls) -> CopyPlan:
@@ -65,7 +67,7 @@ def targets_of(sources: Sequence[str], target: str) -> list[str]:
 
     Raises:
         NotADirectoryError: The target has to be a directory, and is a file.
-        InvalidArgumentError: Two sources would get the same name.
+        InvalidArgumentError: Two sources would get the same name, or one is a key that would lead out of the target.
     """
     file_system = get_file_system(target)
     is_directory = file_system.is_directory(target)
@@ -73,17 +75,25 @@ def targets_of(sources: Sequence[str], target: str) -> list[str]:
         return [target]
     if not is_directory and file_system.file_exists(target.rstrip("/")):
         raise NotADirectoryError("this has to be a directory to take what is copied, and is a file", path=target)
-    targets = [join(target, _own_name(source)) for source in sources]
+    targets = [_target_in(file_system, target, source) for source in sources]
     if len(set(targets)) < len(targets):
         double = next(path for path in targets if targets.count(path) > 1)
         raise InvalidArgumentError("two of the sources have the same name, and would replace each other", path=double)
     return targets
 
 
-def _own_name(path: str) -> str:
-    """Return the last component of a path; nothing for a bare root, ``.`` and ``..``, whose contents are meant."""
-    name = basename(path.rstrip("/"))
-    return "" if name in (".", "..") else name
+def _target_in(file_system: FileSystem, directory: str, source: str) -> str:
+    """Return where a source goes in a directory: under its own name, or, of what has none, its contents."""
+    name = basename(source.rstrip("/"))
+    source_system = get_file_system(source)
+    if name in (".", "..") and source_system.capabilities(source).verbatim_names:
+        try:
+            return target_of_entry(file_system, directory, DirectoryEntry(name, is_directory=False))
+        except InvalidArgumentError as error:
+            error.path = source
+            raise
+    # Of a bare root, `.` and `..` the contents are meant.
+    return join(directory, "" if name in (".", "..") else name)
 
 
 def plan_copy(source: str, target: str, plan: CopyPlan, *, recursive: bool) -> None:
@@ -101,35 +111,17 @@ def plan_copy(source: str, target: str, plan: CopyPlan, *, recursive: bool) -> N
         return
     if not recursive:
         raise IsADirectoryError("this is a directory; -r copies directories", path=source)
-    if inside(source, target):
-        raise InvalidArgumentError(f"a directory cannot be copied into itself, to {target}", path=source)
-    explicit = get_file_system(target).capabilities(target).directories == "explicit"
-    _plan_directory(file_system, file_system.tree_lister(source), source, target, plan, explicit=explicit)
-
-
-def _plan_directory(
-    file_system: FileSystem,
-    list_directory: Callable[[str], Iterable[DirectoryEntry]],
-    source: str,
-    target: str,
-    plan: CopyPlan,
-    *,
-    explicit: bool,
-) -> None:
-    """Add a directory and everything below it, by name."""
-    entries = sorted(list_directory(source), key=lambda entry: entry.name)
-    plan.source_directories.append(source)
-    if explicit or not entries:
-        plan.directories.append(target)
-    for entry in entries:
-        child, child_target = join(source, entry.name), join(target, entry.name)
-        if entry.is_directory and entry.is_symbolic_link:
-            plan.skipped_links.append(child)
-        elif entry.is_directory:
-            _plan_directory(file_system, list_directory, child, child_target, plan, explicit=explicit)
+    pair = CopyPair(file_system, source, get_file_system(target), target)
+    for step in plan_tree_copy(pair, follow_links=False):
+        if step.error is not None:
+            plan.refused.append(step.error)
+        elif step.is_directory:
+            plan.source_directories.append(step.source)
+            if step.needs_making:
+                plan.directories.append(step.target)
         else:
-            length = entry.length if entry.length is not None else _length_or_zero(file_system, child)
-            plan.files.append(PlannedFile(child, child_target, max(0, length)))
+            length = _length_or_zero(file_system, step.source) if step.length is None else step.length
+            plan.files.append(PlannedFile(step.source, step.target, max(0, length)))
 
 
 def _length_or_zero(file_system: FileSystem, path: str) -> int:
@@ -138,15 +130,6 @@ def _length_or_zero(file_system: FileSystem, path: str) -> int:
         return file_system.stat(path).length
     except RecordFSError:
         return 0
-
-
-def inside(directory: str, path: str) -> bool:
-    """Tell whether a path is a directory itself or lies below it, by name."""
-    file_system = get_file_system(directory)
-    if get_file_system(path) is not file_system:
-        return False
-    outer = file_system.canonical_path(directory).rstrip("/") + "/"
-    return (file_system.canonical_path(path).rstrip("/") + "/").startswith(outer)
 
 
 def copy_planned(plan: CopyPlan, console: Console, *, overwrite: bool, jobs: int) -> int:
@@ -161,10 +144,9 @@ def copy_planned(plan: CopyPlan, console: Console, *, overwrite: bool, jobs: int
     Returns:
         The exit status.
     """
-    status = OK
-    for link in plan.skipped_links:
-        console.error(f"{link}: not copied: this is a link to a directory, and links are not followed")
-        status = FAILED
+    status = FAILED if plan.refused else OK
+    for refusal in plan.refused:
+        console.failure(refusal)
     for directory in plan.directories:
         try:
             get_file_system(directory).recursively_create_dir(directory)

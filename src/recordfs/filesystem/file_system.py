@@ -235,6 +235,11 @@ class FileSystem(abc.ABC):
 
         It takes a path, and returns and raises as ``list_directory``. A store to which each listing is a request may
         list ahead, or show the tree as it was at the beginning of the walk. For one thread.
+
+        A store of keys (capability ``verbatim_names``) shows here also what a single listing leaves out, so that
+        nothing of a tree goes unseen: a directory that has a file's name, as ``name/``; a directory whose name is
+        empty (of the key ``a//b``), as ``""``; and as a file named ``""`` what is stored under a directory's own key.
+        ``paths.join_entry`` makes their paths.
         """
         return self.list_directory
 

@@ -34,7 +34,7 @@ from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.paths import dirname, parse_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import IO
 
     from typing_extensions import Buffer
@@ -137,18 +137,30 @@ class KeyValueFileSystem(FileSystem):
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Iterate over a directory's children; every key below it is looked at."""
+        return iter([entry for entry in self._children(path) if not entry.only_in_trees])
+
+    def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
+        """Return what lists a tree with every key in it, whatever its name."""
+        return self._children
+
+    def _children(self, path: str) -> list[DirectoryEntry]:
+        """Return what ``tree_lister`` shows of a directory."""
         if not self.stat(path).is_directory:
             raise NotADirectoryError("a file has no children", path=path)
         prefix = _prefix_of(path)
-        children: dict[str, DirectoryEntry] = {}
+        files: dict[str, DirectoryEntry] = {}
+        directories: set[str] = set()
         with _errors(path):
             for key, length, mtime_nsec in self.list_values(prefix):
                 name, slash, _ = key[len(prefix) :].partition("/")
-                if not slash and name:
-                    children[name] = DirectoryEntry(name, False, length, mtime_nsec)
-                elif name:
-                    children.setdefault(name, DirectoryEntry(name, True))
-        return iter(children.values())
+                if slash:
+                    directories.add(name)
+                elif name or length:  # an empty value under the directory's own key only marks it
+                    files[name] = DirectoryEntry(name, False, length, mtime_nsec)
+        return [
+            *files.values(),
+            *(DirectoryEntry(f"{name}/" if name and name in files else name, True) for name in sorted(directories)),
+        ]
 
     def create_dir(self, path: str) -> None:
         """Write an empty value that stands for a directory."""

@@ -47,8 +47,9 @@ def find_matching_paths(file_system: FileSystem, pattern: str, *, recursive: boo
     found: list[str] = []
     _collect(file_system, fixed, components, 0, found)
     found.sort()
-    if sum(component.any_depth for component in components) > 1:
-        return list(dict.fromkeys(found))  # two of them can find one path in several ways
+    if any(component.any_depth for component in components):
+        # Two of them can find one path in several ways; in a store of keys one path can name a directory and a key.
+        return list(dict.fromkeys(found))
     return found
 
 
@@ -129,12 +130,17 @@ def _collect_at_any_depth(
         directory = stack.pop()
         entries = _entries(list_directory, directory)
         stack.extend(
-            f"{directory}{entry[0]}/" for entry in reversed(entries) if entry[1] and not entry.is_symbolic_link
+            f"{directory}{entry[0].removesuffix('/')}/"
+            for entry in reversed(entries)
+            if entry[1] and not entry.is_symbolic_link
         )
         if last:
-            found.extend([directory + entry[0] for entry in entries])
+            # What has no name is a directory (or its own key): its path ends with the slash behind the empty name.
+            found.extend([directory + (entry[0] or "/" * entry[1]) for entry in entries])
         else:
-            _collect(file_system, directory, components, position + 1, found, entries)
+            # A component of a pattern matches names, not what only a whole tree shows; that is gone into above.
+            named = [entry for entry in entries if not entry.only_in_trees]
+            _collect(file_system, directory, components, position + 1, found, named)
 
 
 def _entries(list_directory: Callable[[str], Iterable[DirectoryEntry]], directory: str) -> list[DirectoryEntry]:

@@ -36,6 +36,11 @@ class DirectoryEntry(NamedTuple):
     mtime_nsec: int | None = None
     is_symbolic_link: bool = False
 
+    @property
+    def only_in_trees(self) -> bool:
+        """Whether no component of a path can name it, so that only ``tree_lister`` shows it."""
+        return not self.name or self.name.endswith("/")
+
 
 class Capabilities(NamedTuple):
     """What a filesystem can do at a path. What it cannot do raises UnimplementedError; it never pretends.
@@ -64,6 +69,8 @@ class Capabilities(NamedTuple):
         detects_replacement: An open file whose path was deleted or came to name another raises AbortedError when it is
             asked for its size or for bytes that it has not fetched. Others give what they opened, or perhaps what is
             there now: who follows such a file looks at its path again.
+        verbatim_names: Every text is a name: ``.``, ``..`` and nothing between two slashes are names like others, as
+            in stores of keys. Elsewhere they lead somewhere else, and nobody makes a path of them unasked.
     """
 
     write: bool = True
@@ -82,6 +89,7 @@ class Capabilities(NamedTuple):
     modification_time: bool = True
     update_in_place: bool = False
     detects_replacement: bool = False
+    verbatim_names: bool = False
 
 
 class OperationStatistics(NamedTuple):

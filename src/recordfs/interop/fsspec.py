@@ -128,7 +128,14 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
             entries = list(file_system.list_directory(full))
         names = []
         for entry in entries:
-            name = join(directory, entry.name) if directory else entry.name
+            if entry.only_in_trees and not entry.name:
+                raise UnimplementedError(
+                    "a key here has nothing between two slashes or ends with one, and no path of fsspec can name it; "
+                    "use recordfs itself, or rename it",
+                    path=full,
+                )
+            bare_name = entry.name.removesuffix("/")
+            name = join(directory, bare_name) if directory else bare_name
             info: dict[str, Any] = {"name": name, "size": entry.length, "type": "file"}
             if entry.is_directory:
                 info.update(size=0, type="directory")

@@ -14,6 +14,7 @@ from recordfs.errors import UnimplementedError
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.wrapper import WrapperFileSystem
 from support.command_line import Recordfs
+from support.key_stores import KeysInMemory
 
 
 @pytest.fixture
@@ -333,3 +334,78 @@ def test_mv_deletes_only_what_it_copied(tree: Path, recordfs: Recordfs, norename
     assert ran.err.startswith("recordfs: norename://norename-test/d: ")
     assert files_below(tree / "moved") == {"trigger": b"alpha!"}
     assert recordfs("ls", "norename://norename-test/d").out == "late\n"
+
+
+@pytest.fixture
+def keys() -> Iterator[dict[str, bytes]]:
+    """The values of the store behind ``keys://``, which takes any text for a name."""
+    values: dict[str, bytes] = {}
+    register_file_system("keys", KeysInMemory(values))
+    yield values
+    unregister_file_system("keys")
+
+
+def test_cp_of_keys_that_no_disk_can_hold_copies_the_rest_and_names_each(
+    tree: Path, recordfs: Recordfs, keys: dict[str, bytes]
+) -> None:
+    keys.update({"tr/0": b"0", "tr/../d/a.txt": b"no", "tr//x": b"no", "tr/a": b"a", "tr/a/b": b"no", "tr/z/y": b"y"})
+    ran = recordfs("cp", "-r", "keys://tr", "copy")
+    assert ran.status == 1
+    for path in ("keys://tr/..: ", "keys://tr//: ", "keys://tr/a/: "):
+        assert path in ran.err
+    assert {str(p.relative_to("copy")) for p in Path("copy").rglob("*") if p.is_file()} == {"0", "a", "z/y"}
+    assert (tree / "d/a.txt").read_bytes() == b"alpha!"
+
+
+def test_cp_of_what_a_pattern_finds_never_leaves_the_target(
+    tree: Path, recordfs: Recordfs, keys: dict[str, bytes]
+) -> None:
+    keys.update({"tr/..": b"no", "tr/b": b"b"})
+    (tree / "target").mkdir()
+    ran = recordfs("cp", "keys://tr/*", "target")
+    assert ran.status != 0
+    assert "keys://tr/..: " in ran.err
+    assert not any(path.read_bytes() == b"no" for path in tree.rglob("*") if path.is_file())
+
+
+def test_mv_deletes_nothing_of_a_tree_that_could_not_be_copied_whole(
+    tree: Path, recordfs: Recordfs, keys: dict[str, bytes]
+) -> None:
+    keys.update({"tr/0": b"0", "tr/../x": b"x"})
+    assert recordfs("mv", "keys://tr", "moved").status == 1
+    assert keys == {"tr/0": b"0", "tr/../x": b"x"}
+
+
+def test_ls_recursive_shows_every_key(recordfs: Recordfs, keys: dict[str, bytes]) -> None:
+    keys.update(dict.fromkeys(["tr/a", "tr/a/b", "tr//x", "tr/../y"], b"1"))
+    rows = [json.loads(line) for line in recordfs("ls", "-R", "--json", "keys://tr").out.splitlines()]
+    assert [row["path"] for row in rows if not row["is_directory"]] == [
+        "keys://tr//x",
+        "keys://tr/../y",
+        "keys://tr/a",
+        "keys://tr/a/b",
+    ]
+
+
+def test_pack_of_keys_that_could_not_be_unpacked_says_so(recordfs: Recordfs, keys: dict[str, bytes]) -> None:
+    keys.update({"tr/0": b"0", "tr/../x": b"x"})
+    ran = recordfs("pack", "keys://tr", "keys://out")
+    assert ran.status != 0
+    assert "keys://tr/..: " in ran.err
+    assert "out" not in keys
+
+
+def test_a_tree_of_any_depth_is_listed_copied_and_packed(tmp_path: Path, recordfs: Recordfs) -> None:
+    deep = "ram://unit-cli-deep/" + "d/" * 1500
+    make_file(deep + "f")
+    try:
+        assert recordfs("ls", "-R", "ram://unit-cli-deep").out.splitlines()[-1].endswith("d/f")
+        assert recordfs("cp", "-r", "ram://unit-cli-deep", "ram://unit-cli-deep-copy").status == 0
+        assert recordfs("pack", "ram://unit-cli-deep", f"{tmp_path}/packed").status == 0
+    finally:
+        recordfs("rm", "-r", "-f", "ram://unit-cli-deep", "ram://unit-cli-deep-copy")
+
+
+def make_file(path: str) -> None:
+    with MemoryFileSystem().new_writable_file(path) as file:
+        file.append(b"data")

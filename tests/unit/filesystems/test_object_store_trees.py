@@ -12,8 +12,14 @@ from recordfs.filesystem.file_system import FileSystem
 from recordfs.filesystems._object_store import tree
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
+from recordfs.paths import join_entry
 
 PAGE = 7
+
+
+def size_of(key):
+    """Markers of directories are empty, and some keys that look like one hold something."""
+    return 0 if key.endswith("/") and key.count("a") % 2 else 1
 
 
 class KeysInMemory(ObjectStore):
@@ -41,7 +47,7 @@ class KeysInMemory(ObjectStore):
             if len(objects) + len(prefixes) == min(PAGE, limit):
                 return ObjectPage(objects, prefixes, last)
             if common is None:
-                objects.append(ObjectInfo(key, 1, 0, "tag", {}))
+                objects.append(ObjectInfo(key, size_of(key), 0, "tag", {}))
             else:
                 prefixes.append(common)
             last = common or key
@@ -75,7 +81,9 @@ class Keys(ObjectStoreFileSystem):
 
 
 class OneByOne(Keys):
-    tree_lister = FileSystem.tree_lister
+    def tree_lister(self, top):
+        return self._list_with_all_keys
+
     series_lister = FileSystem.series_lister
     files_exist = FileSystem.files_exist
 
@@ -101,6 +109,27 @@ def test_a_walk_sees_the_same_either_way(stored, top):
         assert everything(Keys(stored), top) == expected
         patch.setattr(tree, "MOST_AHEAD", 2)
         assert everything(Keys(stored), top) == expected
+
+
+@given(trees, st.booleans())
+def test_a_walk_and_two_stars_come_to_every_key(stored, flat):
+    file_system = Keys(stored)
+    expected = sorted(
+        f"s3://bucket/{key}"
+        for key in stored
+        if not (key.endswith("/") and not size_of(key)) and ".recordfs-tmp/" not in f"{key}"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "FLAT_PAGES", 20 if flat else 0)
+        walked = [
+            join_entry(directory, name, is_directory=False)
+            for directory, _, files in operations.walk("s3://bucket", file_system=file_system)
+            for name in files
+        ]
+        found = operations.glob("s3://bucket/**", recursive=True, file_system=file_system)
+    assert sorted(walked) == expected
+    assert set(expected) <= set(found)
+    assert len(found) == len(set(found))
 
 
 @given(

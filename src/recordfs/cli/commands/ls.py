@@ -8,15 +8,16 @@ from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import for_each_path
 from recordfs.cli.formatting import format_size, format_time
 from recordfs.errors import NotFoundError
+from recordfs.operations.walking import TreeEntry, entries_below
 from recordfs.paths import join
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from recordfs.cli.console import Console
-    from recordfs.filesystem import DirectoryEntry, FileSystem
+    from recordfs.filesystem import FileSystem
 
 DESCRIPTION = """\
 List what is in directories, sorted by name. A directory is marked by a slash behind its name.
@@ -93,31 +94,24 @@ def _items(path: str, arguments: argparse.Namespace, *, details: bool, with_dire
         yield _Item(path, shown, *statistics)
         return
     prefix = join(path, "") if with_directory else ""
-    recursive = arguments.recursive
-    list_directory = file_system.tree_lister(path) if recursive else file_system.list_directory
-    yield from _children(file_system, list_directory, path, prefix, recursive=recursive, details=details)
+    if arguments.recursive:
+        below = entries_below(file_system, path)
+    else:
+        entries = sorted(file_system.list_directory(path), key=lambda entry: entry.name)
+        below = (TreeEntry(join(path, entry.name), entry.name, entry) for entry in entries)
+    for found in below:
+        yield _item_of(file_system, found, prefix, details=details)
 
 
-def _children(
-    file_system: FileSystem,
-    list_directory: Callable[[str], Iterable[DirectoryEntry]],
-    directory: str,
-    prefix: str,
-    *,
-    recursive: bool,
-    details: bool,
-) -> Iterator[_Item]:
-    """Yield the children of a directory by name, each directory before what is in it; links are not followed."""
-    for entry in sorted(list_directory(directory), key=lambda entry: entry.name):
-        path = join(directory, entry.name)
-        length, mtime_nsec = entry.length, entry.mtime_nsec
-        if details and not entry.is_directory and (length is None or mtime_nsec is None):
-            try:
-                length, mtime_nsec, _ = file_system.stat(path)
-            except NotFoundError:
-                # A link that leads nowhere has no size; what was deleted since needs no line, but does no harm.
-                length, mtime_nsec = 0, 0
-        shown = f"{prefix}{entry.name}{'/' if entry.is_directory else ''}"
-        yield _Item(path, shown, length or 0, mtime_nsec or 0, entry.is_directory)
-        if recursive and entry.is_directory and not entry.is_symbolic_link:
-            yield from _children(file_system, list_directory, path, shown, recursive=True, details=details)
+def _item_of(file_system: FileSystem, found: TreeEntry, prefix: str, *, details: bool) -> _Item:
+    """Return the line of one entry."""
+    path, name, entry = found
+    length, mtime_nsec = entry.length, entry.mtime_nsec
+    if details and not entry.is_directory and (length is None or mtime_nsec is None):
+        try:
+            length, mtime_nsec, _ = file_system.stat(path)
+        except NotFoundError:
+            # A link that leads nowhere has no size; what was deleted since needs no line, but does no harm.
+            length, mtime_nsec = 0, 0
+    shown = f"{prefix}{name}{'/' if entry.is_directory else ''}"
+    return _Item(path, shown, length or 0, mtime_nsec or 0, entry.is_directory)

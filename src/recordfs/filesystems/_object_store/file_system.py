@@ -1,9 +1,9 @@
 """A filesystem over an object store: what a path, a file and a directory are where there are only keys.
 
 Decided once for all stores. A path is a file if its key exists, else a directory if any key begins with ``path/``.
-Where both are true the file wins, listings show the name once, as a file, and ``path/`` with its slash names the
-directory. An empty directory is an empty marker object ``path/``, never listed. Parents need not exist. Keys are taken
-verbatim.
+Where both are true the file wins, a listing shows the name once, as a file, and ``path/`` with its slash names the
+directory, which a whole tree shows beside the file. An empty directory is an empty marker object ``path/``, never
+listed. Parents need not exist. Keys are taken verbatim.
 """
 
 from __future__ import annotations
@@ -239,6 +239,12 @@ class ObjectStoreFileSystem(FileSystem):
             for bucket in self._store.list_buckets():
                 yield DirectoryEntry(bucket, is_directory=True)
             return
+        for entry in self._list_with_all_keys(path):
+            if not entry.only_in_trees:
+                yield entry
+
+    def _list_with_all_keys(self, path: str) -> Iterator[DirectoryEntry]:
+        """Iterate over a directory's children as ``tree_lister`` shows them."""
         location = self._locate(path)
         found = False
         try:
@@ -260,9 +266,9 @@ class ObjectStoreFileSystem(FileSystem):
     def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
         """Return what lists a tree flat, or its directories in parallel; see FileSystem."""
         if self._is_root(top):
-            return self.list_directory
+            return lambda path: (self.list_directory if self._is_root(path) else self._list_with_all_keys)(path)
         location = self._locate(top)
-        return TreeLister(self._store, location.bucket, location.prefix, self._prefix_of, self.list_directory)
+        return TreeLister(self._store, location.bucket, location.prefix, self._prefix_of, self._list_with_all_keys)
 
     def series_lister(self, directories: Sequence[str]) -> Callable[[str], Iterable[DirectoryEntry]]:
         """Return what lists many directories in parallel; see FileSystem."""

@@ -46,12 +46,12 @@ def list_one_level(store: ObjectStore, bucket: str, prefix: str) -> Iterator[Dir
     """Iterate over the children of a prefix ("" or ending with a slash), each name once.
 
     Yields:
-        A DirectoryEntry for each child; None for the prefix's own marker and for temporary objects, which are no
-        children but prove that the directory exists.
+        A DirectoryEntry for each child, as ``FileSystem.tree_lister`` shows them; None for the prefix's own marker and
+        for temporary objects, which are no children but prove that the directory exists.
 
-    A key that is also a prefix (``a`` beside ``a/b``) is a file. Such a pair may be apart by many keys (``a-1`` sorts
-    between them), even on different pages, so the files whose prefix can still come are remembered; in key order these
-    are few. A child without a name (``prefix//x``) cannot be named by a path component and is left out.
+    A key that is also a prefix (``a`` beside ``a/b``) is a file ``a`` and a directory ``a/``. Such a pair may be apart
+    by many keys (``a-1`` sorts between them), even on different pages, so the files whose prefix can still come are
+    remembered; in key order these are few.
     """
     if store.lists_in_order(bucket):
         yield from _one_level_in_order(store, bucket, prefix)
@@ -66,14 +66,11 @@ def _one_level_in_any_order(store: ObjectStore, bucket: str, prefix: str) -> Ite
     for found in list_pages(store, bucket, prefix, delimiter="/"):
         for info in found.objects:
             name = info.key[len(prefix) :]
-            if name:
-                files.add(name)
-                yield DirectoryEntry(name, is_directory=False, length=info.size, mtime_nsec=info.mtime_nsec)
-            else:
-                yield None
+            files.add(name)
+            yield _file_entry(name, info)
         directories.update(key[len(prefix) : -1] for key in found.prefixes)
-    for name in sorted(directories - files):
-        yield None if name in ("", TEMPORARY_DIRECTORY) else DirectoryEntry(name, is_directory=True)
+    for name in sorted(directories):
+        yield _directory_entry(name, beside_file=name in files)
 
 
 def _one_level_in_order(store: ObjectStore, bucket: str, prefix: str) -> Iterator[DirectoryEntry | None]:
@@ -84,15 +81,25 @@ def _one_level_in_order(store: ObjectStore, bucket: str, prefix: str) -> Iterato
         merged.sort(key=lambda item: item[0].encode())
         for key, info in merged:
             name = key[len(prefix) :]
-            if info is not None and not name:
-                yield None
-                continue
             while pending and not name.startswith(pending[-1]):
                 pending.pop()
             if info is not None:
-                pending.append(name)
-                yield DirectoryEntry(name, is_directory=False, length=info.size, mtime_nsec=info.mtime_nsec)
-            elif name[:-1] in ("", TEMPORARY_DIRECTORY):
-                yield None
-            elif name[:-1] not in pending:
-                yield DirectoryEntry(name[:-1], is_directory=True)
+                if name:
+                    pending.append(name)
+                yield _file_entry(name, info)
+            else:
+                yield _directory_entry(name[:-1], beside_file=name[:-1] in pending)
+
+
+def _file_entry(name: str, info: ObjectInfo) -> DirectoryEntry | None:
+    """Return the entry of an object; None for an empty one under the directory's own key, which only marks it."""
+    if not name and not info.size:
+        return None
+    return DirectoryEntry(name, is_directory=False, length=info.size, mtime_nsec=info.mtime_nsec)
+
+
+def _directory_entry(name: str, *, beside_file: bool) -> DirectoryEntry | None:
+    """Return the entry of a common prefix; None for the one that writers stage bytes under."""
+    if name == TEMPORARY_DIRECTORY:
+        return None
+    return DirectoryEntry(f"{name}/" if name and beside_file else name, is_directory=True)

@@ -14,7 +14,7 @@ from recordfs.errors import NotFoundError, PermissionDeniedError
 from recordfs.filesystem import DirectoryEntry
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY
 from recordfs.filesystems._object_store.threads import shared_pool
-from recordfs.paths import join
+from recordfs.paths import join_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
     ListDirectory = Callable[[str], Iterable[DirectoryEntry]]
+    # The children of each prefix: files under their name, directories under theirs and a slash.
     Tree = dict[str, dict[str, DirectoryEntry]]
 
 __all__ = ["SeriesLister", "TreeLister"]
@@ -45,7 +46,7 @@ class TreeLister:
         bucket: The bucket's name.
         prefix: What the keys of the tree begin with: "" or ending with a slash.
         prefix_of: Returns the bucket and the prefix that a path names.
-        list_directory: Lists one directory, and knows the errors.
+        list_directory: Lists one directory, with what only a tree shows, and knows the errors.
     """
 
     def __init__(
@@ -97,22 +98,30 @@ class TreeLister:
         return None
 
     def _add(self, tree: Tree, info: ObjectInfo) -> None:
-        """Put an object and the directories above it into a tree; a file wins over a directory of the same name."""
+        """Put an object and the directories above it into a tree."""
         above, _, name = info.key.rpartition("/")
         place = f"{above}/" if above or info.key[:1] == "/" else ""
         if place not in tree and not self._add_directories(tree, place):
             return
-        if name:
+        if name or info.size:
             tree[place][name] = DirectoryEntry(name, is_directory=False, length=info.size, mtime_nsec=info.mtime_nsec)
+            directory = tree[place].get(f"{name}/")
+            if directory is not None and name:  # a store that does not list in order
+                tree[place][f"{name}/"] = directory._replace(name=f"{name}/")
 
     def _add_directories(self, tree: Tree, place: str) -> bool:
-        """Put the directories on the way to a prefix into a tree; False where listings do not show all of them."""
+        """Put the directories on the way to a prefix into a tree, under their name and a slash.
+
+        Returns False where one of them is a writer's, which listings do not show.
+        """
         here = self._prefix
         children = tree.setdefault(here, {})
         for name in place[len(here) :].split("/")[:-1]:
-            if name in ("", TEMPORARY_DIRECTORY):
+            if name == TEMPORARY_DIRECTORY:
                 return False
-            children.setdefault(name, DirectoryEntry(name, is_directory=True))
+            if f"{name}/" not in children:
+                shown = f"{name}/" if name and name in children else name
+                children[f"{name}/"] = DirectoryEntry(shown, is_directory=True)
             here += f"{name}/"
             children = tree.setdefault(here, {})
         return True
@@ -128,7 +137,9 @@ class TreeLister:
             entries = list(self._list_directory(directory))
         else:
             entries = listing.result()
-        self._waiting.extendleft(join(directory, entry.name) for entry in reversed(entries) if entry.is_directory)
+        self._waiting.extendleft(
+            join_entry(directory, entry.name, is_directory=True) for entry in reversed(entries) if entry.is_directory
+        )
         running = sum(not listing.done() for listing in self._ahead.values())
         while self._waiting and running < IN_FLIGHT and len(self._ahead) < MOST_AHEAD:
             path = self._waiting.popleft()

@@ -37,6 +37,7 @@ PART_SIZE = 4 << 20
 """Bytes of one part of a long write; a writer holds up to four."""
 
 _CAPABILITIES = Capabilities(
+    verbatim_names=True,
     truncate=False,
     atomic_rename=False,
     directories="implicit",

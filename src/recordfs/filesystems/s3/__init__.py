@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["S3FileSystem"]
 
 _CAPABILITIES = Capabilities(
+    verbatim_names=True,
     truncate=False,
     atomic_rename=False,
     directories="implicit",
