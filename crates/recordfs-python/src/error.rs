@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyModule};
+use pyo3::types::{PyDict, PyModule, PyString};
 
 /// The classes of `recordfs.errors` that native code raises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +41,27 @@ impl ErrorClass {
 }
 
 /// An exception of this class, with the path and the offset of the data concerned, where there are any.
-pub fn error(py: Python<'_>, class: ErrorClass, message: &str, path: Option<&str>, offset: Option<u64>) -> PyErr {
+///
+/// Paths stay Python strings: a local name need not be UTF-8, and Python holds the bytes that are not as lone surrogates,
+/// which a Rust string cannot.
+pub fn error(
+    py: Python<'_>,
+    class: ErrorClass,
+    message: &str,
+    path: Option<&Py<PyString>>,
+    offset: Option<u64>,
+) -> PyErr {
     // Whatever goes wrong while the exception is made is raised in its place.
     make(py, class, message, path, offset).unwrap_or_else(|failure| failure)
 }
 
-fn make(py: Python<'_>, class: ErrorClass, message: &str, path: Option<&str>, offset: Option<u64>) -> PyResult<PyErr> {
+fn make(
+    py: Python<'_>,
+    class: ErrorClass,
+    message: &str,
+    path: Option<&Py<PyString>>,
+    offset: Option<u64>,
+) -> PyResult<PyErr> {
     let keywords = PyDict::new(py);
     keywords.set_item("path", path)?;
     keywords.set_item("offset", offset)?;

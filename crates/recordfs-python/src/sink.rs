@@ -2,7 +2,7 @@
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PyString};
 use pyo3::{exceptions::PyException, intern};
 
 use crate::error::{ErrorClass, error};
@@ -23,7 +23,7 @@ pub struct AppendFailure {
 /// A `WritableFile`, of which the sink knows how long it is.
 pub struct Sink {
     file: Py<PyAny>,
-    path: String,
+    path: Py<PyString>,
     /// The size of the file with everything it took.
     position: u64,
     /// What the file said its size was, after an append of which it took a part.
@@ -32,7 +32,7 @@ pub struct Sink {
 
 impl Sink {
     /// Takes over a file that is `position` bytes long.
-    pub fn new(file: Py<PyAny>, path: String, position: u64) -> Self {
+    pub fn new(file: Py<PyAny>, path: Py<PyString>, position: u64) -> Self {
         Self {
             file,
             path,
@@ -42,7 +42,7 @@ impl Sink {
     }
 
     /// The path for messages.
-    pub fn path(&self) -> &str {
+    pub fn path(&self) -> &Py<PyString> {
         &self.path
     }
 

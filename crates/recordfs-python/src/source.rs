@@ -3,6 +3,7 @@
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use recordfs_core::detect::{Detected, detect};
 use recordfs_core::inflate::{EndOfInput, Format, InflateError, Inflater};
 
@@ -64,7 +65,7 @@ struct Decompression {
 /// One open file.
 pub struct Source {
     file: Py<PyAny>,
-    path: String,
+    path: Py<PyString>,
     /// Where the next read of the file begins, in stored bytes.
     position: u64,
     /// Where in the uncompressed bytes to start.
@@ -76,7 +77,7 @@ pub struct Source {
 
 impl Source {
     /// Takes over a file.
-    pub fn new(file: Py<PyAny>, path: String, compression: Compression, start: u64) -> Self {
+    pub fn new(file: Py<PyAny>, path: Py<PyString>, compression: Compression, start: u64) -> Self {
         let mut source = Self {
             file,
             path,
@@ -97,7 +98,7 @@ impl Source {
     }
 
     /// The path for messages.
-    pub fn path(&self) -> &str {
+    pub fn path(&self) -> &Py<PyString> {
         &self.path
     }
 
@@ -209,7 +210,7 @@ impl Decompression {
         &mut self,
         py: Python<'_>,
         file: &Py<PyAny>,
-        path: &str,
+        path: &Py<PyString>,
         position: &mut u64,
         mut place: Place,
     ) -> Result<usize, ReadError> {
@@ -242,7 +243,7 @@ impl Decompression {
 }
 
 /// One call of a file's `read_into`, whose answer is believed only if it can be true.
-fn read_into(py: Python<'_>, file: &Py<PyAny>, path: &str, position: u64, place: Place) -> PyResult<usize> {
+fn read_into(py: Python<'_>, file: &Py<PyAny>, path: &Py<PyString>, position: u64, place: Place) -> PyResult<usize> {
     let wanted = place.length();
     let answer = place.lend(py, |view| {
         file.bind(py).call_method1(intern!(py, "read_into"), (position, view))

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMemoryView};
+use pyo3::types::{PyBytes, PyMemoryView, PyString};
 use recordfs_core::detect::{Detected, detect};
 use recordfs_core::error::RecordFault;
 use recordfs_core::inflate::InflateError;
@@ -271,7 +271,7 @@ impl Stream {
 
     /// Goes on at the beginning of a source, a row of `sources`; the one before it is closed.
     fn change_to(&mut self, py: Python<'_>, next: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (file, path, compression, start, index): (Py<PyAny>, String, String, u64, u64) = next.extract()?;
+        let (file, path, compression, start, index): (Py<PyAny>, Py<PyString>, String, u64, u64) = next.extract()?;
         let compression = Compression::from_name(&compression).ok_or_else(|| {
             let message = format!("compression is \"auto\", None, \"\", \"GZIP\" or \"ZLIB\", found {compression:?}");
             error(py, ErrorClass::InvalidArgument, &message, Some(&path), None)
@@ -409,7 +409,7 @@ impl Stream {
     }
 
     /// The path of the current source, for messages.
-    fn path(&self) -> Option<&str> {
+    fn path(&self) -> Option<&Py<PyString>> {
         self.current.as_ref().map(Source::path)
     }
 

@@ -97,14 +97,14 @@ impl NativeRecordWriter {
         &self,
         py: Python<'_>,
         file: Py<PyAny>,
-        path: String,
+        path: Py<PyString>,
         position: u64,
         offset: u64,
         compression: &str,
         compression_level: i32,
         append: bool,
         index_file: Option<Py<PyAny>>,
-        index_path: String,
+        index_path: Py<PyString>,
         index_position: u64,
     ) -> PyResult<()> {
         let format = match compression {
