@@ -69,15 +69,13 @@ fn scan_in_pieces(stream: &[u8], options: ScanOptions, piece: usize) -> (Vec<Fou
     let mut found = Vec::new();
     let mut report = |event| found.push(event);
     let mut failed = None;
-    let mut rest = stream;
-    while !rest.is_empty() && failed.is_none() {
+    while (scanner.position() as usize) < stream.len() && failed.is_none() {
+        let rest = &stream[scanner.position() as usize..];
         // Half of what may be skipped is, so that skipping and feeding meet.
         let skip = (scanner.skippable() / 2).min(rest.len() as u64);
         scanner.skip(skip);
-        rest = &rest[skip as usize..];
-        let (chunk, behind) = rest.split_at(rest.len().min(piece));
-        failed = scanner.feed(chunk, &mut report).err();
-        rest = behind;
+        let rest = &rest[skip as usize..];
+        failed = scanner.feed(&rest[..rest.len().min(piece)], &mut report).err();
     }
     let failed = failed.or_else(|| scanner.finish(&mut report).err());
     (found, failed)
@@ -88,11 +86,12 @@ pub fn scan(data: &[u8]) {
     let Some((settings, stream)) = settings(data) else {
         return;
     };
-    for resync in [false, true] {
+    for (resync, look_back) in [(false, false), (true, false), (true, true)] {
         let options = ScanOptions {
             decode: settings.decode,
             end: settings.flag.then_some(stream.len() as u64),
             resync,
+            look_back,
         };
         let (found, failed) = scan_in_pieces(stream, options, stream.len() + 1);
         let pieces = scan_in_pieces(stream, options, settings.piece);

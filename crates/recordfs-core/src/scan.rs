@@ -3,9 +3,15 @@
 //! The stream arrives in chunks of any size. Payloads are checked while they pass by; what is kept between two chunks is
 //! at most a header or footer, so a record's length, however large it claims to be, costs no memory.
 
+mod chain;
+mod header_search;
+
+pub use chain::{Chain, ChainSearch};
+
 use crate::crc::Crc32c;
 use crate::error::{RecordError, RecordFault};
 use crate::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, OVERHEAD, decode_record};
+use crate::scan::header_search::{HeaderSearch, fits};
 
 /// How to scan.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +20,11 @@ pub struct ScanOptions {
     pub decode: DecodeOptions,
     /// Where the stream ends, if that is known: then a record that reaches past it is noticed at its header.
     pub end: Option<u64>,
-    /// Whether to go on behind a broken record.
+    /// Whether to go on after a broken record.
     pub resync: bool,
+    /// Whether the caller can feed bytes again: then a record whose payload is wrong is looked into for sound records
+    /// that lead past its end (see [`ChainSearch`]). Only with `resync` and a known `end`.
+    pub look_back: bool,
 }
 
 /// What a scan meets, in the order of the stream.
@@ -30,8 +39,8 @@ pub enum Found {
     },
     /// Bytes that hold no sound record. Only with `resync`.
     ///
-    /// Where the fault leaves the record's length trustworthy, this is that record; otherwise everything up to the next
-    /// sound header, or up to the end.
+    /// Where the fault leaves the record's length trustworthy, this is that record, unless sound records lead out of it;
+    /// otherwise everything up to the next sound header, or up to the end.
     Lost {
         /// Where the broken record begins.
         offset: u64,
@@ -39,6 +48,8 @@ pub enum Found {
         end: u64,
         /// What is wrong with the broken record.
         fault: RecordFault,
+        /// Whether the record was torn: sound records begin at `end`, inside the length that it claims.
+        torn: bool,
     },
 }
 
@@ -60,10 +71,16 @@ enum State {
         record: Open,
         footer: Partial<FOOTER_SIZE>,
     },
-    /// Looking for a sound header. `window` holds the last bytes before `position`, one fewer than a header has.
+    /// Looking for a sound header.
     Search {
         broken: RecordError,
-        window: Partial<HEADER_SIZE>,
+        search: HeaderSearch,
+    },
+    /// Looking into the record that ends at `claimed_end` for sound ones that lead out of it.
+    LookBack {
+        broken: RecordError,
+        claimed_end: u64,
+        search: Box<ChainSearch>,
     },
     Failed(RecordError),
 }
@@ -77,7 +94,7 @@ struct Open {
 
 impl Open {
     fn size(&self) -> u64 {
-        self.length + OVERHEAD as u64
+        Scanner::size_of(self.length)
     }
 }
 
@@ -126,10 +143,18 @@ impl Scanner {
         }
     }
 
-    /// Where the next chunk has to begin.
+    /// Where the next chunk has to begin. With `look_back` this may lie before the end of the last one, or before that.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.position
+        match &self.state {
+            State::LookBack { search, .. } => search.position(),
+            _ => self.position,
+        }
+    }
+
+    /// The size of a whole record with a payload of so many bytes.
+    pub(crate) fn size_of(length: u64) -> u64 {
+        length + OVERHEAD as u64
     }
 
     /// How many bytes from `position` on make no difference, because they are payload that is not checked. The caller
@@ -154,14 +179,22 @@ impl Scanner {
 
     /// Takes the next chunk of the stream, which must not reach past a known end, and reports what it completes.
     ///
+    /// With `look_back` it may leave a part of the chunk: the next one begins at [`Scanner::position`].
+    ///
     /// # Errors
     /// Without `resync` the first fault. The scanner then stays where it is and repeats it.
     pub fn feed(&mut self, chunk: &[u8], report: &mut impl FnMut(Found)) -> Result<(), RecordError> {
-        let mut rest = chunk;
-        while !rest.is_empty() {
-            let consumed = self.step(rest, report)?;
-            self.position += consumed as u64;
-            rest = &rest[consumed..];
+        let begin = self.position();
+        // Looking back may lead to bytes that this chunk has, or to bytes before it, which the caller then feeds again.
+        while let Some(from) = self.position().checked_sub(begin)
+            && from < chunk.len() as u64
+        {
+            let rest = &chunk[from as usize..];
+            if let State::LookBack { .. } = self.state {
+                self.look_back(rest, report);
+            } else {
+                self.position += self.step(rest, report)? as u64;
+            }
         }
         Ok(())
     }
@@ -191,7 +224,7 @@ impl Scanner {
                     size: record.size(),
                 },
             },
-            State::Search { broken, .. } => *broken,
+            State::Search { broken, .. } | State::LookBack { broken, .. } => *broken,
             State::Failed(error) => return Err(*error),
         };
         if !self.options.resync {
@@ -202,6 +235,7 @@ impl Scanner {
             offset: error.offset,
             end,
             fault: error.fault,
+            torn: false,
         });
         self.state = State::Header(Partial::new());
         Ok(())
@@ -238,6 +272,7 @@ impl Scanner {
                 Ok(count)
             }
             State::Search { .. } => Ok(self.search(rest, report)),
+            State::LookBack { .. } => Ok(0),
             State::Failed(error) => Err(*error),
         }
     }
@@ -274,7 +309,7 @@ impl Scanner {
     /// The length in a header, if it is sound and its record can lie in the stream.
     fn check_header(&self, header: &[u8; HEADER_SIZE], offset: u64) -> Result<u64, RecordFault> {
         let length = self.options.decode.decode_header(header)?;
-        if self.fits(offset, length) {
+        if fits(offset, length, self.options.end) {
             return Ok(length);
         }
         Err(RecordFault::TruncatedBody {
@@ -283,12 +318,7 @@ impl Scanner {
         })
     }
 
-    /// Whether a record can lie in the stream as a whole, as far as the stream's end is known.
-    fn fits(&self, offset: u64, length: u64) -> bool {
-        let size = length + OVERHEAD as u64;
-        self.options.end.is_none_or(|end| size <= end.saturating_sub(offset))
-    }
-
+    /// Goes on after a sound header that began at `offset`.
     fn begin_payload(&mut self, offset: u64, length: u64) {
         let record = Open {
             offset,
@@ -326,11 +356,24 @@ impl Scanner {
                 offset: record.offset,
                 length: record.length,
             }),
+            Err(fault) if self.options.resync && self.options.look_back && self.options.end.is_some() => {
+                let broken = RecordError {
+                    offset: record.offset,
+                    fault,
+                };
+                let search = ChainSearch::new(self.options.decode, record.offset, end, self.options.end);
+                self.state = State::LookBack {
+                    broken,
+                    claimed_end: end,
+                    search: Box::new(search),
+                };
+            }
             // The length is sound, so the next record begins where this one ends.
             Err(fault) if self.options.resync => report(Found::Lost {
                 offset: record.offset,
                 end,
                 fault,
+                torn: false,
             }),
             Err(fault) => {
                 let error = RecordError {
@@ -352,59 +395,51 @@ impl Scanner {
         }
         self.state = State::Search {
             broken,
-            window: Partial::of(&header[1..]),
+            search: HeaderSearch::new(self.options.decode, self.options.end, &header[1..]),
         };
         Ok(())
     }
 
-    /// Looks for a sound header in the window and the chunk behind it; returns how many bytes of the chunk that took.
+    /// Looks for a sound header; returns how many bytes of the chunk that took.
     fn search(&mut self, rest: &[u8], report: &mut impl FnMut(Found)) -> usize {
-        let State::Search { broken, window } = &self.state else {
+        let State::Search { broken, search } = &mut self.state else {
             return 0;
         };
-        let (broken, held) = (*broken, window.have);
-        // Headers that begin in the window reach at most this far into the chunk.
-        let mut seam = [0; 2 * HEADER_SIZE];
-        let reach = rest.len().min(HEADER_SIZE - 1);
-        seam[..held].copy_from_slice(window.present());
-        seam[held..held + reach].copy_from_slice(&rest[..reach]);
-        let seam = &seam[..held + reach];
-        let origin = self.position - held as u64;
-        let found = self
-            .find_header(seam, origin)
-            .map(|(index, length)| (index + HEADER_SIZE - held, origin + index as u64, length))
-            .or_else(|| {
-                let (index, length) = self.find_header(rest, self.position)?;
-                Some((index + HEADER_SIZE, self.position + index as u64, length))
-            });
-        if let Some((consumed, offset, length)) = found {
-            report(Found::Lost {
-                offset: broken.offset,
-                end: offset,
-                fault: broken.fault,
-            });
-            self.begin_payload(offset, length);
-            return consumed;
-        }
-        let tail = if rest.len() < HEADER_SIZE - 1 { seam } else { rest };
-        let keep = tail.len().min(HEADER_SIZE - 1);
-        self.state = State::Search {
-            broken,
-            window: Partial::of(&tail[tail.len() - keep..]),
+        let Some(header) = search.feed(rest, self.position) else {
+            return rest.len();
         };
-        rest.len()
+        report(Found::Lost {
+            offset: broken.offset,
+            end: header.offset,
+            fault: broken.fault,
+            torn: false,
+        });
+        self.begin_payload(header.offset, header.length);
+        header.consumed
     }
 
-    /// The first sound header in `bytes`, which lie at `origin` of the stream: where it begins in `bytes`, and its length.
-    fn find_header(&self, bytes: &[u8], origin: u64) -> Option<(usize, u64)> {
-        let mut passed = 0;
-        loop {
-            let (index, length) = self.options.decode.find_header(&bytes[passed..])?;
-            let begin = passed + index;
-            if self.fits(origin + begin as u64, length) {
-                return Some((begin, length));
-            }
-            passed = begin + 1;
-        }
+    /// Looks on into a broken record, and when that is decided goes on where it says.
+    fn look_back(&mut self, bytes: &[u8], report: &mut impl FnMut(Found)) {
+        let State::LookBack {
+            broken,
+            claimed_end,
+            search,
+        } = &mut self.state
+        else {
+            return;
+        };
+        let (end, torn) = match search.feed(bytes) {
+            Chain::Wanted => return,
+            Chain::Found(begin) => (begin, true),
+            Chain::Absent => (*claimed_end, false),
+        };
+        report(Found::Lost {
+            offset: broken.offset,
+            end,
+            fault: broken.fault,
+            torn,
+        });
+        self.position = end;
+        self.state = State::Header(Partial::new());
     }
 }

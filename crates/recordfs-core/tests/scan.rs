@@ -19,16 +19,39 @@ fn stream_of(payloads: &[&[u8]]) -> Vec<u8> {
 
 /// Scans with resync, in pieces of every size up to 40; all must find the same.
 fn scan(stream: &[u8], end_known: bool) -> Vec<Found> {
-    let options = ScanOptions {
-        decode: DECODE,
-        end: end_known.then_some(stream.len() as u64),
-        resync: true,
-    };
+    scan_with(
+        ScanOptions {
+            decode: DECODE,
+            end: end_known.then_some(stream.len() as u64),
+            resync: true,
+            look_back: false,
+        },
+        stream,
+    )
+}
+
+/// The same where bytes can be fed again, so that torn records are looked into.
+fn scan_looking_back(stream: &[u8]) -> Vec<Found> {
+    scan_with(
+        ScanOptions {
+            decode: DECODE,
+            end: Some(stream.len() as u64),
+            resync: true,
+            look_back: true,
+        },
+        stream,
+    )
+}
+
+fn scan_with(options: ScanOptions, stream: &[u8]) -> Vec<Found> {
     let run = |piece: usize| {
         let mut found = Vec::new();
         let mut scanner = Scanner::new(options, 0);
-        for chunk in stream.chunks(piece) {
-            scanner.feed(chunk, &mut |event| found.push(event)).unwrap();
+        while (scanner.position() as usize) < stream.len() {
+            let rest = &stream[scanner.position() as usize..];
+            scanner
+                .feed(&rest[..rest.len().min(piece)], &mut |event| found.push(event))
+                .unwrap();
         }
         scanner.finish(&mut |event| found.push(event)).unwrap();
         found
@@ -179,6 +202,7 @@ fn without_resync_the_first_fault_ends_the_scan_and_stays() {
         decode: DECODE,
         end: None,
         resync: false,
+        look_back: false,
     };
     let mut scanner = Scanner::new(options, 0);
     let mut records = 0;
@@ -201,6 +225,7 @@ fn unchecked_payloads_can_be_skipped() {
         decode,
         end: None,
         resync: false,
+        look_back: false,
     };
     let mut scanner = Scanner::new(options, 0);
     let mut found = Vec::new();
@@ -217,4 +242,106 @@ fn unchecked_payloads_can_be_skipped() {
     assert!(fed < 100);
     scanner.skip(10);
     assert_eq!(scanner.position() as usize, stream.len());
+}
+
+/// A record of which a writer that died wrote `present` bytes.
+fn torn(length: usize, present: usize) -> Vec<u8> {
+    stream_of(&[&vec![b'T'; length]])[..present].to_vec()
+}
+
+fn total(found: &[Found]) -> u64 {
+    found
+        .iter()
+        .map(|event| match *event {
+            Found::Record { length, .. } => length + 16,
+            Found::Lost { offset, end, .. } => end - offset,
+        })
+        .sum()
+}
+
+#[test]
+fn records_written_after_a_torn_one_are_found_inside_the_length_that_it_claims() {
+    let after: Vec<Vec<u8>> = (0..40).map(|number| format!("record {number}").into_bytes()).collect();
+    let after = stream_of(&after.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    for present in [12, 13, 50, 150] {
+        for length in [200, 500, 900] {
+            let stream = [stream_of(&[b"first"]), torn(length, present), after.clone()].concat();
+            let found = scan_looking_back(&stream);
+            let begin = 21 + present as u64;
+            let (records, lost) = summary(&found);
+            assert_eq!((records.len(), lost), (41, vec![(21, begin)]), "{length} {present}");
+            assert!(matches!(found[1], Found::Lost { torn: true, .. }), "{length} {present}");
+            assert_eq!(total(&found), stream.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn a_chain_that_ends_with_the_claimed_length_wins() {
+    let after = stream_of(&[&[1; 60], &[2; 60]]);
+    let stream = [torn(12 + after.len() - 16, 12), after, stream_of(&[b"last"])].concat();
+    let (records, lost) = summary(&scan_looking_back(&stream));
+    assert_eq!(lost, [(0, 12)]);
+    assert_eq!(records.len(), 3);
+}
+
+#[test]
+fn a_torn_record_among_those_written_after_a_torn_one_is_passed_over_too() {
+    let stream = [
+        torn(800, 30),
+        torn(300, 40),
+        stream_of(&[&[1; 30]]),
+        torn(300, 20),
+        stream_of(&[&[1; 200], &[2; 600], b"last"]),
+    ]
+    .concat();
+    let (records, lost) = summary(&scan_looking_back(&stream));
+    assert_eq!(lost, [(0, 70), (116, 136)]);
+    assert_eq!(records.len(), 4);
+}
+
+#[test]
+fn records_nested_in_a_damaged_payload_stay_inside_where_they_lead_nowhere() {
+    let nested = stream_of(&[b"inner", &[3; 100], b"third"]);
+    // Once whole, once cut off inside its last record.
+    for nested in [&nested[..], &nested[..nested.len() - 3]] {
+        let mut stream = stream_of(&[b"first", nested, b"last"]);
+        let end = stream.len() as u64 - 20;
+        stream[21 + 12 + 60] ^= 1;
+        let found = scan_looking_back(&stream);
+        let (records, lost) = summary(&found);
+        assert_eq!((records.len(), lost), (2, vec![(21, end)]));
+        assert!(matches!(found[1], Found::Lost { torn: false, .. }));
+    }
+}
+
+#[test]
+fn headers_that_lead_nowhere_do_not_take_for_ever() {
+    // Each of them claims everything up to the end, and none of it matches.
+    let mut payload = Vec::new();
+    while payload.len() < 1 << 20 {
+        payload.extend_from_slice(&encode_header((2 << 20) - payload.len() as u64 - 100));
+    }
+    payload.resize(2 << 20, 0);
+    let mut stream = stream_of(&[&payload, b"last"]);
+    stream[12 + (1 << 21) - 1] ^= 1;
+    let options = ScanOptions {
+        decode: DECODE,
+        end: Some(stream.len() as u64),
+        resync: true,
+        look_back: true,
+    };
+    let mut scanner = Scanner::new(options, 0);
+    let (mut found, mut fed) = (Vec::new(), 0);
+    while (scanner.position() as usize) < stream.len() {
+        let begin = scanner.position() as usize;
+        scanner
+            .feed(&stream[begin..stream.len().min(begin + (1 << 18))], &mut |event| {
+                found.push(event)
+            })
+            .unwrap();
+        fed += 1;
+    }
+    assert_eq!(summary(&found).0.len(), 1);
+    assert!(fed < 1000, "{fed} pieces");
 }

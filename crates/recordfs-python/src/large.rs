@@ -55,6 +55,11 @@ impl LargeRecord {
         self.length - self.have
     }
 
+    /// What there is of the payload.
+    pub fn present<'a>(&'a self, py: Python<'a>) -> &'a [u8] {
+        &self.bytes.as_bytes(py)[..self.have]
+    }
+
     /// Takes payload bytes that were read already.
     pub fn take(&mut self, py: Python<'_>, piece: &[u8], options: &DecodeOptions) -> PyResult<()> {
         let mut rest = piece;

@@ -72,6 +72,17 @@ impl Progress {
         self.offset.store(next_offset, Ordering::Relaxed);
     }
 
+    /// Counts records that were handed out together, and says where the next one begins.
+    pub fn count_many(&self, records: u64, bytes: u64, source: u64, offset: u64) {
+        let _gate = self.lock_gate();
+        self.records
+            .store(self.records.load(Ordering::Relaxed) + records, Ordering::Relaxed);
+        self.bytes
+            .store(self.bytes.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+        self.source.store(source, Ordering::Relaxed);
+        self.offset.store(offset, Ordering::Relaxed);
+    }
+
     /// Which source the next record is in, and where it begins.
     pub fn position(&self) -> (u64, u64) {
         let _gate = self.lock_gate();

@@ -14,7 +14,7 @@ use crate::progress::{Losses, Progress};
 use crate::stream::{Form, Next, OnError, ReadOptions, Stream};
 
 /// Iterates over the records of one source after the other, as bytes. `RecordReader.__iter__` returns it.
-#[pyclass(frozen, module = "recordfs._core")]
+#[pyclass(frozen, weakref, module = "recordfs._core")]
 pub struct NativeRecordReader {
     stream: Guarded<Stream>,
     progress: Arc<Progress>,
@@ -43,9 +43,10 @@ impl NativeRecordReader {
     /// `sources` is a `recordfs.records.sources.Sources`: `open_next()` and, to begin again with a file that was
     /// replaced, `open_again()` return None or `(file, path, compression, start, index)`; `is_last()` says whether there
     /// is a next one, and `check_ending()` raises what leaves open whether there is more.
-    /// `start` is the source index and the offset that the first of these will have.
+    /// `start` is the source index and the offset that the first of these will have. `share` is `(index, count)`: only
+    /// every `count`th record comes, beginning with that of `index`.
     #[new]
-    #[pyo3(signature = (sources, *, verify_checksums, max_record_size, on_error, follow, follow_timeout, start))]
+    #[pyo3(signature = (sources, *, verify_checksums, max_record_size, on_error, follow, follow_timeout, start, share = None))]
     #[expect(clippy::too_many_arguments, reason = "called from one place, by keyword")]
     fn new(
         py: Python<'_>,
@@ -56,6 +57,7 @@ impl NativeRecordReader {
         follow: bool,
         follow_timeout: Option<f64>,
         start: (u64, u64),
+        share: Option<(u64, u64)>,
     ) -> PyResult<Self> {
         let on_error = match on_error {
             "raise" => OnError::Raise,
@@ -87,6 +89,7 @@ impl NativeRecordReader {
             on_error,
             follow,
             follow_timeout,
+            share: share.filter(|(_, count)| *count > 1),
         };
         Ok(Self {
             stream: Guarded::new(Stream::new(sources, options, Arc::clone(&progress))),
@@ -207,6 +210,8 @@ impl RecordBatches {
             return Err(error);
         }
         let mut stream = self.reader.get().lock(py)?;
+        // They count when the list leaves: what an error or a signal keeps back here comes with the next one.
+        stream.gather();
         while held.records.len() < self.size {
             // Records that are there are not kept back while a follower waits for more.
             match stream.next(py, Form::Bytes, held.records.is_empty()) {
@@ -220,9 +225,12 @@ impl RecordBatches {
             }
         }
         if held.records.is_empty() {
+            stream.hand_out();
             return Ok(None);
         }
-        PyList::new(py, std::mem::take(&mut held.records)).map(Some)
+        let list = PyList::new(py, std::mem::take(&mut held.records))?;
+        stream.hand_out();
+        Ok(Some(list))
     }
 }
 

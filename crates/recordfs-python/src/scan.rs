@@ -60,7 +60,8 @@ type Lost = (u64, u64, &'static str, String);
 ///         its header. Chunks must not reach past it.
 ///     verify_checksums: Whether to check payloads; lengths always are.
 ///     max_record_size: Payloads that claim more bytes than this are corrupt.
-///     resync: Go on behind a broken record and collect what is lost; else the first fault ends the scan.
+///     resync: Go on after a broken record and collect what is lost; else the first fault ends the scan. Of a plain file
+///         with a known end, bytes are then asked for again where sound records may lead out of a broken one.
 ///     compression: ``""``, ``"GZIP"`` or ``"ZLIB"``.
 ///     index: Whether to keep index lines for ``take_index``.
 #[pyclass(frozen, module = "recordfs._core")]
@@ -112,7 +113,15 @@ impl Tally {
                     lines.push(b'\n');
                 }
             }
-            Found::Lost { offset, end, fault } => self.add_lost(offset, end, class_of(&fault), fault.to_string()),
+            Found::Lost {
+                offset,
+                end,
+                fault,
+                torn,
+            } => {
+                let message = if torn { torn_message(fault) } else { fault.to_string() };
+                self.add_lost(offset, end, class_of(&fault), message);
+            }
         }
     }
 
@@ -233,7 +242,12 @@ impl RecordScanner {
             max_length: max_record_size,
             verify_payload: verify_checksums,
         };
-        let options = ScanOptions { decode, end, resync };
+        let options = ScanOptions {
+            decode,
+            end,
+            resync,
+            look_back: format.is_none(),
+        };
         let tally = Tally {
             records: 0,
             payload_bytes: 0,
@@ -280,10 +294,17 @@ impl RecordScanner {
         py.detach(|| self.lock().finish())
     }
 
-    /// Where in the uncompressed stream the scan stands.
+    /// Where in the uncompressed stream the scan stands. The next chunk of a plain file has to begin there, which may be
+    /// before the end of the last one.
     #[getter]
     fn position(&self) -> u64 {
         self.lock().scanner.position()
+    }
+
+    /// Whether the scan decompresses what it is fed: then `position` is no place in the file.
+    #[getter]
+    fn compressed(&self) -> bool {
+        self.lock().inflation.is_some()
     }
 
     /// How many of the next bytes are payload that is not checked, so that ``skip`` may take the place of feeding them.
@@ -365,6 +386,11 @@ impl RecordScanner {
         drop(state);
         PyBytes::new(py, &lines)
     }
+}
+
+/// What is said of a record that was torn and written on after.
+pub fn torn_message(fault: RecordFault) -> String {
+    format!("{fault}; sound records lead out of the length that it claims, so it was torn and then written on after")
 }
 
 /// The class of `recordfs.errors` for a fault.

@@ -2,11 +2,14 @@
 //!
 //! Nothing is forgotten when a read raises: what was read stays in the window or in the unfinished large record, and the
 //! next call goes on there. What happens where the bytes end stands in `ending`, what happens where they are wrong in
-//! `recovery`, and what happens where they were replaced in `replacing`.
+//! `recovery` and `looking_back`, what happens where they were replaced in `replacing`, and how several readers share the
+//! records in `share`.
 
 mod ending;
+mod looking_back;
 mod recovery;
 mod replacing;
+mod share;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +21,8 @@ use pyo3::types::{PyBytes, PyMemoryView, PyString};
 use recordfs_core::detect::{Detected, detect};
 use recordfs_core::error::RecordFault;
 use recordfs_core::inflate::InflateError;
-use recordfs_core::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, OVERHEAD, decode_record};
+use recordfs_core::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, OVERHEAD, decode_record, encode_header};
+use recordfs_core::scan::ChainSearch;
 
 use crate::error::{ErrorClass, error, is_aborted};
 use crate::large::LargeRecord;
@@ -26,6 +30,7 @@ use crate::lease::bytes_from;
 use crate::progress::Progress;
 use crate::source::{Compression, ReadError, Source};
 use crate::window::{WINDOW_SIZE, Window};
+use share::Share;
 
 /// From this payload size on a record is read straight into its bytes object. Below it the copy costs less than the
 /// calls.
@@ -52,6 +57,8 @@ pub struct ReadOptions {
     pub follow: bool,
     /// How long to wait without a new byte.
     pub follow_timeout: Option<Duration>,
+    /// Which records of how many readers are handed out: `(index, count)`; all without it.
+    pub share: Option<(u64, u64)>,
 }
 
 /// How records are handed out.
@@ -61,6 +68,8 @@ pub enum Form {
     Bytes,
     /// As read-only memoryviews.
     Views,
+    /// As None: another reader hands them out.
+    Nothing,
 }
 
 /// What came of asking for a record.
@@ -102,8 +111,10 @@ pub struct Stream {
     large: Option<LargeRecord>,
     /// Whether the last record was large: then the next one probably is, and reading far ahead would copy it.
     after_large: bool,
-    /// The broken record behind which a sound one is being looked for.
+    /// The broken record after which a sound one is being looked for.
     searching: Option<(u64, RecordFault)>,
+    /// The broken record at the front of the window, which is being looked into for sound ones that lead out of it.
+    looking_back: Option<(Box<ChainSearch>, RecordFault)>,
     /// What is wrong with the compressed bytes of the current source.
     damage: Option<InflateError>,
     /// Whether an earlier source ended without the trailer of its compressed stream.
@@ -112,11 +123,18 @@ pub struct Stream {
     waiting: Option<(Instant, Duration)>,
     /// Whether a follower has begun again with another file and not had a byte of it yet.
     begun_again: bool,
+    /// Which of the records this reader hands out, if not all.
+    share: Option<Box<Share>>,
+    /// Whether records are being gathered: then they, and what lies between them, count when all are handed out.
+    gathering: bool,
+    /// The records gathered, and the bytes in their payloads.
+    gathered: (u64, u64),
 }
 
 impl Stream {
     /// A reader at the beginning of the first source.
     pub fn new(sources: Py<PyAny>, options: ReadOptions, progress: Arc<Progress>) -> Self {
+        let share = options.share.map(|(index, count)| Box::new(Share::new(index, count)));
         Self {
             sources,
             options,
@@ -129,17 +147,46 @@ impl Stream {
             large: None,
             after_large: false,
             searching: None,
+            looking_back: None,
             damage: None,
             unfinished_before: false,
             waiting: None,
             begun_again: false,
+            share,
+            gathering: false,
+            gathered: (0, 0),
         }
     }
 
-    /// The next record.
+    /// The next record to hand out.
     #[inline]
     pub fn next<'py>(&mut self, py: Python<'py>, form: Form, may_wait: bool) -> PyResult<Next<'py>> {
-        if self.status != Status::Open || self.large.is_some() || self.searching.is_some() || self.progress.is_stopped()
+        if self.share.is_some() {
+            return self.next_of_share(py, form, may_wait);
+        }
+        self.next_record(py, form, may_wait)
+    }
+
+    /// Begins to gather records: `tell` and the report count them only once `hand_out` says that they have left.
+    pub fn gather(&mut self) {
+        self.gathering = true;
+    }
+
+    /// Counts what was gathered.
+    pub fn hand_out(&mut self) {
+        self.gathering = false;
+        let (records, bytes) = std::mem::take(&mut self.gathered);
+        self.progress.count_many(records, bytes, self.source_index, self.offset);
+    }
+
+    /// The next record of the sources, whoever hands it out.
+    #[inline]
+    fn next_record<'py>(&mut self, py: Python<'py>, form: Form, may_wait: bool) -> PyResult<Next<'py>> {
+        if self.status != Status::Open
+            || self.large.is_some()
+            || self.searching.is_some()
+            || self.looking_back.is_some()
+            || self.progress.is_stopped()
         {
             return self.next_slowly(py, form, may_wait);
         }
@@ -149,8 +196,9 @@ impl Stream {
                 let record = match form {
                     Form::Bytes => bytes_from(py, &self.window.bytes()[payload.clone()])?.into_any(),
                     Form::Views => self.window.view(py, payload.start, payload.len())?.into_any(),
+                    Form::Nothing => py.None().into_bound(py),
                 };
-                self.pass(payload.len(), size);
+                self.pass(form, payload.len(), size);
                 Ok(Next::Record(record))
             }
             _ => self.next_slowly(py, form, may_wait),
@@ -191,11 +239,14 @@ impl Stream {
             }
             let step = if self.searching.is_some() {
                 self.search(py, may_wait)?
+            } else if self.looking_back.is_some() {
+                self.look_back(py, may_wait)?
             } else if self.large.is_some() {
-                if let Some(bytes) = self.read_large(py)? {
+                if let Some(bytes) = self.read_large(py, form)? {
                     return Ok(Next::Record(match form {
                         Form::Bytes => bytes.into_any(),
                         Form::Views => PyMemoryView::from(&bytes)?.into_any(),
+                        Form::Nothing => py.None().into_bound(py),
                     }));
                 }
                 if self.large.is_some() {
@@ -207,7 +258,7 @@ impl Stream {
                 self.get_ready(py, may_wait)?
             } else {
                 match decode_record(self.window.bytes(), &self.options.decode) {
-                    Ok(Decoded::Record { .. }) => return self.next(py, form, may_wait),
+                    Ok(Decoded::Record { .. }) => return self.next_record(py, form, may_wait),
                     Ok(Decoded::Incomplete { needed }) => self.get_more(py, needed, may_wait)?,
                     Err(fault) => self.broken(py, fault)?,
                 }
@@ -228,10 +279,30 @@ impl Stream {
 
     /// Goes past a record at the front of the window.
     #[inline]
-    fn pass(&mut self, payload: usize, size: usize) {
+    fn pass(&mut self, form: Form, payload: usize, size: usize) {
         self.window.consume(size);
         self.offset += size as u64;
-        self.progress.count(payload as u64, self.offset);
+        self.count(form, payload as u64);
+    }
+
+    /// Counts a record that ends where the reader stands.
+    #[inline]
+    fn count(&mut self, form: Form, payload: u64) {
+        if form == Form::Nothing {
+            self.show_position();
+        } else if self.gathering {
+            self.gathered.0 += 1;
+            self.gathered.1 += payload;
+        } else {
+            self.progress.count(payload, self.offset);
+        }
+    }
+
+    /// Lets `tell` say where the reader stands, unless there are records before that which were not handed out.
+    fn show_position(&self) {
+        if !self.gathering || (self.gathered.0 == 0 && self.share.is_none()) {
+            self.progress.set_position(self.source_index, self.offset);
+        }
     }
 
     /// Opens the first source, or tells how the current one is compressed.
@@ -282,7 +353,7 @@ impl Stream {
         self.window.clear();
         self.after_large = false;
         self.damage = None;
-        self.progress.set_position(index, start);
+        self.show_position();
         before.map_or(Ok(()), |source| source.close(py))
     }
 
@@ -372,7 +443,7 @@ impl Stream {
     }
 
     /// Reads on in the large record. None if there are no more bytes now, or if it is broken and was dealt with.
-    fn read_large<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn read_large<'py>(&mut self, py: Python<'py>, form: Form) -> PyResult<Option<Bound<'py, PyBytes>>> {
         while let (Some(large), Some(source)) = (&mut self.large, &mut self.current) {
             if large.missing() == 0 {
                 break;
@@ -396,16 +467,23 @@ impl Stream {
         };
         let size = large.length() + OVERHEAD as u64;
         if let Err(fault) = large.check(&self.options.decode, *footer) {
-            self.window.consume(FOOTER_SIZE);
-            self.broken_at_known_size(py, fault, size)?;
+            if self.options.on_error == OnError::Skip {
+                self.put_back(py, &large);
+            }
+            self.broken(py, fault)?;
             return Ok(None);
         }
         let payload = large.length();
         self.window.consume(FOOTER_SIZE);
         self.offset += size;
         self.after_large = true;
-        self.progress.count(payload, self.offset);
+        self.count(form, payload);
         Ok(Some(large.into_bytes(py)))
+    }
+
+    /// Puts what there is of a large record to the front of the window again.
+    fn put_back(&mut self, py: Python<'_>, large: &LargeRecord) {
+        self.window.put_back(&encode_header(large.length()), large.present(py));
     }
 
     /// The path of the current source, for messages.
@@ -430,6 +508,9 @@ impl Stream {
     /// Shows the garbage collector what Python objects are reachable from here.
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.sources)?;
+        if let Some(share) = &self.share {
+            share.traverse(visit)?;
+        }
         self.current.as_ref().map_or(Ok(()), |source| source.traverse(visit))
     }
 }

@@ -54,6 +54,13 @@ impl Window {
         self.start = self.end;
     }
 
+    /// Puts two stretches of bytes, one after the other, in front of what is there.
+    pub fn put_back(&mut self, first: &[u8], second: &[u8]) {
+        let memory = [first, second, self.bytes()].concat();
+        (self.start, self.end) = (0, memory.len());
+        self.memory = Arc::new(memory);
+    }
+
     /// A read-only memoryview of a part of what is there, which stays valid for ever.
     pub fn view<'py>(&self, py: Python<'py>, from: usize, length: usize) -> PyResult<Bound<'py, PyMemoryView>> {
         let part = &self.bytes()[from..from + length];
@@ -90,7 +97,8 @@ impl Window {
     /// Makes the memory unshared and large enough for `size` bytes from `start` on, what is there included.
     fn make_room(&mut self, size: usize) {
         let available = self.available();
-        let wanted = size.max(WINDOW_SIZE);
+        // Powers of two, so that a window that grows bit by bit is not copied each time.
+        let wanted = size.max(WINDOW_SIZE).next_power_of_two();
         // After a search has needed more, the memory shrinks to its usual size again.
         let fits = size <= self.memory.len() && self.memory.len() <= 2 * wanted;
         match Arc::get_mut(&mut self.memory) {

@@ -45,8 +45,9 @@ class RecordReader:
             was read (the last 64 KiB are compared) has grown. Of a file that was given open, only what its store
             notices is known.
         on_error: What to do about a broken record: ``"raise"``; ``"stop"``, which ends there; or ``"skip"``, which goes
-            on behind it: by its length where that is sound, else at the next sound header, however far. ``report``
-            tells what was lost.
+            on after it: by its length where that is sound, else at the next sound header, however far. A record that a
+            dying writer tore, and after which another wrote on, claims the bytes of those after it: where a chain of
+            sound records leads out of it, they are kept. ``report`` tells what was lost.
         max_record_size: A record that claims a longer payload, in bytes, is corrupt. Memory never grows beyond what
             a file holds.
         file_system: The filesystem of all paths, instead of the registered ones.
@@ -114,8 +115,9 @@ class RecordReader:
     def batches(self, n: int) -> Iterator[list[bytes]]:
         """Iterate over the records in lists of ``n``, the last one shorter.
 
-        A broken record comes out after a list of the sound ones before it. With ``follow``, records that are there are
-        handed out in a shorter list before it waits.
+        A broken record comes out after a list of the sound ones before it. ``tell`` and ``report`` count a list when it
+        leaves: what another error or Ctrl-C keeps back comes with the next list, and who resumes at ``tell`` loses
+        nothing. With ``follow``, records that are there are handed out in a shorter list before it waits.
 
         Raises:
             InvalidArgumentError: ``n`` is less than 1.

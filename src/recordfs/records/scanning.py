@@ -54,6 +54,7 @@ def scan_file(
     """
     if every_byte and end is not None and read_ahead.pays(file, end - offset):
         return _scan_ahead(file, scanner, offset, end, progress)
+    plain = not scanner.compressed
     buffer = bytearray(CHUNK)
     while end is None or offset < end:
         left = CHUNK if end is None else end - offset
@@ -75,7 +76,7 @@ def scan_file(
             if read_ahead.is_exported(buffer):
                 # The file kept a view, against the contract, and may still write there: leave it the memory.
                 buffer = bytearray(CHUNK)
-        offset += count
+        offset = scanner.position if plain else offset + count
         if progress is not None:
             progress(offset)
     return scanner.finish()
@@ -89,13 +90,20 @@ def _scan_ahead(
     progress: Callable[[int], object] | None,
 ) -> bool:
     """Do the same with chunks that other threads read meanwhile."""
-    with closing(read_ahead.chunks_ahead(file, offset, end)) as chunks:
-        for chunk in chunks:
-            if not scanner.feed(chunk):
-                return False
-            offset += len(chunk)
-            if progress is not None:
-                progress(offset)
+    plain = not scanner.compressed
+    while offset < end:
+        with closing(read_ahead.chunks_ahead(file, offset, end)) as chunks:
+            for chunk in chunks:
+                if not scanner.feed(chunk):
+                    return False
+                fed = offset + len(chunk)
+                offset = scanner.position if plain else fed
+                if progress is not None:
+                    progress(offset)
+                if offset != fed:
+                    break  # it looks into a broken record, so what was read ahead is not what it wants next
+            else:
+                break  # all of them, perhaps fewer than expected
     return scanner.finish()
 
 

@@ -89,8 +89,9 @@ def verify_file(
 ) -> VerifyReport:
     """Read a record file from end to end and report what is sound and what is not.
 
-    Goes on behind broken records: by their length where its checksum holds and the file is long enough, else by
-    searching byte by byte for the next sound header. Memory does not depend on the file.
+    Goes on after broken records: by their length where its checksum holds and the file is long enough, else by
+    searching byte by byte for the next sound header. Sound records that lead out of the length that a torn record of a
+    plain file claims are found too. Memory does not depend on the file.
 
     Args:
         path: One file.

@@ -41,7 +41,7 @@ impl Stream {
         }
         if self.has_rest() {
             let fault = self.truncation(py)?;
-            return self.truncated(py, fault, may_wait);
+            return self.truncated(py, fault);
         }
         self.source_ended(py, may_wait)
     }
@@ -95,7 +95,7 @@ impl Stream {
         })
     }
 
-    fn truncated(&mut self, py: Python<'_>, fault: RecordFault, may_wait: bool) -> PyResult<Step> {
+    fn truncated(&mut self, py: Python<'_>, fault: RecordFault) -> PyResult<Step> {
         self.progress.losses().truncated_tail = self.is_last_source(py)?;
         match self.options.on_error {
             OnError::Raise => Err(error(
@@ -110,18 +110,13 @@ impl Stream {
                 self.lose(None, fault.to_string());
                 Ok(Step::End)
             }
-            OnError::Skip if self.large.is_none() => {
+            OnError::Skip => {
+                // What is there of it may hold sound records: somebody may have written on after a torn one.
+                if let Some(large) = self.large.take() {
+                    self.put_back(py, &large);
+                }
                 self.searching = Some((self.offset, fault));
                 Ok(Step::Again)
-            }
-            OnError::Skip => {
-                if let RecordFault::TruncatedBody { present, .. } = fault {
-                    self.lose(Some(present), fault.to_string());
-                    self.move_on(present);
-                }
-                self.large = None;
-                self.window.clear();
-                self.source_ended(py, may_wait)
             }
         }
     }

@@ -15,14 +15,16 @@ impl Stream {
     /// The record at the front of the window is wrong.
     pub(super) fn broken(&mut self, py: Python<'_>, fault: RecordFault) -> PyResult<Step> {
         if self.options.on_error == OnError::Skip {
-            let size = match fault {
-                RecordFault::PayloadChecksum { .. } => self.size_at_front(),
-                RecordFault::TooLong { length, .. } => self.size_in_file(py, length)?,
-                _ => None,
-            };
-            match size {
-                Some(size) => self.broken_at_known_size(py, fault, size)?,
-                None => self.searching = Some((self.offset, fault)),
+            match fault {
+                RecordFault::PayloadChecksum { .. } => self.begin_look_back(py, fault)?,
+                RecordFault::TooLong { length, .. } => match self.size_in_file(py, length)? {
+                    Some(size) => {
+                        self.lose(Some(size), fault.to_string());
+                        self.move_on(size);
+                    }
+                    None => self.searching = Some((self.offset, fault)),
+                },
+                _ => self.searching = Some((self.offset, fault)),
             }
             return Ok(Step::Again);
         }
@@ -44,28 +46,6 @@ impl Stream {
         }
         self.lose(None, message.to_string());
         Ok(())
-    }
-
-    /// A record is wrong, and the next one begins `size` bytes behind its beginning.
-    pub(super) fn broken_at_known_size(&mut self, py: Python<'_>, fault: RecordFault, size: u64) -> PyResult<()> {
-        if self.options.on_error != OnError::Skip {
-            return self.corrupt(py, &fault.to_string());
-        }
-        self.lose(Some(size), fault.to_string());
-        self.move_on(size);
-        Ok(())
-    }
-
-    /// The size of the whole record at the front of the window; goes past it.
-    fn size_at_front(&mut self) -> Option<u64> {
-        let length = self
-            .options
-            .decode
-            .decode_header(self.window.bytes().first_chunk()?)
-            .ok()?;
-        let size = length + OVERHEAD as u64;
-        self.window.consume(size as usize);
-        Some(size)
     }
 
     /// The size of a record that is longer than allowed, if its file is known to hold it; goes past it.
@@ -112,7 +92,7 @@ impl Stream {
                 passed += 1;
                 continue;
             }
-            self.give_up(begin, fault, passed);
+            self.give_up(begin, fault.to_string(), passed);
             // What was cut off there is not the tail.
             self.progress.losses().truncated_tail = false;
             return Ok(Step::Again);
@@ -129,17 +109,17 @@ impl Stream {
         if self.options.follow && self.damage.is_none() && self.is_last_source(py)? {
             let step = self.end_or_wait(py, may_wait)?;
             if matches!(step, Step::End) {
-                self.give_up(begin, fault, 0);
+                self.give_up(begin, fault.to_string(), 0);
                 self.report_ending();
             }
             return Ok(step);
         }
-        self.give_up(begin, fault, self.window.available());
+        self.give_up(begin, fault.to_string(), self.window.available());
         self.at_end(py, may_wait)
     }
 
     /// Ends a search `count` bytes into the window: what lies before is lost.
-    pub(super) fn give_up(&mut self, begin: u64, fault: RecordFault, count: usize) {
+    pub(super) fn give_up(&mut self, begin: u64, reason: String, count: usize) {
         self.searching = None;
         self.window.consume(count);
         self.move_on(count as u64);
@@ -148,7 +128,7 @@ impl Stream {
             source: self.source_index,
             offset: begin,
             length: Some(length),
-            reason: fault.to_string(),
+            reason,
         });
     }
 
@@ -183,7 +163,7 @@ impl Stream {
 
     pub(super) fn move_on(&mut self, size: u64) {
         self.offset += size;
-        self.progress.set_position(self.source_index, self.offset);
+        self.show_position();
     }
 
     /// A fault in words, with a hint where the first bytes are no record at all.

@@ -21,8 +21,9 @@ impl Stream {
             return Ok(None);
         }
         if let Some((begin, fault)) = self.searching {
-            self.give_up(begin, fault, self.window.available());
+            self.give_up(begin, fault.to_string(), self.window.available());
         }
+        self.looking_back = None;
         let rest = self.unread();
         if rest > 0 {
             self.lose(
