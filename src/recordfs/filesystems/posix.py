@@ -20,11 +20,13 @@ from recordfs.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
     IsADirectoryError,
+    RecordFSError,
     UnimplementedError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
 from recordfs.filesystems._posix_files import AtomicPosixFile, PosixRandomAccessFile, PosixWritableFile
 from recordfs.filesystems._posix_names import make_temporary_beside, move_without_overwriting, posix_error
+from recordfs.filesystems._posix_trees import delete_tree
 from recordfs.filesystems._posix_update import PosixUpdateFile
 from recordfs.paths import clean_path, parse_path
 
@@ -144,11 +146,17 @@ class PosixFileSystem(FileSystem):
             raise posix_error(error, path) from error
 
     def delete_recursively(self, path: str) -> None:
-        """Delete a tree; of a symbolic link only the link itself."""
-        if os.path.islink(_local(path)):
+        """Delete a tree, or a file; of a symbolic link only the link itself, also if somebody makes one meanwhile."""
+        local = _local(path)
+        if not _is_real_directory(local):
             self.delete_file(path)
-        else:
-            super().delete_recursively(path)
+            return
+        try:
+            delete_tree(path, local)
+        except OSError as error:
+            if isinstance(error, RecordFSError):
+                raise
+            raise posix_error(error, path) from error
 
     def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Rename in one step; between two names (hard links) of one file the system does nothing.

@@ -1,11 +1,14 @@
 """What only a local filesystem has: links, permissions, pipes, cleaned paths, mapped regions."""
 
+import contextlib
 import errno
 import os
+import resource
 import stat
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +101,70 @@ def test_a_tree_with_links_is_deleted_and_what_they_point_to_is_not(tmp_path):
     system.delete_recursively(f"{tmp_path}/tree")
     assert sorted(os.listdir(tmp_path)) == ["outside"]
     assert read(tmp_path / "outside/precious") == b"data"
+
+
+@pytest.mark.parametrize("moment", ["before it is opened", "after it was opened"])
+def test_a_directory_that_becomes_a_link_while_its_tree_is_deleted_is_not_followed(tmp_path, monkeypatch, moment):
+    for name in ("tree/sub/inner", "outside/inner"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "precious").write_bytes(b"x")
+    real_open = os.open
+
+    def swap():
+        os.rename(tmp_path / "tree/sub", tmp_path / "elsewhere")
+        os.symlink(tmp_path / "outside", tmp_path / "tree/sub")
+
+    def open_directory(path, flags, *arguments, **keywords):
+        if path != "sub":
+            return real_open(path, flags, *arguments, **keywords)
+        if moment == "before it is opened":
+            swap()
+            return real_open(path, flags, *arguments, **keywords)
+        descriptor = real_open(path, flags, *arguments, **keywords)
+        swap()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_directory)
+    with contextlib.suppress(FailedPreconditionError):
+        PosixFileSystem().delete_recursively(f"{tmp_path}/tree")
+    assert (tmp_path / "outside/inner/precious").exists()
+
+
+def test_a_tree_deeper_than_descriptors_and_the_stack_allow_is_deleted(tmp_path):
+    path = f"{tmp_path}/tree"
+    os.mkdir(path)
+    for level in range(1500):
+        path += "/d"
+        os.mkdir(path)
+        if level % 500 == 0:
+            write(f"{path}/f")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        PosixFileSystem().delete_recursively(f"{tmp_path}/tree")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_deep_tree_that_is_moved_away_while_it_is_deleted_is_left_and_said(tmp_path, monkeypatch):
+    deep = tmp_path / "tree/d" / Path(*"e" * 60)
+    deep.mkdir(parents=True)
+    (deep / "f").write_bytes(b"x")
+    (tmp_path / "tree/kept").write_bytes(b"x")
+    real_unlink = os.unlink
+    outside = tmp_path / "outside"
+    (outside / "precious").mkdir(parents=True)
+
+    def unlink(name, **keywords):
+        if name == "f":
+            os.rename(tmp_path / "tree/d/e/e", outside / "e")
+        real_unlink(name, **keywords)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    with pytest.raises(FailedPreconditionError, match="could not be deleted"):
+        PosixFileSystem().delete_recursively(f"{tmp_path}/tree")
+    assert (outside / "precious").exists()
 
 
 def test_writing_through_a_link_keeps_the_link(tmp_path):
@@ -212,6 +279,35 @@ def closed_directory():
         os.chmod(closed, 0o000)
         yield closed
         os.chmod(closed, 0o700)
+
+
+@pytest.fixture
+def anybodys_directory():
+    """Return an empty directory in which every user may make things."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o777)
+        yield directory
+
+
+def test_a_tree_with_directories_that_may_not_be_touched_is_deleted_but_for_them(anybodys_directory, unprivileged):
+    path = f"{anybodys_directory}/tree"
+    for name in ("open/inner", "closed/inner", "unlisted", "empty"):
+        os.makedirs(f"{path}/{name}")
+        if name != "empty":
+            write(f"{path}/{name}/f")
+    os.chmod(f"{path}/closed", 0o500)
+    os.chmod(f"{path}/unlisted", 0o300)
+    os.chmod(f"{path}/empty", 0)
+    try:
+        with pytest.raises(FailedPreconditionError) as caught:
+            system.delete_recursively(path)
+    finally:
+        for name in ("closed", "unlisted"):
+            os.chmod(f"{path}/{name}", 0o700)
+    failed = {name for name, _ in caught.value.failures}
+    assert failed == {f"{path}/closed/inner", f"{path}/closed", f"{path}/unlisted", path}
+    assert (caught.value.undeleted_files, caught.value.undeleted_directories) == (0, 4)
+    assert sorted(os.listdir(path)) == ["closed", "unlisted"]
 
 
 def test_what_may_not_be_touched_is_permission_denied(closed_directory, unprivileged):
