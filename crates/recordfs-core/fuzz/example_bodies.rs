@@ -2,8 +2,8 @@
 //! the ordinary tests.
 
 use recordfs_core::example::{
-    DecodedFeature, DefaultValues, FeaturePlan, FeatureValues, Kind, Layout, OnMissing, Plan, Summary, Values,
-    decode_example, decode_sequence_example, encode_example, parse_batch, parse_sequence_batch,
+    DecodedFeature, DefaultValues, FeaturePlan, FeatureValues, Kind, Layout, OnMissing, Plan, Summary, UnknownFields,
+    Values, decode_example, decode_sequence_example, encode_example, parse_batch, parse_sequence_batch,
 };
 
 fn feature(key: &str, kind: Kind, layout: Layout, on_missing: OnMissing) -> FeaturePlan {
@@ -85,9 +85,9 @@ pub fn parse_sequence(record: &[u8]) {
 
 /// What can be decoded can be encoded again to something that decodes to the same, and then to the same bytes.
 pub fn decode(record: &[u8]) {
-    let _ = decode_sequence_example(record);
+    let _ = decode_sequence_example(record, UnknownFields::Skip);
     let _ = Summary::default().add(record, 10);
-    let Ok(features) = decode_example(record) else {
+    let Ok(features) = decode_example(record, UnknownFields::Skip) else {
         return;
     };
     let values: Vec<_> = features
@@ -95,7 +95,7 @@ pub fn decode(record: &[u8]) {
         .map(|(key, feature)| (key.as_bytes(), as_values(feature)))
         .collect();
     let encoded = encode_example(&values).expect("smaller than 2 GiB");
-    let again = decode_example(&encoded).expect("own messages are sound");
+    let again = decode_example(&encoded, UnknownFields::Refuse).expect("own messages are sound");
     let values: Vec<_> = again
         .iter()
         .map(|(key, feature)| (key.as_bytes(), as_values(feature)))
@@ -108,7 +108,7 @@ pub fn decode(record: &[u8]) {
 /// On what recordfs itself writes the two readers agree.
 fn agree(encoded: &[u8]) {
     let plan = plan();
-    let features = decode_example(encoded).expect("own messages are sound");
+    let features = decode_example(encoded, UnknownFields::Refuse).expect("own messages are sound");
     let Ok(columns) = parse_batch(&plan, &[encoded], 1, false) else {
         return;
     };

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recordfs.cli.record_lines import preview
-from recordfs.example.plain import decode_sequence_example
+from recordfs.example.plain import strictly_decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,9 @@ def example_rows(index: int, data: bytes, width: int) -> Iterator[tuple[str, ...
     """Yield the cells of each feature of one record; the steps of a feature list are lines of their own.
 
     Raises:
-        InvalidArgumentError: The record is no Example.
+        InvalidArgumentError: The record is neither an Example nor a SequenceExample.
     """
-    features, lists = decode_sequence_example(data)
+    features, lists = strictly_decoded(data, sequence=True)
     for name, values in sorted(features.items()):
         yield (str(index), name, *_cells(values, width))
     for name, steps in sorted(lists.items()):
@@ -66,8 +66,10 @@ def example_json(path: str, index: int, offset: int, data: bytes) -> dict[str, A
     """Return what JSON says about a record that is an Example.
 
     Raises:
-        InvalidArgumentError: The record is no Example.
+        InvalidArgumentError: The record is neither an Example nor a SequenceExample.
     """
     from recordfs.example.jsonl import example_to_object
 
-    return {"path": path, "record": index, "offset": offset, "features": example_to_object(data)}
+    whole = example_to_object(data, sequence=True)
+    shown = {"path": path, "record": index, "offset": offset, "features": whole["context"]}
+    return shown | ({"feature_lists": whole["feature_lists"]} if whole["feature_lists"] else {})

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
         VarLenFeature,
     )
     from recordfs.example.parse import ExampleParser, parse_example, parse_sequence_example, parse_single_example
-    from recordfs.example.plain import decode_example, decode_sequence_example
+    from recordfs.example.plain import EmptyList, decode_example, decode_sequence_example
     from recordfs.example.read import read_examples
     from recordfs.example.schema import FeatureSummary, InferredFeatures, infer_features
 
 _HOME = {
     "ArrowExamples": "arrow",
+    "EmptyList": "plain",
     "ExampleParser": "parse",
     "FeatureSummary": "schema",
     "FixedLenFeature": "features",
@@ -59,6 +60,7 @@ _HOME = {
 
 __all__ = [
     "ArrowExamples",
+    "EmptyList",
     "ExampleParser",
     "FeatureSummary",
     "FixedLenFeature",

@@ -14,6 +14,7 @@ from typing import Any
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError, MissingDependencyError
+from recordfs.example.doubles import Doubles, are_refused
 from recordfs.example.features import Feature, FixedLenFeature, FixedLenSequenceFeature, checked_features
 from recordfs.example.parse import native_features
 from recordfs.example.read import record_batches
@@ -47,13 +48,14 @@ class ArrowExamples:
 
     Args:
         features: Column name to feature. From ``infer_features``: what a record lacks is null, also where every record
-            of the sample had it.
+            of the sample had it, and what a record has that the sample had not is an error. Of other features only
+            those are read that are given.
         batches: Makes a new iterator of lists of records.
         threads: How many threads may decode a batch.
 
     Raises:
-        InvalidArgumentError: A ``FixedLenSequenceFeature``, whose padding Arrow does not need, or two columns of one
-            key.
+        InvalidArgumentError: A ``FixedLenSequenceFeature``, whose padding Arrow does not need; two columns of one key;
+            features inferred from SequenceExamples, whose feature lists would be left out.
     """
 
     def __init__(
@@ -64,13 +66,16 @@ class ArrowExamples:
         plans, places = native_features(chosen)
         if len(set(places)) != len(places):
             raise InvalidArgumentError("two columns of one key cannot be read into one Arrow table")
+        inferred_from = None
         if isinstance(features, InferredFeatures):
+            features.check_examples()
+            inferred_from = features.records
             plans = [(key, kind, layout, size, "absent", None) for key, kind, layout, size, _, _ in plans]
         columns = [
             (name, list(feature.shape) if isinstance(feature, FixedLenFeature) else None)
             for name, feature in chosen.items()
         ]
-        self._parser = _core.ArrowExampleParser(plans, columns, threads)
+        self._parser = _core.ArrowExampleParser(plans, columns, threads, inferred_from)
 
     def __arrow_c_schema__(self) -> object:
         """The schema, in a capsule."""
@@ -154,7 +159,7 @@ def read_arrow(
     source: Any,
     features: Mapping[str, Feature] | None = None,
     *,
-    sample: int = _SAMPLE,
+    sample: int | None = _SAMPLE,
     batch_size: int = _BATCH_SIZE,
     threads: int = 1,
     **reader_options: Any,
@@ -164,8 +169,8 @@ def read_arrow(
     Args:
         source: A path or pattern on any filesystem, or a list of them, as ``RecordReader`` takes.
         features: Column name to feature; None infers them from the first ``sample`` records. A later record that has
-            another kind or length then is an error that says so.
-        sample: Records to infer from.
+            another feature, kind or length then is an error that says so.
+        sample: Records to infer from; None looks at all of them first.
         batch_size: Records a batch.
         threads: How many threads may decode a batch.
         **reader_options: As ``RecordReader`` takes them.
@@ -179,7 +184,8 @@ def read_arrow(
         return record_batches(source, size, reader_options)
 
     if features is None:
-        features = infer_features(itertools.chain.from_iterable(batches(min(batch_size, sample))), sample=sample)
+        size = batch_size if sample is None else min(batch_size, sample)
+        features = infer_features(itertools.chain.from_iterable(batches(size)), sample=sample)
     return ArrowExamples(features, batches, threads=threads)
 
 
@@ -205,7 +211,7 @@ def read_table(
     return read_arrow(source, features, threads=threads, **reader_options).to_pyarrow()
 
 
-def from_arrow(data: Any) -> Iterator[bytes]:
+def from_arrow(data: Any, *, doubles: Doubles = "round") -> Iterator[bytes]:
     """Arrow data as serialized Examples, one record for each row, one batch in memory at a time.
 
     Integers and booleans become int64 features, floats float32 ones, strings and binary bytes ones; lists become their
@@ -214,31 +220,34 @@ def from_arrow(data: Any) -> Iterator[bytes]:
     Args:
         data: Anything with ``__arrow_c_stream__``: a pyarrow or Polars table, a DuckDB result, a pandas frame, a record
             batch reader, an ``ArrowExamples``.
+        doubles: ``"round"`` writes the float32 nearest to a double, ``"refuse"`` makes one that no float32 equals an
+            error.
 
     Yields:
         Serialized Examples.
 
     Raises:
-        InvalidArgumentError: At once: no Arrow data. While iterating: a type or a value that a feature cannot hold
-            without loss, a null within a list, lists of lists of variable length. The message names the column.
+        InvalidArgumentError: At once: no Arrow data. While iterating: a type or a value that a feature cannot hold, a
+            null within a list, lists of lists of variable length. The message names the column.
     """
-    return itertools.chain.from_iterable(arrow_batches(data))
+    return itertools.chain.from_iterable(arrow_batches(data, doubles))
 
 
-def arrow_batches(data: Any) -> Iterator[list[bytes]]:
+def arrow_batches(data: Any, doubles: Doubles) -> Iterator[list[bytes]]:
     """The records of ``from_arrow``, a list for each of its batches."""
     export = getattr(data, "__arrow_c_stream__", None)
     if export is None:
         raise InvalidArgumentError(f"expected an object with __arrow_c_stream__, found {type(data).__name__}")
-    return _core.ArrowRecords(export())
+    return _core.ArrowRecords(export(), are_refused(doubles))
 
 
-def write_table(data: Any, path: Any, **writer_options: Any) -> int:
+def write_table(data: Any, path: Any, *, doubles: Doubles = "round", **writer_options: Any) -> int:
     """Write Arrow data as a record file of Examples.
 
     Args:
         data: As ``from_arrow`` takes.
         path: Where to, on any filesystem.
+        doubles: As ``from_arrow``.
         **writer_options: As ``RecordWriter`` takes them, such as ``compression="GZIP"``.
 
     Returns:
@@ -249,7 +258,7 @@ def write_table(data: Any, path: Any, **writer_options: Any) -> int:
         PermissionDeniedError and others: As ``RecordWriter``. What was written before stays, unless ``atomic=True``.
     """
     count = 0
-    batches = arrow_batches(data)
+    batches = arrow_batches(data, doubles)
     with RecordWriter(path, **writer_options) as writer:
         for batch in batches:
             writer.write_batch(batch)

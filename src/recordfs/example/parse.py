@@ -33,13 +33,15 @@ class ExampleParser:
     Args:
         features: What to read: column name to feature. The name is the key in the message, except where a
             ``RaggedFeature`` has a ``value_key``.
+        complete: Whether these are all features that the records may have, so that nothing is left out in silence: a
+            record with another feature, or of another type, is an error.
 
     Raises:
         InvalidArgumentError: Something that is no feature; a ``FixedLenSequenceFeature`` without ``allow_missing``
             (as in TensorFlow); one key asked for as two different things.
     """
 
-    def __init__(self, features: Mapping[str, Feature]) -> None:
+    def __init__(self, features: Mapping[str, Feature], *, complete: bool = False) -> None:
         self._features = checked_features(features)
         for name, feature in self._features.items():
             if isinstance(feature, FixedLenSequenceFeature) and not feature.allow_missing:
@@ -47,7 +49,7 @@ class ExampleParser:
                     f"feature {name!r}: a FixedLenSequenceFeature of an Example needs allow_missing=True"
                 )
         plans, places = native_features(self._features)
-        self._native = _core.ExampleParser(plans)
+        self._native = _core.ExampleParser(plans, complete)
         names = list(zip(self._features.items(), places, strict=True))
         self._batch = [(name, place, batch_column_maker(feature)) for (name, feature), place in names]
         self._single = [(name, place, _single_value_maker(feature)) for (name, feature), place in names]
@@ -110,6 +112,8 @@ def parse_sequence_example(
     serialized: Iterable[BytesLike],
     context_features: Mapping[str, Feature] | None = None,
     sequence_features: Mapping[str, Feature] | None = None,
+    *,
+    complete: bool = False,
 ) -> tuple[dict[str, Column], dict[str, Column], dict[str, Array]]:
     """Parse a batch of serialized SequenceExamples, as ``tf.io.parse_sequence_example`` does.
 
@@ -117,6 +121,7 @@ def parse_sequence_example(
         serialized: One bytes-like object a record.
         context_features: Name to ``FixedLenFeature``, ``VarLenFeature`` or ``RaggedFeature``.
         sequence_features: Name to ``FixedLenSequenceFeature``, ``VarLenFeature`` or ``RaggedFeature``.
+        complete: As ``ExampleParser``, for both.
 
     Returns:
         The context's columns as ``parse_example`` gives them; the feature lists' columns, arrays of shape
@@ -131,7 +136,7 @@ def parse_sequence_example(
     _check_sequence_features(context, lists)
     context_plans, context_places = native_features(context)
     list_plans, list_places = native_features(lists)
-    parser = _core.SequenceExampleParser(context_plans, list_plans)
+    parser = _core.SequenceExampleParser(context_plans, list_plans, complete)
     native_context, native_lists = parser.parse(serialized)
     columns = {
         name: batch_column_maker(feature)(*native_context[place])

@@ -1,10 +1,27 @@
 """One record as plain Python values. Needs neither NumPy nor anything else."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from recordfs import _core
 
-__all__ = ["PlainFeature", "decode_example", "decode_sequence_example"]
+__all__ = ["EmptyList", "PlainFeature", "decode_example", "decode_sequence_example", "strictly_decoded"]
+
+
+class EmptyList(list[Any]):
+    """A feature's list without values, which knows its kind: an empty Python list would not tell it.
+
+    It equals ``[]``. ``encode_example`` writes it as the list that it was read from.
+
+    Args:
+        kind: ``"bytes"``, ``"float32"`` or ``"int64"``.
+    """
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
 
 PlainFeature: TypeAlias = list[int] | list[float] | list[bytes] | None
 
@@ -20,12 +37,13 @@ def decode_example(serialized: bytes | bytearray | memoryview) -> dict[str, Plai
 
     Returns:
         Key to values: a list of ``int``, ``float`` or ``bytes``, or None for a feature in which no list is set. In the
-        order in which the keys first appear.
+        order in which the keys first appear. A list without values is an ``EmptyList``, so that ``encode_example``
+        gives the record again.
 
     Raises:
         InvalidArgumentError: Not an Example: what protobuf would refuse.
     """
-    return _core.decode_example(serialized)
+    return _core.decode_example(serialized, EmptyList, False)
 
 
 def decode_sequence_example(
@@ -44,4 +62,21 @@ def decode_sequence_example(
     Raises:
         InvalidArgumentError: Not a SequenceExample.
     """
-    return _core.decode_sequence(serialized)
+    return _core.decode_sequence(serialized, EmptyList, False)
+
+
+def strictly_decoded(
+    serialized: bytes, *, sequence: bool = False
+) -> tuple[dict[str, PlainFeature], dict[str, list[PlainFeature]]]:
+    """The whole of a record, for those who may leave nothing out.
+
+    Args:
+        serialized: The record.
+        sequence: Whether it may be a SequenceExample; the feature lists are else empty.
+
+    Raises:
+        InvalidArgumentError: Another message, which is named where it is known, or one with unknown fields.
+    """
+    if sequence:
+        return _core.decode_sequence(serialized, EmptyList, True)
+    return _core.decode_example(serialized, EmptyList, True), {}

@@ -1,6 +1,7 @@
 """What features some records hold: kinds, lengths, and how many records do without."""
 
 import itertools
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -63,8 +64,8 @@ class InferredFeatures(Mapping[str, Any]):
     """Features to parse with, and what they were inferred from.
 
     A mapping of name to feature, to be given to ``parse_example``: a feature that every record has, always of the same
-    length, is a ``FixedLenFeature`` (``()`` for one value), any other a ``VarLenFeature``. Needs NumPy only when used
-    as a mapping. ``str()`` is a table.
+    length, is a ``FixedLenFeature`` (``()`` for one value), any other, and one that is always empty, a
+    ``VarLenFeature``. Needs NumPy only when used as a mapping. ``str()`` is a table.
 
     Attributes:
         records: How many records were seen.
@@ -101,6 +102,19 @@ class InferredFeatures(Mapping[str, Any]):
         """
         return {summary.name: _list_feature(summary) for summary in self.list_summaries if summary.kinds}
 
+    def check_examples(self) -> None:
+        """Make sure that the features are all there is.
+
+        Raises:
+            InvalidArgumentError: There were feature lists, which are no columns of Examples.
+        """
+        if self.list_summaries:
+            names = ", ".join(repr(summary.name) for summary in self.list_summaries)
+            raise InvalidArgumentError(
+                f"the records are SequenceExamples, and their feature lists ({names}) would be left out: export them "
+                "with sequence=True (--sequence), or read them with parse_sequence_example"
+            )
+
     def regardless_of_missing(self) -> dict[str, Any]:
         """The features, but ``FixedLenFeature`` also for those that some records do without, if their length is one."""
         return {
@@ -130,7 +144,8 @@ def _dtype(summary: FeatureSummary) -> Any:
 def _context_feature(summary: FeatureSummary, *, may_miss: bool = False) -> Any:
     from recordfs.example.features import FixedLenFeature, VarLenFeature
 
-    if (may_miss or summary.missing_share == 0) and summary.min_length == summary.max_length:
+    # Lists that were all empty are no fixed length: the next record may have values.
+    if (may_miss or summary.missing_share == 0) and summary.min_length == summary.max_length > 0:
         shape = () if summary.min_length == 1 else (summary.min_length,)
         return FixedLenFeature(shape, _dtype(summary))
     return VarLenFeature(_dtype(summary))
@@ -158,10 +173,11 @@ def infer_features(
         Features, and what was seen: kinds, lengths, share missing.
 
     Raises:
-        InvalidArgumentError: No records, one that is no Example, or more than 10,000 distinct features.
+        InvalidArgumentError: No records; one that is another message (an event, for instance), or has fields that no
+            Example has; more than 10,000 distinct features.
     """
     summary = _core.ExampleSummary(_MAX_FEATURES)
-    records = iter(serialized) if sample is None else itertools.islice(serialized, sample)
+    records = iter(serialized) if sample is None else itertools.islice(serialized, min(sample, sys.maxsize))
     seen = 0
     while batch := list(itertools.islice(records, _BATCH)):
         fault = summary.add(batch)

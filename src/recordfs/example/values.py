@@ -1,15 +1,16 @@
 """Values to write: arrays and nested lists made into what a feature can hold, or refused.
 
-A feature holds int64, float32 or bytes. Whatever fits into one of them without loss is taken. Python's own floats are
-rounded to float32, because there is no other way to write 0.1.
+A feature holds int64, float32 or bytes. Whatever fits into one of them without loss is taken; doubles go by the one
+rule of ``doubles.py``.
 """
 
 from typing import Any
 
 from recordfs.errors import InvalidArgumentError
+from recordfs.example.columns import Array
 from recordfs.example.numpy_module import np
 
-__all__ = ["as_plain", "numeric_column"]
+__all__ = ["as_plain", "numeric_column", "rounded"]
 
 
 def as_plain(value: Any) -> Any:
@@ -60,24 +61,42 @@ def _collect_leaves(value: Any, leaves: list[Any]) -> None:
             raise InvalidArgumentError(f"cannot be written as bytes, floats or integers: {type(item).__name__}")
 
 
-def numeric_column(array: Any) -> Any:
+def numeric_column(array: Any, *, exact: bool = False) -> Any:
     """A whole column of numbers as contiguous int64 or float32.
 
+    Args:
+        array: Integers or floats.
+        exact: Whether a double that no float32 equals is an error.
+
     Raises:
-        InvalidArgumentError: A value does not fit without loss.
+        InvalidArgumentError: A value does not fit.
     """
     plain = as_plain(array)
     if plain.dtype == np.uint64:
         if plain.max(initial=0) > np.iinfo(np.int64).max:
             raise InvalidArgumentError(f"{plain.max()} does not fit into an int64, which is what a feature holds")
         return plain.astype(np.int64)
-    if plain.dtype == np.float64:
-        with np.errstate(over="ignore"):
-            rounded = plain.astype(np.float32)
-        if not np.array_equal(rounded.astype(np.float64), plain, equal_nan=True):
+    return rounded(plain, exact=exact) if plain.dtype == np.float64 else plain
+
+
+def rounded(doubles: Array, *, exact: bool) -> Array:
+    """An array of float64 as float32.
+
+    Raises:
+        InvalidArgumentError: A number beyond float32's range; with ``exact``, one that no float32 equals.
+    """
+    with np.errstate(over="ignore"):
+        floats: Array = doubles.astype(np.float32)
+    lost = np.isinf(floats) & ~np.isinf(doubles)
+    if lost.any():
+        raise InvalidArgumentError(
+            f"{doubles[lost].flat[0]} does not fit into a float32, which is what a feature holds"
+        )
+    if exact:
+        changed = (floats != doubles) & ~np.isnan(doubles)
+        if changed.any():
             raise InvalidArgumentError(
-                "a value of a float64 array does not fit into a float32 without loss; "
-                "convert with astype(numpy.float32) if rounding is meant"
+                f"{doubles[changed].flat[0]} is a double that no float32 equals; "
+                f'doubles="round" writes the nearest, {floats[changed].flat[0]}'
             )
-        return rounded
-    return plain
+    return floats

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,6 @@ from recordfs.records.reader import RecordReader
 from recordfs.records.writer import RecordWriter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.command_line import Recordfs
 
 
@@ -116,3 +115,52 @@ def test_a_missing_file_leaves_no_table(recordfs: Recordfs, source: str, tmp_pat
     ran = recordfs("export", source, str(tmp_path / "missing*"), str(tmp_path / "t.jsonl"))
     assert ran.status != 0
     assert not (tmp_path / "t.jsonl").exists()
+
+
+EVENTS = str(Path(__file__).parents[2] / "golden" / "events" / "tf_summary.tfevents")
+
+
+@pytest.mark.parametrize("command", [["schema"], ["head", "--example"], ["head", "--example", "--json"]])
+def test_an_event_file_is_named_with_the_command_that_reads_it(recordfs: Recordfs, command: list[str]) -> None:
+    ran = recordfs(*command, EVENTS)
+    assert ran.status != 0
+    assert "tf.Event" in ran.err
+    assert "`recordfs events`" in ran.err
+
+
+def test_an_event_file_is_not_exported_as_nothing(recordfs: Recordfs, tmp_path: Path) -> None:
+    for form in ("parquet", "jsonl", "npz"):
+        ran = recordfs("export", EVENTS, str(tmp_path / f"t.{form}"))
+        assert ran.status != 0
+        assert "`recordfs events`" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sequence_examples_are_exported_only_as_such(recordfs: Recordfs, tmp_path: Path) -> None:
+    source, target, back = str(tmp_path / "s"), str(tmp_path / "s.parquet"), str(tmp_path / "back")
+    with RecordWriter(source) as writer:
+        writer.write(encode_sequence_example({"id": 1}, {"rgb": [[b"ab"], [b"cd"]]}))
+    refused = recordfs("export", source, target)
+    assert refused.status != 0
+    assert "--sequence" in refused.err
+    assert recordfs("export", "-q", "--sequence", source, target) == (0, "", "")
+    assert recordfs("import", "-q", "--sequence", target, back) == (0, "", "")
+    assert list(RecordReader(back)) == list(RecordReader(source))
+    shown = json.loads(recordfs("head", "--example", "--json", source).out)
+    assert (shown["features"], shown["feature_lists"]) == ({"id": [1]}, {"rgb": [["ab"], ["cd"]]})
+
+
+def test_import_refuses_doubles_where_it_is_told_to(recordfs: Recordfs, tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text('{"x": 0.1}\n')
+    ran = recordfs("import", "--doubles", "refuse", str(tmp_path / "d.jsonl"), str(tmp_path / "d"))
+    assert ran.status != 0
+    assert "line 1: feature 'x': 0.1 is a double" in ran.err
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize("words", [["head", "-n"], ["head", "--skip"], ["schema", "-n"], ["export", "--sample"]])
+def test_a_number_beyond_all_records_is_taken(
+    recordfs: Recordfs, source: str, tmp_path: Path, words: list[str]
+) -> None:
+    target = [str(tmp_path / "t.parquet")] if words[0] == "export" else []
+    assert recordfs(*words, "99999999999999999999", source, *target).status == 0

@@ -19,7 +19,7 @@ from recordfs.example import (
     import_examples,
     parse_example,
 )
-from recordfs.example.jsonl import example_to_json, json_to_features
+from recordfs.example.jsonl import line_to_features, record_to_line
 from recordfs.records.reader import RecordReader
 from recordfs.records.writer import RecordWriter
 
@@ -101,15 +101,15 @@ def test_plain_arrays_of_others_are_columns(tmp_path: Path) -> None:
 )
 def test_a_line_of_json_loses_nothing(features: dict[str, Any]) -> None:
     record = encode_example(features)
-    line = example_to_json(record)
+    line = record_to_line(record)
     json.loads(line, parse_constant=pytest.fail)
-    assert "\n" not in line
-    assert encode_example(json_to_features(line)) == record
+    assert line.count(b"\n") == 1
+    assert encode_example(line_to_features(line).context) == record
 
 
 def test_a_nan_survives_json() -> None:
-    line = example_to_json(encode_example({"f": float("nan")}))
-    assert str(decode_example(encode_example(json_to_features(line)))["f"]) == "[nan]"
+    line = record_to_line(encode_example({"f": float("nan")}))
+    assert str(decode_example(encode_example(line_to_features(line).context))["f"]) == "[nan]"
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ def test_a_nan_survives_json() -> None:
 )
 def test_what_is_no_line_of_features_is_refused(line: str) -> None:
     with pytest.raises(InvalidArgumentError):
-        json_to_features(line)
+        line_to_features(line)
 
 
 def test_single_values_in_json_are_taken() -> None:
-    assert decode_example(encode_example(json_to_features('{"a": 1, "b": "x", "c": 2.5}'))) == {
+    assert decode_example(encode_example(line_to_features('{"a": 1, "b": "x", "c": 2.5}').context)) == {
         "a": [1],
         "b": [b"x"],
         "c": [2.5],
@@ -202,4 +202,4 @@ def test_npz_refuses_a_name_that_would_be_read_as_anothers_values(tmp_path: Path
 @pytest.mark.parametrize("line", ['{"x": ' + "[" * 100_000, '{"x": {"empty": []}}'])
 def test_lines_of_strange_shape_are_refused_clearly(line: str) -> None:
     with pytest.raises(InvalidArgumentError):
-        json_to_features(line)
+        line_to_features(line)

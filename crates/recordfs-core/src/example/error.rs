@@ -1,6 +1,6 @@
 //! What can be wrong with a record, said so that it can be found and mended.
 
-use super::Kind;
+use super::{Kind, MessageKind};
 use std::fmt;
 
 /// A record that does not give the columns asked for.
@@ -21,6 +21,12 @@ pub enum Fault {
     Malformed(usize),
     /// A message of 2 GiB or more.
     TooLarge(usize),
+    /// A message of another type, where nothing may be left out.
+    OtherMessage(MessageKind),
+    /// A feature that is not in the plan, where nothing may be left out.
+    Unplanned,
+    /// A list written in parts, of which only the first would be read, where nothing may be left out.
+    ListInParts(Kind),
     /// A `Feature` that begins with none of the three lists.
     UnknownKind,
     /// A list whose bytes cannot be read.
@@ -86,6 +92,13 @@ impl fmt::Display for Fault {
                 )
             }
             Fault::TooLarge(size) => write!(out, "{size} bytes; a message must be smaller than 2 GiB"),
+            Fault::OtherMessage(kind) => write!(out, "not a serialized Example: {kind}"),
+            Fault::Unplanned => write!(out, "none of the features to read, and would be left out"),
+            Fault::ListInParts(kind) => write!(
+                out,
+                "its {} list is written in parts, of which only the first would be read; decode_example joins them",
+                kind.name()
+            ),
             Fault::UnknownKind => write!(out, "holds neither a bytes, nor a float, nor an int64 list"),
             Fault::MalformedList(kind) => write!(out, "its {} list is damaged", kind.name()),
             Fault::WrongKind { expected, found } => {

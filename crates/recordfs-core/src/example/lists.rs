@@ -4,6 +4,7 @@
 //! Every `open` gets the bytes of a `Feature` behind its first tag, checks as much as is needed to know the number of
 //! values, and allocates nothing.
 
+use super::Kind;
 use super::cursor::Cursor;
 use crate::varint;
 
@@ -132,6 +133,24 @@ impl<'a> FloatList<'a> {
                 *slot = f32::from_le_bytes([value[1], value[2], value[3], value[4]]);
             }
         }
+    }
+}
+
+/// Whether nothing follows the first list of a `Feature`, nor the packed run that a list of numbers begins with.
+#[inline]
+pub(crate) fn is_in_one_part(feature: &[u8]) -> bool {
+    fn whole(tagged: &[u8]) -> Option<&[u8]> {
+        let mut cursor = Cursor::new(tagged.get(1..)?);
+        let length = cursor.read_varint32()?;
+        let rest = cursor.rest();
+        (rest.len() == length as usize).then_some(rest)
+    }
+    match whole(feature) {
+        None => feature.is_empty(),
+        Some(list) if feature[0] != Kind::Bytes.tag() && list.first() == Some(&DELIMITED_VALUE) => {
+            whole(list).is_some()
+        }
+        Some(_) => true,
     }
 }
 

@@ -1,23 +1,39 @@
-//! Whole messages as protobuf reads them: repeated parts are merged, unknown fields are stepped over, the last entry of
-//! a key wins, and anything protobuf calls malformed is refused. This is for looking at records; see [`super::parse`]
-//! for columns.
+//! Whole messages as protobuf reads them: repeated parts are merged, the last entry of a key wins, and anything protobuf
+//! calls malformed is refused. Unknown fields are stepped over, or refused where nothing may be left out. This is for
+//! looking at records; see [`super::parse`] for columns.
 
-use super::Kind;
+use super::{Kind, MessageKind};
 use crate::protobuf::{Field, Malformed, for_each_field};
 use crate::varint;
 use std::collections::HashMap;
 use std::fmt;
 
-/// A message that protobuf would refuse.
+/// A record that is not what it is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageError {
-    /// What is wrong.
-    pub reason: &'static str,
+pub enum MessageError {
+    /// What is wrong: protobuf would refuse it, or it holds what would be left out.
+    Malformed(&'static str),
+    /// A sound message of another type.
+    OtherMessage(MessageKind),
+}
+
+impl MessageError {
+    /// The same error about `record`, or what the record is instead, if that can be told.
+    #[must_use]
+    pub fn explained(self, record: &[u8]) -> Self {
+        match MessageKind::of(record) {
+            MessageKind::Example | MessageKind::Other => self,
+            kind => MessageError::OtherMessage(kind),
+        }
+    }
 }
 
 impl fmt::Display for MessageError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "not a serialized Example: {}", self.reason)
+        match self {
+            MessageError::Malformed(reason) => write!(out, "not a serialized Example: {reason}"),
+            MessageError::OtherMessage(kind) => write!(out, "not a serialized Example: {kind}"),
+        }
     }
 }
 
@@ -25,12 +41,12 @@ impl std::error::Error for MessageError {}
 
 impl From<Malformed> for MessageError {
     fn from(Malformed { reason }: Malformed) -> Self {
-        Self { reason }
+        MessageError::Malformed(reason)
     }
 }
 
 const fn malformed<T>(reason: &'static str) -> Result<T, MessageError> {
-    Err(MessageError { reason })
+    Err(MessageError::Malformed(reason))
 }
 
 /// The values of one feature.
@@ -79,15 +95,33 @@ pub type DecodedFeatures<'a> = Vec<(&'a str, DecodedFeature<'a>)>;
 /// Keys and steps in the order in which the keys first appear.
 pub type DecodedFeatureLists<'a> = Vec<(&'a str, Vec<DecodedFeature<'a>>)>;
 
+/// What to do with fields that neither an Example nor a SequenceExample has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// Step over them, as protobuf does.
+    Skip,
+    /// Refuse the message: it is of another type, or holds what would be lost.
+    Refuse,
+}
+
+impl UnknownFields {
+    fn meet(self) -> Result<(), MessageError> {
+        match self {
+            UnknownFields::Skip => Ok(()),
+            UnknownFields::Refuse => malformed("it holds fields that no Example has"),
+        }
+    }
+}
+
 /// Reads an Example.
 ///
 /// # Errors
-/// What protobuf refuses.
-pub fn decode_example(record: &[u8]) -> Result<DecodedFeatures<'_>, MessageError> {
+/// What protobuf refuses, and unknown fields where they are to be refused.
+pub fn decode_example(record: &[u8], unknown: UnknownFields) -> Result<DecodedFeatures<'_>, MessageError> {
     let mut features = Entries::default();
-    for_each_message(record, |number, bytes| match number {
-        1 => read_map(bytes, &mut features, read_feature),
-        _ => Ok(()),
+    unknown.for_each_message(record, |number, bytes| match number {
+        1 => read_map(bytes, &mut features, unknown, read_feature),
+        _ => unknown.meet(),
     })?;
     Ok(features.entries)
 }
@@ -95,14 +129,17 @@ pub fn decode_example(record: &[u8]) -> Result<DecodedFeatures<'_>, MessageError
 /// Reads a SequenceExample: its context and its feature lists. An Example reads as one without feature lists.
 ///
 /// # Errors
-/// What protobuf refuses.
-pub fn decode_sequence_example(record: &[u8]) -> Result<(DecodedFeatures<'_>, DecodedFeatureLists<'_>), MessageError> {
+/// As [`decode_example`].
+pub fn decode_sequence_example(
+    record: &[u8],
+    unknown: UnknownFields,
+) -> Result<(DecodedFeatures<'_>, DecodedFeatureLists<'_>), MessageError> {
     let mut context = Entries::default();
     let mut lists = Entries::default();
-    for_each_message(record, |number, bytes| match number {
-        1 => read_map(bytes, &mut context, read_feature),
-        2 => read_map(bytes, &mut lists, read_feature_list),
-        _ => Ok(()),
+    unknown.for_each_message(record, |number, bytes| match number {
+        1 => read_map(bytes, &mut context, unknown, read_feature),
+        2 => read_map(bytes, &mut lists, unknown, read_feature_list),
+        _ => unknown.meet(),
     })?;
     Ok((context.entries, lists.entries))
 }
@@ -155,46 +192,61 @@ impl<'a, T> Entries<'a, T> {
 fn read_map<'a, T: Default>(
     bytes: &'a [u8],
     map: &mut Entries<'a, T>,
-    merge: impl Fn(&'a [u8], &mut T) -> Result<(), MessageError>,
+    unknown: UnknownFields,
+    merge: impl Fn(&'a [u8], UnknownFields, &mut T) -> Result<(), MessageError>,
 ) -> Result<(), MessageError> {
-    for_each_message(bytes, |number, entry| {
+    unknown.for_each_message(bytes, |number, entry| {
         if number != 1 {
-            return Ok(());
+            return unknown.meet();
         }
-        let (mut key, mut value, mut whole) = ("", T::default(), true);
+        let (mut key, mut value) = (None, None);
+        let mut whole = true;
         for_each_field(entry, |number, field| {
             match (number, field) {
                 (1, Field::Delimited(bytes)) => match std::str::from_utf8(bytes) {
-                    Ok(text) => key = text,
+                    Ok(text) => key = Some(text),
                     Err(_) => return malformed("a key is not UTF-8"),
                 },
-                (2, Field::Delimited(bytes)) => merge(bytes, &mut value)?,
+                (2, Field::Delimited(bytes)) => merge(bytes, unknown, value.get_or_insert_default())?,
                 _ => whole = false,
             }
             Ok(())
         })?;
-        // protobuf for Python takes an entry with anything else in it for an unknown field.
+        // Every writer of a map gives each entry its key and its value. protobuf takes one without either, and protobuf
+        // for Python takes an entry with anything else in it for an unknown field.
+        if key.is_none() || value.is_none() || !whole {
+            unknown.meet()?;
+        }
         if whole {
-            map.insert(key, value);
+            map.insert(key.unwrap_or_default(), value.unwrap_or_default());
         }
         Ok(())
     })
 }
 
-fn read_feature_list<'a>(bytes: &'a [u8], steps: &mut Vec<DecodedFeature<'a>>) -> Result<(), MessageError> {
-    for_each_message(bytes, |number, feature| {
-        if number == 1 {
-            let mut step = DecodedFeature::Unset;
-            read_feature(feature, &mut step)?;
-            steps.push(step);
+fn read_feature_list<'a>(
+    bytes: &'a [u8],
+    unknown: UnknownFields,
+    steps: &mut Vec<DecodedFeature<'a>>,
+) -> Result<(), MessageError> {
+    unknown.for_each_message(bytes, |number, feature| {
+        if number != 1 {
+            return unknown.meet();
         }
+        let mut step = DecodedFeature::Unset;
+        read_feature(feature, unknown, &mut step)?;
+        steps.push(step);
         Ok(())
     })
 }
 
 /// Merges a `Feature`: a list of the same kind is added to, one of another kind takes its place.
-fn read_feature<'a>(bytes: &'a [u8], feature: &mut DecodedFeature<'a>) -> Result<(), MessageError> {
-    for_each_message(bytes, |number, list| match number {
+fn read_feature<'a>(
+    bytes: &'a [u8],
+    unknown: UnknownFields,
+    feature: &mut DecodedFeature<'a>,
+) -> Result<(), MessageError> {
+    unknown.for_each_message(bytes, |number, list| match number {
         1 => {
             if !matches!(feature, DecodedFeature::Bytes(_)) {
                 *feature = DecodedFeature::Bytes(Vec::new());
@@ -202,7 +254,7 @@ fn read_feature<'a>(bytes: &'a [u8], feature: &mut DecodedFeature<'a>) -> Result
             let DecodedFeature::Bytes(values) = feature else {
                 unreachable!()
             };
-            read_bytes_list(list, values)
+            read_bytes_list(list, unknown, values)
         }
         2 => {
             if !matches!(feature, DecodedFeature::Float(_)) {
@@ -211,7 +263,7 @@ fn read_feature<'a>(bytes: &'a [u8], feature: &mut DecodedFeature<'a>) -> Result
             let DecodedFeature::Float(values) = feature else {
                 unreachable!()
             };
-            read_float_list(list, values)
+            read_float_list(list, unknown, values)
         }
         3 => {
             if !matches!(feature, DecodedFeature::Int64(_)) {
@@ -220,22 +272,23 @@ fn read_feature<'a>(bytes: &'a [u8], feature: &mut DecodedFeature<'a>) -> Result
             let DecodedFeature::Int64(values) = feature else {
                 unreachable!()
             };
-            read_int64_list(list, values)
+            read_int64_list(list, unknown, values)
         }
-        _ => Ok(()),
+        _ => unknown.meet(),
     })
 }
 
-fn read_bytes_list<'a>(list: &'a [u8], values: &mut Vec<&'a [u8]>) -> Result<(), MessageError> {
-    for_each_message(list, |number, value| {
-        if number == 1 {
-            values.push(value);
+fn read_bytes_list<'a>(list: &'a [u8], unknown: UnknownFields, values: &mut Vec<&'a [u8]>) -> Result<(), MessageError> {
+    unknown.for_each_message(list, |number, value| {
+        if number != 1 {
+            return unknown.meet();
         }
+        values.push(value);
         Ok(())
     })
 }
 
-fn read_float_list(list: &[u8], values: &mut Vec<f32>) -> Result<(), MessageError> {
+fn read_float_list(list: &[u8], unknown: UnknownFields, values: &mut Vec<f32>) -> Result<(), MessageError> {
     for_each_field(list, |number, field| {
         match (number, field) {
             (1, Field::Fixed32(value)) => values.push(f32::from_le_bytes(value)),
@@ -246,13 +299,13 @@ fn read_float_list(list: &[u8], values: &mut Vec<f32>) -> Result<(), MessageErro
                 }
                 values.extend(floats.iter().map(|value| f32::from_le_bytes(*value)));
             }
-            _ => {}
+            _ => unknown.meet()?,
         }
         Ok(())
     })
 }
 
-fn read_int64_list(list: &[u8], values: &mut Vec<i64>) -> Result<(), MessageError> {
+fn read_int64_list(list: &[u8], unknown: UnknownFields, values: &mut Vec<i64>) -> Result<(), MessageError> {
     for_each_field(list, |number, field| {
         match (number, field) {
             (1, Field::Varint(value)) => values.push(value as i64),
@@ -263,20 +316,23 @@ fn read_int64_list(list: &[u8], values: &mut Vec<i64>) -> Result<(), MessageErro
                     return malformed("a packed int64 list holds a damaged varint");
                 }
             }
-            _ => {}
+            _ => unknown.meet()?,
         }
         Ok(())
     })
 }
 
-/// Calls `visit` with each length-delimited field.
-#[inline]
-fn for_each_message<'a>(
-    message: &'a [u8],
-    mut visit: impl FnMut(u32, &'a [u8]) -> Result<(), MessageError>,
-) -> Result<(), MessageError> {
-    for_each_field(message, |number, field| match field {
-        Field::Delimited(bytes) => visit(number, bytes),
-        _ => Ok(()),
-    })
+impl UnknownFields {
+    /// Calls `visit` with each length-delimited field; no message here has others.
+    #[inline]
+    fn for_each_message<'a>(
+        self,
+        message: &'a [u8],
+        mut visit: impl FnMut(u32, &'a [u8]) -> Result<(), MessageError>,
+    ) -> Result<(), MessageError> {
+        for_each_field(message, |number, field| match field {
+            Field::Delimited(bytes) => visit(number, bytes),
+            _ => self.meet(),
+        })
+    }
 }

@@ -4,9 +4,9 @@
 use super::columns::{Builder, Column, Grown, Share, ShareValues};
 use super::cursor::Cursor;
 use super::error::{ExampleError, Fault};
-use super::lists::{BytesList, FloatList, Int64List};
+use super::lists::{BytesList, FloatList, Int64List, is_in_one_part};
 use super::plan::{DefaultValues, FeaturePlan, KeyFinder, Layout, OnMissing};
-use super::{Kind, MAX_MESSAGE_SIZE, Plan};
+use super::{Kind, MAX_MESSAGE_SIZE, MessageKind, Plan};
 use std::sync::{Mutex, PoisonError};
 
 const FEATURES: u8 = 0x0a;
@@ -115,6 +115,9 @@ impl<'a> Job<'a, '_> {
             find_features(record, self.plan, &mut finder, self.single, &mut found).map_err(locate)?;
             for ((share, feature), &bytes) in self.columns.iter_mut().zip(&self.plan.features).zip(&found) {
                 read_feature(share, feature, row, bytes).map_err(|fault| locate((Some(&feature.key), fault)))?;
+                if self.plan.complete && !bytes.is_none_or(is_in_one_part) {
+                    return Err(locate((Some(&feature.key), Fault::ListInParts(feature.kind))));
+                }
             }
         }
         Ok(self.columns.into_iter().map(Share::into_grown).collect())
@@ -133,9 +136,17 @@ fn find_features<'a>(
         return Err((None, Fault::TooLarge(record.len())));
     }
     let mut unknown_kind = None;
+    let mut unplanned = None;
+    let mut unknown_fields = false;
     let mut cursor = Cursor::new(record);
-    let sound = for_each_entry(&mut cursor, |place, key, feature| {
-        let Some(column) = finder.find(place, key) else { return };
+    let sound = for_each_entry(&mut cursor, &mut unknown_fields, |place, key, feature| {
+        let Some(column) = finder.find(place, key) else {
+            // A feature without a list is as good as none.
+            if plan.complete && !feature.is_empty() {
+                unplanned = Some(key);
+            }
+            return;
+        };
         match feature.first() {
             Some(0x0a | 0x12 | 0x1a) => found[column] = Some(feature),
             Some(_) => unknown_kind = Some(key),
@@ -144,18 +155,26 @@ fn find_features<'a>(
             None => {}
         }
     });
-    match (sound, unknown_kind) {
-        (None, _) => Err((None, Fault::Malformed(cursor.position()))),
-        (Some(()), Some(key)) => Err((Some(key), Fault::UnknownKind)),
-        (Some(()), None) => Ok(()),
+    match (sound, unknown_kind, unplanned) {
+        (None, ..) => Err((None, Fault::Malformed(cursor.position()))),
+        _ if plan.complete && unknown_fields => Err((None, Fault::OtherMessage(MessageKind::of(record)))),
+        (_, Some(key), _) => Err((Some(key), Fault::UnknownKind)),
+        (_, _, Some(key)) => Err((Some(key), Fault::Unplanned)),
+        _ => Ok(()),
     }
 }
 
-/// Calls `visit` with the place, key and `Feature` of every map entry. None where the message is damaged.
-fn for_each_entry<'a>(cursor: &mut Cursor<'a>, mut visit: impl FnMut(usize, &'a [u8], &'a [u8])) -> Option<()> {
+/// Calls `visit` with the place, key and `Feature` of every map entry, and notes whether there are other fields. None
+/// where the message is damaged.
+fn for_each_entry<'a>(
+    cursor: &mut Cursor<'a>,
+    unknown_fields: &mut bool,
+    mut visit: impl FnMut(usize, &'a [u8], &'a [u8]),
+) -> Option<()> {
     let mut place = 0;
     while !cursor.at_end() {
         if !cursor.expect_tag(FEATURES) {
+            *unknown_fields = true;
             let tag = cursor.read_varint32()?;
             if !cursor.skip_field(tag) {
                 return None;

@@ -62,6 +62,8 @@ pub struct FeaturePlan {
 pub struct Plan {
     pub(crate) features: Vec<FeaturePlan>,
     by_key: HashMap<Vec<u8>, usize>,
+    /// Whether the features are all that records may hold, so that nothing is left out in silence.
+    pub(crate) complete: bool,
 }
 
 impl Plan {
@@ -72,7 +74,18 @@ impl Plan {
             .enumerate()
             .map(|(index, feature)| (feature.key.clone(), index))
             .collect();
-        Plan { features, by_key }
+        Plan {
+            features,
+            by_key,
+            complete: false,
+        }
+    }
+
+    /// The same plan, but whatever else a record holds is a fault: another feature, another message, a list of which
+    /// TensorFlow's reader takes only the first part.
+    #[must_use]
+    pub fn complete(self) -> Self {
+        Plan { complete: true, ..self }
     }
 
     /// Bytes that the fixed columns of a batch take at once, before the first record is looked at.

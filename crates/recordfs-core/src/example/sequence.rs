@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::error::{ExampleError, Fault};
 use super::lists::read_packed_floats;
 use super::plan::{DefaultValues, FeaturePlan, Layout, OnMissing};
-use super::{Kind, MAX_MESSAGE_SIZE, Plan};
+use super::{Kind, MAX_MESSAGE_SIZE, MessageKind, Plan};
 use crate::varint;
 
 const CONTEXT: u8 = 0x0a;
@@ -52,7 +52,7 @@ pub fn parse_sequence_batch<'a>(
         found_context.fill(None);
         found_lists.fill(None);
         find_features(record, (context, &mut found_context), (lists, &mut found_lists))
-            .map_err(|fault| locate(None, fault))?;
+            .map_err(|(key, fault)| locate(key, fault))?;
         for ((column, feature), &bytes) in context_columns.iter_mut().zip(&context.features).zip(&found_context) {
             read_context(column, feature, bytes).map_err(|fault| locate(Some(&feature.key), fault))?;
         }
@@ -90,10 +90,11 @@ fn find_features<'a>(
     record: &'a [u8],
     (context, found_context): (&'a Plan, &mut [Option<&'a [u8]>]),
     (lists, found_lists): (&'a Plan, &mut [Option<&'a [u8]>]),
-) -> Result<(), Fault> {
+) -> Result<(), (Option<&'a [u8]>, Fault)> {
     if record.len() > MAX_MESSAGE_SIZE {
-        return Err(Fault::TooLarge(record.len()));
+        return Err((None, Fault::TooLarge(record.len())));
     }
+    let (mut unplanned, mut unknown_fields) = (None, false);
     let mut cursor = Cursor::new(record);
     let mut read = || {
         while !cursor.at_end() {
@@ -102,6 +103,7 @@ fn find_features<'a>(
             } else if cursor.expect_tag(FEATURE_LISTS) {
                 (lists, &mut *found_lists)
             } else {
+                unknown_fields = true;
                 let tag = cursor.read_varint32()?;
                 if !cursor.skip_field(tag) {
                     return None;
@@ -115,16 +117,23 @@ fn find_features<'a>(
                     return None;
                 }
                 let (key, bytes) = read_entry(&mut cursor)?;
-                if let Some(column) = plan.find(key) {
-                    found[column] = Some(bytes);
+                match plan.find(key) {
+                    Some(column) => found[column] = Some(bytes),
+                    None if plan.complete && !bytes.is_empty() => unplanned = Some(key),
+                    None => {}
                 }
             }
             cursor.pop_limit(message);
         }
         Some(())
     };
-    let outcome = read();
-    outcome.ok_or_else(|| Fault::Malformed(cursor.position()))
+    let sound = read();
+    match (sound, unplanned) {
+        (None, _) => Err((None, Fault::Malformed(cursor.position()))),
+        _ if context.complete && unknown_fields => Err((None, Fault::OtherMessage(MessageKind::of(record)))),
+        (_, Some(key)) => Err((Some(key), Fault::Unplanned)),
+        _ => Ok(()),
+    }
 }
 
 /// A map entry: key, value, in this order. The Example reader takes them in any order.

@@ -1,7 +1,7 @@
 //! What features a file's records hold: kinds, lengths, and how many records have them.
 
 use super::Kind;
-use super::message::{DecodedFeature, MessageError, decode_sequence_example};
+use super::message::{DecodedFeature, MessageError, UnknownFields, decode_sequence_example};
 use std::collections::HashMap;
 
 /// What was seen of one feature, or of one feature list's steps.
@@ -50,9 +50,10 @@ impl Summary {
     /// Counts one record.
     ///
     /// # Errors
-    /// A record that protobuf refuses, or one that brings the number of distinct keys above `max_features`.
+    /// A record that protobuf refuses, one with fields that no Example has, or one that brings the number of distinct keys above `max_features`.
     pub fn add(&mut self, record: &[u8], max_features: usize) -> Result<(), MessageError> {
-        let (features, lists) = decode_sequence_example(record)?;
+        let (features, lists) =
+            decode_sequence_example(record, UnknownFields::Refuse).map_err(|error| error.explained(record))?;
         self.records += 1;
         for (key, feature) in features {
             let counts = Self::counts(&mut self.features, key, max_features)?;
@@ -77,9 +78,9 @@ impl Summary {
     ) -> Result<&'s mut FeatureCounts, MessageError> {
         if !map.contains_key(key) {
             if map.len() == max_features {
-                return Err(MessageError {
-                    reason: "the records hold too many different features to list",
-                });
+                return Err(MessageError::Malformed(
+                    "the records hold too many different features to list",
+                ));
             }
             map.insert(key.to_owned(), FeatureCounts::default());
         }

@@ -10,6 +10,8 @@ use recordfs_core::example::{FeatureValues, encode_example};
 
 use super::InvalidArgumentError;
 use super::arrow_abi::{ArrowArray, ArrowArrayStream, ArrowSchema, Released, take_capsule};
+use super::arrow_types::type_name;
+use super::doubles::Doubles;
 
 /// Why a column cannot be written.
 type Reason = String;
@@ -118,18 +120,25 @@ impl<'a> Typed<'a> {
 }
 
 /// The values of a column, row by row.
-fn flatten(name: String, column: Typed<'_>, rows: usize) -> Result<FlatColumn, Reason> {
+fn flatten(name: String, column: Typed<'_>, rows: usize, doubles: Doubles) -> Result<FlatColumn, Reason> {
     let mut leaf = column;
     let mut variable_lists = 0;
     while leaf.format().starts_with('+') {
         if leaf.list_range(0).is_none() && leaf.array.length > 0 || leaf.schema.n_children != 1 {
-            return Err(format!("the Arrow type '{}' cannot be a feature", leaf.format()));
+            return Err(format!(
+                "the Arrow type {} cannot be a feature",
+                type_name(leaf.format())
+            ));
         }
         variable_lists += usize::from(!leaf.is_fixed_list());
         leaf = leaf.child(0);
     }
     if variable_lists > 1 || (variable_lists == 1 && column.is_fixed_list()) {
-        return Err("a feature has no shape: only the outermost list may be of variable length".to_owned());
+        return Err(
+            "a feature has no shape: only the outermost list may be of variable length; import with sequence=True \
+                    (--sequence) makes a column of lists of lists a feature list"
+                .to_owned(),
+        );
     }
     let mut values = empty_values(leaf)?;
     let mut splits = vec![0];
@@ -137,7 +146,7 @@ fn flatten(name: String, column: Typed<'_>, rows: usize) -> Result<FlatColumn, R
     for row in 0..rows {
         present.push(!column.is_null(row));
         if present[row] {
-            append(column, row, row + 1, &mut values)?;
+            append(column, row, row + 1, &mut values, doubles)?;
         }
         splits.push(length(&values));
     }
@@ -170,7 +179,8 @@ fn empty_values(leaf: Typed<'_>) -> Result<Flat, Reason> {
         format if format.starts_with("w:") => Flat::Bytes(Vec::new(), Vec::new()),
         format => {
             return Err(format!(
-                "the Arrow type '{format}' cannot be a feature; cast it to numbers or bytes"
+                "the Arrow type {} cannot be a feature; cast it to numbers or bytes",
+                type_name(format)
             ));
         }
     })
@@ -187,31 +197,31 @@ fn dictionary(leaf: Typed<'_>) -> Typed<'_> {
 }
 
 /// Appends the values at some places of an array, through its lists.
-fn append(array: Typed<'_>, start: usize, end: usize, values: &mut Flat) -> Result<(), Reason> {
+fn append(array: Typed<'_>, start: usize, end: usize, values: &mut Flat, doubles: Doubles) -> Result<(), Reason> {
     for place in start..end {
         if array.is_null(place) {
             return Err("a null within a list cannot be written: a feature's values are all there".to_owned());
         }
         if let Some((start, end)) = array.list_range(place) {
-            append(array.child(0), start, end, values)?;
+            append(array.child(0), start, end, values, doubles)?;
         } else if array.schema.dictionary.is_null() {
-            append_value(array, place, values)?;
+            append_value(array, place, values, doubles)?;
         } else {
             let mut index = Flat::Int64(Vec::with_capacity(1));
-            append_value(array, place, &mut index)?;
+            append_value(array, place, &mut index, doubles)?;
             if let Flat::Int64(index) = index {
                 let place = index[0] as usize;
-                append(dictionary(array), place, place + 1, values)?;
+                append(dictionary(array), place, place + 1, values, doubles)?;
             }
         }
     }
     Ok(())
 }
 
-fn append_value(leaf: Typed<'_>, place: usize, values: &mut Flat) -> Result<(), Reason> {
+fn append_value(leaf: Typed<'_>, place: usize, values: &mut Flat, doubles: Doubles) -> Result<(), Reason> {
     match values {
         Flat::Int64(values) => values.push(integer(leaf, place)?),
-        Flat::Float(values) => values.push(float(leaf, place)?),
+        Flat::Float(values) => values.push(float(leaf, place, doubles)?),
         Flat::Bytes(data, ends) => {
             data.extend_from_slice(string(leaf, place));
             ends.push(data.len());
@@ -238,21 +248,12 @@ fn integer(leaf: Typed<'_>, place: usize) -> Result<i64, Reason> {
     })
 }
 
-fn float(leaf: Typed<'_>, place: usize) -> Result<f32, Reason> {
-    Ok(match leaf.format() {
-        "f" => leaf.read(1, place),
-        "e" => half_to_float(leaf.read(1, place)),
-        _ => {
-            let value: f64 = leaf.read(1, place);
-            let rounded = value as f32;
-            if !value.is_nan() && f64::from(rounded) != value {
-                return Err(format!(
-                    "{value} does not fit into a float32 without loss; cast the column to float32"
-                ));
-            }
-            rounded
-        }
-    })
+fn float(leaf: Typed<'_>, place: usize, doubles: Doubles) -> Result<f32, Reason> {
+    match leaf.format() {
+        "f" => Ok(leaf.read(1, place)),
+        "e" => Ok(half_to_float(leaf.read(1, place))),
+        _ => doubles.float32(leaf.read(1, place)),
+    }
 }
 
 /// IEEE 754 binary16 to binary32, which holds every value of it.
@@ -309,13 +310,14 @@ fn view(leaf: Typed<'_>, place: usize) -> &[u8] {
 pub struct ArrowRecords {
     stream: ArrowArrayStream,
     schema: ArrowSchema,
+    doubles: Doubles,
 }
 
 #[pymethods]
 impl ArrowRecords {
     /// Takes over the stream in a capsule.
     #[new]
-    fn new(py: Python<'_>, capsule: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn new(py: Python<'_>, capsule: &Bound<'_, PyAny>, refuse_doubles: bool) -> PyResult<Self> {
         let mut stream: ArrowArrayStream = take_capsule(capsule)?;
         let Some(get_schema) = stream.get_schema else {
             return Err(InvalidArgumentError::new_err("the Arrow stream has been read before"));
@@ -330,7 +332,11 @@ impl ArrowRecords {
                 "expected an Arrow stream of tables: its batches are no structs",
             ));
         }
-        Ok(Self { stream, schema })
+        Ok(Self {
+            stream,
+            schema,
+            doubles: Doubles::new(refuse_doubles),
+        })
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -350,7 +356,7 @@ impl ArrowRecords {
             schema: &self.schema,
             array: &array,
         };
-        let columns = batch_columns(batch).map_err(InvalidArgumentError::new_err)?;
+        let columns = batch_columns(batch, self.doubles).map_err(InvalidArgumentError::new_err)?;
         let records = (0..array.length as usize)
             .map(|row| encode_row(py, &columns, row))
             .collect::<PyResult<Vec<_>>>()?;
@@ -379,7 +385,7 @@ fn check(stream: &mut ArrowArrayStream, code: i32) -> PyResult<()> {
     Err(InvalidArgumentError::new_err(message))
 }
 
-fn batch_columns(batch: Typed<'_>) -> Result<Vec<FlatColumn>, Reason> {
+fn batch_columns(batch: Typed<'_>, doubles: Doubles) -> Result<Vec<FlatColumn>, Reason> {
     let rows = batch.array.length as usize;
     if (0..rows).any(|row| batch.is_null(row)) {
         return Err("a whole row of the Arrow table is null".to_owned());
@@ -402,7 +408,7 @@ fn batch_columns(batch: Typed<'_>) -> Result<Vec<FlatColumn>, Reason> {
                 schema: column.schema,
                 array: &shifted,
             };
-            flatten(name.clone(), column, rows).map_err(|reason| format!("column '{name}': {reason}"))
+            flatten(name.clone(), column, rows, doubles).map_err(|reason| format!("column '{name}': {reason}"))
         })
         .collect()
 }

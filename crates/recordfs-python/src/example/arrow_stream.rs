@@ -24,6 +24,8 @@ struct Layout {
     plan: Plan,
     fields: Vec<ArrowField>,
     threads: usize,
+    /// For features that were inferred: from how many records.
+    inferred_from: Option<usize>,
 }
 
 impl Layout {
@@ -36,7 +38,12 @@ impl Layout {
             Ok(batch_array(&self.fields, columns, slices.len()))
         })
         .map_err(|error: ExampleError| {
-            let message = format!("{error} (the batch begins with record {first} of what was read)");
+            let mut message = format!("{error} (the batch begins with record {first} of what was read)");
+            if let Some(seen) = self.inferred_from {
+                message += &format!(
+                    "; the features were inferred from {seen} records: sample=None (--sample 0) infers them from all"
+                );
+            }
             InvalidArgumentError::new_err(message)
         })
     }
@@ -51,13 +58,16 @@ pub struct ArrowExampleParser {
 #[pymethods]
 impl ArrowExampleParser {
     /// `columns` has, for each feature, its name and the sizes of its fixed-size lists, or None for a list of any length.
+    /// `inferred_from` is the number of records that the features were inferred from; whatever else a later record holds
+    /// is then an error. None reads the features that there are.
     #[new]
     fn new(
         features: Vec<FeatureTuple<'_>>,
         columns: Vec<(String, Option<Vec<usize>>)>,
         threads: usize,
+        inferred_from: Option<usize>,
     ) -> PyResult<Self> {
-        let plan = make_plan(features)?;
+        let plan = make_plan(features, inferred_from.is_some())?;
         let fields: PyResult<Vec<_>> = plan
             .features()
             .iter()
@@ -78,6 +88,7 @@ impl ArrowExampleParser {
                 plan,
                 fields: fields?,
                 threads,
+                inferred_from,
             }),
         })
     }

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use recordfs_core::example::{
-    DecodedFeature, FeatureCounts, Kind, MessageError, Summary, decode_example as decode, decode_sequence_example,
+    DecodedFeature, FeatureCounts, MessageError, MessageKind, Summary, UnknownFields, decode_example as decode,
+    decode_sequence_example,
 };
 
 use super::InvalidArgumentError;
@@ -15,7 +16,7 @@ use super::records::Records;
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ExampleSummary>()?;
     module.add_function(wrap_pyfunction!(decode_example, module)?)?;
-    module.add_function(wrap_pyfunction!(decode_kinds, module)?)?;
+    module.add_function(wrap_pyfunction!(message_kind, module)?)?;
     module.add_function(wrap_pyfunction!(decode_sequence, module)?)
 }
 
@@ -23,58 +24,100 @@ fn python_error(error: &MessageError) -> PyErr {
     InvalidArgumentError::new_err(error.to_string())
 }
 
-fn feature_to_python<'py>(py: Python<'py>, feature: &DecodedFeature<'_>) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match feature {
-        DecodedFeature::Unset => py.None().into_bound(py),
-        DecodedFeature::Bytes(values) => {
-            PyList::new(py, values.iter().map(|value| PyBytes::new(py, value)))?.into_any()
+/// How a message becomes Python values.
+struct Reading<'a, 'py> {
+    /// Makes the empty list of a kind, which a plain one would not show.
+    make_empty: &'a Bound<'py, PyAny>,
+    unknown: UnknownFields,
+}
+
+impl<'a, 'py> Reading<'a, 'py> {
+    fn new(make_empty: &'a Bound<'py, PyAny>, strict: bool) -> Self {
+        let unknown = if strict {
+            UnknownFields::Refuse
+        } else {
+            UnknownFields::Skip
+        };
+        Self { make_empty, unknown }
+    }
+
+    /// The error for a record: where unknown fields are refused, with what the record is instead.
+    fn error(&self, record: &[u8], error: MessageError) -> PyErr {
+        match self.unknown {
+            UnknownFields::Skip => python_error(&error),
+            UnknownFields::Refuse => python_error(&error.explained(record)),
         }
-        DecodedFeature::Float(values) => PyList::new(py, values)?.into_any(),
-        DecodedFeature::Int64(values) => PyList::new(py, values)?.into_any(),
-    })
+    }
+
+    fn feature(&self, feature: &DecodedFeature<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.make_empty.py();
+        match feature.kind() {
+            None => return Ok(py.None().into_bound(py)),
+            Some(kind) if feature.is_empty() => return self.make_empty.call1((kind.name(),)),
+            Some(_) => {}
+        }
+        Ok(match feature {
+            DecodedFeature::Unset => py.None().into_bound(py),
+            DecodedFeature::Bytes(values) => {
+                PyList::new(py, values.iter().map(|value| PyBytes::new(py, value)))?.into_any()
+            }
+            DecodedFeature::Float(values) => PyList::new(py, values)?.into_any(),
+            DecodedFeature::Int64(values) => PyList::new(py, values)?.into_any(),
+        })
+    }
 }
 
-/// The features of an Example: lists of bytes, float or int, None for a feature without a list.
+/// The features of an Example: lists of bytes, float or int, None for a feature without a list, and what `make_empty`
+/// makes of the kind's name for a list without values. `strict` refuses fields that no Example has.
 #[pyfunction]
-fn decode_example<'py>(py: Python<'py>, record: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+fn decode_example<'py>(
+    py: Python<'py>,
+    record: Bound<'py, PyAny>,
+    make_empty: &Bound<'py, PyAny>,
+    strict: bool,
+) -> PyResult<Bound<'py, PyDict>> {
     let records = Records::extract_one(record)?;
-    let features = decode(records.slices()[0]).map_err(|error| python_error(&error))?;
+    let record = records.slices()[0];
+    let reading = Reading::new(make_empty, strict);
+    let features = decode(record, reading.unknown).map_err(|error| reading.error(record, error))?;
     let result = PyDict::new(py);
     for (key, feature) in &features {
-        result.set_item(key, feature_to_python(py, feature)?)?;
+        result.set_item(key, reading.feature(feature)?)?;
     }
     Ok(result)
 }
 
-/// The kinds of an Example's features, None for a feature without a list. An empty list does not show its kind.
+/// The name of the message that a record is, "other" if it is none that is known.
 #[pyfunction]
-fn decode_kinds<'py>(py: Python<'py>, record: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+fn message_kind(py: Python<'_>, record: Bound<'_, PyAny>) -> PyResult<&'static str> {
     let records = Records::extract_one(record)?;
-    let features = decode(records.slices()[0]).map_err(|error| python_error(&error))?;
-    let result = PyDict::new(py);
-    for (key, feature) in &features {
-        result.set_item(key, feature.kind().map(Kind::name))?;
-    }
-    Ok(result)
+    let record = records.slices()[0];
+    Ok(py.detach(|| MessageKind::of(record)).name())
 }
 
-/// The context and the feature lists of a SequenceExample: a feature list is a list of steps.
+/// The context and the feature lists of a SequenceExample: a feature list is a list of steps, each of them as
+/// `decode_example` gives a feature.
 #[pyfunction]
 fn decode_sequence<'py>(
     py: Python<'py>,
     record: Bound<'py, PyAny>,
+    make_empty: &Bound<'py, PyAny>,
+    strict: bool,
 ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
     let records = Records::extract_one(record)?;
-    let (features, lists) = decode_sequence_example(records.slices()[0]).map_err(|error| python_error(&error))?;
+    let record = records.slices()[0];
+    let reading = Reading::new(make_empty, strict);
+    let (features, lists) =
+        decode_sequence_example(record, reading.unknown).map_err(|error| reading.error(record, error))?;
     let context = PyDict::new(py);
     for (key, feature) in &features {
-        context.set_item(key, feature_to_python(py, feature)?)?;
+        context.set_item(key, reading.feature(feature)?)?;
     }
     let feature_lists = PyDict::new(py);
     for (key, steps) in &lists {
         let steps = steps
             .iter()
-            .map(|step| feature_to_python(py, step))
+            .map(|step| reading.feature(step))
             .collect::<PyResult<Vec<_>>>()?;
         feature_lists.set_item(key, PyList::new(py, steps)?)?;
     }

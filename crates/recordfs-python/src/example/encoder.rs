@@ -8,6 +8,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemory
 use recordfs_core::example::{self, FeatureValues, Kind};
 
 use super::InvalidArgumentError;
+use super::doubles::Doubles;
 use super::parser::kind_named;
 
 /// Adds this module's names to `recordfs._core`.
@@ -78,17 +79,6 @@ fn refuse<T>(message: String) -> PyResult<T> {
     Err(InvalidArgumentError::new_err(message))
 }
 
-/// Python's float as a float32. Rounding is what a float32 is; turning a number into infinity is not.
-fn float32(value: f64) -> PyResult<f32> {
-    let rounded = value as f32;
-    if rounded.is_infinite() && value.is_finite() {
-        return refuse(format!(
-            "{value} does not fit into a float32, which is what a feature holds"
-        ));
-    }
-    Ok(rounded)
-}
-
 fn int64(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     value.extract().or_else(|_| {
         refuse(format!(
@@ -99,12 +89,12 @@ fn int64(value: &Bound<'_, PyAny>) -> PyResult<i64> {
 
 /// Any value that a feature can have. What is not known here is given to `as_plain`, which makes a contiguous
 /// native array or a list of it, once.
-fn hold<'py>(value: &Bound<'py, PyAny>, as_plain: Option<&Bound<'py, PyAny>>) -> PyResult<Held<'py>> {
+fn hold<'py>(value: &Bound<'py, PyAny>, as_plain: Option<&Bound<'py, PyAny>>, doubles: Doubles) -> PyResult<Held<'py>> {
     if let Some(one) = hold_bytes(value)? {
         return Ok(Held::Bytes(vec![one]));
     }
     if let Ok(float) = value.cast::<PyFloat>() {
-        return Ok(Held::Float(vec![float32(float.value())?]));
+        return Ok(Held::Float(vec![doubles.float32(float.value()).or_else(refuse)?]));
     }
     if value.is_instance_of::<PyInt>() {
         return Ok(Held::Int64(vec![int64(value)?]));
@@ -113,16 +103,16 @@ fn hold<'py>(value: &Bound<'py, PyAny>, as_plain: Option<&Bound<'py, PyAny>>) ->
         return Ok(Held::Unset);
     }
     let listed = match (value.cast::<PyList>(), value.cast::<PyTuple>()) {
-        (Ok(list), _) => hold_items(&list.iter().collect::<Vec<_>>(), as_plain.is_none())?,
-        (_, Ok(tuple)) => hold_items(&tuple.iter().collect::<Vec<_>>(), as_plain.is_none())?,
+        (Ok(list), _) => hold_items(&list.iter().collect::<Vec<_>>(), as_plain.is_none(), doubles)?,
+        (_, Ok(tuple)) => hold_items(&tuple.iter().collect::<Vec<_>>(), as_plain.is_none(), doubles)?,
         _ => PyUntypedBuffer::get(value)
             .ok()
-            .and_then(|buffer| hold_buffer(value.py(), buffer).transpose())
+            .and_then(|buffer| hold_buffer(value.py(), buffer, doubles).transpose())
             .transpose()?,
     };
     match (listed, as_plain) {
         (Some(held), _) => Ok(held),
-        (None, Some(as_plain)) => hold(&as_plain.call1((value,))?, None),
+        (None, Some(as_plain)) => hold(&as_plain.call1((value,))?, None, doubles),
         (None, None) => refuse(format!(
             "cannot be written as bytes, floats or integers: {}",
             value.get_type()
@@ -150,16 +140,10 @@ fn hold_bytes<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<HeldBytes<'py>>
     Ok(None)
 }
 
-/// A list of one kind. None if it holds anything else. An empty list from `as_plain` was an array of strings.
-fn hold_items<'py>(items: &[Bound<'py, PyAny>], was_strings: bool) -> PyResult<Option<Held<'py>>> {
+/// A list of one kind. None if it holds anything else, or nothing: an empty list from `as_plain` is one of bytes.
+fn hold_items<'py>(items: &[Bound<'py, PyAny>], from_plain: bool, doubles: Doubles) -> PyResult<Option<Held<'py>>> {
     let Some(first) = items.first() else {
-        if was_strings {
-            return Ok(Some(Held::Bytes(Vec::new())));
-        }
-        return refuse(
-            "an empty list says nothing of its kind; give numpy.array([], dtype), or None for a feature without a list"
-                .to_owned(),
-        );
+        return Ok(from_plain.then(|| Held::Bytes(Vec::new())));
     };
     if hold_bytes(first)?.is_some() {
         let values: PyResult<Option<Vec<_>>> = items.iter().map(hold_bytes).collect();
@@ -175,7 +159,7 @@ fn hold_items<'py>(items: &[Bound<'py, PyAny>], was_strings: bool) -> PyResult<O
         return Ok(Some(Held::Float(
             items
                 .iter()
-                .map(|item| float32(item.extract()?))
+                .map(|item| doubles.number(item)?.or_else(refuse))
                 .collect::<PyResult<_>>()?,
         )));
     }
@@ -183,7 +167,7 @@ fn hold_items<'py>(items: &[Bound<'py, PyAny>], was_strings: bool) -> PyResult<O
 }
 
 /// A contiguous array of native numbers. None for any other.
-fn hold_buffer<'py>(py: Python<'py>, buffer: PyUntypedBuffer) -> PyResult<Option<Held<'py>>> {
+fn hold_buffer<'py>(py: Python<'py>, buffer: PyUntypedBuffer, doubles: Doubles) -> PyResult<Option<Held<'py>>> {
     if !buffer.is_c_contiguous() {
         return Ok(None);
     }
@@ -191,10 +175,25 @@ fn hold_buffer<'py>(py: Python<'py>, buffer: PyUntypedBuffer) -> PyResult<Option
         [b'@' | b'=', format] | [format] => *format,
         _ => return Ok(None),
     };
+    if buffer.item_count() == 0 {
+        // An empty buffer may be anywhere, aligned or not.
+        return Ok(match format {
+            b'f' | b'd' => Some(Held::Float(Vec::new())),
+            b'b' | b'B' | b'h' | b'H' | b'i' | b'I' | b'l' | b'L' | b'q' | b'Q' => Some(Held::Int64(Vec::new())),
+            _ => None,
+        });
+    }
     Ok(Some(match (format, buffer.item_size()) {
         (b'f', 4) => Held::FloatBuffer(buffer.into_typed()?),
         (b'l' | b'q', 8) => Held::Int64Buffer(buffer.into_typed()?),
-        (b'd', 8) => Held::Float(lossless_floats(&buffer.into_typed::<f64>()?.to_vec(py)?)?),
+        (b'd', 8) => Held::Float(
+            buffer
+                .into_typed::<f64>()?
+                .to_vec(py)?
+                .into_iter()
+                .map(|value| doubles.float32(value).or_else(refuse))
+                .collect::<PyResult<_>>()?,
+        ),
         (b'b', 1) => widened::<i8>(py, buffer)?,
         (b'B', 1) => widened::<u8>(py, buffer)?,
         (b'h', 2) => widened::<i16>(py, buffer)?,
@@ -215,19 +214,6 @@ fn widened<'py, T: pyo3::buffer::Element + Into<i64>>(py: Python<'py>, buffer: P
             .map(Into::into)
             .collect(),
     ))
-}
-
-fn lossless_floats(values: &[f64]) -> PyResult<Vec<f32>> {
-    if let Some(value) = values
-        .iter()
-        .find(|value| !value.is_nan() && f64::from(**value as f32) != **value)
-    {
-        return refuse(format!(
-            "{value} of a float64 array does not fit into a float32 without loss; \
-             convert with astype(numpy.float32) if rounding is meant"
-        ));
-    }
-    Ok(values.iter().map(|&value| value as f32).collect())
 }
 
 fn lossless_integers(values: &[u64]) -> PyResult<Vec<i64>> {
@@ -259,11 +245,15 @@ fn key_of<'py>(key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
 
 type HeldFeatures<'py> = Vec<(Bound<'py, PyString>, Held<'py>)>;
 
-fn hold_features<'py>(features: &Bound<'py, PyDict>, as_plain: &Bound<'py, PyAny>) -> PyResult<HeldFeatures<'py>> {
+fn hold_features<'py>(
+    features: &Bound<'py, PyDict>,
+    as_plain: &Bound<'py, PyAny>,
+    doubles: Doubles,
+) -> PyResult<HeldFeatures<'py>> {
     features
         .iter()
         .map(|(key, value)| {
-            let held = hold(&value, Some(as_plain)).map_err(|error| name_feature(&key, error))?;
+            let held = hold(&value, Some(as_plain), doubles).map_err(|error| name_feature(&key, error))?;
             Ok((key_of(&key)?, held))
         })
         .collect()
@@ -283,14 +273,15 @@ fn finished<'py>(py: Python<'py>, record: Option<Vec<u8>>) -> PyResult<Bound<'py
     }
 }
 
-/// One Example; `as_plain` turns what is not known here into an array or a list.
+/// One Example; `as_plain` turns what is not known here into an array, a list or None.
 #[pyfunction]
 fn encode_example<'py>(
     py: Python<'py>,
     features: &Bound<'py, PyDict>,
     as_plain: &Bound<'py, PyAny>,
+    refuse_doubles: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let held = hold_features(features, as_plain)?;
+    let held = hold_features(features, as_plain, Doubles::new(refuse_doubles))?;
     finished(py, example::encode_example(&as_features(&held)?))
 }
 
@@ -301,11 +292,16 @@ fn encode_sequence_example<'py>(
     context: &Bound<'py, PyDict>,
     feature_lists: &Bound<'py, PyDict>,
     as_plain: &Bound<'py, PyAny>,
+    refuse_doubles: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let held = hold_features(context, as_plain)?;
+    let doubles = Doubles::new(refuse_doubles);
+    let held = hold_features(context, as_plain, doubles)?;
     let mut held_lists = Vec::new();
     for (key, steps) in feature_lists.iter() {
-        let steps: PyResult<Vec<_>> = steps.try_iter()?.map(|step| hold(&step?, Some(as_plain))).collect();
+        let steps: PyResult<Vec<_>> = steps
+            .try_iter()?
+            .map(|step| hold(&step?, Some(as_plain), doubles))
+            .collect();
         held_lists.push((key_of(&key)?, steps.map_err(|error| name_feature(&key, error))?));
     }
     let lists: Vec<(&[u8], Vec<FeatureValues<'_>>)> = held_lists

@@ -22,11 +22,10 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// ("refuse", "absent" or "default"), and the default values or the one padding value.
 pub type FeatureTuple<'py> = (String, String, String, usize, String, Option<Bound<'py, PyAny>>);
 
-/// The plan for features that Python has checked.
-pub fn make_plan(features: Vec<FeatureTuple<'_>>) -> PyResult<Plan> {
-    Ok(Plan::new(
-        features.into_iter().map(feature_plan).collect::<PyResult<_>>()?,
-    ))
+/// The plan for features that Python has checked. Whether it is `complete`: whatever else a record holds is an error.
+pub fn make_plan(features: Vec<FeatureTuple<'_>>, complete: bool) -> PyResult<Plan> {
+    let plan = Plan::new(features.into_iter().map(feature_plan).collect::<PyResult<_>>()?);
+    Ok(if complete { plan.complete() } else { plan })
 }
 
 fn feature_plan((key, kind, layout, size, missing, values): FeatureTuple<'_>) -> PyResult<FeaturePlan> {
@@ -127,10 +126,10 @@ pub struct ExampleParser {
 #[pymethods]
 impl ExampleParser {
     #[new]
-    fn new(features: Vec<FeatureTuple<'_>>) -> PyResult<Self> {
+    fn new(features: Vec<FeatureTuple<'_>>, complete: bool) -> PyResult<Self> {
         keep_freed_memory();
         Ok(Self {
-            plan: make_plan(features)?,
+            plan: make_plan(features, complete)?,
         })
     }
 
@@ -193,10 +192,10 @@ pub struct SequenceExampleParser {
 #[pymethods]
 impl SequenceExampleParser {
     #[new]
-    fn new(context: Vec<FeatureTuple<'_>>, lists: Vec<FeatureTuple<'_>>) -> PyResult<Self> {
+    fn new(context: Vec<FeatureTuple<'_>>, lists: Vec<FeatureTuple<'_>>, complete: bool) -> PyResult<Self> {
         Ok(Self {
-            context: make_plan(context)?,
-            lists: make_plan(lists)?,
+            context: make_plan(context, complete)?,
+            lists: make_plan(lists, complete)?,
         })
     }
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Write the tf.train.Example records of files as one table: Parquet (needs pyarrow), JSON lines, or a
 NumPy archive (npz; its columns are held in memory, the others are written batch by batch). For Parquet
-the features are inferred from the first records; a later record of another kind or length is an error,
-and `--sample 0` looks at all records first. `recordfs import` is the way back.
+the features are inferred from the first records; a later record with another feature, kind or length is
+an error, and `--sample 0` looks at all records first. `--sequence` exports tf.train.SequenceExample
+records: context features as columns, feature lists as columns of lists of lists. Records of any other
+type are refused. `recordfs import` is the way back.
 """
 
 EXAMPLES = """\
@@ -41,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="infer the features from the first N records, 0 for all (default: 1000)",
     )
+    parser.add_argument(
+        "--sequence", action="store_true", help="the records are tf.train.SequenceExample (Parquet and JSON lines)"
+    )
     add_compression(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object with the number of records")
 
@@ -58,6 +63,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             arguments.target,
             to=arguments.to,
             sample=arguments.sample or None,
+            sequence=arguments.sequence,
             progress=progress.advance,
             compression=compression_of(arguments),
         )

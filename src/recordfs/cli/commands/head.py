@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from recordfs._core import message_kind
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
 from recordfs.cli.example_lines import EXAMPLE_COLUMNS, example_json, example_rows
 from recordfs.cli.expansion import expand_all
@@ -56,7 +58,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     paths, status = expand_all(arguments.path, console)
     several = len(paths) > 1
     for path in paths:
-        records = first_records(path, arguments.skip, arguments.records, compression_of(arguments))
+        records = _named(
+            path, first_records(path, arguments.skip, arguments.records, compression_of(arguments)), console
+        )
         try:
             name = (path,) if several else ()
             if arguments.json:
@@ -78,11 +82,19 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return status
 
 
+def _named(path: str, records: Iterator[tuple[int, int, bytes]], console: Console) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the records, and tell whoever looks on if they are the events of TensorBoard."""
+    for place, record in enumerate(records):
+        if place == 0 and console.draws_progress and message_kind(record[2]) == "tf.Event":
+            console.remark(f"{path} is an event file of TensorBoard; `recordfs events` shows what it logs")
+        yield record
+
+
 def first_records(path: str, skip: int, count: int, compression: str = "auto") -> Iterator[tuple[int, int, bytes]]:
     """Yield ``(number, offset, data)`` of up to ``count`` records of a file, after passing over ``skip``."""
     with RecordReader(path, compression=compression) as reader:
         offset = 0
-        for index, data in enumerate(islice(reader, skip + count)):
+        for index, data in enumerate(islice(reader, min(skip + count, sys.maxsize))):
             if index >= skip:
                 yield index, offset, data
             offset = reader.tell().offset

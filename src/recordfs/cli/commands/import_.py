@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Write a table as a record file of tf.train.Example: a Parquet file (needs pyarrow), JSON lines, or a
 NumPy archive (npz). Integers become int64 features, floats float32 ones, text and binary bytes ones;
-lists become their values, and null is a feature that the record does not have. A number that would
-lose digits is an error. The record file appears whole or not at all where the store can do that.
+lists become their values, and null is a feature that the record does not have. Doubles are rounded to
+the nearest float32, as TensorFlow does; `--doubles refuse` makes a double that no float32 equals an error.
+Integers are never rounded. A feature of JSON lines has one kind in all lines: integers here and floats
+there are floats. `--sequence` makes tf.train.SequenceExample records: columns of lists of lists become
+feature lists. The record file appears whole or not at all where the store can do that.
 """
 
 EXAMPLES = """\
@@ -37,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["parquet", "jsonl", "npz"],
         help="the format (default: what the source's name ends with)",
     )
+    parser.add_argument("--sequence", action="store_true", help="write tf.train.SequenceExample records")
+    parser.add_argument(
+        "--doubles",
+        choices=["round", "refuse"],
+        default="round",
+        help="what becomes of a double that no float32 equals (default: round)",
+    )
     parser.add_argument("--compression", choices=["GZIP", "ZLIB"], help="compress the record file")
     parser.add_argument("--json", action="store_true", help="print a JSON object with the number of records")
 
@@ -51,6 +61,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             arguments.source,
             target,
             source_format=arguments.source_format,
+            sequence=arguments.sequence,
+            doubles=arguments.doubles,
             progress=progress.advance,
             compression=arguments.compression,
             atomic=get_file_system(target).capabilities(target).atomic_write,
