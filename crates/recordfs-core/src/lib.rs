@@ -4,6 +4,7 @@ pub mod crc;
 pub mod deflate;
 pub mod detect;
 pub mod error;
+pub mod event;
 pub mod example;
 pub mod inflate;
 pub mod protobuf;
