@@ -3,7 +3,9 @@
 use pyo3::prelude::*;
 
 mod checksum;
+mod column_buffer;
 mod error;
+mod event;
 mod example;
 mod large;
 mod lease;
@@ -24,6 +26,8 @@ mod writer;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     checksum::register(module)?;
+    column_buffer::register(module)?;
+    event::register(module)?;
     example::register(module)?;
     process::register(module)?;
     reader::register(module)?;

@@ -6,6 +6,7 @@ use crate::error::RecordFault;
 use crate::record::{DecodeOptions, Decoded, HEADER_SIZE, OVERHEAD, decode_record};
 
 use super::decode::decode_event;
+use super::index::{Directory, encode_index};
 use super::table::EventTable;
 
 /// Bytes that gave no event.
@@ -87,6 +88,16 @@ impl EventScanner {
             self.held.clear();
         }
         self.held.len() as u64
+    }
+
+    /// The payload of an index of everything up to [`EventScanner::offset`], as if its record stood there; None before the
+    /// first event.
+    #[must_use]
+    pub fn encode_index(&self) -> Option<Vec<u8>> {
+        let mut directory = Directory::default();
+        let budget = u64::from(u32::MAX) / 2;
+        let made = encode_index(&mut directory, &self.table, 0, self.offset, budget);
+        made.filter(|_| self.events > 0).map(|(payload, _)| payload)
     }
 
     /// Deals with what is whole in `bytes`, which begin at `self.offset`; returns how many bytes that was.

@@ -1,11 +1,10 @@
-//! Python's door to `recordfs_core::example`: columns as buffers and Arrow arrays, records from any bytes-like objects.
+//! Python's door to `recordfs_core::example`: columns and Arrow arrays, records from any bytes-like objects.
 
 mod arrow_abi;
 mod arrow_export;
 mod arrow_import;
 mod arrow_stream;
 mod arrow_types;
-mod buffer;
 mod decoder;
 mod doubles;
 mod encoder;
@@ -18,7 +17,6 @@ pyo3::import_exception!(recordfs.errors, InvalidArgumentError);
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<buffer::ColumnBuffer>()?;
     module.add_class::<arrow_import::ArrowRecords>()?;
     arrow_stream::register(module)?;
     parser::register(module)?;

@@ -8,8 +8,9 @@ use recordfs_core::example::{
     parse_batch, parse_sequence_batch,
 };
 
+use crate::column_buffer::ColumnBuffer;
+
 use super::InvalidArgumentError;
-use super::buffer::ColumnBuffer;
 use super::records::Records;
 
 /// Adds this module's names to `recordfs._core`.

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 enum Memory {
     Int64(*mut [i64]),
     Float(*mut [f32]),
+    Double(*mut [f64]),
     Flags(*mut [bool]),
 }
 
@@ -40,6 +41,13 @@ impl From<Vec<f32>> for ColumnBuffer {
     }
 }
 
+impl From<Vec<f64>> for ColumnBuffer {
+    fn from(values: Vec<f64>) -> Self {
+        let memory = Memory::Double(Box::into_raw(values.into_boxed_slice()));
+        Self { memory }
+    }
+}
+
 impl From<Vec<bool>> for ColumnBuffer {
     fn from(values: Vec<bool>) -> Self {
         let memory = Memory::Flags(Box::into_raw(values.into_boxed_slice()));
@@ -54,6 +62,7 @@ impl Drop for ColumnBuffer {
             match self.memory {
                 Memory::Int64(values) => drop(Box::from_raw(values)),
                 Memory::Float(values) => drop(Box::from_raw(values)),
+                Memory::Double(values) => drop(Box::from_raw(values)),
                 Memory::Flags(values) => drop(Box::from_raw(values)),
             }
         }
@@ -65,6 +74,7 @@ impl ColumnBuffer {
         match self.memory {
             Memory::Int64(values) => (values.cast(), values.len() * 8),
             Memory::Float(values) => (values.cast(), values.len() * 4),
+            Memory::Double(values) => (values.cast(), values.len() * 8),
             Memory::Flags(values) => (values.cast(), values.len()),
         }
     }
@@ -96,4 +106,9 @@ impl ColumnBuffer {
             Err(PyErr::fetch(slf.py()))
         }
     }
+}
+
+/// Adds the class to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ColumnBuffer>()
 }

@@ -1,0 +1,77 @@
+"""Which files are event files, and which of them belong to which run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs.errors import NotFoundError
+from recordfs.paths import basename, join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recordfs.filesystem import FileSystem
+
+__all__ = ["EventFile", "files_of_runs", "is_event_file"]
+
+
+class EventFile(NamedTuple):
+    """An event file as a listing shows it.
+
+    Attributes:
+        run: The run that it belongs to: its directory, relative to the log directory; ``"."`` for that itself.
+        path: The full path.
+        length: Its size in bytes; None where the listing does not know.
+        mtime_nsec: When it was modified last, in nanoseconds since 1970; None where the listing does not know.
+    """
+
+    run: str
+    path: str
+    length: int | None
+    mtime_nsec: int | None
+
+
+def is_event_file(name: str) -> bool:
+    """Tell whether TensorBoard takes a file for an event file, by its name.
+
+    Source: ``IsSummaryEventsFile`` in ``tensorboard/backend/event_processing/io_wrapper.py``.
+    """
+    name = basename(name)
+    return "tfevents" in name and not name.endswith(".profile-empty")
+
+
+def files_of_runs(file_system: FileSystem, logdir: str) -> list[EventFile]:
+    """Return the event files below a directory, sorted by run and name: the order in which TensorBoard reads them.
+
+    A path that is an event file itself is a run of one file.
+
+    Raises:
+        NotFoundError: There is nothing at the path.
+        Otherwise as listing does: what cannot be listed is never taken for empty.
+    """
+    if is_event_file(logdir) and not file_system.is_directory(logdir):
+        statistics = file_system.stat(logdir)
+        return [EventFile(".", logdir, statistics.length, statistics.mtime_nsec)]
+    files = sorted(_walk(file_system, logdir), key=lambda file: (file.run, file.path))
+    if not files and not file_system.file_exists(logdir):
+        raise NotFoundError("there is no such log directory", path=logdir)
+    return files
+
+
+def _walk(file_system: FileSystem, logdir: str) -> Iterator[EventFile]:
+    list_directory = file_system.tree_lister(logdir)
+    waiting = [("", logdir)]
+    while waiting:
+        run, directory = waiting.pop()
+        try:
+            for entry in list_directory(directory):
+                if entry.is_directory:
+                    # A link to a directory may lead back up.
+                    if not entry.is_symbolic_link:
+                        waiting.append((f"{run}/{entry.name}" if run else entry.name, join(directory, entry.name)))
+                elif is_event_file(entry.name):
+                    yield EventFile(run or ".", join(directory, entry.name), entry.length, entry.mtime_nsec)
+        except NotFoundError:
+            if not run:
+                raise
+            # A run that is deleted while its siblings are listed.
