@@ -12,6 +12,7 @@ from typing import NamedTuple
 from recordfs.errors import InvalidArgumentError
 
 __all__ = [
+    "TEMPORARY_NAME",
     "ParsedPath",
     "PathInput",
     "basename",
@@ -19,6 +20,7 @@ __all__ = [
     "dirname",
     "has_wildcards",
     "is_plain_name",
+    "is_temporary_name",
     "join",
     "join_entry",
     "match_component",
@@ -31,6 +33,9 @@ __all__ = [
 
 PathInput = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """What every public function takes as a path."""
+
+TEMPORARY_NAME = ".recordfs-tmp"
+"""How the names of what writers have not published begin. No pattern, walk or copy of a tree takes it for a file."""
 
 _SCHEME_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SCHEME_REST = _SCHEME_FIRST | frozenset("0123456789.+_-")
@@ -127,6 +132,11 @@ def join(path: str, *paths: str) -> str:
 def is_plain_name(name: str) -> bool:
     """Tell whether a name means one thing in a directory on every filesystem: no slash, not empty, ``.`` or ``..``."""
     return name not in ("", ".", "..") and "/" not in name
+
+
+def is_temporary_name(name: str) -> bool:
+    """Tell whether a bare name is one that a writer gives to what it has not published."""
+    return name.startswith(TEMPORARY_NAME)
 
 
 def join_entry(directory: str, name: str, *, is_directory: bool) -> str:

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 
 import pytest
 
+from recordfs import operations
 from recordfs.errors import (
     ClosedFileError,
     FailedPreconditionError,
@@ -20,7 +22,7 @@ from recordfs.errors import (
     ResourceExhaustedError,
     UnknownError,
 )
-from recordfs.filesystems import _buffered_writer, _posix_files
+from recordfs.filesystems import _buffered_writer, _posix_files, _posix_names
 from recordfs.filesystems.posix import PosixFileSystem
 from support.interrupts import interrupted_at as interrupted_at_line
 
@@ -451,3 +453,68 @@ def test_a_pipe_that_took_nothing_of_a_failed_write_can_still_be_written(tmp_pat
     file.close()
     assert os.read(reader, 100) == b"data"
     os.close(reader)
+
+
+def test_an_interrupted_close_of_an_atomic_file_can_be_called_again(tmp_path):
+    for exclusive in (False, True):
+        line_number = 0
+        reached = True
+        while reached:
+            line_number += 1
+            path = f"{tmp_path}/{exclusive}-{line_number}"
+            file = PosixFileSystem().new_writable_file(path, atomic=True, exclusive=exclusive)
+            file.append(b"new" * 1000)
+            reached = interrupted_at(line_number, file.close)
+            file.close()
+            assert contents(path) == b"new" * 1000, line_number
+        assert line_number > 10
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".recordfs-tmp")]
+
+
+def killed_writer(directory):
+    """Leave what an atomic writer leaves whose process is killed, and return its name."""
+    code = (
+        "import os, signal, sys\n"
+        "from recordfs.filesystems.posix import PosixFileSystem\n"
+        "file = PosixFileSystem().new_writable_file(sys.argv[1] + '/f', atomic=True)\n"
+        "file.append(b'x' * 100_000); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    before = set(os.listdir(directory))
+    subprocess.run([sys.executable, "-c", code, str(directory)], check=False)
+    (left,) = set(os.listdir(directory)) - before
+    return left
+
+
+def make_old(path):
+    two_days_ago = time.time() - 2 * 24 * 60 * 60
+    os.utime(path, (two_days_ago, two_days_ago))
+
+
+def test_what_a_killed_atomic_writer_left_is_no_file_and_goes_after_a_day(tmp_path):
+    system = PosixFileSystem()
+    (tmp_path / "record").write_bytes(b"data")
+    old, young = killed_writer(tmp_path), killed_writer(tmp_path)
+    for pattern in ("*", ".*", "**", "?recordfs*", "[.]*"):
+        assert operations.glob(f"{tmp_path}/{pattern}", recursive=True) == (
+            [f"{tmp_path}/record"] if pattern in ("*", "**") else []
+        )
+    assert list(operations.walk(tmp_path)) == [(str(tmp_path), [], ["record"])]
+    assert operations.copy_tree(tmp_path, "ram://unit-killed-writer").files == 1
+    operations.rmtree("ram://unit-killed-writer")
+    assert len(operations.glob(f"{tmp_path}/.recordfs-tmp-*")) == 2
+    make_old(tmp_path / old)
+    _posix_names._cleaned.clear()
+    system.new_writable_file(f"{tmp_path}/g", atomic=True).close()
+    assert sorted(os.listdir(tmp_path)) == sorted([young, "g", "record"])
+
+
+def test_an_old_unpublished_file_of_a_writer_that_lives_stays(tmp_path):
+    system = PosixFileSystem()
+    slow = system.new_writable_file(f"{tmp_path}/slow", atomic=True)
+    slow.append(b"x" * 100_000)
+    (unpublished,) = os.listdir(tmp_path)
+    make_old(tmp_path / unpublished)
+    _posix_names._cleaned.clear()
+    system.new_writable_file(f"{tmp_path}/g", atomic=True).close()
+    slow.close()
+    assert sorted(os.listdir(tmp_path)) == ["g", "slow"]

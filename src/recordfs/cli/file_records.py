@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 from recordfs.errors import InvalidArgumentError, RecordFSError
 from recordfs.example import decode_example, encode_example
 from recordfs.operations.walking import entries_below
-from recordfs.paths import basename, is_plain_name, match_component
+from recordfs.paths import basename, is_plain_name, is_temporary_name, match_component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def find_files(file_system: FileSystem, directory: str, excluded: Sequence[str] 
     """
     tests = [match_component(pattern) for pattern in excluded]
     for path, name, entry in entries_below(
-        file_system, directory, is_left_out=lambda name: any(test(name) for test in tests)
+        file_system, directory, is_left_out=lambda name: is_temporary_name(name) or any(test(name) for test in tests)
     ):
         if not is_plain_name(entry.name.removesuffix("/")):
             raise InvalidArgumentError(

@@ -271,7 +271,8 @@ class FileSystem(abc.ABC):
     def get_matching_paths(self, pattern: str) -> list[str]:
         r"""Return the full paths that match a pattern, sorted.
 
-        ``* ? [..] [!..] [^..] \c`` match within one path component; names that begin with a dot match too. A pattern
+        ``* ? [..] [!..] [^..] \c`` match within one path component; names that begin with a dot match too, but for
+        those of files that are not published (``.recordfs-tmp*``), which have to be asked for by that name. A pattern
         without wildcards gives itself, without its escapes, if that exists. Nothing found, or a directory that is
         missing or may not be read, gives nothing.
         """

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import NotADirectoryError, NotFoundError, PermissionDeniedError
-from recordfs.paths import has_wildcards, match_component, split_pattern, unescape_literal
+from recordfs.paths import (
+    TEMPORARY_NAME,
+    has_wildcards,
+    is_temporary_name,
+    match_component,
+    split_pattern,
+    unescape_literal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,11 +31,13 @@ class _Component(NamedTuple):
         literal: The name it stands for if it has no wildcards, else None.
         matches: A test of names; None where every name matches.
         any_depth: It is ``**`` and crosses directories.
+        temporary: It asks by name for what writers have not published, which no other pattern matches.
     """
 
     literal: str | None
     matches: Callable[[str], bool] | None = None
     any_depth: bool = False
+    temporary: bool = False
 
 
 def find_matching_paths(file_system: FileSystem, pattern: str, *, recursive: bool = False) -> list[str]:
@@ -58,6 +68,8 @@ def _component(part: str, *, recursive: bool) -> _Component:
         return _Component(unescape_literal(part))
     if part == "**" and recursive:
         return _Component(None, any_depth=True)
+    if part.startswith(TEMPORARY_NAME):
+        return _Component(None, match_component(part), temporary=True)
     return _Component(None, None if part in ("*", "**") else match_component(part))
 
 
@@ -90,7 +102,9 @@ def _collect(
         entries = _entries(file_system.list_directory, directory) if listed is None else listed
         # By index, which is quicker than by name where there are very many.
         names = [entry[0] for entry in entries] if last else [entry[0] for entry in entries if entry[1]]
-        matching = names if component.matches is None else filter(component.matches, names)
+        matching: Iterable[str] = names if component.matches is None else filter(component.matches, names)
+        if not component.temporary:
+            matching = itertools.filterfalse(is_temporary_name, matching)
         if last:
             found.extend([directory + name for name in matching])
         else:
@@ -132,11 +146,13 @@ def _collect_at_any_depth(
         stack.extend(
             f"{directory}{entry[0].removesuffix('/')}/"
             for entry in reversed(entries)
-            if entry[1] and not entry.is_symbolic_link
+            if entry[1] and not entry.is_symbolic_link and not is_temporary_name(entry[0])
         )
         if last:
             # What has no name is a directory (or its own key): its path ends with the slash behind the empty name.
-            found.extend([directory + (entry[0] or "/" * entry[1]) for entry in entries])
+            found.extend(
+                [directory + (entry[0] or "/" * entry[1]) for entry in entries if not is_temporary_name(entry[0])]
+            )
         else:
             # A component of a pattern matches names, not what only a whole tree shows; that is gone into above.
             named = [entry for entry in entries if not entry.only_in_trees]

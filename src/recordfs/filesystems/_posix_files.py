@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -310,10 +311,20 @@ class AtomicPosixFile(PosixWritableFile):
             else:
                 os.replace(self._local, self._target)
         except OSError as error:
-            raise posix_error(error, self._name) from error
+            # An earlier call may have been interrupted after it had published, before it could say so.
+            if not self._stands_at_target():
+                raise posix_error(error, self._name) from error
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._local)
         self._published = True
         if self._durable:
             sync_directory_of(self._target, self._name)
+
+    def _stands_at_target(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), os.lstat(self._target))
+        except OSError:
+            return False
 
     def _release(self) -> None:
         try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import stat
+import time
 
 from recordfs.errors import (
     AlreadyExistsError,
@@ -14,17 +17,22 @@ from recordfs.errors import (
     RecordFSError,
     error_from_os_error,
 )
+from recordfs.paths import TEMPORARY_NAME
 
 __all__ = [
     "check_can_become_file",
     "make_temporary_beside",
     "move_without_overwriting",
     "posix_error",
+    "remove_stale_temporaries",
     "sync_directory_of",
 ]
 
-TEMPORARY_PREFIX = ".recordfs-tmp-"
+TEMPORARY_PREFIX = f"{TEMPORARY_NAME}-"
 """How the names of unpublished files begin; they stand beside their target, because a rename crosses no device."""
+
+STALE_AGE_SECONDS = 24 * 60 * 60
+"""An unpublished file that nobody has written to for so long, and whose writer lives no more, is removed."""
 
 # Hard links that the filesystem does not have, or that it refuses on other people's files (fs.protected_hardlinks).
 _NO_HARD_LINK = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK})
@@ -67,6 +75,7 @@ def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: 
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | (os.O_APPEND if append else 0)
     directory = os.path.dirname(target)
+    remove_stale_temporaries_once(directory)
     while True:
         temporary = os.path.join(directory, TEMPORARY_PREFIX + os.urandom(8).hex())
         try:
@@ -76,6 +85,8 @@ def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: 
         except OSError as error:
             raise posix_error(error, name) from error
         break
+    with contextlib.suppress(OSError):  # where there are no locks, age alone says what is stale
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
     except FileNotFoundError:
@@ -85,6 +96,54 @@ def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: 
         os.unlink(temporary)
         raise posix_error(error, name) from error
     return descriptor, temporary
+
+
+_cleaned: set[tuple[int, str]] = set()
+
+
+def remove_stale_temporaries_once(directory: str) -> None:
+    """Remove what dead writers left in a directory, once a process: it lists the directory."""
+    place = (os.getpid(), os.path.abspath(directory))
+    if place not in _cleaned:
+        if len(_cleaned) > 10_000:
+            _cleaned.clear()
+        _cleaned.add(place)
+        remove_stale_temporaries(directory)
+
+
+def remove_stale_temporaries(directory: str) -> None:
+    """Remove unpublished files that are older than a day and that no living process has open for writing.
+
+    What cannot be looked at or removed stays, without an error: it is not what the caller is about. ``recordfs doctor``
+    names what is there.
+    """
+    newest = time.time() - STALE_AGE_SECONDS
+    try:
+        with os.scandir(directory or ".") as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(TEMPORARY_PREFIX)]
+    except OSError:
+        return
+    for name in names:
+        with contextlib.suppress(OSError):
+            _remove_if_stale(os.path.join(directory, name), newest)
+
+
+def _remove_if_stale(path: str, newest: float) -> None:
+    """Remove a file that was last written before ``newest``, unless its writer holds the lock on it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_mtime > newest:
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # its writer lives, and takes its time
+        except OSError:
+            pass  # a filesystem without locks
+        os.unlink(path)
+    finally:
+        os.close(descriptor)
 
 
 def move_without_overwriting(source: str, target: str) -> None:

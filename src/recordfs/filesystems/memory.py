@@ -284,6 +284,8 @@ class _MemoryWritableFile(BufferedWritableFile):
     def _publish(self) -> None:
         if self.atomic:
             with _lock:
+                if _find(_components(self._name), self._name) is self._file:
+                    return  # an earlier call was interrupted after it had published
                 _check_can_write(self._name, exclusive=self._exclusive)
                 _put(self._name, self._file)
 

@@ -208,8 +208,8 @@ def copy_tree(
 ) -> TreeCopy:
     """Copy a directory with all in it, or a file, to a target that is made or added to.
 
-    Symbolic links are followed: what they point to is copied. Stops at the first error and leaves what was copied.
-    Arguments as in ``copy``.
+    Symbolic links are followed: what they point to is copied. What writers have not published is left out. Stops at the
+    first error and leaves what was copied. Arguments as in ``copy``.
 
     Raises:
         InvalidArgumentError: The target lies inside the source, or a name in the source would lead out of the target.
@@ -244,7 +244,7 @@ def walk(
     file_system: FileSystem | None = None,
     options: Options = None,
 ) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Iterate over a tree of directories, like ``os.walk``.
+    """Iterate over a tree of directories, like ``os.walk``; what writers have not published is left out.
 
     Args:
         top: Where to begin. If it is missing or a file, nothing is yielded.
@@ -276,7 +276,8 @@ def glob(
     r"""Return the full paths that match a pattern, sorted.
 
     Args:
-        pattern: ``* ? [..] [!..] [^..] \c`` match within one component of the path, names that begin with a dot too.
+        pattern: ``* ? [..] [!..] [^..] \c`` match within one component of the path, names that begin with a dot too;
+            what writers have not published (``.recordfs-tmp*``) only where the component begins with that name.
         recursive: Let a component ``**`` match any number of directories, none included; as the last one it matches
             everything below. Symbolic links to directories are not followed by it. Without this ``**`` is ``*``.
         file_system: Serves the pattern.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import FailedPreconditionError, InvalidArgumentError, RecordFSError
 from recordfs.operations.walking import DirectoryChain
-from recordfs.paths import is_plain_name, join, join_entry
+from recordfs.paths import is_plain_name, is_temporary_name, join, join_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,8 @@ def plan_tree_copy(pair: CopyPair, *, follow_links: bool) -> Iterator[CopyStep]:
         chain, here = stack.pop()
         directory = chain.directory
         try:
-            entries = sorted(list_directory(directory), key=lambda entry: entry.name)
+            listed = [entry for entry in list_directory(directory) if not is_temporary_name(entry.name)]
+            entries = sorted(listed, key=lambda entry: entry.name)
         except RecordFSError as error:
             yield CopyStep(directory, here, is_directory=True, error=error)
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import FailedPreconditionError, NotADirectoryError, NotFoundError, RecordFSError
-from recordfs.paths import join_entry
+from recordfs.paths import is_temporary_name, join_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -131,6 +131,8 @@ def _list_by_kind(
     links: set[str] = set()
     for entry in list_directory(directory):
         # By index: on a directory of 100,000 files the names cost a tenth of the walk.
+        if is_temporary_name(entry[0]):
+            continue
         if entry[1]:
             directories.append(entry[0])
             if entry.is_symbolic_link:

@@ -256,6 +256,8 @@ class WritingScenarios:
                 assert not place.file_system.file_exists(path)
             else:
                 assert place.get(path) == before
+            assert path in place.file_system.get_matching_paths(place.path("*")) or before is None
+            assert len(place.file_system.get_matching_paths(place.path("*"))) == (1 if before is None else 2)
             file.close()
             assert place.get(path) == b"new " * 30_000
         assert place.names() == ["fresh", "old"]

@@ -409,3 +409,12 @@ def test_a_tree_of_any_depth_is_listed_copied_and_packed(tmp_path: Path, recordf
 def make_file(path: str) -> None:
     with MemoryFileSystem().new_writable_file(path) as file:
         file.append(b"data")
+
+
+def test_doctor_names_what_a_writer_has_not_published(tmp_path: Path, recordfs: Recordfs) -> None:
+    assert "unpublished:  ok, no writer has left anything\n" in recordfs("doctor", str(tmp_path)).out
+    (tmp_path / ".recordfs-tmp-0123456789abcdef").write_bytes(b"12345")
+    lines = recordfs("doctor", str(tmp_path)).out.splitlines()
+    (line,) = [line for line in lines if line.startswith("unpublished:")]
+    assert f"1 file of writers that live, or died before they published: {tmp_path}/.recordfs-tmp-0123" in line
+    assert "(5 B, written " in line

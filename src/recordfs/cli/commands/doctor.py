@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
 from recordfs.cli.arguments import add_paths
-from recordfs.cli.formatting import format_count
+from recordfs.cli.formatting import format_count, format_size, format_time
 from recordfs.cli.status import FAILED, OK
-from recordfs.errors import DataLossError, NotFoundError, RecordFSError, UnimplementedError
-from recordfs.paths import dirname, join, parse_path, scheme_of
+from recordfs.errors import DataLossError, NotADirectoryError, NotFoundError, RecordFSError, UnimplementedError
+from recordfs.paths import TEMPORARY_NAME, dirname, is_temporary_name, join, parse_path, scheme_of
 from recordfs.registry import get_file_system, registration_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ recordfs doctor --write /mnt/shared/logs
 """
 
 _SECRET_WORDS = ("auth", "client_kwargs", "credential", "header", "key", "pass", "secret", "token")
+
+_MOST_UNPUBLISHED = 10
+"""Unpublished files that are named one by one."""
 
 _DATA = b"written by recordfs doctor\n"
 
@@ -157,9 +161,33 @@ class _Trial:
 
         if self.step("stat", stat) and is_directory:
             self.step("listing", list_some)
+            self.step("unpublished", lambda: self._describe_unpublished(path))
         if first_file:
             self.step("reading", read)
         return is_directory or is_free
+
+    def _describe_unpublished(self, directory: str) -> str:
+        """Return what writers have staged in a directory, or left there when they died."""
+        entries = self._file_system.list_directory(directory)
+        names = [entry.name for entry in entries if not entry.is_directory and is_temporary_name(entry.name)]
+        found = [join(directory, name) for name in names]
+        staged = join(directory, TEMPORARY_NAME)  # where object stores have them, which no listing shows
+        if self._file_system.capabilities(directory).directories == "implicit":
+            with contextlib.suppress(NotFoundError, NotADirectoryError):
+                found += [join(staged, entry.name) for entry in self._file_system.list_directory(staged)]
+        if not found:
+            return "ok, no writer has left anything"
+        shown = ", ".join(self._describe_age(path) for path in found[:_MOST_UNPUBLISHED])
+        more = f" and {len(found) - _MOST_UNPUBLISHED} more" if len(found) > _MOST_UNPUBLISHED else ""
+        return f"{format_count(len(found), 'file')} of writers that live, or died before they published: {shown}{more}"
+
+    def _describe_age(self, path: str) -> str:
+        try:
+            length, mtime_nsec, _ = self._file_system.stat(path)
+        except NotFoundError:
+            return f"{path} (gone by now)"
+        written = f", written {format_time(mtime_nsec)}" if mtime_nsec else ""
+        return f"{path} ({format_size(max(0, length))}{written})"
 
     def _needs_no_parents(self, path: str) -> bool:
         """Tell whether a path where nothing is can be written to at once: its bucket is there, and is all it takes."""
