@@ -55,6 +55,18 @@ pub fn masked_crc32c(data: &[u8]) -> u32 {
     mask(crc32c(data))
 }
 
+/// The CRC-32C of two pieces one after the other, from the CRC-32C of each and the size of the second in bytes.
+#[must_use]
+pub fn combine(first: u32, second: u32, second_size: u64) -> u32 {
+    // A checksum of 32 bits comes back in the lower half.
+    crc_fast::checksum_combine(
+        crc_fast::CrcAlgorithm::Crc32Iscsi,
+        u64::from(first),
+        u64::from(second),
+        second_size,
+    ) as u32
+}
+
 /// A CRC-32C over bytes that arrive in pieces.
 #[derive(Clone, Debug)]
 pub struct Crc32c {
@@ -158,6 +170,8 @@ mod tests {
             let mut following = Crc32c::following(crc32c(&data[..cut]));
             following.update(&data[cut..]);
             prop_assert_eq!(following.value(), crc32c(&data));
+            let combined = combine(crc32c(&data[..cut]), crc32c(&data[cut..]), (data.len() - cut) as u64);
+            prop_assert_eq!(combined, crc32c(&data));
         }
 
         #[test]

@@ -1,5 +1,6 @@
 //! Pure bytes: CRC-32C, record framing, compression, scanning. No Python, no files, no threads of its own but where a caller asks for them.
 
+pub mod bundle;
 pub mod crc;
 pub mod deflate;
 pub mod detect;

@@ -23,6 +23,8 @@ pub enum ErrorClass {
     OutOfRange,
     /// The file ends inside a record.
     TruncatedRecord,
+    /// The data need something that this version cannot do.
+    Unimplemented,
 }
 
 impl ErrorClass {
@@ -36,6 +38,7 @@ impl ErrorClass {
             Self::InvalidArgument => "InvalidArgumentError",
             Self::OutOfRange => "OutOfRangeError",
             Self::TruncatedRecord => "TruncatedRecordError",
+            Self::Unimplemented => "UnimplementedError",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod bundle;
 mod checksum;
 mod column_buffer;
 mod error;
@@ -25,6 +26,7 @@ mod writer;
 /// Registers the native names.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    bundle::register(module)?;
     checksum::register(module)?;
     column_buffer::register(module)?;
     event::register(module)?;

@@ -1,0 +1,124 @@
+//! `BundleIndexBuilder`: gathers entries and writes an index file's bytes.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+use recordfs_core::bundle::{AddError, Entry, Extent, Header, IndexBuilder, Slice};
+
+use super::index::name_from_python;
+use crate::error::{ErrorClass, error};
+
+/// Adds this module's names to `recordfs._core`.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<BundleIndexBuilder>()
+}
+
+/// `(start, length)` for each dimension; None as the length takes the whole dimension.
+type SliceList = Vec<(i64, Option<i64>)>;
+
+/// The index of a checkpoint that is being written. Safe to use from many threads.
+#[pyclass(frozen, module = "recordfs._core")]
+pub struct BundleIndexBuilder {
+    builder: Mutex<IndexBuilder>,
+}
+
+impl BundleIndexBuilder {
+    /// Nothing that could panic half-way runs under this lock, so a poisoned lock is sound all the same.
+    fn lock(&self) -> MutexGuard<'_, IndexBuilder> {
+        self.builder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refusal(py: Python<'_>, name: &[u8], failure: &AddError) -> PyErr {
+    let message = format!("tensor {:?}: {failure}", String::from_utf8_lossy(name));
+    error(py, ErrorClass::InvalidArgument, &message, None, None)
+}
+
+fn to_slice(extents: SliceList) -> Slice {
+    let extent = |(start, length)| Extent { start, length };
+    extents.into_iter().map(extent).collect()
+}
+
+#[pymethods]
+impl BundleIndexBuilder {
+    #[new]
+    fn new() -> Self {
+        Self {
+            builder: Mutex::new(IndexBuilder::new()),
+        }
+    }
+
+    fn __len__(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Raise what ``add`` would raise for this tensor or slice, before its bytes are written.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: The name is taken or empty, or the slice does not fit.
+    #[pyo3(signature = (name, dtype, shape, slice=None))]
+    fn check(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        dtype: i32,
+        shape: Vec<i64>,
+        slice: Option<SliceList>,
+    ) -> PyResult<()> {
+        let name = name_from_python(name)?;
+        let slice = slice.map(to_slice);
+        self.lock()
+            .check(&name, dtype, &shape, slice.as_ref())
+            .map_err(|failure| refusal(py, &name, &failure))
+    }
+
+    /// Add a tensor, or one slice of a tensor of that shape.
+    ///
+    /// Args:
+    ///     name: The tensor's name.
+    ///     dtype: TensorFlow's number of its type.
+    ///     shape: Of the whole tensor.
+    ///     place: Data file, offset, size in bytes, masked checksum.
+    ///     slice: ``(start, length)`` for each dimension, or None for the whole tensor.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: As ``check``.
+    #[pyo3(signature = (name, dtype, shape, place, slice=None))]
+    fn add(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        dtype: i32,
+        shape: Vec<i64>,
+        place: (i32, i64, i64, u32),
+        slice: Option<SliceList>,
+    ) -> PyResult<()> {
+        let name = name_from_python(name)?;
+        let (shard, offset, size, crc) = place;
+        let mut entry = Entry {
+            dtype,
+            shape,
+            shard,
+            offset,
+            size,
+            crc,
+            slices: Vec::new(),
+        };
+        let mut builder = self.lock();
+        let added = match slice {
+            None => builder.add(&name, entry),
+            Some(extents) => {
+                let shape = std::mem::take(&mut entry.shape);
+                builder.add_slice(&name, &shape, &to_slice(extents), entry)
+            }
+        };
+        added.map_err(|failure| refusal(py, &name, &failure))
+    }
+
+    /// Return the bytes of the index file for so many data files.
+    fn finish<'py>(&self, py: Python<'py>, num_shards: i32) -> Bound<'py, PyBytes> {
+        let bytes = py.detach(|| self.lock().finish(&Header::new(num_shards, false)));
+        PyBytes::new(py, &bytes)
+    }
+}
