@@ -1,0 +1,231 @@
+"""Brings stretches of data files into memory: neighbours by one read, large ones in pieces, several at a time.
+
+Every stretch has a checksum in the index. It is computed piece by piece right after the piece arrived, while the
+processor's cache still holds it, and put together at the end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs._core import combine_crc32c, crc32c_of_still_memory, mask_crc32c, masked_crc32c
+from recordfs.checkpoint.parallel import do_all, usable_cores
+from recordfs.errors import DataLossError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from recordfs.checkpoint.data_files import DataFiles
+
+__all__ = ["DIRECT_SIZE", "Stretch", "check_memory", "fetch"]
+
+DIRECT_SIZE = 256 << 10
+"""From this many bytes on a tensor is read straight into its array; smaller ones are read with their neighbours."""
+
+_LOCAL_PIECE = 1 << 20
+"""Bytes of one read of a local file: few enough to be in the cache still when they are checked."""
+
+_REMOTE_PIECE = 8 << 20
+"""Bytes of one request to a store: enough that the request's own cost hardly shows."""
+
+_BLOCK = 4 << 20
+"""Most bytes that small tensors are read together in."""
+
+_GAP = 64 << 10
+"""Bytes that are read and thrown away rather than to read twice."""
+
+_REMOTE_THREADS = 4
+
+
+class Stretch(NamedTuple):
+    """Bytes of a data file that are wanted.
+
+    Attributes:
+        name: The tensor's name, for errors.
+        shard: The number of the data file.
+        offset: Where they begin.
+        size: How many there are.
+        crc: The masked checksum of all of them; None leaves them unchecked.
+        target: Where they go, ``size`` bytes; None hands them to the caller instead.
+    """
+
+    name: str
+    shard: int
+    offset: int
+    size: int
+    crc: int | None
+    target: memoryview | None = None
+
+
+def fetch(files: DataFiles, stretches: Sequence[Stretch], take: Callable[[int, memoryview], object]) -> None:
+    """Fetch stretches of data files, in any order.
+
+    Args:
+        files: The data files. The caller has checked that they are long enough.
+        stretches: What is wanted.
+        take: Called with the place in ``stretches`` and the bytes of each that has no target, perhaps from another
+            thread. The memory is valid only during the call.
+
+    Raises:
+        DataLossError: A checksum is wrong, or a file is shorter than it was.
+    """
+    remote = any(files.is_remote(shard) for shard in {stretch.shard for stretch in stretches})
+    tasks: list[Callable[[], None]] = [_BlockRead(files, block, stretches, take).read for block in _blocks(stretches)]
+    for stretch in stretches:
+        if stretch.target is not None:
+            tasks.extend(_pieces(files, stretch, stretch.target, _REMOTE_PIECE if remote else _LOCAL_PIECE))
+    do_all(lambda task: task(), tasks, _REMOTE_THREADS if remote else usable_cores())
+
+
+class _Block(NamedTuple):
+    """A range of a data file and the stretches that lie in it."""
+
+    shard: int
+    start: int
+    end: int
+    members: list[int]
+
+
+def _blocks(stretches: Sequence[Stretch]) -> Iterator[_Block]:
+    """Put stretches without a target together with their neighbours."""
+    places = [place for place, stretch in enumerate(stretches) if stretch.target is None]
+    places.sort(key=lambda place: (stretches[place].shard, stretches[place].offset))
+    block: _Block | None = None
+    for place in places:
+        _, shard, offset, size, _, _ = stretches[place]
+        end = offset + size
+        if block is not None:
+            if shard == block.shard and offset - block.end <= _GAP and max(end, block.end) - block.start <= _BLOCK:
+                block.members.append(place)
+                if end > block.end:
+                    block = block._replace(end=end)
+                continue
+            yield block
+        block = _Block(shard, offset, end, [place])
+    if block is not None:
+        yield block
+
+
+class _BlockRead(NamedTuple):
+    """One read for several small stretches."""
+
+    files: DataFiles
+    block: _Block
+    stretches: Sequence[Stretch]
+    take: Callable[[int, memoryview], object]
+
+    def read(self) -> None:
+        """Read the block, check each stretch in it and hand it on."""
+        shard, start, end, members = self.block
+        data = self.files.file(shard).read_ranges([(start, end - start)])[0]
+        take = self.take
+        with memoryview(data) as view:
+            for place in members:
+                stretch = self.stretches[place]
+                offset = stretch.offset - start
+                part = view[offset : offset + stretch.size]
+                if len(part) < stretch.size:
+                    raise _cut_short(self.files, stretch, stretch.offset + len(part))
+                if stretch.crc is not None:
+                    computed = masked_crc32c(part)
+                    if computed != stretch.crc:
+                        raise _wrong_checksum(self.files, stretch, computed)
+                take(place, part)
+
+
+class _DirectRead:
+    """A large stretch on its way into its target, in pieces that arrive in any order."""
+
+    def __init__(self, files: DataFiles, stretch: Stretch, target: memoryview, piece: int) -> None:
+        self._files = files
+        self._stretch = stretch
+        self._target = target
+        self._piece = piece
+        self._checksums: list[int | None] = [None] * -(-stretch.size // piece)
+
+    def __len__(self) -> int:
+        return len(self._checksums)
+
+    def read(self, number: int) -> None:
+        """Read one piece; whoever reads the last one checks the whole."""
+        stretch = self._stretch
+        start = number * self._piece
+        with self._target[start : start + self._piece] as view:
+            self._fill(view, stretch.offset + start)
+            if stretch.crc is None:
+                return
+            self._checksums[number] = crc32c_of_still_memory(view)
+        # Threads come here one at a time enough: the last to store its own sees all others'.
+        checksums = [checksum for checksum in self._checksums if checksum is not None]
+        if len(checksums) == len(self._checksums):
+            self._check(checksums)
+
+    def _fill(self, view: memoryview, offset: int) -> None:
+        file = self._files.file(self._stretch.shard)
+        if self._files.is_remote(self._stretch.shard):
+            # Such a file takes reads that follow each other for one reader's and fetches ahead; these are several's.
+            data = file.read_ranges([(offset, len(view))])[0]
+            view[: len(data)] = data
+            done = len(data)
+        else:
+            done = 0
+            while done < len(view):
+                with view[done:] as rest:
+                    read = file.read_into(offset + done, rest)
+                if not read:
+                    break
+                done += read
+        if done < len(view):
+            raise _cut_short(self._files, self._stretch, offset + done)
+
+    def _check(self, checksums: list[int]) -> None:
+        size = self._stretch.size
+        whole = checksums[0]
+        for number, checksum in enumerate(checksums[1:], 1):
+            whole = combine_crc32c(whole, checksum, min(self._piece, size - number * self._piece))
+        computed = mask_crc32c(whole)
+        if computed != self._stretch.crc:
+            raise _wrong_checksum(self._files, self._stretch, computed)
+
+
+def _pieces(files: DataFiles, stretch: Stretch, target: memoryview, piece: int) -> Iterator[Callable[[], None]]:
+    """Yield the reads that fill a target."""
+    read = _DirectRead(files, stretch, target, piece)
+    for number in range(len(read)):
+        yield lambda number=number: read.read(number)  # type: ignore[misc]
+
+
+def check_memory(files: DataFiles, stretch: Stretch, data: memoryview) -> None:
+    """Check the bytes of a stretch that are in memory already, by several threads if they are many."""
+    pieces = range(0, len(data), 16 * _LOCAL_PIECE)
+    checksums = [0] * len(pieces)
+
+    def check(number: int) -> None:
+        start = pieces[number]
+        with data[start : start + pieces.step] as piece:
+            checksums[number] = crc32c_of_still_memory(piece)
+
+    do_all(check, range(len(pieces)), usable_cores())
+    whole = 0
+    for start, checksum in zip(pieces, checksums, strict=True):
+        whole = combine_crc32c(whole, checksum, min(pieces.step, len(data) - start))
+    computed = mask_crc32c(whole)
+    if computed != stretch.crc:
+        raise _wrong_checksum(files, stretch, computed)
+
+
+def _wrong_checksum(files: DataFiles, stretch: Stretch, computed: int) -> DataLossError:
+    return DataLossError(
+        f"tensor {stretch.name!r}: the checksum in the index is {stretch.crc:#010x}, but its {stretch.size} bytes give "
+        f"{computed:#010x}: they are damaged, or of another save",
+        path=files.path(stretch.shard),
+        offset=stretch.offset,
+    )
+
+
+def _cut_short(files: DataFiles, stretch: Stretch, end: int) -> DataLossError:
+    return DataLossError(
+        f"tensor {stretch.name!r} has {stretch.size} bytes at offset {stretch.offset}, but the file ends at {end}",
+        path=files.path(stretch.shard),
+        offset=stretch.offset,
+    )

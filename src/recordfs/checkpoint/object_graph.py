@@ -1,0 +1,210 @@
+"""The object graph of ``tf.train.Checkpoint``: which Python attribute held which tensor.
+
+It lies in the checkpoint as a string tensor of its own. TensorFlow restores by it: ``restore`` walks the attributes of
+the program's objects and the graph side by side, whatever the tensors are called.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs._core import decode_object_graph, encode_object_graph
+from recordfs.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["OBJECT_GRAPH_KEY", "VALUE", "ObjectAttribute", "ObjectGraph", "ObjectNode", "SlotVariable", "attribute_key"]
+
+OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+"""The name of the tensor that holds the graph."""
+
+VALUE = "VARIABLE_VALUE"
+"""What the value of a variable is called among what an object saved."""
+
+SAVE_COUNTER = "save_counter"
+"""The attribute of the root that ``tf.train.Checkpoint.save`` counts in, and that ``restore`` asks for."""
+
+
+class ObjectAttribute(NamedTuple):
+    """A value that an object saved.
+
+    Attributes:
+        name: ``"VARIABLE_VALUE"`` for a variable.
+        full_name: The variable's name in the program that saved it.
+        key: The tensor's name in the checkpoint.
+        is_optional: A program may do without it.
+    """
+
+    name: str
+    full_name: str
+    key: str
+    is_optional: bool = False
+
+
+class SlotVariable(NamedTuple):
+    """A variable that an optimizer keeps for another variable.
+
+    Attributes:
+        variable: The number of the node that it is kept for.
+        slot_name: What the optimizer calls it, such as ``"momentum"``.
+        node: The number of its own node.
+    """
+
+    variable: int
+    slot_name: str
+    node: int
+
+
+class ObjectNode(NamedTuple):
+    """One object.
+
+    Attributes:
+        children: Attributes that lead to other objects: name to number of the node.
+        attributes: What it saved.
+        slot_variables: What it keeps for variables, if it is an optimizer.
+        registered_saver: Name of the saver and of the object, where something else saved it.
+        has_values: Whether it or something below saved a value; None in old files.
+    """
+
+    children: dict[str, int]
+    attributes: tuple[ObjectAttribute, ...] = ()
+    slot_variables: tuple[SlotVariable, ...] = ()
+    registered_saver: tuple[str, str] | None = None
+    has_values: bool | None = None
+
+
+def attribute_key(path: str) -> str:
+    """Return the name that TensorFlow gives the tensor of a variable.
+
+    Args:
+        path: The attributes that lead to it, joined by ``/``.
+    """
+    return "/".join(part.replace(".", "..") for part in path.split("/")) + f"/.ATTRIBUTES/{VALUE}"
+
+
+class ObjectGraph:
+    """Objects and the attributes between them. Several attributes may lead to one object, and round in circles.
+
+    Args:
+        nodes: The objects; the first is the root.
+    """
+
+    def __init__(self, nodes: Iterable[ObjectNode]) -> None:
+        self.nodes = list(nodes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObjectGraph) and self.nodes == other.nodes
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<ObjectGraph of {len(self.nodes)} objects>"
+
+    @classmethod
+    def decode(cls, data: bytes, *, path: str = "") -> ObjectGraph:
+        """Read a serialized ``TrackableObjectGraph``.
+
+        Args:
+            data: The message.
+            path: Where it comes from, for errors.
+
+        Raises:
+            DataLossError: It is none, or refers to nodes that are not there.
+        """
+        return cls(
+            ObjectNode(
+                {name: node for node, name in children},
+                tuple(ObjectAttribute(*attribute) for attribute in attributes),
+                tuple(SlotVariable(*slot) for slot in slots),
+                saver,
+                has_values,
+            )
+            for children, attributes, slots, saver, has_values in decode_object_graph(data, path)
+        )
+
+    def encode(self) -> bytes:
+        """Return the serialized ``TrackableObjectGraph``."""
+        return encode_object_graph(
+            [
+                (
+                    [(child, name) for name, child in node.children.items()],
+                    [(one.name, one.full_name, one.key, one.is_optional) for one in node.attributes],
+                    [(slot.variable, slot.slot_name, slot.node) for slot in node.slot_variables],
+                    node.registered_saver,
+                    node.has_values,
+                )
+                for node in self.nodes
+            ]
+        )
+
+    @classmethod
+    def from_attributes(cls, paths: Iterable[str]) -> ObjectGraph:
+        """Return the tree for variables that attributes lead to.
+
+        Args:
+            paths: For each variable the attributes that lead to it, joined by ``/``: ``"model/layers/0/kernel"``. A
+                list's elements are called ``0``, ``1`` and so on, a dict's by their keys.
+
+        Raises:
+            InvalidArgumentError: A part is empty, or a path comes twice.
+        """
+        children: list[dict[str, int]] = [{}]
+        attributes: list[tuple[ObjectAttribute, ...]] = [()]
+        for path in paths:
+            node = 0
+            for part in path.split("/"):
+                if not part:
+                    raise InvalidArgumentError(f"an attribute path is names joined by slashes, found {path!r}")
+                if part not in children[node]:
+                    children[node][part] = len(children)
+                    children.append({})
+                    attributes.append(())
+                node = children[node][part]
+            if attributes[node]:
+                raise InvalidArgumentError(f"the attribute path {path!r} comes twice")
+            attributes[node] = (ObjectAttribute(VALUE, path, attribute_key(path)),)
+        has_values = [bool(own) for own in attributes]
+        for node in reversed(range(len(children))):  # a child has a higher number than its parent
+            has_values[node] |= any(has_values[child] for child in children[node].values())
+        nodes = zip(children, attributes, has_values, strict=True)
+        return cls(ObjectNode(below, own, has_values=there) for below, own, there in nodes)
+
+    def paths(self) -> Iterator[tuple[str, ObjectNode]]:
+        """Iterate over every object that attributes lead to from the root, each once, by one of the shortest ways.
+
+        Yields:
+            The attributes joined by ``/`` (``""`` for the root), and the object. Slot variables have no attribute.
+        """
+        seen = {0}
+        waiting = deque([("", 0)] if self.nodes else [])
+        while waiting:
+            path, number = waiting.popleft()
+            node = self.nodes[number]
+            yield path, node
+            for name, child in node.children.items():
+                if child not in seen:
+                    seen.add(child)
+                    waiting.append((f"{path}/{name}" if path else name, child))
+
+    def keys_by_path(self) -> dict[str, str]:
+        """Return the name of the tensor for each attribute path that leads to a variable."""
+        return {
+            path: attribute.key
+            for path, node in self.paths()
+            for attribute in node.attributes
+            if attribute.name == VALUE
+        }
+
+    def slots(self) -> dict[tuple[str, str, str], str]:
+        """Return the tensors of slot variables: ``(optimizer, slot name, variable)`` to name; attribute paths all."""
+        path_of = {id(node): path for path, node in self.paths()}
+        found = {}
+        for path, node in self.paths():
+            for slot in node.slot_variables:
+                variable = path_of.get(id(self.nodes[slot.variable]), "")
+                for attribute in self.nodes[slot.node].attributes:
+                    if attribute.name == VALUE:
+                        found[path, slot.slot_name, variable] = attribute.key
+        return found

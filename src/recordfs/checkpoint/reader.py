@@ -1,0 +1,338 @@
+"""``CheckpointReader``: a checkpoint as a mapping of names to arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from recordfs._core import BundleIndex
+from recordfs.checkpoint.array_reader import ArrayReader
+from recordfs.checkpoint.data_files import DataFiles
+from recordfs.checkpoint.entries import StoredSlice, TensorEntry, plain_entry
+from recordfs.checkpoint.file_names import index_path, without_suffix
+from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
+from recordfs.checkpoint.slicing import parse_selection
+from recordfs.checkpoint.tensor_types import type_numbered
+from recordfs.checkpoint.whole_file import read_whole_file
+from recordfs.errors import ClosedFileError, NotFoundError, RecordFSError, UnimplementedError
+from recordfs.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from recordfs.checkpoint.array_reader import Array
+    from recordfs.checkpoint.numpy_module import np
+    from recordfs.checkpoint.slicing import Index
+    from recordfs.filesystem import FileSystem
+    from recordfs.paths import PathInput
+
+__all__ = ["CheckpointReader", "TensorNotFoundError", "read_bundle_index"]
+
+_STREAMED_AT_ONCE = 16 << 20
+"""Bytes of small tensors that ``stream`` reads together."""
+
+
+class TensorNotFoundError(NotFoundError, KeyError):
+    """A checkpoint has no tensor of that name."""
+
+
+def read_bundle_index(file_system: FileSystem, prefix: str) -> BundleIndex:
+    """Read the index of a checkpoint.
+
+    Raises:
+        NotFoundError: There is no checkpoint of that prefix.
+        UnimplementedError: It is of the format before, V1, or needs a later reader.
+        DataLossError: The index is damaged.
+    """
+    path = index_path(prefix)
+    try:
+        data = read_whole_file(file_system, path)
+    except NotFoundError as error:
+        if file_system.file_exists(prefix) and not file_system.is_directory(prefix):
+            raise UnimplementedError(
+                "there is no index beside it: if this is a V1 checkpoint, which keeps its tensors in one file, load it "
+                "with TensorFlow and save it anew",
+                path=prefix,
+            ) from error
+        raise NotFoundError(
+            f"there is no checkpoint of this prefix: its index {path!r} is missing", path=prefix
+        ) from error
+    return BundleIndex(data, path)
+
+
+class CheckpointReader(Mapping[str, "Array"]):
+    """A checkpoint: a mapping of tensors' names to arrays, each read when it is asked for.
+
+    Opening reads the index and no data. Names are sorted. Numbers come as arrays of their NumPy type (bfloat16 and its
+    like from ``ml_dtypes``), quantized ones as the integers that they are stored as, strings as object arrays of
+    ``bytes``, scalars as arrays without dimensions. Arrays own their memory and may be changed.
+
+    Safe to use from many threads. Usable after ``fork`` and picklable where the filesystem is.
+
+    Args:
+        prefix: Path without ``.index``; the path of one of the checkpoint's files is taken for its prefix.
+        verify_checksums: Compare the checksum of everything that is read as a whole. What ``get_slice`` reads of a
+            tensor has none of its own.
+        file_system: Serves the prefix.
+        options: For the filesystem of the prefix.
+
+    Raises:
+        NotFoundError: There is no checkpoint of that prefix.
+        DataLossError: Its index is damaged.
+        UnimplementedError: It is of the format before (V1), or needs a later reader.
+    """
+
+    def __init__(
+        self,
+        prefix: PathInput,
+        *,
+        verify_checksums: bool = True,
+        file_system: FileSystem | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._file_system, path = resolve(prefix, file_system=file_system, options=options)
+        self._prefix = without_suffix(path)
+        self._verify_checksums = verify_checksums
+        self._index = read_bundle_index(self._file_system, self._prefix)
+        self._files = DataFiles(self._file_system, self._prefix, self._index.num_shards)
+        self._arrays = ArrayReader(self._files, big_endian=self._index.big_endian, verify_checksums=verify_checksums)
+        self._names: list[str] | None = None
+        self._graph: ObjectGraph | None = None
+        self._closed = False
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_open_again, (type(self), self._prefix, self._verify_checksums, self._file_system))
+
+    @property
+    def prefix(self) -> str:
+        """The checkpoint's path without a suffix."""
+        return self._prefix
+
+    @property
+    def num_shards(self) -> int:
+        """How many data files there are."""
+        return self._index.num_shards
+
+    @property
+    def big_endian(self) -> bool:
+        """Whether numbers in data files have their high byte first; arrays have the processor's order all the same."""
+        return self._index.big_endian
+
+    # A mapping
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all_names())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._index
+
+    def __getitem__(self, name: str) -> Array:
+        """Read a tensor. Raises TensorNotFoundError, a KeyError, if there is none of that name."""
+        return self.get_tensor(name)
+
+    def get(self, name: str, default: Any = None, *, out: Array | None = None, mapped: bool = False) -> Any:
+        """Read a tensor; ``default`` if there is none of that name. Otherwise as ``get_tensor``."""
+        return self.get_tensor(name, out=out, mapped=mapped) if name in self else default
+
+    def __repr__(self) -> str:
+        return f"<CheckpointReader {self._prefix!r}: {len(self)} tensors>"
+
+    # What there is
+
+    def _all_names(self) -> list[str]:
+        if self._names is None:
+            self._names = self._index.names()
+        return self._names
+
+    def entry(self, name: str) -> TensorEntry:
+        """Return what the index says of a tensor: type, shape, and where it lies.
+
+        Raises:
+            TensorNotFoundError: There is none of that name.
+            DataLossError: Its entry makes no sense.
+        """
+        found = self._index.find(name)
+        if found is None:
+            raise self._no_tensor(name)
+        if not found[6]:
+            return plain_entry(name, found)
+        slices = tuple(
+            StoredSlice(starts, lengths, shard, offset, size, crc)
+            for starts, lengths, shard, offset, size, crc in self._index.slices(name)
+        )
+        return TensorEntry(name, type_numbered(found[0]), found[1], slices)
+
+    def entries(self) -> Iterator[TensorEntry]:
+        """Iterate over what the index says of every tensor, in the order of names."""
+        return map(self.entry, self._all_names())
+
+    def has_tensor(self, name: str) -> bool:
+        """Tell whether there is a tensor of that name."""
+        return name in self
+
+    def get_variable_to_shape_map(self) -> dict[str, list[int]]:
+        """Return the shape of every tensor, as ``tf.train.load_checkpoint`` does."""
+        names = self._all_names()
+        return {name: list(found[1]) for name, found in zip(names, self._index.find_many(names), strict=True)}
+
+    def get_variable_to_dtype_map(self) -> dict[str, np.dtype[Any]]:
+        """Return the NumPy type of every tensor; ``object`` for strings. Types that NumPy has none for are left out."""
+        names = self._all_names()
+        types = {}
+        for name, found in zip(names, self._index.find_many(names), strict=True):
+            known = type_numbered(found[0])
+            if known.numpy_name:
+                types[name] = known.numpy_type()
+        return types
+
+    @property
+    def object_graph(self) -> ObjectGraph | None:
+        """Which Python attribute held which tensor; None for a checkpoint that was saved by names only.
+
+        Raises:
+            DataLossError: It is damaged.
+        """
+        if self._graph is None and OBJECT_GRAPH_KEY in self._index:
+            self._graph = ObjectGraph.decode(self.get_tensor(OBJECT_GRAPH_KEY).item(), path=self._prefix)
+        return self._graph
+
+    # Reading
+
+    def get_tensor(self, name: str, *, out: Array | None = None, mapped: bool = False) -> Array:
+        """Read a tensor.
+
+        Args:
+            name: Its name.
+            out: An array of its shape and type to fill.
+            mapped: Return a read-only view of the mapped file where that can be: on a local filesystem, at an offset
+                that suits the type. A file that is shortened while a view of it is used kills the process (SIGBUS).
+
+        Raises:
+            TensorNotFoundError: There is none of that name.
+            DataLossError: Its bytes are damaged or missing.
+            UnimplementedError: It is a variant: only TensorFlow can read it. The others can be read.
+            MissingDependencyError: Its type comes with ``ml_dtypes``, which is not installed.
+            InvalidArgumentError: ``out`` does not fit.
+        """
+        return self.get_many([name], out=None if out is None else {name: out}, mapped=mapped)[name]
+
+    def get_many(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        out: Mapping[str, Array] | None = None,
+        mapped: bool = False,
+    ) -> dict[str, Array]:
+        """Read many tensors, neighbours together and several at a time.
+
+        Args:
+            names: Which; all by default.
+            out: Arrays to fill, by name. They may hold part of the tensors when an error is raised.
+            mapped: As in ``get_tensor``.
+
+        Returns:
+            The arrays by name, in the order of ``names``.
+
+        Raises:
+            As ``get_tensor``. The first error ends it.
+        """
+        self._check_open()
+        wanted = list(dict.fromkeys(self._all_names() if names is None else names))
+        given = {} if out is None else out
+        entries = self._entries_of(wanted)
+        try:
+            if not mapped:
+                return self._arrays.read(entries, given)
+            views = {entry.name: self._arrays.map(entry) for entry in entries if entry.name not in given}
+            rest = self._arrays.read([entry for entry in entries if views.get(entry.name) is None], given)
+        except RecordFSError as error:
+            raise self._with_path(error) from error.__cause__
+        for name, array in rest.items():
+            if name not in given:
+                array.flags.writeable = False
+        return {name: rest[name] if name in rest else views[name] for name in wanted}  # type: ignore[misc]
+
+    def get_slice(self, name: str, slices: Index | tuple[Index, ...]) -> Array:
+        """Read part of a tensor, and as little else of its file as that takes.
+
+        There is no checksum for a part. What lies in a stored slice that is read as a whole is verified.
+
+        Args:
+            name: The tensor's name.
+            slices: An index as NumPy has it: slices, whole numbers, ``...``.
+
+        Raises:
+            InvalidArgumentError: The index does not suit the shape.
+            OutOfRangeError: A whole number lies outside its dimension.
+            Otherwise as ``get_tensor``.
+        """
+        self._check_open()
+        entry = self.entry(name)
+        selection = parse_selection(slices, entry.shape, name)
+        try:
+            return self._arrays.read_box(entry, selection)
+        except RecordFSError as error:
+            raise self._with_path(error) from error.__cause__
+
+    def stream(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Array]]:
+        """Iterate over tensors in the order in which they lie in their files, with memory for a few at a time.
+
+        Args:
+            names: Which; all by default.
+        """
+        wanted = self._entries_of(list(dict.fromkeys(self._all_names() if names is None else names)))
+        wanted.sort(key=lambda entry: entry.slices[0][2:4])
+        batch: list[TensorEntry] = []
+        for entry in wanted:
+            if batch and sum(each.size for each in (*batch, entry)) > _STREAMED_AT_ONCE:
+                yield from self.get_many([each.name for each in batch]).items()
+                batch = []
+            batch.append(entry)
+        yield from self.get_many([each.name for each in batch]).items()
+
+    def _entries_of(self, names: list[str]) -> list[TensorEntry]:
+        try:
+            found = self._index.find_many(names)
+        except KeyError as error:
+            raise self._no_tensor(error.args[0]) from None
+        return [self.entry(name) if one[6] else plain_entry(name, one) for name, one in zip(names, found, strict=True)]
+
+    def _no_tensor(self, name: str) -> TensorNotFoundError:
+        import difflib  # only for a name that is not there
+
+        close = difflib.get_close_matches(name, self._all_names()[:10_000], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return TensorNotFoundError(f"there is no tensor {name!r} in this checkpoint{hint}", path=self._prefix)
+
+    def _with_path(self, error: RecordFSError) -> RecordFSError:
+        if error.path is None:
+            error.path = self._prefix
+        return error
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedFileError("the checkpoint has been closed", path=self._prefix)
+
+    def close(self) -> None:
+        """Close the data files. Idempotent. Arrays stay, mapped ones too."""
+        self._closed = True
+        self._files.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _open_again(
+    cls: type[CheckpointReader], prefix: str, verify_checksums: bool, file_system: FileSystem
+) -> CheckpointReader:
+    """Make an unpickled reader."""
+    return cls(prefix, verify_checksums=verify_checksums, file_system=file_system)

@@ -1,0 +1,236 @@
+"""The state file of a directory of checkpoints: which is the newest, and which others are kept.
+
+It is a ``CheckpointState`` message in protobuf's text format, one field a line. Source:
+``tensorflow/python/training/checkpoint_state.proto``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs.checkpoint.publishing import publish
+from recordfs.checkpoint.whole_file import read_whole_file
+from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
+from recordfs.paths import dirname, join, scheme_of
+from recordfs.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from recordfs.filesystem import FileSystem
+    from recordfs.paths import PathInput
+
+    Options = Mapping[str, Any] | None
+
+__all__ = ["STATE_FILE", "CheckpointState", "parse_state", "read_state", "write_state"]
+
+STATE_FILE = "checkpoint"
+"""The name that TensorFlow gives the state file, too."""
+
+_LARGEST_STATE = 64 << 20
+"""Bytes of a state file that are taken for one."""
+
+
+class CheckpointState(NamedTuple):
+    """What a state file tells.
+
+    Attributes:
+        model_checkpoint_path: The prefix of the newest checkpoint; empty if there is none.
+        all_model_checkpoint_paths: The prefixes of those that are kept, oldest first.
+        all_model_checkpoint_timestamps: When each of them was saved, in seconds since 1970; may be empty.
+        last_preserved_timestamp: When the last one was saved that is kept for good, in seconds since 1970.
+    """
+
+    model_checkpoint_path: str
+    all_model_checkpoint_paths: tuple[str, ...] = ()
+    all_model_checkpoint_timestamps: tuple[float, ...] = ()
+    last_preserved_timestamp: float | None = None
+
+    def within(self, directory: str) -> CheckpointState:
+        """Return the state with prefixes that are relative to ``directory`` made full paths."""
+        return self._replace(
+            model_checkpoint_path=_absolute(directory, self.model_checkpoint_path),
+            all_model_checkpoint_paths=tuple(_absolute(directory, path) for path in self.all_model_checkpoint_paths),
+        )
+
+
+def _absolute(directory: str, path: str) -> str:
+    if not path or scheme_of(path) or path.startswith("/"):
+        return path
+    return join(directory, path)
+
+
+def _relative(directory: str, path: str) -> str:
+    """Return a prefix as the state file has it: bare where it lies in the directory, so that this can be moved."""
+    inside = directory.rstrip("/") + "/"
+    return path.removeprefix(inside)
+
+
+# One token: a string, a word or number, or a sign. What lies between is white space and comments.
+_TOKEN = re.compile(r"""(?:\s|\#[^\n]*)*(?:("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|([\w.+-]+)|([:;,\[\]<>{}]))""")
+_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_SINGLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+
+
+def parse_state(text: str, *, path: str = "") -> CheckpointState:
+    """Read the text of a state file, prefixes as they stand there.
+
+    Args:
+        text: Protobuf's text format.
+        path: The file, for errors.
+
+    Raises:
+        DataLossError: It is no such text.
+    """
+    newest = ""
+    kept: list[str] = []
+    times: list[float] = []
+    preserved: float | None = None
+    for name, value in _fields(text, path):
+        try:
+            if name == "model_checkpoint_path":
+                newest = _unescape(value)
+            elif name == "all_model_checkpoint_paths":
+                kept.append(_unescape(value))
+            elif name == "all_model_checkpoint_timestamps":
+                times.append(float(value))
+            elif name == "last_preserved_timestamp":
+                preserved = float(value)
+        except ValueError as error:
+            raise DataLossError(f"no state of checkpoints: {name} is {value}", path=path) from error
+    return CheckpointState(newest, tuple(kept), tuple(times), preserved)
+
+
+def _fields(text: str, path: str) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each scalar field; a list is several."""
+    tokens = _tokens(text, path)
+    for name in tokens:
+        if next(tokens, "") != ":" or not name.isidentifier():
+            raise DataLossError(f"no state of checkpoints: expected 'field: value' at {name!r}", path=path)
+        value = next(tokens, "")
+        if value == "[":
+            for value in tokens:
+                if value == "]":
+                    break
+                if value != ",":
+                    yield name, value
+            continue
+        if value in ("", ":", ";", ",", "]", "<", ">", "{", "}"):
+            raise DataLossError(f"no state of checkpoints: {name} has no value", path=path)
+        yield name, value
+
+
+def _tokens(text: str, path: str) -> Iterator[str]:
+    position = 0
+    end = len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position)
+        if match is None:
+            if not re.sub(r"\#[^\n]*", "", text[position:]).strip():
+                return
+            raise DataLossError("no state of checkpoints: it is no text of protobuf's", path=path, offset=position)
+        position = match.end()
+        found = match[1] or match[2] or match[3]
+        if found != ";":  # which may end a field, and means nothing
+            yield found
+
+
+def _unescape(token: str) -> str:
+    """Return the text that a quoted string means. Its escapes make bytes, which are UTF-8 then."""
+    if token[:1] not in "\"'" or len(token) < 2:
+        raise ValueError("not a string")
+
+    def replace(match: re.Match[bytes]) -> bytes:
+        octal, hexadecimal, short, long, single = match.groups()
+        if octal is not None:
+            return bytes([int(octal, 8) & 0xFF])
+        if hexadecimal is not None:
+            return bytes([int(hexadecimal, 16)])
+        if short is not None or long is not None:
+            return chr(int(short or long, 16)).encode("utf-8", "surrogatepass")
+        return _SINGLE.get(single, single)
+
+    raw = token[1:-1].encode("utf-8", "surrogateescape")
+    return _ESCAPE.sub(replace, raw).decode("utf-8", "surrogateescape")
+
+
+def _escape(text: str) -> str:
+    """Return a string as protobuf's text format quotes it, bytes beyond ASCII in octal."""
+    parts = []
+    for byte in text.encode("utf-8", "surrogateescape"):
+        character = chr(byte)
+        if character in "\"\\'":
+            parts.append("\\" + character)
+        elif character == "\n":
+            parts.append("\\n")
+        elif 32 <= byte < 127:
+            parts.append(character)
+        else:
+            parts.append(f"\\{byte:03o}")
+    return '"' + "".join(parts) + '"'
+
+
+def format_state(state: CheckpointState) -> str:
+    """Return the text of a state file, prefixes as they are given."""
+    lines = [f"model_checkpoint_path: {_escape(state.model_checkpoint_path)}"]
+    lines += [f"all_model_checkpoint_paths: {_escape(path)}" for path in state.all_model_checkpoint_paths]
+    lines += [f"all_model_checkpoint_timestamps: {time!r}" for time in state.all_model_checkpoint_timestamps]
+    if state.last_preserved_timestamp is not None:
+        lines.append(f"last_preserved_timestamp: {state.last_preserved_timestamp!r}")
+    return "\n".join(lines) + "\n"
+
+
+def read_state(
+    directory: PathInput, *, name: str = STATE_FILE, file_system: FileSystem | None = None, options: Options = None
+) -> CheckpointState | None:
+    """Return the state of a directory of checkpoints, prefixes as full paths; None if it has no state file.
+
+    Raises:
+        DataLossError: The state file is no such text.
+    """
+    system, text = resolve(directory, file_system=file_system, options=options)
+    path = join(text, name) if text else name
+    try:
+        data = read_whole_file(system, path, limit=_LARGEST_STATE)
+    except NotFoundError:
+        return None
+    try:
+        content = data.decode("utf-8", "surrogateescape")
+    except UnicodeDecodeError as error:
+        raise DataLossError("no state of checkpoints: it is no text", path=path) from error
+    return parse_state(content, path=path).within(text)
+
+
+def write_state(
+    directory: PathInput,
+    state: CheckpointState,
+    *,
+    name: str = STATE_FILE,
+    file_system: FileSystem | None = None,
+    options: Options = None,
+) -> None:
+    """Replace the state file of a directory, all or nothing. Prefixes within it are stored relative to it.
+
+    Raises:
+        InvalidArgumentError: There are times, and not one for each prefix.
+    """
+    system, text = resolve(directory, file_system=file_system, options=options)
+    times = state.all_model_checkpoint_timestamps
+    if times and len(times) != len(state.all_model_checkpoint_paths):
+        raise InvalidArgumentError(
+            f"a state has a time for each of its checkpoints, found {len(times)} for "
+            f"{len(state.all_model_checkpoint_paths)}",
+            path=text,
+        )
+    stored = state._replace(
+        model_checkpoint_path=_relative(text, state.model_checkpoint_path),
+        all_model_checkpoint_paths=tuple(_relative(text, path) for path in state.all_model_checkpoint_paths),
+    )
+    publish(system, join(text, name) if text else name, [format_state(stored).encode("utf-8", "surrogateescape")])
+
+
+def directory_of(prefix: str) -> str:
+    """Return the directory that a checkpoint lies in; ``""`` for the current one."""
+    return dirname(prefix)
