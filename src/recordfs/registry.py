@@ -20,6 +20,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import FileSystem
 from recordfs.paths import path_to_str, scheme_of
+from recordfs.spelling import did_you_mean, explain_misspelt_scheme, explain_misspelt_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,8 +40,9 @@ __all__ = [
 ENTRY_POINT_GROUP = "recordfs.filesystems"
 PLUGIN_MODULES_VARIABLE = "RECORDFS_PLUGIN_MODULES"
 
-# "file" is another spelling of the local filesystem: one instance serves both, so that a rename between them is one.
-_ALIASES = {"file": ""}
+# Other spellings of the same filesystem: one instance serves both, so that a rename between them is one. Spark and
+# Hadoop write s3a:// and s3n://, gcsfs gcs://.
+_ALIASES = {"file": "", "gcs": "gs", "s3a": "s3", "s3n": "s3"}
 
 _BUILT_IN = {
     "": "recordfs.filesystems.posix:PosixFileSystem",
@@ -54,12 +56,12 @@ _BUILT_IN = {
 
 _FSSPEC_BRIDGE = "recordfs.filesystems.fsspec:FsspecFileSystem"
 
-# What an extra adds to a plain `pip install recordfs`, for the error of a scheme that nothing serves.
+# What an extra adds to a plain `pip install recordfs`, and the modules that tell whether it is there.
 _EXTRAS = {
-    "recordfs[http]": "http:// and https://",
-    "recordfs[s3]": "s3://",
-    "recordfs[gcs]": "gs://",
-    "recordfs[fsspec]": "every scheme that fsspec has a filesystem for",
+    "recordfs[http]": ("http:// and https://", ("fsspec", "aiohttp")),
+    "recordfs[s3]": ("s3://", ("boto3", "obstore")),
+    "recordfs[gcs]": ("gs://", ("google.cloud.storage", "obstore")),
+    "recordfs[fsspec]": ("every scheme that fsspec has a filesystem for", ("fsspec",)),
 }
 
 # How often a filesystem is made anew because something was registered meanwhile.
@@ -220,8 +222,28 @@ def file_systems_in_use() -> list[tuple[str, FileSystem]]:
 
 
 def canonical_scheme(path: PathInput) -> str:
-    """Return the scheme under which a path's filesystem is kept: "" for local paths and for ``file://``."""
-    return _canonical(scheme_of(path_to_str(path)))
+    """Return the scheme under which a path's filesystem is kept: "" for local paths and for ``file://``.
+
+    Raises:
+        InvalidArgumentError: The path is a URL that is spelt wrong, and would be taken for a local name.
+    """
+    text = path_to_str(path)
+    scheme = scheme_of(text)
+    trouble = None
+    if not scheme:
+        trouble = explain_misspelt_url(text, _KnownSchemes())
+    elif scheme.startswith("recordfs") and scheme not in _state.registered:
+        trouble = explain_misspelt_scheme(scheme, text)
+    if trouble is not None:
+        raise InvalidArgumentError(trouble, path=text)
+    return _canonical(scheme)
+
+
+class _KnownSchemes:
+    """The schemes that recordfs serves without looking for more: neither plugins nor packages are asked."""
+
+    def __contains__(self, scheme: object) -> bool:
+        return scheme in _BUILT_IN or scheme in _ALIASES or scheme in _state.registered
 
 
 def _canonical(scheme: str) -> str:
@@ -459,9 +481,34 @@ def _installed_entry_points() -> dict[str, str]:
 
 def _unknown_scheme(name: str) -> UnknownSchemeError:
     """Return the error that tells what is registered and how to add more."""
-    known = ", ".join(f"{scheme}://" for scheme in get_registered_schemes() if scheme)
-    extras = "; ".join(f'pip install "{extra}" adds {what}' for extra, what in _EXTRAS.items())
+    known = [scheme for scheme in get_registered_schemes() if scheme]
+    missing = [
+        f'pip install "{extra}" adds {what}'
+        for extra, (what, modules) in _EXTRAS.items()
+        if not _all_installed(modules)
+    ]
+    extras = f": {'; '.join(missing)}" if missing else ""
     return UnknownSchemeError(
-        f"no filesystem is registered for {name}://; registered are local paths, {known}. "
-        f"Register one with recordfs.register_file_system({name!r}, ...), or install a package that brings it: {extras}"
+        f"no filesystem is registered for {name}://{did_you_mean(name, known + _fsspec_protocols(), suffix='://')}; "
+        f"registered are local paths, {', '.join(f'{scheme}://' for scheme in known)}. Register one with "
+        f"recordfs.register_file_system({name!r}, ...), or install a package that brings it{extras}"
     )
+
+
+def _all_installed(modules: tuple[str, ...]) -> bool:
+    """Tell whether modules can be found, without importing more than the packages around them."""
+    import importlib.util  # as above
+
+    try:
+        return all(importlib.util.find_spec(module) is not None for module in modules)
+    except (ImportError, ValueError):  # a package around one is missing, or stands in sys.modules as missing
+        return False
+
+
+def _fsspec_protocols() -> list[str]:
+    """Return the schemes that fsspec has filesystems for; none if it is not installed."""
+    if not _all_installed(("fsspec",)):
+        return []
+    from fsspec.registry import known_implementations
+
+    return list(known_implementations)

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import recordfs
-from recordfs import registry
+from recordfs import RecordWriter, gfile, operations, registry
 from recordfs.errors import (
     AlreadyExistsError,
     InvalidArgumentError,
@@ -20,6 +20,7 @@ from recordfs.errors import (
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.registry import (
+    canonical_scheme,
     configure_file_system,
     get_file_system,
     get_registered_schemes,
@@ -325,3 +326,55 @@ def test_known_schemes_never_read_the_entry_points():
         env={**os.environ, "RECORDFS_PLUGIN_MODULES": "no_such_module"},
     )
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        ("s3:/bucket/x", "s3://bucket/x"),
+        ("S3:/bucket/x", "s3://bucket/x"),
+        ("gcs:/bucket/x", "gcs://bucket/x"),
+        ("ram:/a", "ram://a"),
+        ("file:/tmp/x", "/tmp/x"),
+        ("recordfs+s3://bucket/x", "s3://bucket/x"),
+        ("recordfs://ram://a/b", "ram://a/b"),
+        ("simplecache::s3://bucket/x", "fsspec.open('simplecache::s3://bucket/x')"),
+        ("simplecache::/tmp/x", "fsspec.open('simplecache::/tmp/x')"),
+    ],
+)
+def test_a_url_that_is_spelt_wrong_is_no_local_folder(tmp_path, monkeypatch, path, right):
+    monkeypatch.chdir(tmp_path)
+    for call in (gfile.exists, gfile.makedirs, gfile.glob, operations.walk, lambda path: RecordWriter(path)):
+        with pytest.raises(InvalidArgumentError) as caught:
+            call(path)
+        assert right in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_only_looks_like_a_url_is_a_local_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("./s3:/bucket", "std::vector", "12:30", "a:b/c", "nothing:/known", "C:/x"):
+        assert type(get_file_system(path)).__name__ == "PosixFileSystem"
+    register_file_system("nothing", Optioned)
+    with pytest.raises(InvalidArgumentError, match="nothing://known"):
+        get_file_system("nothing:/known")
+    unregister_file_system("nothing")
+
+
+def test_schemes_of_other_programs_are_spellings_of_ours():
+    for other, ours in (("gcs", "gs"), ("s3a", "s3"), ("s3n", "s3"), ("file", "")):
+        assert canonical_scheme(f"{other}://bucket/x") == ours
+        assert registration_of(other) == registration_of(ours)
+
+
+@pytest.mark.parametrize(("scheme", "near"), [("ramm", "ram"), ("s4", "s3"), ("htps", "https"), ("sfpt", "sftp")])
+def test_an_unknown_scheme_is_told_with_the_near_one_and_no_extra_that_is_there(scheme, near):
+    with pytest.raises(UnknownSchemeError, match=f"did you mean {near}://") as caught:
+        get_file_system(f"{scheme}://x")
+    assert "recordfs[fsspec]" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_misspelt_option_is_told_with_the_near_one():
+    with pytest.raises(InvalidArgumentError, match=r"regionn \(did you mean region\?\)"):
+        Optioned(regionn="here")

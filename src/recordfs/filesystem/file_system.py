@@ -24,6 +24,7 @@ from recordfs.filesystem import defaults
 from recordfs.filesystem.patterns import find_matching_paths
 from recordfs.filesystem.types import Capabilities
 from recordfs.paths import clean_path, dirname, parse_path, scheme_of
+from recordfs.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,8 +63,22 @@ class FileSystem(abc.ABC):
 
     def __init__(self, **options: object) -> None:
         if options:
-            names = ", ".join(sorted(options))
+            known = self.option_names()
+            names = ", ".join(f"{name}{did_you_mean(name, known)}" for name in sorted(options))
             raise InvalidArgumentError(f"{type(self).__name__} does not know the option(s) {names}")
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """Return the names of the options that the class takes, as far as its constructors name them."""
+        import inspect  # only after a mistake, because it is slow to import
+
+        return [
+            parameter.name
+            for base in cls.__mro__
+            if "__init__" in vars(base) and base is not object
+            for parameter in inspect.signature(vars(base)["__init__"]).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY
+        ]
 
     def __reduce__(self) -> tuple[object, ...]:
         return (defaults.rebuild, (type(self), self._options))

@@ -117,7 +117,7 @@ def test_a_walk_and_two_stars_come_to_every_key(stored, flat):
     expected = sorted(
         f"s3://bucket/{key}"
         for key in stored
-        if not (key.endswith("/") and not size_of(key)) and ".recordfs-tmp/" not in f"{key}"
+        if not (key.endswith("/") and not size_of(key)) and ".recordfs-tmp" not in key
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tree, "FLAT_PAGES", 20 if flat else 0)

@@ -32,7 +32,7 @@ from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary
 from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.filesystems._object_store.tree import SeriesLister, TreeLister
-from recordfs.paths import parse_path
+from recordfs.paths import parse_path, scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -282,6 +282,10 @@ class ObjectStoreFileSystem(FileSystem):
         """Return the bucket that a path names, and what the keys below it begin with."""
         location = self._locate(path)
         return location.bucket, location.prefix
+
+    def canonical_path(self, path: str) -> str:
+        """Return what follows the scheme, which has several spellings (``s3a://`` is ``s3://``)."""
+        return path[len(scheme_of(path)) + 1 :]
 
     # Directories
 

@@ -75,6 +75,11 @@ class GCSFileSystem(ObjectStoreFileSystem):
         self._gcs_store = GCSStore(self._clients)
         self._range_fetcher = RangeFetcher(self._gcs_store, partial(make_obstore, self._clients), self._counter, "gs")
 
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """Return the names of the options, those of Settings among them."""
+        return [*super().option_names(), *Settings._fields]
+
     @property
     def _store(self) -> GCSStore:
         return self._gcs_store

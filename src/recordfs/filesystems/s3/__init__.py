@@ -65,6 +65,11 @@ class S3FileSystem(ObjectStoreFileSystem):
         self._s3_store = S3Store(self._clients)
         self._range_fetcher = RangeFetcher(self._s3_store, partial(make_obstore, self._clients), self._counter, "s3")
 
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """Return the names of the options, those of Settings among them."""
+        return [*super().option_names(), *Settings._fields]
+
     @property
     def _store(self) -> S3Store:
         return self._s3_store

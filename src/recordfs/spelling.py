@@ -1,0 +1,72 @@
+"""What people write where they mean a URL, a scheme or an option, and what they should have written.
+
+A URL that is spelt wrong is a local name to every program, and what was meant for a bucket lands in a folder that is
+called ``s3:``. So such names are told from local ones here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+__all__ = ["did_you_mean", "explain_misspelt_scheme", "explain_misspelt_url"]
+
+_SCHEME = r"[A-Za-z][A-Za-z0-9.+_-]*"
+
+_CHAINED_PROTOCOLS = frozenset(
+    {"blockcache", "cached", "dir", "filecache", "libarchive", "reference", "simplecache", "tar", "zip"}
+)
+
+
+def explain_misspelt_url(path: str, known_schemes: Container[str]) -> str | None:
+    """Return what is wrong with a path that is local by its spelling and a URL by its look; None if it is local.
+
+    Args:
+        path: Without ``scheme://`` at its beginning.
+        known_schemes: The schemes that a filesystem serves, in lower case.
+    """
+    colon = path.find(":")
+    if colon <= 0:
+        return None
+    import re  # costs 5 ms of import, and hardly a local name has a colon
+
+    # `s3:/bucket/x`: pathlib makes one slash of two.
+    found = re.match(rf"({_SCHEME}):/+(?=[^/]|$)", path)
+    if found is not None:
+        scheme = found[1].lower()
+        if scheme not in known_schemes:
+            return None
+        rest = path[found.end() :]
+        right = f"/{rest}" if scheme == "file" else f"{scheme}://{rest}"
+        return (
+            f"a URL has two slashes: write {right!r} (pathlib.Path takes one of them away; keep URLs as text). A local "
+            f"folder of this name is './{path}'"
+        )
+    # `simplecache::s3://bucket/x`: fsspec's way to put one filesystem before another.
+    chain = re.match(rf"({_SCHEME})::(.*)", path, re.DOTALL)
+    if chain is not None and ("://" in chain[2] or chain[1].lower() in _CHAINED_PROTOCOLS):
+        return (
+            f"a chain of filesystems is for fsspec: open it with fsspec.open({path!r}) and pass the file object. A "
+            f"local file of this name is './{path}'"
+        )
+    return None
+
+
+def explain_misspelt_scheme(scheme: str, path: str) -> str | None:
+    """Return what to write for a URL whose scheme is only fsspec's name for one of recordfs; None for any other."""
+    if scheme == "recordfs":
+        return f"recordfs:// is for fsspec; here write {path[len('recordfs://') :]!r}"
+    if scheme.startswith("recordfs+"):
+        return f"{scheme}:// is for fsspec; here write {path[len('recordfs+') :]!r}"
+    return None
+
+
+def did_you_mean(name: str, candidates: Iterable[str], *, suffix: str = "") -> str:
+    """Return `` (did you mean x?)`` with the candidate nearest to a name, or nothing if none is near."""
+    import difflib  # only for what is misspelt
+
+    # In a name of two or three letters half of them is near.
+    near = difflib.get_close_matches(name, sorted(set(candidates)), n=1, cutoff=0.6 if len(name) > 3 else 0.5)
+    return f" (did you mean {near[0]}{suffix}?)" if near else ""
