@@ -19,9 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-Mode = Literal["reset", "reset_mid_request", "lose_response", "cut_response", "status", "delay", "damage"]
+Mode = Literal[
+    "reset", "reset_mid_request", "lose_response", "cut_response", "short_response", "status", "delay", "damage"
+]
 
 CHUNK = 1 << 18
+
+
+def damaged_place(length: int) -> int:
+    """Return which byte of a body arrives as another."""
+    return length // 2
 
 
 class Fault:
@@ -29,7 +36,8 @@ class Fault:
 
     Modes: ``reset`` closes the connection before anything is forwarded; ``reset_mid_request`` reads half the body and
     then closes, so that the server sees nothing whole; ``lose_response`` forwards, lets the server finish and drops its
-    answer; ``cut_response`` passes half of the answer's body and closes; ``status`` answers with ``status`` and
+    answer; ``cut_response`` passes half of the answer's body and closes; ``short_response`` passes
+    half of the body as if it were the whole, with every other header as it was; ``status`` answers with ``status`` and
     forwards nothing, ``seconds`` being its Retry-After; ``delay`` waits ``seconds`` before forwarding; ``damage``
     forwards another byte in the middle of the body.
     """
@@ -318,7 +326,8 @@ class FaultProxy:
         self._continue(client, head)
         upstream.connection.sendall(head.without("expect"))
 
-        damaged = int(head.headers.get("content-length", "0")) // 2 if fault and fault.mode == "damage" else -1
+        length = int(head.headers.get("content-length", "0"))
+        damaged = damaged_place(length) if length and fault and fault.mode == "damage" else -1
         passed = 0
 
         def up(piece: bytes) -> None:
@@ -343,6 +352,14 @@ class FaultProxy:
                 _pass_body(upstream, answer, lambda piece: None, to_close=True)
             client.reset()
             raise _ClosedError
+        length = int(answer.headers.get("content-length", "0"))
+        if fault is not None and fault.mode == "short_response" and length > 1 and not bodiless:
+            client.connection.sendall(
+                answer.without("content-length")[:-2] + f"Content-Length: {length // 2}\r\n\r\n".encode()
+            )
+            upstream.exactly(length // 2, client.connection.sendall)
+            upstream.exactly(length - length // 2, lambda piece: None)
+            return self._stays_open(answer)
         client.connection.sendall(answer_bytes)
         if bodiless:
             return self._stays_open(answer)

@@ -206,19 +206,21 @@ class FakeGcsServer(Server):
     program = os.path.join("bin", "fake-gcs-server")
     ready_path = "/storage/v1/b?project=test"
 
-    def __init__(self, directory: str, *, public_port: int | None = None) -> None:
+    def __init__(self, directory: str, *, public_port: int | None = None, is_told_its_address: bool = True) -> None:
         super().__init__(directory)
         self.public_port = public_port
+        # By default it takes itself for storage.googleapis.com, and serves the XML API at that name only.
+        self.is_told_its_address = is_told_its_address
 
     def command(self) -> list[str]:
         """See Server."""
         public = f"127.0.0.1:{self.public_port or self.port}"
+        address = ["-public-host", public, "-external-url", f"http://{public}"] if self.is_told_its_address else []
         return [
             "-scheme", "http",
             "-host", "127.0.0.1",
             "-port", str(self.port),
-            "-public-host", public,
-            "-external-url", f"http://{public}",
+            *address,
             "-backend", "memory",
             "-log-level", "error",
         ]  # fmt: skip

@@ -308,6 +308,25 @@ def test_an_outage_is_sat_out(place, caplog):
     assert sum("still following" in message for message in caplog.messages) == 1
 
 
+@pytest.mark.parametrize("mode", ["short_response", "cut_response"])
+def test_answers_that_break_off_hand_out_nothing_twice(place, mode):
+    records = [b"%06d" % number for number in range(6000)]
+    with place.writer() as writer:
+        writer.write_batch(records[:5000])
+        writer.flush()
+        follower = Follower(reader := place.follow(on_replaced="restart"))
+        follower.wait_for(5000)
+        fault = place.proxy.fail(place.reads, mode, count=9)  # more than one read is tried
+        writer.write_batch(records[5000:])
+        writer.flush()
+        follower.wait_for(6000)
+    reader.stop()
+    follower.join()
+    assert follower.items == records
+    assert reader.report.restarts == 0
+    assert fault.hits
+
+
 def test_an_outage_that_outlasts_the_timeout_is_raised(place):
     place.put(stream(b"one"))
     reader = place.follow(follow_timeout=0.5)

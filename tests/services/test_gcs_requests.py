@@ -3,17 +3,23 @@
 import gzip
 import threading
 
+import google.cloud.storage
 import pytest
+from google.auth.credentials import AnonymousCredentials
 
+import recordfs
 from recordfs.errors import (
     AbortedError,
     AlreadyExistsError,
     DirectoryNotEmptyError,
     FailedPreconditionError,
+    NotFoundError,
     PermissionDeniedError,
 )
 from recordfs.filesystems._object_store.temporary import temporary_key
 from recordfs.filesystems.gcs import GCSFileSystem
+from support.servers import FakeGcsServer
+from support.stored_objects import GCSObjects
 
 pytestmark = pytest.mark.service
 
@@ -40,6 +46,40 @@ def test_a_read_costs_one_look_and_one_range(gcs, gcs_root, bucket):
         assert file.read(2, 3) == b"234"
     assert counted(gcs) == {"objects.get": 1, "GetRange": 1}
     assert gcs.statistics()["GetRange"].bytes_received == 3
+
+
+def test_a_server_without_the_xml_api_is_read_through_the_json_api(tmp_path, caplog):
+    """fake-gcs-server as people start it takes itself for storage.googleapis.com, and answers obstore with 404."""
+    data = bytes(range(256)) * 4096
+    with (
+        FakeGcsServer(str(tmp_path), is_told_its_address=False) as server,
+        GCSFileSystem(endpoint_url=server.endpoint, project="test") as file_system,
+    ):
+        GCSObjects(google_storage_client(server)).put("gs://bucket/dir/f", data, {})
+        with file_system.new_random_access_file("gs://bucket/dir/f") as file:
+            assert file.read(0, len(data)) == data
+            assert file.read_ranges([(number * 1000, 10) for number in range(100)]) == [
+                data[number * 1000 : number * 1000 + 10] for number in range(100)
+            ]
+            requests = sum(counted(file_system).values())
+            assert file.read(7, 5) == data[7:12]
+            assert sum(counted(file_system).values()) == requests + 1, "remembered for the endpoint"
+        with recordfs.RecordWriter("gs://bucket/dir/r", file_system=file_system) as writer:
+            writer.write(b"record")
+            writer.flush()
+        assert list(recordfs.RecordReader("gs://bucket/dir/r", file_system=file_system)) == [b"record"]
+        with pytest.raises(NotFoundError):
+            file_system.new_random_access_file("gs://bucket/dir/missing")
+    assert sum("does not serve obstore's requests" in message for message in caplog.messages) == 1
+
+
+def google_storage_client(server):
+    """Return Google's own client of a server, on which it has made a bucket."""
+    client = google.cloud.storage.Client(
+        project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": server.endpoint}
+    )
+    client.create_bucket("bucket")
+    return client
 
 
 def test_every_request_on_the_wire_is_counted_retries_too(gcs, gcs_root, gcs_proxy):

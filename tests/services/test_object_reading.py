@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from recordfs.errors import AbortedError
+from recordfs.errors import AbortedError, UnavailableError
 
 pytestmark = pytest.mark.service
 
@@ -82,7 +82,7 @@ def test_keys_that_the_fast_client_would_change_are_read_verbatim(object_place):
                 assert file.read(0, 100) == key.encode()
 
 
-@pytest.mark.parametrize("mode", ["reset", "cut_response", "status"])
+@pytest.mark.parametrize("mode", ["reset", "cut_response", "short_response", "status"])
 def test_a_read_survives_a_passing_fault(object_place, mode):
     store = object_place.file_system
     path = f"{object_place.root}/f"
@@ -114,11 +114,51 @@ atexit.register(read)
     assert done.stdout.split() == ["100000", "2000000", "5", "7"]
 
 
-def test_a_read_through_the_sdk_survives_an_answer_that_breaks_off(object_place):
+@pytest.mark.parametrize("mode", ["cut_response", "short_response"])
+def test_a_read_through_the_sdk_survives_an_answer_that_breaks_off(object_place, mode):
     path = f"{object_place.root}/a//f"  # a key that the fast client would change
     data = random.Random(5).randbytes(2 * MIB)
     object_place.put(path, data)
     with object_place.file_system.new_random_access_file(path) as file:
-        fault = object_place.proxy.fail("GET .*", "cut_response", count=2)
+        fault = object_place.proxy.fail("GET .*", mode, count=2)
         assert file.read(1000, MIB) == data[1000 : 1000 + MIB]
         assert fault.hits == 2
+
+
+@pytest.mark.parametrize("key", ["f", "a//f"])
+def test_an_answer_that_is_always_short_is_no_replaced_object(object_place, key):
+    path = f"{object_place.root}/{key}"  # the second is read through the SDK
+    data = random.Random(6).randbytes(MIB)
+    object_place.put(path, data)
+    with object_place.file_system.new_random_access_file(path) as file:
+        object_place.proxy.fail("GET (?!.*projection=)", "short_response", count=10_000)
+        for read in (
+            lambda: file.read(1000, 5000),
+            lambda: file.read(0, MIB),
+            lambda: file.read_ranges([(0, 10), (MIB - 10, 10)]),
+        ):
+            with pytest.raises(UnavailableError, match="broke off"):
+                read()
+        object_place.proxy.heal()
+        assert file.read(0, MIB) == data
+
+
+def test_a_refusal_that_breaks_off_is_asked_for_again(object_place):
+    path = f"{object_place.root}/a//f"  # a key that the fast client would change
+    object_place.put(path, b"old" * 1000)
+    with object_place.file_system.new_random_access_file(path) as file:
+        object_place.put(path, b"another")
+        fault = object_place.proxy.fail("GET .*f[^/]*$", "cut_response", count=2)
+        with pytest.raises(AbortedError, match="replaced"):
+            file.read(0, 10)
+        assert fault.hits
+
+
+@pytest.mark.parametrize("mode", ["cut_response", "short_response"])
+def test_a_listing_that_breaks_off_is_asked_for_again(object_place, mode):
+    names = [f"name-{number}" for number in range(30)]
+    for name in names:
+        object_place.put(f"{object_place.root}/{name}", b"")
+    fault = object_place.proxy.fail("GET .*(prefix|list-type)=", mode, count=2)
+    assert sorted(object_place.file_system.get_children(object_place.root)) == sorted(names)
+    assert fault.hits

@@ -19,7 +19,6 @@ from recordfs.errors import (
     NotFoundError,
     PermissionDeniedError,
     RecordFSError,
-    ResourceExhaustedError,
     UnauthenticatedError,
     UnavailableError,
     UnknownError,
@@ -76,7 +75,7 @@ REFUSALS = [
     (400, "AuthorizationHeaderMalformed", InvalidArgumentError, "AWS_REGION"),
     (503, "SlowDown", UnavailableError, "503"),
     (500, "InternalError", UnavailableError, "500"),
-    (429, "TooManyRequests", ResourceExhaustedError, "429"),
+    (429, "TooManyRequests", UnavailableError, "429"),
 ]
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from recordfs import operations
-from recordfs.errors import FailedPreconditionError, PermissionDeniedError
+from recordfs.errors import DirectoryNotEmptyError, FailedPreconditionError, PermissionDeniedError
 from recordfs.filesystems.s3 import S3FileSystem
 from support.account_server import BUCKET
 from support.recording_proxy import RecordingProxy, Reply
@@ -153,9 +153,37 @@ def test_a_rename_that_fails_in_part_loses_nothing_and_can_be_repeated(home, s3_
         assert len(operations.glob(f"{root}-moved/*/f", file_system=file_system)) == 28
         assert file_system.statistics()["DeleteObjects"].requests == 1
         proxy.rule = lambda request: None
-        for number in (7, 23):
-            file_system.rename_file(f"{root}/{number}", f"{root}-moved/{number}")
+        file_system.rename_file(root, f"{root}-moved")
         assert len(operations.glob(f"{root}-moved/*/f", file_system=file_system)) == 30
+        assert not file_system.file_exists(root)
+        # Nothing is remembered of it now: another directory of that name does not go there.
+        put_all(boto3_client, root, names)
+        with pytest.raises(DirectoryNotEmptyError):
+            file_system.rename_file(root, f"{root}-moved")
+
+
+def test_a_deleted_tree_is_neither_there_nor_listed_and_can_be_made_again(s3, root):
+    for name in ("run", "run/sub", "run/sub/deep"):
+        s3.create_dir(f"{root}/{name}")
+    for name in ("keep", "run/log", "run/sub/log", "run/implicit/log"):
+        with s3.new_writable_file(f"{root}/{name}") as file:
+            file.append(b"x")
+    s3.delete_recursively(f"{root}/run")
+    assert s3.get_children(root) == ["keep"]
+    assert not s3.file_exists(f"{root}/run")
+    s3.create_dir(f"{root}/run")
+    s3.recursively_create_dir(f"{root}/run/sub/deep")
+    assert s3.is_directory(f"{root}/run/sub/deep")
+
+
+def test_a_directory_can_be_made_where_the_store_keeps_an_unlisted_folder(s3, root):
+    for make in (s3.create_dir, s3.recursively_create_dir):
+        with s3.new_writable_file(f"{root}/run/log") as file:
+            file.append(b"x")
+        s3.delete_file(f"{root}/run/log")  # whose folder SeaweedFS keeps for a while
+        make(f"{root}/run")
+        assert s3.is_directory(f"{root}/run")
+        s3.delete_dir(f"{root}/run")
 
 
 def test_fsspec_finds_and_globs_in_a_few_requests(s3_server, root, boto3_client):

@@ -11,40 +11,20 @@ import errno
 from typing import TYPE_CHECKING
 
 from recordfs.errors import (
-    AbortedError,
-    DeadlineExceededError,
     InvalidArgumentError,
     MissingDependencyError,
-    NotFoundError,
-    PermissionDeniedError,
     RecordFSError,
-    ResourceExhaustedError,
-    UnauthenticatedError,
     UnavailableError,
     UnimplementedError,
     UnknownError,
     error_from_os_error,
 )
+from recordfs.filesystems._http_statuses import error_class_of_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["error_from_fsspec", "error_from_http_status", "fsspec_errors"]
-
-_CLASS_OF_STATUS: dict[int, type[RecordFSError]] = {
-    400: InvalidArgumentError,
-    401: UnauthenticatedError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    405: UnimplementedError,
-    408: DeadlineExceededError,
-    409: AbortedError,
-    410: NotFoundError,
-    412: AbortedError,
-    429: ResourceExhaustedError,
-    501: UnimplementedError,
-    504: DeadlineExceededError,
-}
 
 # OSErrors without an errno still say what they mean by their class.
 _ERRNO_OF_CLASS: tuple[tuple[type[OSError], int], ...] = (
@@ -96,10 +76,7 @@ def error_from_fsspec(error: Exception, path: str) -> RecordFSError:
 
 def error_from_http_status(status: int, text: str, path: str) -> RecordFSError:
     """Return the recordfs error for an HTTP status of 400 and more."""
-    cls = _CLASS_OF_STATUS.get(status)
-    if cls is None:
-        cls = UnavailableError if status >= 500 else UnknownError
-    return cls(f"the server answered with status {status}: {text}", path=path)
+    return error_class_of_status(status)(f"the server answered with status {status}: {text}", path=path)
 
 
 def _http_status(error: Exception) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from recordfs.errors import RecordFSError
@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
-__all__ = ["MAX_REPORTED", "Failures", "delete_keys", "for_each_in_parallel", "move_objects", "submit"]
+__all__ = ["MAX_REPORTED", "Failures", "delete_objects", "for_each_in_parallel", "move_objects", "submit"]
 
 THREADS = 16
 """Requests in flight: past this the stores slow a single client down rather than serve it faster."""
 
 MAX_REPORTED = 100
 """Failures that are kept with their errors; all are counted."""
+
+MOST_MARKERS = 100_000
+"""Markers that are remembered until what is below them is gone: some 30 MB."""
 
 MOVED_TOGETHER = 1000
 """Objects that are copied before any of them is deleted: as many as one request deletes on S3."""
@@ -83,25 +86,62 @@ def for_each_in_parallel(action: Callable[[_Item], None], items: Iterable[_Item]
     return failures
 
 
-def delete_keys(
-    store: ObjectStore, bucket: str, keys: Iterable[str]
+class _Markers:
+    """The markers of a tree, put aside while its other objects are worked on: what is deeper comes before them.
+
+    SeaweedFS makes a folder of its own of a key's directories. When a marker is deleted before what is below it, the
+    folder is listed for ever, does not exist, and cannot be made again.
+    """
+
+    def __init__(self) -> None:
+        self.aside: list[ObjectInfo] = []
+
+    def put_aside(self, objects: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
+        """Iterate over objects, without the markers among them as long as these are not too many."""
+        for info in objects:
+            if info.key.endswith("/") and len(self.aside) < MOST_MARKERS:
+                self.aside.append(info)
+            else:
+                yield info
+
+    def by_depth(self) -> Iterator[list[ObjectInfo]]:
+        """Iterate over the markers that have been put aside by now, all of one depth together, the deepest first."""
+        depths: dict[int, list[ObjectInfo]] = {}
+        for info in self.aside:
+            depths.setdefault(info.key.count("/"), []).append(info)
+        for depth in sorted(depths, reverse=True):
+            yield depths[depth]
+
+
+def delete_objects(
+    store: ObjectStore, bucket: str, objects: Iterable[ObjectInfo]
 ) -> tuple[int, list[tuple[str, RecordFSError]], int]:
     """Delete many objects by the store's bulk request, several at once, and go on after a failure.
+
+    The markers of directories come last, the deepest first.
 
     Returns:
         How many were deleted, the first hundred that were not with their errors, and how many were not.
     """
     failures: Failures[str] = Failures()
-    asked = _delete_all(store, bucket, keys, failures)
+    markers = _Markers()
+    asked = _delete_all(store, bucket, (info.key for info in markers.put_aside(objects)), failures)
+    for together in markers.by_depth():
+        asked += _delete_all(store, bucket, [info.key for info in together], failures)
     return asked - failures.count, failures.first, failures.count
 
 
 def move_objects(
     store: ObjectStore, bucket: str, objects: Iterable[ObjectInfo], copy: Callable[[ObjectInfo], None]
 ) -> Failures[str]:
-    """Copy objects in parallel and delete those that were copied in bulk; return the keys that are still there."""
+    """Copy objects in parallel and delete those that were copied in bulk; return the keys that are still there.
+
+    The markers of directories come last, the deepest first.
+    """
     failures: Failures[str] = Failures()
-    for batch in _batches(objects, MOVED_TOGETHER):
+    markers = _Markers()
+    together = _batches(markers.put_aside(objects), MOVED_TOGETHER)
+    for batch in chain(together, chain.from_iterable(_batches(found, MOVED_TOGETHER) for found in markers.by_depth())):
         copied: list[str] = []
 
         def copy_one(info: ObjectInfo, copied: list[str] = copied) -> None:

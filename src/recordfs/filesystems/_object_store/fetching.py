@@ -19,9 +19,14 @@ from obstore.exceptions import BaseError
 from recordfs.errors import (
     AbortedError,
     DeadlineExceededError,
+    InvalidArgumentError,
+    NotFoundError,
+    PermissionDeniedError,
     RecordFSError,
+    UnauthenticatedError,
     UnavailableError,
     UnimplementedError,
+    UnknownError,
 )
 from recordfs.filesystems._object_store.obstore_errors import error_from_obstore
 from recordfs.filesystems._object_store.threads import call_interruptibly, shared_pool
@@ -38,6 +43,16 @@ if TYPE_CHECKING:
 __all__ = ["RangeFetcher"]
 
 _OBSTORE_ERRORS = (BaseError, OSError, ValueError, NotImplementedError)
+
+_UNKNOWN_API = (
+    NotFoundError,
+    InvalidArgumentError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UnimplementedError,
+    UnknownError,
+)
+"""How servers that lack the API by which obstore reads were seen to refuse its requests."""
 
 CHUNK = 8 << 20
 """With 1 MiB less memory is held, but the allocator gives each chunk back to the system: many files read one behind
@@ -101,6 +116,7 @@ class RangeFetcher:
         Raises:
             AbortedError: The object is another version by now.
             NotFoundError: It is gone.
+            UnavailableError: The store did not answer, or every answer broke off.
         """
         return self._take(bucket, key, start, end, tag, lambda answer: [answer.bytes()])[0]
 
@@ -111,27 +127,51 @@ class RangeFetcher:
     def _take(
         self, bucket: str, key: str, start: int, end: int, tag: str, take: Callable[[GetResult], list[Any]]
     ) -> list[Buffer]:
-        """Ask for a range, and have its bytes taken from the answer."""
+        """Ask for a range, and have its bytes taken from the answer; again if that is shorter than the range."""
         reached = self._bucket(bucket) if self._served and _kept_verbatim(key) and _usable_here() else None
         if reached is None:
             return [self._store.get_range(bucket, key, start, end, tag)]
         path = f"{self._scheme}://{bucket}/{key}"
+        length = 0
+        for _ in range(self._store.max_attempts):
+            try:
+                chunks = take(obstore.get(reached, key, options=self._store.range_options(start, end, tag)))
+            except _OBSTORE_ERRORS as error:
+                mapped = error_from_obstore(error, path, self._store.error_from_answer)
+                # Never from the error itself: its text can repeat the request, tokens included.
+                return [self._fetch_by_sdk_after(mapped, bucket, key, start, end, tag)]
+            length = sum(map(len, chunks))
+            self._counter.add("GetRange", requests=1, received=length)
+            if length == end - start:
+                return chunks
+        if self._store.head(bucket, key).tag != tag:
+            # A server that does not look at conditions has answered with what it has by now.
+            raise AbortedError("the object is another version by now", path=path)
+        raise UnavailableError(
+            f"asked for bytes {start} to {end}, found {length} bytes: the answer broke off, each of "
+            f"{self._store.max_attempts} times",
+            path=path,
+        )
+
+    def _fetch_by_sdk_after(
+        self, error: RecordFSError, bucket: str, key: str, start: int, end: int, tag: str
+    ) -> Buffer:
+        """Fetch through the SDK what obstore could not, if it reads by another API than the server may have.
+
+        If that works, everything is read so from now on.
+
+        Raises:
+            RecordFSError: What obstore's error meant, because the SDK cannot do it either.
+        """
+        unknown_api = _UNKNOWN_API if self._store.obstore_has_own_api else UnimplementedError
+        if not isinstance(error, unknown_api):
+            raise error from None
         try:
-            chunks = take(obstore.get(reached, key, options=self._store.range_options(start, end, tag)))
-        except _OBSTORE_ERRORS as error:
-            mapped = error_from_obstore(error, path, self._store.error_from_answer)
-            if not isinstance(mapped, UnimplementedError):
-                # Not from the error itself: its text can repeat the request, tokens included.
-                raise mapped from None
-            self._give_up()
-            return [self._store.get_range(bucket, key, start, end, tag)]
-        length = sum(map(len, chunks))
-        self._counter.add("GetRange", requests=1, received=length)
-        if length != end - start:
-            raise AbortedError(
-                f"asked for bytes {start} to {end}, found {length}: the object changed while it was read", path=path
-            )
-        return chunks
+            content = self._store.get_range(bucket, key, start, end, tag)
+        except RecordFSError as by_sdk:
+            raise (by_sdk if isinstance(error, UnimplementedError) else error) from None
+        self._give_up()
+        return content
 
     def fetch_many(self, bucket: str, key: str, ranges: Sequence[tuple[int, int]], tag: str) -> list[Buffer] | None:
         """Return many small ranges, as ``fetch`` does, for less of this process's time.

@@ -26,10 +26,10 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import FileStatistics, FileSystem
 from recordfs.filesystem.defaults import undeleted_error
-from recordfs.filesystems._object_store.bulk import delete_keys, move_objects
+from recordfs.filesystems._object_store.bulk import delete_objects, move_objects
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
-from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary
+from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary, move_record_key
 from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.filesystems._object_store.tree import SeriesLister, TreeLister
 from recordfs.paths import parse_path, scheme_of
@@ -300,10 +300,21 @@ class ObjectStoreFileSystem(FileSystem):
             )
         if self._file_or_none(location) is not None or self._prefix_exists(location):
             raise AlreadyExistsError("something stands where a directory is to be made", path=path)
+        self._make_marker(location)
+
+    def _make_marker(self, location: Location) -> None:
+        """Make the marker of a directory that was not there a moment ago.
+
+        Raises:
+            AlreadyExistsError: Somebody else has made it.
+        """
         try:
             self._store.put_marker(location.bucket, location.prefix)
         except AlreadyExistsError as error:
-            raise AlreadyExistsError(error.message, path=path) from error
+            if self._prefix_exists(location):
+                raise AlreadyExistsError(error.message, path=location.path) from error
+            # SeaweedFS keeps a folder of its own where keys have been; it stands in the way, and no listing shows it.
+            self._store.put_marker(location.bucket, location.prefix, replace=True)
 
     def recursively_create_dir(self, path: str) -> None:
         """Make a marker object unless the directory exists; those above need none. See FileSystem."""
@@ -368,15 +379,16 @@ class ObjectStoreFileSystem(FileSystem):
         if self._file_or_none(location) is not None:
             self._store.delete(location.bucket, location.key)
             return
-        keys = (info.key for info in list_objects(self._store, location.bucket, location.prefix))
+        objects = list_objects(self._store, location.bucket, location.prefix)
         try:
-            deleted, failures, failed = delete_keys(self._store, location.bucket, keys)
+            deleted, failures, failed = delete_objects(self._store, location.bucket, objects)
         except NotFoundError as error:
             raise self._missing(location) from error
         if failed:
             raise undeleted_error(path, _named(location, failures), failed, 0) from failures[0][1]
         if not deleted and (location.key or not self._store.bucket_exists(location.bucket)):
             raise NotFoundError("neither an object nor a prefix of one", path=path)
+        self._store.remove_folders(location.bucket, location.prefix)
 
     # Copying and renaming
 
@@ -395,7 +407,8 @@ class ObjectStoreFileSystem(FileSystem):
         """Copy on the server, then delete; see FileSystem. A directory moves object by object, in parallel.
 
         No step of it is atomic. If something fails, what was not moved is still at the source, and nothing is in
-        neither place.
+        neither place. Of a directory the same call again moves the rest: a temporary object at the target remembers
+        that this source was being moved there.
 
         Raises:
             AbortedError: A writer changed the file meanwhile; it is still there.
@@ -443,9 +456,11 @@ class ObjectStoreFileSystem(FileSystem):
         same_bucket = source.bucket == target.bucket
         if same_bucket and source.prefix == target.prefix:
             return
-        if target_is_directory:
+        record = move_record_key(source.bucket, source.prefix, target.prefix)
+        if target_is_directory and not self._exists(target.bucket, record):
             found = self._store.list_page(target.bucket, target.prefix, limit=2)
             self._refuse_children(target, found.objects, target.path)
+        self._store.put_marker(target.bucket, record, replace=True)
 
         def copy(info: ObjectInfo) -> None:
             key = target.prefix + info.key[len(source.prefix) :]
@@ -469,6 +484,16 @@ class ObjectStoreFileSystem(FileSystem):
             )
             error.failures = named
             raise error from named[0][1]
+        self._store.delete(target.bucket, record)
+        self._store.remove_folders(source.bucket, source.prefix)
+
+    def _exists(self, bucket: str, key: str) -> bool:
+        """Tell whether there is an object."""
+        try:
+            self._store.head(bucket, key)
+        except NotFoundError:
+            return False
+        return True
 
     def _copy(self, source: Location, info: ObjectInfo, target: Location, *, overwrite: bool) -> None:
         """Copy one object, naming the path in what goes wrong."""

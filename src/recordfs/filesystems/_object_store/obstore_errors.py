@@ -11,42 +11,13 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from recordfs.errors import (
-    AbortedError,
-    DeadlineExceededError,
-    FailedPreconditionError,
-    InvalidArgumentError,
-    NotFoundError,
-    OutOfRangeError,
-    PermissionDeniedError,
-    RecordFSError,
-    ResourceExhaustedError,
-    UnauthenticatedError,
-    UnavailableError,
-    UnimplementedError,
-)
+from recordfs.errors import DeadlineExceededError, RecordFSError, UnauthenticatedError, UnavailableError
 from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CLASS_OF_STATUS", "error_from_obstore"]
-
-CLASS_OF_STATUS: dict[int, type[RecordFSError]] = {
-    301: FailedPreconditionError,
-    400: InvalidArgumentError,
-    401: UnauthenticatedError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    405: UnimplementedError,
-    408: DeadlineExceededError,
-    409: AbortedError,
-    412: AbortedError,
-    416: OutOfRangeError,
-    429: ResourceExhaustedError,
-    501: UnimplementedError,
-}
-"""What an HTTP status means where the store gives no code that says more."""
+__all__ = ["error_from_obstore"]
 
 _STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})")
 _CODE = re.compile(r"<Code>([^<]{1,200})</Code>")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, NamedTuple
 
-from recordfs.errors import RecordFSError, UnavailableError, UnknownError
-from recordfs.filesystems._object_store.obstore_errors import CLASS_OF_STATUS
+from recordfs.filesystems._http_statuses import error_class_of_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from obstore import GetOptions, GetResult
+
+    from recordfs.errors import RecordFSError
 
 __all__ = ["ObjectInfo", "ObjectPage", "ObjectStore"]
 
@@ -59,11 +60,17 @@ class ObjectStore(abc.ABC):
     max_delete: int = 1000
     """How many keys ``delete_many`` takes."""
 
+    max_attempts: int = 4
+    """How often a request is sent at most whose answer breaks off."""
+
     deletes_in_bulk: bool = True
     """Whether ``delete_many`` is one request, so that several may be on their way; else it is parallel by itself."""
 
     described_by_obstore: str | None = None
     """What obstore's look at an object is counted as; None where it does not show all that ``head`` does."""
+
+    obstore_has_own_api: bool = False
+    """Whether obstore reads by another API than the SDK, one that some servers do not have."""
 
     tags_never_return: bool = False
     """Whether an object that was changed never has an earlier tag again, even with the very same bytes."""
@@ -95,8 +102,13 @@ class ObjectStore(abc.ABC):
         """Tell whether there is such a bucket and it may be listed."""
 
     @abc.abstractmethod
-    def put_marker(self, bucket: str, key: str) -> None:
+    def put_marker(self, bucket: str, key: str, *, replace: bool = False) -> None:
         """Make an empty object that stands for a directory.
+
+        Args:
+            bucket: The bucket's name.
+            key: The key, with its slash.
+            replace: Put it without the condition that nothing is there.
 
         Raises:
             AlreadyExistsError: The key exists.
@@ -119,6 +131,9 @@ class ObjectStore(abc.ABC):
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
         """Delete up to ``max_delete`` objects and return all those that could not be, and why."""
 
+    def remove_folders(self, bucket: str, prefix: str) -> None:
+        """Remove what a store of its own accord has made of a directory whose last key is gone: here nothing."""
+
     @abc.abstractmethod
     def copy(
         self, source_bucket: str, source: ObjectInfo, target_bucket: str, target_key: str, *, overwrite: bool
@@ -136,11 +151,12 @@ class ObjectStore(abc.ABC):
 
         Raises:
             AbortedError: The object is another version by now.
+            UnavailableError: Each of ``max_attempts`` answers had fewer bytes, or other ones, than were asked for.
         """
 
     def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
         """Return the error for an answer that obstore got: the request's name, HTTP status, error code and message."""
-        cls = CLASS_OF_STATUS.get(status) or (UnavailableError if status >= 500 else UnknownError)
+        cls = error_class_of_status(status)
         return cls(f"{what} was answered with {status} {code}: {said}".rstrip(": "), path=path)
 
     @abc.abstractmethod

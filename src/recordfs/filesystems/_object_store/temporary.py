@@ -10,7 +10,14 @@ from __future__ import annotations
 
 import hashlib
 
-__all__ = ["TEMPORARY_DIRECTORY", "TEMPORARY_SUFFIX", "is_temporary", "temporary_key", "temporary_prefix"]
+__all__ = [
+    "TEMPORARY_DIRECTORY",
+    "TEMPORARY_SUFFIX",
+    "is_temporary",
+    "move_record_key",
+    "temporary_key",
+    "temporary_prefix",
+]
 
 TEMPORARY_DIRECTORY = ".recordfs-tmp"
 TEMPORARY_SUFFIX = ".recordfs-tmp"
@@ -33,6 +40,12 @@ def temporary_prefix(key: str) -> str:
     """
     directory = key[: key.rfind("/") + 1]
     return f"{directory}{TEMPORARY_DIRECTORY}/{hashlib.sha256(key.encode()).hexdigest()[:32]}-"
+
+
+def move_record_key(source_bucket: str, source_prefix: str, target_prefix: str) -> str:
+    """Return the key of the object that remembers, at its target, that a directory is being moved there."""
+    source = hashlib.sha256(f"{source_bucket}/{source_prefix}".encode()).hexdigest()[:32]
+    return f"{target_prefix}{TEMPORARY_DIRECTORY}/move-{source}{TEMPORARY_SUFFIX}"
 
 
 def is_temporary(key: str, prefix: str) -> bool:

@@ -13,20 +13,16 @@ from google.auth import exceptions as auth_errors
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
 from recordfs.errors import (
-    AbortedError,
     DataLossError,
     DeadlineExceededError,
     FailedPreconditionError,
     InvalidArgumentError,
-    NotFoundError,
-    OutOfRangeError,
-    PermissionDeniedError,
     RecordFSError,
     UnauthenticatedError,
     UnavailableError,
-    UnimplementedError,
     UnknownError,
 )
+from recordfs.filesystems._http_statuses import error_class_of_status
 from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
 
 __all__ = ["SDK_ERRORS", "error_from_answer", "error_from_sdk"]
@@ -35,24 +31,6 @@ HELP = (
     "run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS, or give the option "
     "credentials_file, token or anonymous=True"
 )
-
-# Source: "HTTP status and error codes for JSON" in the service's documentation. A rate limit (429) passes by itself, so
-# it is Unavailable and not the exhausted resource that a full disk is.
-_BY_STATUS: dict[int, type[RecordFSError]] = {
-    400: InvalidArgumentError,
-    401: UnauthenticatedError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    405: UnimplementedError,
-    408: DeadlineExceededError,
-    409: AbortedError,
-    410: AbortedError,
-    412: AbortedError,
-    416: OutOfRangeError,
-    429: UnavailableError,
-    501: UnimplementedError,
-    504: DeadlineExceededError,
-}
 
 # What the answer to a rejected upload or compose says of bytes that arrived otherwise than they were sent.
 _CHECKSUM_WORDS = ("doesn't match calculated", "checksum", "crc32c", "md5 hash")
@@ -125,14 +103,18 @@ def _said(response: Any) -> str:
         return ""
     try:
         return str(response.json()["error"]["message"])
+    except _CONNECTION as broken:
+        if not isinstance(broken, requests_errors.JSONDecodeError):
+            return "the answer broke off"
     except (ValueError, KeyError, TypeError):
-        return str(response.text)[:200].strip()
+        pass
+    return str(response.text)[:200].strip()
 
 
 def error_from_answer(status: int, said: str, path: str) -> RecordFSError:
     """Return the error for an answer with a status and words."""
     said = _without_queries(said)
-    cls = _BY_STATUS.get(status) or (UnavailableError if status >= 500 else UnknownError)
+    cls = error_class_of_status(status)
     if status == 400 and any(word in said.lower() for word in _CHECKSUM_WORDS):
         cls = DataLossError
     if status == 400 and "requester pays" in said.lower():

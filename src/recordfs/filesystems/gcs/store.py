@@ -55,6 +55,8 @@ class GCSStore(ObjectStore):
 
     tags_never_return = True
 
+    obstore_has_own_api = True  # the XML API
+
     max_delete = MAX_REPORTED
     deletes_in_bulk = False
 
@@ -62,7 +64,7 @@ class GCSStore(ObjectStore):
         self._clients = clients
         settings = clients.settings
         self._timeout = (settings.connect_timeout, settings.read_timeout)
-        self._attempts = settings.max_attempts
+        self.max_attempts = settings.max_attempts
 
     def call(self, path: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function of the SDK that takes ``timeout`` and ``retry``, again where that may help.
@@ -83,7 +85,7 @@ class GCSStore(ObjectStore):
             RecordFSError: Of the last attempt.
         """
         begun = time.monotonic()
-        for attempt in range(1, self._attempts + 1):
+        for attempt in range(1, self.max_attempts + 1):
             try:
                 return function(*args, timeout=self._timeout, retry=None, **kwargs)
             except SDK_ERRORS as error:
@@ -91,7 +93,7 @@ class GCSStore(ObjectStore):
                 pause = _pause_after(attempt, error)
                 if (
                     not isinstance(mapped, UnavailableError | DeadlineExceededError)
-                    or attempt == self._attempts
+                    or attempt == self.max_attempts
                     or time.monotonic() + pause - begun > LONGEST_TRYING
                 ):
                     raise mapped from error
@@ -185,8 +187,8 @@ class GCSStore(ObjectStore):
         seconds = found.soft_delete_policy.retention_duration_seconds
         return f"soft delete is on, for {seconds / 86_400:g} days" if seconds else None
 
-    def put_marker(self, bucket: str, key: str) -> None:
-        """objects.insert of nothing, if nothing is there."""
+    def put_marker(self, bucket: str, key: str, *, replace: bool = False) -> None:
+        """objects.insert of nothing."""
         path = f"gs://{bucket}/{key}"
         blob = self.blob(bucket, key)
         blob.metadata = {WRITER_METADATA: uuid.uuid4().hex}
@@ -196,7 +198,7 @@ class GCSStore(ObjectStore):
                 blob.upload_from_string,
                 b"",
                 content_type="application/octet-stream",
-                if_generation_match=0,
+                if_generation_match=None if replace else 0,
             )
         except AbortedError as error:
             # Perhaps an attempt of this very call made it, and its answer was lost.
@@ -223,20 +225,21 @@ class GCSStore(ObjectStore):
     def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
         """objects.get of a range of the content, as it is stored."""
         blob = self.bucket(bucket).blob(key, generation=int(tag))
-        content: bytes = self.call(
-            f"gs://{bucket}/{key}",
-            blob.download_as_bytes,
-            start=start,
-            end=end - 1,
-            raw_download=True,
-            checksum=None,
-        )
-        self._clients.counter.add("objects.get", received=len(content))
-        if len(content) != end - start:
-            raise AbortedError(
-                f"asked for bytes {start} to {end}, found {len(content)}: the object changed while it was read",
-                path=f"gs://{bucket}/{key}",
+
+        def download(**common: Any) -> bytes:
+            content: bytes = blob.download_as_bytes(
+                start=start, end=end - 1, raw_download=True, checksum=None, **common
             )
+            self._clients.counter.add("objects.get", received=len(content))
+            if len(content) != end - start:
+                # A generation does not change, so these are not all of the bytes, and asking again helps.
+                raise UnavailableError(
+                    f"asked for bytes {start} to {end}, found {len(content)} bytes: the answer broke off",
+                    path=f"gs://{bucket}/{key}",
+                )
+            return content
+
+        content: bytes = self.call(f"gs://{bucket}/{key}", download)
         return content
 
     def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:

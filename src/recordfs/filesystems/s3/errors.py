@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from recordfs.errors import (
     AbortedError,
@@ -23,8 +24,8 @@ from recordfs.errors import (
     UnimplementedError,
     UnknownError,
 )
+from recordfs.filesystems._http_statuses import error_class_of_status
 from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
-from recordfs.filesystems._object_store.obstore_errors import CLASS_OF_STATUS
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -33,6 +34,7 @@ __all__ = [
     "NO_CREDENTIALS",
     "NO_S3_SERVER",
     "SDK_ERRORS",
+    "BrokenAnswerError",
     "code_of",
     "error_from_answer",
     "error_from_login",
@@ -57,6 +59,7 @@ SDK_ERRORS = (
     botocore_errors.ClientError,
     botocore_errors.BotoCoreError,
     ResponseParserError,
+    HTTPError,
     RuntimeError,
     ValueError,
     OSError,
@@ -91,7 +94,7 @@ _BY_CODE: dict[str, type[RecordFSError]] = {
     "SlowDown": UnavailableError,
     "ServiceUnavailable": UnavailableError,
     "InternalError": UnavailableError,
-    "TooManyRequests": ResourceExhaustedError,
+    "TooManyRequests": UnavailableError,
     "QuotaExceeded": ResourceExhaustedError,
     "RequestTimeout": DeadlineExceededError,
     "EntityTooLarge": InvalidArgumentError,
@@ -110,6 +113,10 @@ _ADVICE: dict[str, str] = {
     "PermanentRedirect": "set the region that the bucket is in: AWS_REGION, or the option region_name",
     "AccessDenied": "these credentials may not do this here; of missing objects S3 says so too where they may not list",
 }
+
+
+class BrokenAnswerError(UnavailableError):
+    """An answer that ends too early, which the SDK does not try again for."""
 
 
 def code_of(error: ClientError) -> str:
@@ -138,7 +145,7 @@ def error_from_answer(what: str, status: int, code: str, said: str, path: str) -
         said: The store's message, without anything else of the body: that can repeat tokens of the request.
         path: The path concerned.
     """
-    cls = _BY_CODE.get(code) or CLASS_OF_STATUS.get(status) or (UnavailableError if status >= 500 else UnknownError)
+    cls = _BY_CODE.get(code) or error_class_of_status(status)
     named = "" if code == str(status) else f" {code}"
     message = f"{what} was answered with {status}{named}: {said}".rstrip(": ")
     advice = _ADVICE.get(code)
@@ -160,6 +167,10 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
         return UnauthenticatedError(NO_CREDENTIALS, path=path)
     if isinstance(error, _NO_LOGIN) or type(error) is RuntimeError:  # the latter where renewed keys have ended too
         return _no_login(said, path)
+    if isinstance(error, HTTPError):  # of the body of a refusal: the SDK turns those of other answers into its own
+        return BrokenAnswerError(f"the answer broke off: {said}", path=path)
+    if isinstance(error, ResponseParserError) and "<?xml" in said and "html" not in said.lower():
+        return BrokenAnswerError(f"the answer broke off, or cannot be read ({said[:200]})", path=path)
     if isinstance(error, ResponseParserError):
         return UnknownError(f"the answer could not be read, {NO_S3_SERVER} ({said[:200]})", path=path)
     if isinstance(error, botocore_errors.ParamValidationError) and "Invalid bucket name" in said:

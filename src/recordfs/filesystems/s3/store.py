@@ -26,6 +26,7 @@ from recordfs.filesystems.s3.errors import (
     _BY_CODE,
     NO_S3_SERVER,
     SDK_ERRORS,
+    BrokenAnswerError,
     error_from_answer,
     error_from_sdk,
     refused_without_reason,
@@ -34,7 +35,7 @@ from recordfs.filesystems.s3.features import BULK_DELETES, CONDITIONS, LISTING_V
 from recordfs.filesystems.s3.upload import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from obstore import GetOptions, GetResult
@@ -78,6 +79,7 @@ class S3Store(ObjectStore):
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._options = clients.settings.request_options()
+        self.max_attempts = clients.settings.max_attempts
         self._features: dict[str, Features] = {}
         self.notices = Notices()
 
@@ -129,7 +131,9 @@ class S3Store(ObjectStore):
         except RecordFSError as error:
             if not refused_without_reason(error):
                 raise
-            self.call("get_object", path, Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            self._again_if_broken(
+                lambda: self.call("get_object", path, Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            )
             # It was redirected to the bucket's region, which the SDK remembers.
             found = self.call("head_object", path, Bucket=bucket, Key=key)
         return ObjectInfo(
@@ -140,6 +144,9 @@ class S3Store(ObjectStore):
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
     ) -> ObjectPage:
         """ListObjectsV2, or ListObjects where the store has only that."""
+        return self._again_if_broken(lambda: self._list_page(bucket, prefix, delimiter, page, limit))
+
+    def _list_page(self, bucket: str, prefix: str, delimiter: str, page: str | None, limit: int) -> ObjectPage:
         parameters: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": limit}
         if delimiter:
             parameters["Delimiter"] = delimiter
@@ -214,12 +221,12 @@ class S3Store(ObjectStore):
         answer = self._bucket_request(f"s3://{bucket}", "get_bucket_versioning", Bucket=bucket)
         return "versioning is on" if answer.get("Status") == "Enabled" else None
 
-    def put_marker(self, bucket: str, key: str) -> None:
-        """PutObject of nothing, if nothing is there."""
+    def put_marker(self, bucket: str, key: str, *, replace: bool = False) -> None:
+        """PutObject of nothing."""
         path = f"s3://{bucket}/{key}"
 
         def put(lacking: set[str]) -> None:
-            condition = {} if CONDITIONS in lacking else {"IfNoneMatch": "*"}
+            condition = {} if replace or CONDITIONS in lacking else {"IfNoneMatch": "*"}
             self.call("put_object", path, Bucket=bucket, Key=key, Body=b"", **condition, **self.encryption())
 
         try:
@@ -260,6 +267,24 @@ class S3Store(ObjectStore):
                 ]
         return self._delete_each(bucket, keys)
 
+    def remove_folders(self, bucket: str, prefix: str) -> None:
+        """Delete folders that are listed although no key lies below them, as SeaweedFS keeps them.
+
+        One of them below a directory that was deleted would be listed for ever, and could not be made again. What lies
+        below a prefix is asked for again on the way, so that nothing is deleted that somebody writes meanwhile.
+        """
+        if self.features(bucket).amazon or not prefix:
+            return
+        if prefix in self.list_page(bucket, prefix.removesuffix("/"), delimiter="/").prefixes:
+            self._remove_folder(bucket, prefix)
+
+    def _remove_folder(self, bucket: str, prefix: str) -> None:
+        found = self.list_page(bucket, prefix, delimiter="/")
+        for below in found.prefixes:
+            self._remove_folder(bucket, below)
+        if not self.list_page(bucket, prefix, limit=1).objects:
+            self.delete(bucket, prefix)
+
     def _delete_each(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
         """Delete objects by a request for each, and return those that could not be, and why."""
         failed: list[tuple[str, RecordFSError]] = []
@@ -277,18 +302,31 @@ class S3Store(ObjectStore):
         """GetObject of a range; again if it breaks off, as the SDK tries only until an answer begins."""
         path = f"s3://{bucket}/{key}"
         asked = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{end - 1}", "IfMatch": tag}
-        for left in reversed(range(self._clients.settings.max_attempts)):
+
+        def get() -> bytes:
             answer = self.call("get_object", path, **asked)
             _check_range(answer, start, end, path)
             try:
                 content: bytes = answer["Body"].read()
             except (BotoCoreError, HTTPError) as error:
-                if not left:
-                    raise UnavailableError(f"the answer broke off: {error}", path=path) from error
-            else:
-                self._clients.counter.add("GetObject", received=len(content))
-                return content
-        raise AssertionError("the last attempt raises")
+                raise BrokenAnswerError(f"the answer broke off: {error}", path=path) from error
+            self._clients.counter.add("GetObject", received=len(content))
+            if len(content) != end - start:
+                raise BrokenAnswerError(
+                    f"asked for bytes {start} to {end}, found {len(content)} bytes: the answer broke off", path=path
+                )
+            return content
+
+        return self._again_if_broken(get)
+
+    def _again_if_broken(self, ask: Callable[[], Any]) -> Any:
+        """Call what asks the store for something and changes nothing, again while its answers break off."""
+        for _ in range(self.max_attempts - 1):
+            try:
+                return ask()
+            except BrokenAnswerError:
+                continue
+        return ask()
 
     def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
         """By S3's error codes."""
