@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import itertools
 import random
 import struct
 import subprocess
@@ -170,6 +171,33 @@ def test_an_object_composed_of_other_bytes_is_refused(gcs, gcs_root, stored, goo
     assert stored.size(path) == 300_000
     writer.discard()
     assert stored.leftovers(path) == []
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_a_request_that_arrives_damaged_loses_nothing(gcs, gcs_root, gcs_proxy, stored, size, monkeypatch):
+    """Nothing protects the words of a request: a name, a generation or a checksum in it may arrive as another."""
+    monkeypatch.setattr("recordfs.filesystems.gcs.store.FIRST_PAUSE", 0.01)
+    path = f"{gcs_root}/f"
+    # As long as a compose or a small insert is, each of its bytes is damaged in turn, and one flush for each.
+    damages = itertools.count()
+    monkeypatch.setattr("tools.fault_proxy.damaged_place", lambda length: next(damages) * 7 % length)
+    writer = gcs.new_writable_file(path)
+    taken = bytearray()
+    for number in range(60):
+        piece = random.Random(number).randbytes(size)
+        writer.append(piece)
+        taken += piece
+        fault = gcs_proxy.fail(INSERT if number % 3 == 0 else f"{INSERT}|{COMPOSE}", "damage", skip=number % 2)
+        for _ in range(5):
+            try:
+                writer.flush()
+            except UnavailableError:
+                continue
+            break
+        gcs_proxy.heal()
+        assert stored.get(path) == taken, fault.hits
+    writer.close()
+    assert stored.get(path) == taken
 
 
 def test_flushes_faster_than_the_service_takes_them_wait(gcs, gcs_root, gcs_proxy, stored):

@@ -113,6 +113,20 @@ def test_bytes_damaged_on_their_way_are_refused_by_the_store_and_sent_again(obje
     writer.close()
 
 
+@pytest.mark.parametrize("object_place", ["versitygw", "fake-gcs-server"], indirect=True)
+@pytest.mark.filterwarnings("ignore:unfinished uploads:UserWarning", "ignore:orphaned temporary:UserWarning")
+def test_a_clean_up_after_dead_writers_that_fails_does_not_fail_a_flush(object_place, store, path, stored):
+    looks = r"GET .*(uploads|prefix=.*recordfs-tmp)"
+    fault = object_place.proxy.fail(looks, "status", count=10_000, status=500)
+    with store.new_writable_file(path) as writer:
+        writer.append(bytes(6 * MIB))
+        writer.flush()
+        writer.append(bytes(6 * MIB))
+        writer.flush()
+    assert fault.hits
+    assert stored.size(path) == 12 * MIB
+
+
 def test_the_loser_of_two_writers_is_told_and_keeps_its_bytes(store, path, stored):
     first, second = store.new_writable_file(path), store.new_writable_file(path)
     first.append(b"first")

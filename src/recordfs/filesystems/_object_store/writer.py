@@ -28,6 +28,7 @@ from recordfs.errors import (
     NotFoundError,
     PermissionDeniedError,
     RecordFSError,
+    UnavailableError,
 )
 from recordfs.filesystem import WritableFile
 from recordfs.filesystem.files import byte_view
@@ -459,7 +460,13 @@ class ObjectWriter(WritableFile):
                 raise
             now = "one that these credentials cannot look at"
         if now == self._tag:
-            return
+            if isinstance(error, NotFoundError) and now is None:
+                return  # the bucket is missing
+            # What the store says is not so: another request was under way, or this one arrived damaged.
+            raise UnavailableError(
+                f"the store refused a commit, although the object is as it was; flush again: {error.message}",
+                path=self._name,
+            ) from error
         kind = AlreadyExistsError if self._exclusive and self._tag is None else AbortedError
         lost = kind(
             f"another writer changed this object: expected {self._tag or 'no object'}, found {now or 'no object'}. "

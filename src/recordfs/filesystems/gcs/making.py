@@ -120,7 +120,7 @@ class ObjectMaker:
         body = _Body({**resource, "name": key, "crc32c": encoded_crc(crc)}, buffers)
         headers = {"Content-Type": body.content_type, "Content-Length": str(len(body))}
         try:
-            return self._post(f"/upload/storage/v1/b/{self._bucket}/o", query, headers, body)
+            return self._post(f"/upload/storage/v1/b/{self._bucket}/o", query, headers, body, key)
         except DataLossError as error:
             raise UnavailableError(
                 f"the bytes arrived damaged, and are kept: {error.message}", path=self._path
@@ -158,7 +158,12 @@ class ObjectMaker:
         }
         target = f"/storage/v1/b/{self._bucket}/o/{quote(key, safe='')}/compose"
         body = json.dumps(request).encode()
-        return self._post(target, self._conditions(replaces), {"Content-Type": "application/json"}, body)
+        headers = {"Content-Type": "application/json"}
+        try:
+            return self._post(target, self._conditions(replaces), headers, body, key)
+        except DataLossError:
+            # Nothing protects the request itself: perhaps the checksum arrived damaged, and not the bytes.
+            return self._post(target, self._conditions(replaces), headers, body, key)
 
     def _conditions(self, replaces: str | None) -> dict[str, str]:
         """Return the part of a query that every request here has."""
@@ -167,8 +172,8 @@ class ObjectMaker:
             query["userProject"] = self._clients.settings.user_project
         return query
 
-    def _post(self, target: str, query: dict[str, str], headers: dict[str, str], body: Any) -> str:
-        """Send a request, again where that may help, and return the generation that it made."""
+    def _post(self, target: str, query: dict[str, str], headers: dict[str, str], body: Any, key: str) -> str:
+        """Send a request, again where that may help, and return the generation that it made of the object ``key``."""
         client = self._clients.storage
         url = f"{client._connection.get_api_base_url_for_mtls()}{target}?{urlencode(query)}"
 
@@ -176,13 +181,20 @@ class ObjectMaker:
             answer = client._http.request("POST", url, data=body, headers=headers, timeout=timeout)
             if answer.status_code != 200:
                 raise from_http_response(answer)
-            return answer.json()
+            made = answer.json()
+            if not isinstance(made, dict) or "generation" not in made:
+                # Whether it happened is then found out as after an answer that was lost.
+                raise UnavailableError("the store's answer names no generation", path=self._path)
+            if made.get("name", key) != key:
+                # The name was damaged on its way: no checksum is over it.
+                self._store.delete(self._bucket, str(made["name"]), str(made["generation"]))
+                raise UnavailableError(
+                    "the store made an object of another name than it was asked for", path=self._path
+                )
+            return str(made["generation"])
 
-        made = self._store.call(self._path, post)
-        if not isinstance(made, dict) or "generation" not in made:
-            # Whether it happened is then found out as after an answer that was lost.
-            raise UnavailableError("the store's answer names no generation", path=self._path)
-        return str(made["generation"])
+        generation: str = self._store.call(self._path, post)
+        return generation
 
 
 def encoded_crc(crc: int) -> str:

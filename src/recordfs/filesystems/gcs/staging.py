@@ -17,7 +17,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from recordfs.errors import AbortedError, DataLossError, NotFoundError, PermissionDeniedError, RecordFSError
+from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel, submit
 from recordfs.filesystems._object_store.listing import list_objects
 from recordfs.filesystems._object_store.temporary import temporary_key, temporary_prefix
@@ -327,7 +327,7 @@ class Staging:
                 writer = info.key[len(prefix) :].partition("-")[0]
                 by_writer.setdefault(writer, []).append(info.key)
                 newest[writer] = max(newest.get(writer, 0), info.mtime_nsec)
-        except PermissionDeniedError as error:
+        except RecordFSError as error:  # cleaning up after others must not fail what this writer's user asked for
             warnings.warn(f"orphaned temporary objects of {self._path} could not be looked for: {error}", stacklevel=2)
             return
         oldest = time.time_ns() - int(ORPHAN_AGE.total_seconds()) * 1_000_000_000

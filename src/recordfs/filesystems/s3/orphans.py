@@ -9,7 +9,7 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, UnimplementedError
+from recordfs.errors import RecordFSError
 from recordfs.filesystems._object_store.temporary import temporary_prefix
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ ORPHAN_AGE = dt.timedelta(days=1)
 def remove_orphans(store: S3Store, bucket: str, key: str, *, staged: bool) -> None:
     """Abort old uploads to a key and, with ``staged``, delete old temporary objects made for it.
 
-    What the credentials or the store do not allow is said once for each bucket.
+    What fails is said once for each bucket.
     """
     try:
         _abort_uploads(store, bucket, key)
         if staged:
             _abort_uploads(store, bucket, temporary_prefix(key), prefix=True)
             _delete_objects(store, bucket, temporary_prefix(key))
-    except (NotFoundError, PermissionDeniedError, UnimplementedError, InvalidArgumentError) as error:
+    except RecordFSError as error:  # cleaning up after others must not fail what this writer's user asked for
         store.notices.once(
             bucket,
             "orphans",
