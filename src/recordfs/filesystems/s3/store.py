@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from recordfs.filesystems.s3.client import Clients
 
 __all__ = ["S3Store"]
+
+_Answer = TypeVar("_Answer")
 
 # Source: Amazon S3 API reference. CopyObject takes up to 5 GiB; larger objects are copied in parts.
 LARGEST_COPY = 5 << 30
@@ -319,7 +321,7 @@ class S3Store(ObjectStore):
 
         return self._again_if_broken(get)
 
-    def _again_if_broken(self, ask: Callable[[], Any]) -> Any:
+    def _again_if_broken(self, ask: Callable[[], _Answer]) -> _Answer:
         """Call what asks the store for something and changes nothing, again while its answers break off."""
         for _ in range(self.max_attempts - 1):
             try:
