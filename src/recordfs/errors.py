@@ -28,6 +28,7 @@ __all__ = [
     "FileTooLargeError",
     "InternalError",
     "InvalidArgumentError",
+    "InvalidSeekError",
     "IsADirectoryError",
     "MissingDependencyError",
     "NotADirectoryError",
@@ -78,7 +79,7 @@ class RecordFSError(Exception):
         offset: For data errors the byte offset in the (uncompressed) stream at which the broken record begins.
 
     Attributes:
-        code: The status code; fixed by the class.
+        code: The status code; fixed by the class. ``error_code`` is its number, as in ``tf.errors``.
         message: The message without path and offset.
         path: As given.
         offset: As given.
@@ -102,6 +103,11 @@ class RecordFSError(Exception):
             builtin_side.filename = path
         elif isinstance(builtin_side, ImportError):
             builtin_side.msg = message
+
+    @property
+    def error_code(self) -> int:
+        """The code under the name that ``tf.errors.OpError`` has for it."""
+        return int(self.code)
 
     def __str__(self) -> str:
         where = "" if self.path is None else f"{self.path}: "
@@ -134,6 +140,12 @@ class InvalidArgumentError(RecordFSError, ValueError):
     """An argument can never be right, whatever the state of the filesystem."""
 
     code = StatusCode.INVALID_ARGUMENT
+
+
+class InvalidSeekError(InvalidArgumentError, OSError):
+    """A position that no file has: negative, or relative to nothing. Programs that probe a file wait for an OSError."""
+
+    default_errno = _errno.EINVAL
 
 
 class DeadlineExceededError(RecordFSError, TimeoutError):

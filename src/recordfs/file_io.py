@@ -11,10 +11,10 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError, RecordFSError, UnimplementedError
-from recordfs.gfile_common import path_functions as _v2
-from recordfs.gfile_common.file_object import FileObject
-from recordfs.gfile_common.path_functions import join
-from recordfs.gfile_common.path_functions_v1 import (
+from recordfs.gfile import path_functions as _v2
+from recordfs.gfile.file_object import FileObject
+from recordfs.gfile.path_functions import join
+from recordfs.gfile.tensorflow1 import (
     copy,
     create_dir,
     delete_file,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from recordfs.filesystem import FileSystem, WritableFile
-    from recordfs.gfile_common.path_functions import Where
+    from recordfs.gfile.path_functions import Where
     from recordfs.paths import PathInput
 
 __all__ = [
@@ -100,6 +100,7 @@ class FileIO(FileObject):
         name: The path: str, bytes or os.PathLike.
         mode: As in FileObject.
         encoding: Of text.
+        atomic: As in FileObject.
         file_system: What serves the path; by default what is registered for its scheme.
         options: For the registered filesystem; see its class.
     """
@@ -110,10 +111,11 @@ class FileIO(FileObject):
         mode: str,
         encoding: str = "utf-8",
         *,
+        atomic: bool = False,
         file_system: FileSystem | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(name, mode, encoding=encoding, file_system=file_system, options=options)
+        super().__init__(name, mode, encoding=encoding, atomic=atomic, file_system=file_system, options=options)
 
 
 def write_string_to_file(filename: PathInput, file_content: str | Buffer, **where: Unpack[Where]) -> None:

@@ -112,6 +112,8 @@ FILE_ROWS = {
     "readlines": Row("result = [GFile(D + '/t').readlines(), GFile(D + '/t', 'rb').readlines()]"),
     "iteration": Row("result = list(GFile(D + '/t'))"),
     "next": Row("f = GFile(D + '/f'); result = [next(f), f.tell()]"),
+    "next by name": Row("f = GFile(D + '/f'); result = [f.next(), f.tell(), f.next()]"),
+    "its own iterator": Row("f = GFile(D + '/f'); result = [iter(f) is f, next(iter(f)), list(f)]"),
     "next at the end": Row("f = GFile(D + '/f'); f.read(); next(f)"),
     "tell in a loop": Row("f = GFile(D + '/f')\nresult = []\nfor line in f: result.append(f.tell())"),
     "seek and tell": Row(
@@ -121,9 +123,8 @@ FILE_ROWS = {
     "position after seek negative": Row(
         "f = GFile(D + '/f'); f.seek(2)\ntry: f.seek(-1)\nexcept Exception: pass\nresult = f.tell()"
     ),
-    "seek past the end": Row("GFile(D + '/f').seek(13)"),
-    "position after seek past the end": Row(
-        "f = GFile(D + '/f')\ntry: f.seek(13)\nexcept Exception: pass\nresult = f.tell()"
+    "seek past the end": Row(
+        "f = GFile(D + '/f')\nf.seek(13)\nresult = [f.tell(), f.read()]", OUT_OF_RANGE, ok([13, ""])
     ),
     "seek whence": Row("GFile(D + '/f').seek(0, 3)"),
     "seek nothing": Row("GFile(D + '/f').seek()"),
@@ -147,8 +148,20 @@ FILE_ROWS = {
         "f = GFile(D + '/f', 'a'); t = f.tell(); f.write('x'); u = f.tell(); f.close(); result = [t, u, get('f')]"
     ),
     "append to nothing": Row("f = GFile(D + '/n', 'a'); f.write('x'); f.close(); result = get('n')"),
-    "a+ reads": Row(
-        "f = GFile(D + '/f', 'a+'); a = f.read(5); f.write('x'); b = f.tell(); f.close(); result = [a, b, get('f')]"
+    "write by keyword": Row("f = GFile(D + '/x', 'w'); f.write(file_content='x'); f.close(); result = get('x')"),
+    "a+ reads": Row("f = GFile(D + '/f', 'a+'); a = f.read(5); f.write('x'); f.close(); result = [a, get('f')]"),
+    "a+ tells": Row("f = GFile(D + '/f', 'a+'); f.read(5); f.write('x'); result = f.tell(); f.close()", ok(5), ok(13)),
+    "w+ reads what it wrote": Row(
+        "f = GFile(D + '/f', 'w+'); f.write('testing'); f.flush(); result = [f.read(4), f.read(), f.read()]"
+    ),
+    "w+ reads and writes": Row(
+        "f = GFile(D + '/x', 'w+'); f.write('testing'); f.flush(); a = f.read(4); f.write('more'); f.flush(); result = [a, get('x')]; f.close()"
+    ),
+    "a+ reads what it wrote": Row(
+        "f = GFile(D + '/f', 'a+'); f.write('testing'); f.flush(); result = [f.read(4), f.read()]"
+    ),
+    "code and message": Row(
+        "try: GFile(D + '/n').read()\nexcept Exception as e: result = [e.error_code, 'No such file' in e.message]"
     ),
     "flush": Row("f = GFile(D + '/x', 'w'); f.write('x'); f.flush(); result = get('x')"),
     "flush in r": Row("f = GFile(D + '/f'); f.flush(); result = f.read()"),

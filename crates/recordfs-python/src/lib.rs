@@ -10,6 +10,7 @@ mod event;
 mod example;
 mod large;
 mod lease;
+mod lines;
 mod lock;
 mod process;
 mod progress;
@@ -31,6 +32,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     column_buffer::register(module)?;
     event::register(module)?;
     example::register(module)?;
+    lines::register(module)?;
     process::register(module)?;
     reader::register(module)?;
     region::register(module)?;

@@ -1,5 +1,7 @@
 """GFile's modes, laziness and positions, row by row of what TensorFlow does."""
 
+import errno
+import io
 import os
 import pickle
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from recordfs import errors
 from recordfs.file_io import FileIO
-from recordfs.gfile import FastGFile, GFile, Open
+from recordfs.gfile import FastGFile, GFile, Open, remove
 
 
 @pytest.fixture
@@ -197,9 +199,9 @@ def test_seeking(path):
     with pytest.raises(errors.InvalidArgumentError, match="whence"):
         file.seek(0, 3)
     assert file.tell() == 8
-    with pytest.raises(errors.OutOfRangeError):
-        file.seek(11)
-    assert file.tell() == 10
+    assert file.seek(11) == 11
+    assert file.read() == b""
+    assert file.tell() == 11
     with pytest.raises(TypeError):
         file.seek()
     with pytest.warns(DeprecationWarning, match="offset"), pytest.raises(TypeError):
@@ -366,6 +368,7 @@ def test_r_plus_changes_the_file_in_place(path):
         assert file.read(2) == "01"
         assert file.write("ab") == 2
         assert file.tell() == 4
+        file.seek(0, 1)
         assert file.read(2) == "45"
         file.seek(0, 2)
         file.write("end")
@@ -410,8 +413,9 @@ def test_a_plus_writes_at_the_end_and_reads_where_it_is(path):
     with GFile(path, "a+") as file:
         assert file.read(1) == "o"
         file.write("new")
-        assert file.tell() == 1
+        assert file.tell() == 6
         assert file.read() == "ldnew"
+        assert file.tell() == 6
     with GFile(path + "2", "a+") as file:
         assert file.read() == ""
         file.write("x")
@@ -424,3 +428,163 @@ def test_truncate_where_it_means_nothing(path):
         with GFile(path, mode) as file, pytest.raises(errors.UnimplementedError, match="truncate"):
             file.truncate(1)
     assert content(path) == b"old"
+
+
+@pytest.mark.parametrize("mode", ["w+", "a+", "r+"])
+@pytest.mark.parametrize("scheme", ["local", "ram"])
+def test_what_was_written_and_flushed_is_read_next(path, scheme, mode):
+    place = path if scheme == "local" else f"ram://positions-{mode}"
+    GFile(place, "w").close()
+    with GFile(place, "w") as file:
+        file.write("")
+    with GFile(place, mode) as file:
+        file.write("testing")
+        assert file.tell() == 7
+        file.flush()
+        assert file.read(4) == "test"
+        assert file.tell() == 4
+        file.write(" more")
+        assert file.read() == "ing more"
+        assert file.read() == ""
+    assert GFile(place).read() == "testing more"
+    remove(place)
+
+
+def test_reading_then_writing_goes_on_at_one_position_until_something_is_written(path):
+    put(path, b"0123456789")
+    with GFile(path, "r+") as file:
+        assert file.read(2) == "01"
+        file.write("ab")
+        file.write("cd")
+        assert file.read(3) == "abc"
+        file.write("ef")
+        assert file.seek(8) == 8
+        file.write("gh")
+    assert content(path) == b"01abcdefgh"
+
+
+def test_seek_sets_both_positions(path):
+    put(path, b"0123456789")
+    with GFile(path, "r+") as file:
+        file.write("ab")
+        file.seek(5)
+        assert file.read(1) == "5"
+        file.write("c")
+        assert file.seek(-2, 1) == 5
+        assert file.read() == "5c789"
+    assert content(path) == b"ab2345c789"
+
+
+def test_writing_past_the_end_fills_the_gap(path):
+    put(path, b"ab")
+    with GFile(path, "r+b") as file:
+        assert file.seek(4) == 4
+        assert file.read(1) == b""
+        file.write(b"c")
+    assert content(path) == b"ab\0\0c"
+
+
+def test_a_place_past_the_end_is_read_once_the_file_has_grown(path):
+    put(path, b"one")
+    file = GFile(path, "rb")
+    file.seek(5)
+    assert file.read() == b""
+    assert list(file) == []
+    with GFile(path, "a") as writer:
+        writer.write("two and")
+    assert file.read() == b"o and"
+
+
+@pytest.mark.parametrize(("offset", "whence"), [(-1, 0), (-4, 1), (-4, 2), (0, 3)])
+def test_a_seek_that_no_file_has_is_an_os_error_and_a_value_error(path, offset, whence):
+    put(path, b"one")
+    file = GFile(path)
+    for kind in (OSError, ValueError, errors.InvalidArgumentError):
+        with pytest.raises(kind) as caught:
+            file.seek(offset, whence)
+        assert caught.value.errno == errno.EINVAL
+    assert file.tell() == 0
+
+
+def test_a_file_is_its_own_iterator(path):
+    put(path, b"1\n2\n3\n4\n5\n6\n")
+    file = GFile(path)
+    assert iter(file) is file
+    assert (next(file), file.next()) == ("1\n", "2\n")
+    for line in file:
+        assert line == "3\n"
+        break
+    assert next(iter(file)) == "4\n"
+    assert [line + next(file) for line in file] == ["5\n6\n"]
+    with pytest.raises(StopIteration):
+        file.next()
+    with GFile(path, "a") as writer:
+        writer.write("7")
+    assert file.next() == "7"
+
+
+def test_a_loop_over_a_closed_file_is_an_error(path):
+    put(path, b"1\n2\n")
+    file = GFile(path)
+    assert next(file) == "1\n"
+    file.close()
+    with pytest.raises(ValueError, match="closed"):
+        next(file)
+
+
+def test_write_takes_tensorflows_keyword(path):
+    with GFile(path, "w") as file:
+        assert file.write(file_content="abc") == 3
+    assert content(path) == b"abc"
+
+
+def test_errors_have_tensorflows_names(path):
+    with pytest.raises(errors.NotFoundError) as caught:
+        GFile(path).read()
+    assert caught.value.error_code == 5
+    assert "No such file" in caught.value.message
+
+
+@pytest.mark.parametrize("scheme", ["local", "ram"])
+def test_an_atomic_file_appears_whole_or_not_at_all(path, scheme):
+    place = path if scheme == "local" else "ram://atomic-gfile"
+    with GFile(place, "w") as file:
+        file.write("old")
+
+    def fail_after_a_part():
+        with GFile(place, "w", atomic=True) as file:
+            file.write("new")
+            file.flush()
+            assert GFile(place).read() == "old"
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_after_a_part()
+    assert GFile(place).read() == "old"
+    with GFile(place, "wb", atomic=True) as file:
+        file.write("new")
+        assert GFile(place).read() == "old"
+    assert GFile(place).read() == "new"
+    assert file.closed
+    remove(place)
+
+
+@pytest.mark.parametrize("mode", ["r", "a", "r+", "w+", "a+"])
+def test_atomic_is_for_files_that_are_written_anew(path, mode):
+    with pytest.raises(errors.InvalidArgumentError, match="atomic needs the mode w"):
+        GFile(path, mode, atomic=True)
+
+
+@pytest.mark.parametrize("ask", ["readable", "writable", "seekable", "isatty", "fileno"])
+def test_a_closed_file_answers_nothing_as_in_python(path, ask):
+    put(path, b"")
+    file = GFile(path)
+    file.close()
+    with pytest.raises(ValueError, match="closed"):
+        getattr(file, ask)()
+
+
+def test_a_text_file_reads_into_no_buffer(path):
+    put(path, b"abc")
+    with pytest.raises(io.UnsupportedOperation):
+        GFile(path).readinto(bytearray(3))

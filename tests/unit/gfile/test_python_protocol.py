@@ -97,6 +97,34 @@ def test_tar_and_gzip(root):
         assert len(unzipped.read()) % 512 == 0
 
 
+def test_an_archive_that_is_cut_is_told_as_of_pythons_own_file(root):
+    put(f"{root}/short", b"tiny")
+    assert not zipfile.is_zipfile(GFile(f"{root}/short", "rb"))
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(GFile(f"{root}/short", "rb"))
+    assert not tarfile.is_tarfile(GFile(f"{root}/short", "rb"))
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        info = tarfile.TarInfo("x")
+        info.size = 5000
+        tar.addfile(info, io.BytesIO(b"x" * 5000))
+    put(f"{root}/cut.tar", whole.getvalue()[:1024])
+    with pytest.raises(tarfile.ReadError), tarfile.open(fileobj=GFile(f"{root}/cut.tar", "rb")) as tar:
+        tar.getnames()
+    for data in (b"", b"PK\x05\x06"):
+        put(f"{root}/empty", data)
+        assert not zipfile.is_zipfile(GFile(f"{root}/empty", "rb"))
+
+
+def test_a_zip_file_is_written_by_an_object_that_may_read_too(tmp_path):
+    with GFile(tmp_path / "a.zip", "w+b") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a", "A" * 100)
+        archive.writestr("b", "B")
+    with zipfile.ZipFile(GFile(tmp_path / "a.zip", "rb")) as archive:
+        assert archive.testzip() is None
+        assert archive.read("a") == b"A" * 100
+
+
 def test_json_csv_and_pickle(root):
     path = f"{root}/x"
     value = {"é": [1, 2.5, None]}

@@ -9,16 +9,12 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import (
-    ClosedFileError,
-    InvalidArgumentError,
-    PermissionDeniedError,
-    UnimplementedError,
-)
+from recordfs._core import LineIterator
+from recordfs.errors import ClosedFileError, InvalidArgumentError, PermissionDeniedError, UnimplementedError
 from recordfs.filesystem.files import byte_view
-from recordfs.gfile_common.block_reader import BlockReader
-from recordfs.gfile_common.modes import parse_mode
-from recordfs.gfile_common.updating import open_update_file
+from recordfs.gfile.block_reader import BlockReader
+from recordfs.gfile.mode import parse_mode
+from recordfs.gfile.update_file import open_update_file
 from recordfs.paths import path_to_str
 from recordfs.registry import resolve
 
@@ -38,23 +34,29 @@ _LONGEST_CHARACTER = 4
 """Bytes in the longest character of any encoding in use."""
 
 
-class FileObject:
+class FileObject(LineIterator):
     r"""A file by name, on any filesystem, opened when it is first read or written.
 
     Without ``b`` in the mode reads give str, with it bytes; both take either when writing. Only ``\n`` ends a line and
     nothing is translated. Positions and the ``n`` of ``read`` count bytes in text mode too. One thread at a time; any
     number of objects may use the same file. Can be pickled until it is first used.
 
+    It is its own iterator over the lines from the position on; every other method may be called meanwhile. In the modes
+    with ``+`` reading and writing have one position until something is written; from then on each has its own, so that
+    what was written is read next, until ``seek`` sets both.
+
     Args:
         name: The path: str, bytes or os.PathLike.
         mode: ``r``, ``w``, ``a``, ``r+``, ``w+`` or ``a+``, with or without ``b``. ``w`` and ``w+`` make or empty the
             file at the first write; ``r+`` changes a file in place; ``a`` and ``a+`` write at the end only.
         encoding: Of text.
+        atomic: In mode ``w``: nobody sees anything before ``close``, and leaving a ``with`` block by an exception
+            leaves the old file as it was.
         file_system: What serves the path; by default what is registered for its scheme.
         options: For the registered filesystem; see its class.
 
     Raises:
-        InvalidArgumentError: The mode is none of these, or the path holds a NUL character.
+        InvalidArgumentError: The mode is none of these, or not ``w`` and ``atomic``, or the path holds a NUL character.
         TypeError: ``name`` is no path.
     """
 
@@ -64,11 +66,17 @@ class FileObject:
         mode: str = "r",
         *,
         encoding: str = "utf-8",
+        atomic: bool = False,
         file_system: FileSystem | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self._path = path_to_str(name)
         self._parsed_mode = parse_mode(mode, self._path)
+        if atomic and (self._parsed_mode.kind != "w" or self._parsed_mode.update):
+            raise InvalidArgumentError(
+                f"atomic needs the mode w, which writes a file anew, found {mode!r}", path=self._path
+            )
+        self._atomic = atomic
         self._name = name
         self._mode = mode
         self._encoding = encoding
@@ -78,6 +86,9 @@ class FileObject:
         self._reader: BlockReader | None = None
         self._writer: WritableFile | None = None
         self._update: UpdateFile | None = None
+        # In modes with +: where the next write goes; None as long as that is where the next read begins.
+        self._write_position: int | None = None
+        self._wrote_last = False
 
     # What it is.
 
@@ -103,22 +114,27 @@ class FileObject:
 
     def readable(self) -> bool:
         """Tell whether the mode allows reading."""
+        self._check_not_closed()
         return self._parsed_mode.readable
 
     def writable(self) -> bool:
         """Tell whether the mode allows writing."""
+        self._check_not_closed()
         return self._parsed_mode.writable
 
     def seekable(self) -> bool:
         """Tell whether ``seek`` works: in all modes that allow reading."""
+        self._check_not_closed()
         return self._parsed_mode.readable
 
     def isatty(self) -> bool:
         """Return False."""
+        self._check_not_closed()
         return False
 
     def fileno(self) -> int:
         """Raise UnimplementedError (an io.UnsupportedOperation): there is no descriptor."""
+        self._check_not_closed()
         raise UnimplementedError("this file object has no file descriptor", path=self._path)
 
     def size(self) -> int:
@@ -142,9 +158,9 @@ class FileObject:
             NotFoundError, IsADirectoryError, NotADirectoryError: There is no such file.
             PermissionDeniedError: The mode, or the store, does not allow reading.
             InvalidArgumentError: ``n`` is less than -1.
-            UnicodeDecodeError: The bytes are no text of this encoding. The position is behind them.
+            UnicodeDecodeError: The bytes are no text of this encoding. The position is after them.
         """
-        reader = self._open_reader()
+        reader = self._reading()
         if n is None or n == -1:
             data = reader.read_all()
         elif not isinstance(n, int):
@@ -160,15 +176,23 @@ class FileObject:
         return self.read()
 
     def readinto(self, buffer: Buffer) -> int:
-        """Fill a writable buffer with bytes and return how many it got: fewer than it holds only at the end."""
-        return self._open_reader().read_into(buffer)
+        """Fill a writable buffer with bytes and return how many it got: fewer than it holds only at the end.
+
+        Raises:
+            UnimplementedError: The mode is one for text.
+            Otherwise as ``read``.
+        """
+        reader = self._reading()
+        if not self._parsed_mode.binary:
+            raise UnimplementedError(f"bytes are read in a mode with b, and this is {self._mode!r}", path=self._path)
+        return reader.read_into(buffer)
 
     def readline(self, size: int | None = -1) -> Any:
         r"""Return one line with its ``\n``, as str or bytes; empty at the end of the file.
 
         With ``size``, return at most so many bytes of it.
         """
-        line = self._open_reader().read_line(-1 if size is None else size)
+        line = self._reading().read_line(-1 if size is None else size)
         return line if self._parsed_mode.binary else self._decode(line)
 
     def readlines(self, hint: int | None = -1) -> list[Any]:
@@ -184,33 +208,37 @@ class FileObject:
                 break
         return lines
 
-    def __iter__(self) -> Iterator[Any]:
-        """Iterate over the lines from the position on. Every other method may be called meanwhile."""
-        reader = self._open_reader()
-        if self._parsed_mode.binary:
-            return reader.lines(text=False)
-        if self._encoding == "utf-8":
-            return reader.lines(text=True)
-        return iter(self.readline, "")
+    def next(self) -> Any:
+        """Return the next line, as ``next(file)`` does.
 
-    def __next__(self) -> Any:
+        Raises:
+            StopIteration: There is none. When the file has grown there is one again.
+        """
+        return next(self)
+
+    def _next_lines(self) -> Iterator[Any] | None:
+        """Return an iterator over some of the next lines for the loop, None at the end of the file."""
+        reader = self._reading()
+        if self._parsed_mode.binary:
+            return reader.next_lines(text=False)
+        if self._encoding == "utf-8":
+            return reader.next_lines(text=True)
         line = self.readline()
-        if not line:
-            raise StopIteration
-        return line
+        return iter((line,)) if line else None
 
     def seek(self, offset: int | None = None, whence: int = 0, position: int | None = None) -> int:
         """Set the position of the next read (with ``r+`` and ``w+`` of the next write, too) and return it.
 
+        It may be past the end. Reading there gives nothing; writing fills the gap with zeros where the store can.
+
         Args:
             offset: In bytes, relative to what ``whence`` says.
-            whence: 0 for the start, 1 for the position, 2 for the end.
+            whence: 0 for the start, 1 for what ``tell`` says, 2 for the end.
             position: The deprecated name of ``offset``.
 
         Raises:
             PermissionDeniedError: The mode allows only writing.
-            InvalidArgumentError: ``whence`` is wrong, or the target negative; the position stays.
-            OutOfRangeError: The target is behind the end; the position is the end then.
+            InvalidSeekError: ``whence`` is wrong, or the target negative; the position stays. Also an OSError.
         """
         if position is not None:
             import warnings  # needed only here
@@ -220,18 +248,25 @@ class FileObject:
             raise TypeError("seek takes an offset (its deprecated name is position)")
         target = offset if offset is not None else position
         assert target is not None
-        return self._open_reader().seek(target, whence)
+        reader = self._open_reader()
+        if whence == 1:
+            target, whence = self.tell() + target, 0
+        reached = reader.seek(target, whence)
+        self._write_position = None
+        self._wrote_last = False
+        return reached
 
     def tell(self) -> int:
-        """Return the position in bytes: of the next read, or, in modes without reading, of the next write."""
-        if self._parsed_mode.readable:
-            return self._open_reader().tell()
-        return self._open_writer().tell()
+        """Return the position in bytes: where the last read or write ended, or ``seek`` has set it."""
+        if not self._parsed_mode.readable:
+            return self._open_writer().tell()
+        position = self._open_reader().tell()
+        return self._write_position if self._wrote_last and self._write_position is not None else position
 
     # Writing.
 
-    def write(self, data: str | Buffer) -> int:
-        """Write all of ``data`` and return its length, in characters for str and in bytes otherwise.
+    def write(self, file_content: str | Buffer) -> int:
+        """Write all of ``file_content`` and return its length, in characters for str and in bytes otherwise.
 
         Others may see it only after ``flush`` or ``close``.
 
@@ -241,15 +276,15 @@ class FileObject:
             IsADirectoryError, NotADirectoryError: No file can be here.
             ResourceExhaustedError: No space or quota is left.
             UnimplementedError: ``r+`` or ``w+`` writes where the store cannot.
-            TypeError: ``data`` is neither str nor bytes or another contiguous buffer.
+            TypeError: ``file_content`` is neither str nor bytes or another contiguous buffer.
         """
-        if isinstance(data, str):
-            self._write_bytes(data.encode(self._encoding))
-            return len(data)
-        if isinstance(data, bytes):
-            self._write_bytes(data)
-            return len(data)
-        with byte_view(data) as view:
+        if isinstance(file_content, str):
+            self._write_bytes(file_content.encode(self._encoding))
+            return len(file_content)
+        if isinstance(file_content, bytes):
+            self._write_bytes(file_content)
+            return len(file_content)
+        with byte_view(file_content) as view:
             self._write_bytes(view)
             return len(view)
 
@@ -267,7 +302,7 @@ class FileObject:
         reader = self._open_reader() if self._parsed_mode.readable else None
         if reader is None or self._update is None or self._parsed_mode.kind == "a":
             raise UnimplementedError(f"truncate needs the mode r+ or w+, and this is {self._mode!r}", path=self._path)
-        length = reader.tell() if size is None else size
+        length = self.tell() if size is None else size
         self._update.truncate(length)
         reader.forget_block()
         return length
@@ -299,8 +334,13 @@ class FileObject:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close; what was written before an exception is kept."""
-        self.close()
+        """Close; what was written before an exception is kept, but with ``atomic`` let go of."""
+        if error is not None and self._atomic and self._writer is not None:
+            self._closed = True
+            writer, self._writer = self._writer, None
+            writer.discard()
+        else:
+            self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         if self._closed or self._reader is not None or self._writer is not None:
@@ -335,6 +375,11 @@ class FileObject:
             )
         return self._reader
 
+    def _reading(self) -> BlockReader:
+        """Return the reader for an operation that moves its position."""
+        self._wrote_last = False
+        return self._open_reader()
+
     def _open_writer(self) -> WritableFile:
         if self._writer is not None:
             return self._writer
@@ -345,7 +390,7 @@ class FileObject:
         if self._parsed_mode.kind == "a":
             self._writer = file_system.new_appendable_file(path)
         else:
-            self._writer = file_system.new_writable_file(path)
+            self._writer = file_system.new_writable_file(path, atomic=self._atomic)
         return self._writer
 
     def _write_bytes(self, data: Buffer) -> None:
@@ -355,15 +400,17 @@ class FileObject:
         reader = self._open_reader()
         update = self._update
         assert update is not None
-        at_end = self._parsed_mode.kind == "a"
-        offset = update.size() if at_end else reader.tell()
+        if self._parsed_mode.kind == "a":
+            offset = update.size()
+        else:
+            offset = reader.tell() if self._write_position is None else self._write_position
         length = memoryview(data).nbytes
         try:
             update.write(offset, data)
         finally:
             reader.forget_block()
-        if not at_end:
-            reader.jump(offset + length)
+        self._write_position = offset + length
+        self._wrote_last = True
 
     def _decode(self, data: bytes) -> str:
         """Decode what was read, reading on where it ends inside a character."""

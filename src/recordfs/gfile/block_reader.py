@@ -7,16 +7,16 @@ Nothing about the end of the file is remembered: what another process adds is re
 from __future__ import annotations
 
 import io
-import sys
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError, OutOfRangeError
+from recordfs.errors import InvalidSeekError
 from recordfs.filesystem.files import writable_byte_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Buffer
 
@@ -43,7 +43,6 @@ class BlockReader:
         self._file = file
         self._reopen = reopen
         self._position = 0
-        self._known_size = 0
         # Invariant: the position is inside the block or at its end.
         self._block = b""
         self._block_offset = 0
@@ -60,29 +59,22 @@ class BlockReader:
     def seek(self, offset: int, whence: int = 0) -> int:
         """Set the position, relative to the start (0), the position (1) or the end (2), and return it.
 
+        It may be past the end: reading there gives nothing until the file has grown so far.
+
         Raises:
-            InvalidArgumentError: ``whence`` is none of these, or the target is negative; the position stays.
-            OutOfRangeError: The target is behind the end; the position is the end then.
+            InvalidSeekError: ``whence`` is none of these, or the target is negative; the position stays.
         """
         self._take_back_lines()
         if whence not in (0, 1, 2):
-            raise InvalidArgumentError(f"whence has to be 0, 1 or 2, found {whence!r}", path=self._file.name)
-        if whence == 2:
-            self._known_size = self._size_now(sys.maxsize)
-        target = offset + (0, self._position, self._known_size)[whence]
+            raise InvalidSeekError(f"whence has to be 0, 1 or 2, found {whence!r}", path=self._file.name)
+        target = offset + (0 if whence == 0 else self._position if whence == 1 else self._size_now())
         if target < 0:
-            raise InvalidArgumentError(f"cannot seek to the negative position {target}", path=self._file.name)
-        if target > self._known_size:
-            self._known_size = self._size_now(target)
-        self.jump(min(target, self._known_size))
-        if target > self._known_size:
-            raise OutOfRangeError(
-                f"cannot seek to {target}, behind the end at {self._known_size}", path=self._file.name
-            )
+            raise InvalidSeekError(f"cannot seek to the negative position {target}", path=self._file.name)
+        self.jump(target)
         return target
 
     def jump(self, position: int) -> None:
-        """Set the position without asking where the file ends."""
+        """Set the position."""
         self._take_back_lines()
         self._position = position
         if not 0 <= position - self._block_offset <= len(self._block):
@@ -102,13 +94,13 @@ class BlockReader:
         data = self._block[start : start + n]
         missing = n - len(data)
         if missing:
-            behind = self._position + len(data)
+            after = self._position + len(data)
             if missing >= self._next_block_size:
-                more = self._fetch(behind, missing)
+                more = self._fetch(after, missing)
                 self._block = b""
-                self._block_offset = behind + len(more)
+                self._block_offset = after + len(more)
             else:
-                more = self._fill(behind)[:missing]
+                more = self._fill(after)[:missing]
             data = data + more if data else more
         self._position += len(data)
         return data
@@ -155,7 +147,6 @@ class BlockReader:
         if not got and self._open_again():
             got = self._file.read_into(self._position, view)
         self._position += got
-        self._known_size = max(self._known_size, self._position)
         self._block = b""
         self._block_offset = self._position
         return got
@@ -199,61 +190,40 @@ class BlockReader:
                     break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    @overload
-    def lines(self, *, text: Literal[False]) -> Iterator[bytes]: ...
-    @overload
-    def lines(self, *, text: Literal[True]) -> Iterator[str]: ...
-    def lines(self, *, text: bool) -> Iterator[bytes] | Iterator[str]:
+    def lines(self, *, text: bool) -> Iterator[Any]:
         r"""Iterate over the lines from the position on, each with its ``\n``, which alone ends a line.
 
-        Any other method may be called inside the loop: the position is behind the line given last, and the loop goes
+        Any other method may be called inside the loop: the position is after the line given last, and the loop goes
         on from where the position then is.
 
         Args:
             text: Give str, decoded as UTF-8, else bytes.
 
         Raises:
-            UnicodeDecodeError: A line is not UTF-8. The lines before it were given, and the position is behind it.
+            UnicodeDecodeError: A line is not UTF-8. The lines before it were given, and the position is after it.
         """
-        # Both `chain` and what it walks over are written in C: no Python code runs between two lines.
+        # `chain`, `iter` and what they walk over are written in C: no Python code runs between two lines.
+        return chain.from_iterable(iter(partial(self.next_lines, text=text), None))
+
+    def next_lines(self, *, text: bool) -> Iterator[Any] | None:
+        """Return an iterator over some of the next lines, None at the end of the file; see ``lines``.
+
+        While it is not used up, the position is after the line that it gave last. Any other call ends it.
+        """
+        part = self._next_lines_part()
+        lines: io.BytesIO | io.StringIO | io.TextIOWrapper
         if text:
-            return chain.from_iterable(self._text_line_parts())
-        return chain.from_iterable(self._binary_line_parts())
-
-    def _binary_line_parts(self) -> Iterator[Iterable[bytes]]:
-        while True:
-            part = self._next_lines_part()
-            if part:
-                self._lines = lines = io.BytesIO(part)
-                self._position += len(part)
-                yield lines
-            elif self._block and (line := self.read_line()):
-                yield (line,)
-            else:
-                return
-
-    def _text_line_parts(self) -> Iterator[Iterable[str]]:
-        while True:
-            part = self._next_lines_part()
-            lines: io.TextIOWrapper | io.StringIO
-            if part.isascii():
-                # Of the codecs that agree on ASCII this is the fastest.
-                lines = io.TextIOWrapper(io.BytesIO(part), "latin-1", newline="\n")
-            else:
-                try:
-                    text = part.decode()
-                except UnicodeDecodeError as error:
-                    part = part[: part.rfind(b"\n", 0, error.start) + 1]
-                    text = part.decode()
-                lines = io.StringIO(text, newline="\n")
-            if part:
-                self._lines = lines
-                self._position += len(part)
-                yield lines
-            elif self._block and (line := self.read_line()):
-                yield (line.decode(),)
-            else:
-                return
+            lines, part = _text_lines(part)
+        else:
+            lines = io.BytesIO(part)
+        if part:
+            self._lines = lines
+            self._position += len(part)
+            return lines
+        # The next line is longer than what is at hand, or no text of UTF-8, or there is none.
+        if self._block and (line := self.read_line()):
+            return iter((line.decode() if text else line,))
+        return None
 
     def _next_lines_part(self) -> bytes:
         """Return whole lines from the position on, or nothing where the next line is not whole in the block.
@@ -269,7 +239,7 @@ class BlockReader:
         return self._block[start:stop]
 
     def _take_back_lines(self) -> None:
-        """Set the position behind the last line that a loop took; the loop goes on from the position."""
+        """Set the position after the last line that a loop took; the loop goes on from the position."""
         lines = self._lines
         if lines is None:
             return
@@ -293,13 +263,12 @@ class BlockReader:
         data = self._file.read(offset, n)
         if not data and n and self._open_again():
             data = self._file.read(offset, n)
-        self._known_size = max(self._known_size, offset + len(data))
         return data
 
-    def _size_now(self, wanted: int) -> int:
-        """Return the size of the file, looked at anew where it is too small for ``wanted``."""
-        size = self._file.size()
-        return self._file.size() if size < wanted and self._open_again() else size
+    def _size_now(self) -> int:
+        """Return the size of the file, of one that does not grow while it is open looked at anew."""
+        self._open_again()
+        return self._file.size()
 
     def _open_again(self) -> bool:
         """Open the file again where an open one does not grow; tell whether that was done."""
@@ -316,3 +285,16 @@ class BlockReader:
         self._block = b""
         self._block_offset = self._position
         self._file.close()
+
+
+def _text_lines(part: bytes) -> tuple[io.TextIOWrapper | io.StringIO, bytes]:
+    """The lines of some bytes as str, up to the first that is no UTF-8; and the bytes of which these are the lines."""
+    if part.isascii():
+        # Of the codecs that agree on ASCII this is the fastest.
+        return io.TextIOWrapper(io.BytesIO(part), "latin-1", newline="\n"), part
+    try:
+        text = part.decode()
+    except UnicodeDecodeError as error:
+        part = part[: part.rfind(b"\n", 0, error.start) + 1]
+        text = part.decode()
+    return io.StringIO(text, newline="\n"), part

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recordfs.gfile_common import path_functions as v2
+from recordfs.gfile import path_functions as v2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Unpack
 
     from recordfs.filesystem import FileStatistics
-    from recordfs.gfile_common.path_functions import Where
+    from recordfs.gfile.path_functions import Where
     from recordfs.paths import PathInput
 
 __all__ = [

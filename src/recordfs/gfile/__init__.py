@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recordfs.gfile_common import path_functions_v1 as v1
-from recordfs.gfile_common.file_object import FileObject
-from recordfs.gfile_common.path_functions import (
+from recordfs.gfile import tensorflow1 as v1
+from recordfs.gfile.file_object import FileObject
+from recordfs.gfile.path_functions import (
     copy,
     exists,
     glob,
@@ -34,8 +34,10 @@ from recordfs.registry import get_registered_schemes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Unpack
 
     from recordfs.filesystem import FileSystem
+    from recordfs.gfile.path_functions import Where
     from recordfs.paths import PathInput
 
 __all__ = [
@@ -77,6 +79,7 @@ class GFile(FileObject):
     Args:
         name: The path: str, bytes or os.PathLike.
         mode: As in FileObject.
+        atomic: As in FileObject.
         file_system: What serves the path; by default what is registered for its scheme.
         options: For the registered filesystem; see its class.
     """
@@ -86,10 +89,11 @@ class GFile(FileObject):
         name: PathInput,
         mode: str = "r",
         *,
+        atomic: bool = False,
         file_system: FileSystem | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(name, mode, file_system=file_system, options=options)
+        super().__init__(name, mode, atomic=atomic, file_system=file_system, options=options)
 
 
 class FastGFile(GFile):
@@ -99,14 +103,12 @@ class FastGFile(GFile):
         self,
         name: PathInput,
         mode: str = "r",
-        *,
-        file_system: FileSystem | None = None,
-        options: Mapping[str, Any] | None = None,
+        **where: Unpack[Where],
     ) -> None:
         import warnings  # needed only here
 
         warnings.warn("FastGFile is deprecated; use GFile", DeprecationWarning, stacklevel=2)
-        super().__init__(name, mode, file_system=file_system, options=options)
+        super().__init__(name, mode, **where)
 
 
 # The names of TensorFlow 1.
