@@ -90,7 +90,7 @@ class ReadOnlyFileSystem(WrapperFileSystem):
         raise self._unimplemented("change anything", path)
 
     new_writable_file = new_appendable_file = create_dir = delete_file = delete_dir = rename_file = refuse
-    truncate_file = copy_file = delete_recursively = recursively_create_dir = refuse
+    truncate_file = copy_file = delete_recursively = recursively_create_dir = new_update_file = refuse
 
 
 class TestReadOnly(FileSystemConformance):

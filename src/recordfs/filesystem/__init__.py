@@ -2,13 +2,15 @@
 
 ``FileSystem`` is a store of files, ``RandomAccessFile`` and ``WritableFile`` what it opens; ``FileStatistics``,
 ``DirectoryEntry``, ``Capabilities`` and ``OperationStatistics`` are the plain values that they return.
-``KeyValueFileSystem`` makes a filesystem of any store that keeps values under keys.
+``KeyValueFileSystem`` makes a filesystem of any store that keeps values under keys, and ``ReadOnlyFileSystem`` refuses
+whatever writes.
 """
 
 from typing import TYPE_CHECKING
 
 from recordfs.filesystem.file_system import FileSystem
 from recordfs.filesystem.files import AppendableFile, RandomAccessFile, WritableFile
+from recordfs.filesystem.read_only import ReadOnlyFileSystem
 from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics, OperationStatistics
 from recordfs.filesystem.update_file import UpdateFile
 
@@ -25,6 +27,7 @@ __all__ = [
     "KeyValueFileSystem",
     "OperationStatistics",
     "RandomAccessFile",
+    "ReadOnlyFileSystem",
     "ReadOnlyMemoryRegion",
     "UpdateFile",
     "WritableFile",

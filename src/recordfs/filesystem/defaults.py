@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
+    AbortedError,
     AlreadyExistsError,
     FailedPreconditionError,
     IsADirectoryError,
     NotFoundError,
     RecordFSError,
-    UnimplementedError,
 )
+from recordfs.filesystem.files import give_up
 from recordfs.paths import join
 
 if TYPE_CHECKING:
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem.file_system import FileSystem
-    from recordfs.filesystem.files import WritableFile
+    from recordfs.filesystem.files import RandomAccessFile
+    from recordfs.filesystem.types import FileStatistics
 
 __all__ = [
     "COPY_CHUNK",
+    "check_unchanged",
     "copy_file",
     "delete_recursively",
+    "open_pinned",
     "read_memory_region",
     "rebuild",
     "stream_copy",
@@ -51,6 +55,35 @@ def read_memory_region(file_system: FileSystem, path: str) -> ReadOnlyMemoryRegi
 
     with file_system.new_random_access_file(path) as file:
         return ReadOnlyMemoryRegion(file.read(0, file.size()))
+
+
+def open_pinned(file_system: FileSystem, path: str, known: FileStatistics) -> RandomAccessFile:
+    """Open a file and compare what stands at its path then: a version that came before the look is not missed."""
+    try:
+        file = file_system.new_random_access_file(path)
+    except NotFoundError as error:
+        raise AbortedError("the file is gone that was to be read", path=path) from error
+    try:
+        check_unchanged(path, known, file_system.stat(path))
+    except BaseException as error:
+        file.close()
+        if isinstance(error, NotFoundError):
+            raise AbortedError("the file is gone that was to be read", path=path) from error
+        raise
+    return file
+
+
+def check_unchanged(path: str, known: FileStatistics, found: FileStatistics) -> None:
+    """Raise AbortedError if a file is not the one that is known."""
+    same = (found.length, found.mtime_nsec) == (known.length, known.mtime_nsec)
+    if known.version is not None and found.version is not None:
+        same = found.version == known.version
+    if not same:
+        raise AbortedError(
+            f"the file was changed: expected version {known.version} of {known.length} bytes, found {found.version} of "
+            f"{found.length}; look at it again",
+            path=path,
+        )
 
 
 def copy_file(file_system: FileSystem, source: str, target: str, *, overwrite: bool) -> None:
@@ -95,18 +128,10 @@ def stream_copy(
                 if progress is not None:
                     progress(len(chunk))
             writer.close()
-        except BaseException:
-            _abandon(writer)
+        except BaseException as error:
+            give_up(writer, error)
             raise
     return offset
-
-
-def _abandon(writer: WritableFile) -> None:
-    """Let go of a writer that failed, so that nobody has to wait for it to be collected."""
-    try:
-        writer.discard()
-    except UnimplementedError:
-        writer.close()
 
 
 def delete_recursively(file_system: FileSystem, path: str) -> None:

@@ -203,6 +203,23 @@ class FileSystem(abc.ABC):
         """
         raise self._unimplemented("append to files", path)
 
+    def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
+        """Open a file for reading, if it is still what ``stat`` or a listing told of it.
+
+        Loaders, indexes and caches that have looked at a file once read it by this: never another version of it, and
+        without a further request where the store can pin one. The default opens the file and looks at it.
+
+        Args:
+            path: The file.
+            known: What was told. Without a ``version``, size and time are compared.
+
+        Raises:
+            AbortedError: The file is another by now, or gone. It may come at opening, or with the first read or
+                ``size``.
+            Otherwise as ``new_random_access_file``.
+        """
+        return defaults.open_pinned(self, path, known)
+
     def new_update_file(self, path: str) -> UpdateFile:
         """Open an existing file for reading, and for writing at any offset.
 

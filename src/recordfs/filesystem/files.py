@@ -1,15 +1,19 @@
 """The contract of open files: random reads, and writing at the end.
 
-A backend derives from RandomAccessFile and WritableFile. What is marked abstract it has to write; the rest is derived
-from that, correct everywhere and replaced where the store can do better.
+A backend derives from RandomAccessFile and WritableFile and writes the methods that begin with an underscore. The
+public ones check first, once for all backends, that the file is open, that it is this process's, and that the arguments
+make sense; so in ``_read``, ``_append`` and the like they do. What is marked abstract has to be written; the rest
+follows from that, correct everywhere and replaced where the store can do better. Where the price of a check shows (a
+local file and short lines), a backend overrides the public method, and says so there.
 """
 
 from __future__ import annotations
 
 import abc
+import os
 from typing import TYPE_CHECKING
 
-from recordfs.errors import InvalidArgumentError, UnimplementedError
+from recordfs.errors import ClosedFileError, FailedPreconditionError, InvalidArgumentError, UnimplementedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +22,16 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["AppendableFile", "RandomAccessFile", "WritableFile", "byte_view", "writable_byte_view"]
+__all__ = [
+    "AppendableFile",
+    "OpenFile",
+    "RandomAccessFile",
+    "WritableFile",
+    "byte_view",
+    "coalesce",
+    "give_up",
+    "writable_byte_view",
+]
 
 
 def byte_view(data: Buffer) -> memoryview:
@@ -53,81 +66,28 @@ def writable_byte_view(buffer: Buffer, path: str) -> memoryview:
         return view.cast("B") if view.nbytes else memoryview(bytearray())
 
 
-class RandomAccessFile(abc.ABC):
-    """A file open for reading at any offset.
+class OpenFile(abc.ABC):
+    """What every open file shares: the name that it was opened by, and that it can be closed.
 
-    Every method may be called from several threads at once. No position is kept. After ``close`` every call but
-    ``close`` and ``name`` raises ClosedFileError.
+    Args:
+        name: The full path as the caller gave it.
     """
 
+    _closed = True  # until __init__ is through: a half-made file has nothing to let go of
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._closed = False
+
     @property
-    @abc.abstractmethod
     def name(self) -> str:
         """The full path that the file was opened by."""
+        return self._name
 
-    @abc.abstractmethod
-    def read(self, offset: int, n: int) -> bytes:
-        """Return up to ``n`` bytes from ``offset``.
-
-        Returns:
-            Fewer than ``n`` bytes only where the file ends, ``b""`` at or past its end.
-
-        Raises:
-            InvalidArgumentError: ``offset`` or ``n`` is negative.
-            AbortedError: The store noticed that the file was replaced by another since it was opened.
-        """
-
-    @abc.abstractmethod
-    def size(self) -> int:
-        """Return the size in bytes, asked anew at every call where the file can grow."""
-
-    def read_into(self, offset: int, buffer: Buffer) -> int:
-        """Read into a writable buffer and return how many bytes were read.
-
-        A return of less than the buffer's size is not the end of the file; 0 for a buffer that is not empty is. The
-        file keeps no reference to the buffer.
-
-        Raises:
-            InvalidArgumentError: ``offset`` is negative, or the buffer is read-only or not contiguous.
-        """
-        with writable_byte_view(buffer, self.name) as view:
-            data = self.read(offset, len(view))
-            view[: len(data)] = data
-            return len(data)
-
-    def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
-        """Read many ranges, merging neighbours.
-
-        Args:
-            ranges: ``(offset, length)`` pairs in any order; duplicates and overlaps are allowed.
-            max_gap: Ranges with at most this many unwanted bytes between them are fetched by one read.
-
-        Returns:
-            One bytes object a range, in the order asked, each short or empty past the end as in ``read``.
-
-        Raises:
-            InvalidArgumentError: A number is negative. Nothing is read then.
-        """
-        results: list[bytes] = [b""] * len(ranges)
-        for start, end, members in coalesce(ranges, max_gap, self.name):
-            block = self.read(start, end - start)
-            for index in members:
-                offset, length = ranges[index]
-                results[index] = block[offset - start : offset - start + length]
-        return results
-
-    def read_ahead(self, offset: int, n: int) -> int | None:
-        """Begin to fetch bytes that will be read soon, if this store takes its time; return at once.
-
-        It changes when bytes come, never which. A backend may fetch fewer, to bound its memory.
-
-        Returns:
-            The file's size as it is known without asking, or None from a store that gains nothing by this.
-
-        Raises:
-            InvalidArgumentError: A number is negative, and the store gains by this.
-        """
-        return None
+    @property
+    def closed(self) -> bool:
+        """Whether the file was closed or discarded."""
+        return self._closed
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -140,6 +100,148 @@ class RandomAccessFile(abc.ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _check_open(self) -> None:
+        """Raise ClosedFileError after ``close``."""
+        if self._closed:
+            raise ClosedFileError("the file has been closed", path=self._name)
+
+    def _check_range(self, offset: int, n: int = 0) -> None:
+        """Raise unless the file is open and both numbers are at least 0."""
+        self._check_open()
+        if offset < 0 or n < 0:
+            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+
+
+class RandomAccessFile(OpenFile):
+    """A file open for reading at any offset.
+
+    Every method may be called from several threads at once, and in a forked child. No position is kept. After ``close``
+    every call but ``close``, ``closed`` and ``name`` raises ClosedFileError.
+
+    A backend writes ``_read`` and ``_size``, and may write ``_read_into``, ``_read_blocks``, ``_read_ahead`` and
+    ``_close``.
+    """
+
+    def read(self, offset: int, n: int) -> bytes:
+        """Return up to ``n`` bytes from ``offset``.
+
+        Returns:
+            Fewer than ``n`` bytes only where the file ends, ``b""`` at or past its end.
+
+        Raises:
+            InvalidArgumentError: ``offset`` or ``n`` is negative.
+            AbortedError: The store noticed that the file was replaced by another since it was opened.
+        """
+        self._check_range(offset, n)
+        return self._read(offset, n)
+
+    def read_into(self, offset: int, buffer: Buffer) -> int:
+        """Read into a writable buffer and return how many bytes were read.
+
+        A return of less than the buffer's size is not the end of the file; 0 for a buffer that is not empty is. The
+        file keeps no reference to the buffer.
+
+        Raises:
+            InvalidArgumentError: ``offset`` is negative, or the buffer is read-only or not contiguous.
+            AbortedError: As ``read``.
+        """
+        self._check_range(offset)
+        with writable_byte_view(buffer, self._name) as view:
+            return self._read_into(offset, view)
+
+    def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
+        """Read many ranges, merging neighbours.
+
+        They are no part of a sequence: no read-ahead begins by them, and none that is under way is given up.
+
+        Args:
+            ranges: ``(offset, length)`` pairs in any order; duplicates and overlaps are allowed.
+            max_gap: Ranges with at most this many unwanted bytes between them are fetched by one read.
+
+        Returns:
+            One bytes object a range, in the order asked, each short or empty past the end as in ``read``.
+
+        Raises:
+            InvalidArgumentError: A number is negative. Nothing is read then.
+            AbortedError: As ``read``.
+        """
+        self._check_open()
+        blocks = coalesce(ranges, max_gap, self._name)
+        results: list[bytes] = [b""] * len(ranges)
+        contents = self._read_blocks([(start, end) for start, end, _ in blocks])
+        for (start, _, members), content in zip(blocks, contents, strict=True):
+            # Slicing all of a bytes object gives the object itself; of other buffers each range is copied once.
+            source: bytes | memoryview = content if type(content) is bytes else memoryview(content)
+            for index in members:
+                offset, length = ranges[index]
+                results[index] = bytes(source[offset - start : offset - start + length])
+        return results
+
+    def read_ahead(self, offset: int, n: int) -> int | None:
+        """Begin to fetch bytes that will be read soon, if this store takes its time; return at once.
+
+        It changes when bytes come, never which. A backend may fetch fewer, to bound its memory.
+
+        Returns:
+            The file's size as it is known without asking, or None from a store that gains nothing by this.
+
+        Raises:
+            InvalidArgumentError: A number is negative.
+        """
+        self._check_range(offset, n)
+        return self._read_ahead(offset, n)
+
+    def size(self) -> int:
+        """Return the size in bytes, asked anew at every call where the file can grow."""
+        self._check_open()
+        return self._size()
+
+    def fileno(self) -> int:
+        """Return the operating system's descriptor, which stays this object's.
+
+        Raises:
+            UnimplementedError: The file is none of the operating system's. (It is an io.UnsupportedOperation too, as
+                Python's own files raise.)
+        """
+        self._check_open()
+        return self._fileno()
+
+    def close(self) -> None:
+        """Release what the file holds. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    # What a backend writes.
+
+    @abc.abstractmethod
+    def _read(self, offset: int, n: int) -> bytes:
+        """Return up to ``n`` bytes, fewer only at the end."""
+
+    @abc.abstractmethod
+    def _size(self) -> int:
+        """Return the size in bytes."""
+
+    def _read_into(self, offset: int, view: memoryview) -> int:
+        """Fill a flat view of bytes from its start and return how many came."""
+        data = self._read(offset, len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
+        """Return the bytes of each ``(start, end)``, short or empty past the end; a store may fetch in parallel."""
+        return [self._read(start, end - start) for start, end in blocks]
+
+    def _read_ahead(self, offset: int, n: int) -> int | None:
+        """Begin to fetch."""
+        return None
+
+    def _fileno(self) -> int:
+        raise UnimplementedError(f"{type(self).__name__} has no descriptor of the operating system", path=self._name)
+
+    def _close(self) -> None:
+        """Release what the file holds; called once. Reads may be under way in other threads."""
 
 
 def coalesce(ranges: Sequence[tuple[int, int]], max_gap: int, path: str) -> list[tuple[int, int, list[int]]]:
@@ -171,26 +273,34 @@ def coalesce(ranges: Sequence[tuple[int, int]], max_gap: int, path: str) -> list
     return blocks
 
 
-class WritableFile(abc.ABC):
+class WritableFile(OpenFile):
     """A file open for writing at its end.
 
     One thread at a time. A file belongs to the process that opened it: in a forked child every call raises
-    FailedPreconditionError, and letting go of it does nothing. After ``close`` or ``discard`` every call but these two
-    and ``name`` raises ClosedFileError.
+    FailedPreconditionError, and letting go of it does nothing. After ``close`` or ``discard`` every call but these two,
+    ``closed`` and ``name`` raises ClosedFileError.
 
     Leaving a ``with`` block closes the file, by an exception too: what was appended is kept. A file opened with
     ``atomic=True`` is discarded then.
+
+    A backend writes ``_append``, ``_flush``, ``_tell`` and ``_close``, and may write ``_append_parts``, ``_sync``,
+    ``_discard`` and ``publish``; it extends ``_check_usable`` where a failure is final, and ``_end``.
+
+    Args:
+        name: The full path as the caller gave it.
+        atomic: Whether only ``close`` publishes, all or nothing.
     """
 
-    atomic: bool = False
-    """Whether only ``close`` publishes, all or nothing."""
+    def __init__(self, name: str, *, atomic: bool = False) -> None:
+        super().__init__(name)
+        self._atomic = atomic
+        self._process = os.getpid()
 
     @property
-    @abc.abstractmethod
-    def name(self) -> str:
-        """The full path that the file was opened by."""
+    def atomic(self) -> bool:
+        """Whether only ``close`` publishes, all or nothing."""
+        return self._atomic
 
-    @abc.abstractmethod
     def append(self, data: Buffer) -> None:
         """Take all of ``data``; it may be buffered, in at most 16 MiB a file.
 
@@ -201,15 +311,22 @@ class WritableFile(abc.ABC):
             ResourceExhaustedError: No space or quota is left.
             TypeError: ``data`` is str or no contiguous buffer.
         """
+        self._check_usable()
+        with byte_view(data) as view:
+            self._append(view)
 
     def append_parts(self, parts: Sequence[Buffer]) -> None:
-        """Take several buffers, one behind another, all of them or, if it raises, none.
+        """Take several buffers, one after another, all of them or, if it raises, none. Raises as ``append``."""
+        self._check_usable()
+        views: list[memoryview] = []
+        try:
+            for part in parts:
+                views.append(byte_view(part))  # noqa: PERF401 (those that were made are released if a later one fails)
+            self._append_parts(views)
+        finally:
+            for view in views:
+                view.release()
 
-        The default joins them, which copies. A backend that can write a list of buffers replaces it.
-        """
-        self.append(b"".join(byte_view(part) for part in parts))
-
-    @abc.abstractmethod
     def flush(self) -> None:
         """Return when everything appended is visible to a new reader, for the price of the new bytes.
 
@@ -218,22 +335,29 @@ class WritableFile(abc.ABC):
 
         A flush that raises keeps its bytes; a later flush tries again. On a local disk a failed ``sync`` is final.
         """
+        self._check_usable()
+        self._flush()
 
     def sync(self) -> None:
         """Flush, and return when the bytes survive a power cut where the store can promise that."""
-        self.flush()
+        self._check_usable()
+        self._sync()
 
-    @abc.abstractmethod
     def tell(self) -> int:
         """Return the size of the file with everything taken so far, in bytes. Does no I/O."""
+        self._check_open()
+        return self._tell()
 
-    @abc.abstractmethod
     def close(self) -> None:
         """Publish everything and release what the file holds. Idempotent; a failure is raised.
 
         A file that was never written to is published empty. If publishing fails and can be tried again, the file
         stays open and the bytes stay in it.
         """
+        if not self._closed:
+            self._check_process()
+            self._close()
+            self._end()
 
     def discard(self) -> None:
         """Let go of the file without publishing what has not been flushed. Idempotent.
@@ -241,21 +365,102 @@ class WritableFile(abc.ABC):
         Of an atomic file nothing becomes visible; of another what was flushed before stays.
 
         Raises:
-            UnimplementedError: This kind of file has no way to do it.
+            UnimplementedError: This kind of file has no way to do it; it is still open.
         """
-        raise UnimplementedError(f"{type(self).__name__} cannot be discarded", path=self.name)
+        if not self._closed:
+            self._check_process()
+            self._discard()
+            self._end()
 
-    def __enter__(self) -> Self:
-        return self
+    def publish(self, *, overwrite: bool = False) -> None:
+        """Publish everything, of an atomic file too, and with ``overwrite`` over what another writer put there.
+
+        A writer that lost against another on an object store gets its bytes out by this.
+
+        Raises:
+            UnimplementedError: This filesystem has no writers that lose.
+        """
+        self._check_open()
+        raise UnimplementedError(
+            f"{type(self).__name__} publishes by flush and close alone: no writer of this filesystem loses against "
+            "another",
+            path=self._name,
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None and self.atomic:
-            self.discard()
+            give_up(self, error)
         else:
             self.close()
 
+    # What a backend writes.
+
+    @abc.abstractmethod
+    def _append(self, data: memoryview) -> None:
+        """Take all of a flat view of bytes, or raise and take nothing. The view is released after the call."""
+
+    @abc.abstractmethod
+    def _flush(self) -> None:
+        """Make everything visible to new readers; of an atomic file only hand it on."""
+
+    @abc.abstractmethod
+    def _tell(self) -> int:
+        """Return the size with everything taken so far."""
+
+    @abc.abstractmethod
+    def _close(self) -> None:
+        """Publish everything; if it raises, the file stays open unless ``_end`` was called."""
+
+    def _append_parts(self, parts: list[memoryview]) -> None:
+        """Take all parts or none. The default joins them, which copies."""
+        with memoryview(b"".join(parts)) as joined:
+            self._append(joined)
+
+    def _sync(self) -> None:
+        """Make everything durable where the store can."""
+        self._flush()
+
+    def _discard(self) -> None:
+        """Drop what was not flushed; if it raises, the file stays open unless ``_end`` was called."""
+        raise UnimplementedError(f"{type(self).__name__} cannot be discarded", path=self._name)
+
+    def _end(self) -> None:
+        """Be closed from now on, and let go of everything; called after ``_close`` and ``_discard``, perhaps twice."""
+        self._closed = True
+
+    def _check_usable(self) -> None:
+        """Raise where nothing can be appended or flushed: closed, another process's, or broken for good."""
+        self._check_open()
+
+    def _check_open(self) -> None:
+        super()._check_open()
+        self._check_process()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise FailedPreconditionError(
+                f"the writer belongs to process {self._process}, and this is process {os.getpid()}; "
+                "open one in each process",
+                path=self._name,
+            )
+
 
 AppendableFile = WritableFile
-"""A file open for writing behind what it held already; ``tell`` counts that too. The contract is WritableFile's."""
+"""A file open for writing after what it held already; ``tell`` counts that too. The contract is WritableFile's."""
+
+
+def give_up(writer: WritableFile, error: BaseException) -> None:
+    """Let go of a writer because of an error, which stays the one that the user sees.
+
+    The writer is discarded; where it cannot be, it is closed, so that nothing waits to be collected. What fails in that
+    becomes a note of ``error``.
+    """
+    try:
+        try:
+            writer.discard()
+        except UnimplementedError:
+            writer.close()
+    except Exception as second:  # noqa: BLE001 (the first error is the one to see, and this one is its note)
+        error.add_note(f"letting go of {writer.name} failed too: {type(second).__name__}: {second}")

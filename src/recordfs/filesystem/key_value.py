@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import os
 import tempfile
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import (
     AlreadyExistsError,
-    ClosedFileError,
     DirectoryNotEmptyError,
-    FailedPreconditionError,
-    InvalidArgumentError,
     IsADirectoryError,
     NotADirectoryError,
     NotFoundError,
@@ -28,7 +24,7 @@ from recordfs.errors import (
     error_from_os_error,
 )
 from recordfs.filesystem.file_system import FileSystem
-from recordfs.filesystem.files import RandomAccessFile, WritableFile, byte_view
+from recordfs.filesystem.files import RandomAccessFile, WritableFile
 from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.paths import dirname, parse_path
@@ -36,8 +32,6 @@ from recordfs.paths import dirname, parse_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import IO
-
-    from typing_extensions import Buffer
 
 __all__ = ["KeyValueFileSystem"]
 
@@ -223,7 +217,7 @@ class KeyValueFileSystem(FileSystem):
 
 
 def _key_of(path: str) -> str:
-    """Return what stands behind ``scheme://``."""
+    """Return what stands after ``scheme://``."""
     parsed = parse_path(path)
     return parsed.authority + parsed.path
 
@@ -253,103 +247,61 @@ class _ValueReader(RandomAccessFile):
     """A value open for reading."""
 
     def __init__(self, file_system: KeyValueFileSystem, name: str, size: int) -> None:
+        super().__init__(name)
         self._file_system = file_system
-        self._name = name
-        self._size = size
-        self._closed = False
+        self._length = size
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def read(self, offset: int, n: int) -> bytes:
-        if offset < 0 or n < 0:
-            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
-        length = min(n, self.size() - offset)
+    def _read(self, offset: int, n: int) -> bytes:
+        length = min(n, self._length - offset)
         if length <= 0:
             return b""
         with _errors(self._name):
             return bytes(self._file_system.read_value(_key_of(self._name), offset, length))
 
-    def size(self) -> int:
-        if self._closed:
-            raise ClosedFileError("the file has been closed", path=self._name)
-        return self._size
-
-    def close(self) -> None:
-        self._closed = True
+    def _size(self) -> int:
+        return self._length
 
 
 class _ValueWriter(WritableFile):
     """A value being collected, in memory or in a temporary file."""
 
     def __init__(self, file_system: KeyValueFileSystem, name: str, *, atomic: bool) -> None:
-        self.atomic = atomic
         self._file_system = file_system
-        self._name = name
         self._collected = tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY)  # noqa: SIM115 (closed by _end)
-        self._size = 0
-        self._process = os.getpid()
-        self._closed = False
+        self._length = 0
         self._warned = atomic or file_system.capabilities(name).flush_visibility == "flush"
+        super().__init__(name, atomic=atomic)
         keep_until_closed(self)
 
-    @property
-    def name(self) -> str:
-        return self._name
+    def _append(self, data: memoryview) -> None:
+        with _errors(self._name):
+            # What an earlier failure or Ctrl-C left past the end is written over, or cut off by `close`.
+            self._collected.seek(self._length)
+            self._collected.write(data)
+            self._length += len(data)
 
-    def append(self, data: Buffer) -> None:
-        self._check_open()
-        with byte_view(data) as view, _errors(self._name):
-            # What an earlier failure or Ctrl-C left behind the end is written over, or cut off by `close`.
-            self._collected.seek(self._size)
-            self._collected.write(view)
-            self._size += len(view)
-
-    def flush(self) -> None:
-        self._check_open()
+    def _flush(self) -> None:
         if not self._warned:
             self._warned = True
             warnings.warn(
                 f"{self._name}: this filesystem shows a file to readers when it is closed; flush changes nothing",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
 
-    def tell(self) -> int:
-        self._check_open()
-        return self._size
+    def _tell(self) -> int:
+        return self._length
 
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._check_process()
+    def _close(self) -> None:
         with _errors(self._name):
-            self._collected.truncate(self._size)
+            self._collected.truncate(self._length)
             self._collected.seek(0)
-            self._file_system.write_value(_key_of(self._name), self._collected, self._size)
-        self._end()
+            self._file_system.write_value(_key_of(self._name), self._collected, self._length)
 
-    def discard(self) -> None:
-        if self._closed:
-            return
-        self._check_process()
-        self._end()
+    def _discard(self) -> None:
+        """What was collected goes with the file."""
 
     def _end(self) -> None:
-        self._closed = True
+        super()._end()
         forget(self)
         self._collected.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedFileError("the writer has been closed", path=self._name)
-        self._check_process()
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise FailedPreconditionError(
-                f"the writer belongs to process {self._process}, and this is process {os.getpid()}; "
-                "open one in each process",
-                path=self._name,
-            )

@@ -12,11 +12,15 @@ class FileStatistics(NamedTuple):
         length: Size in bytes; 0 for a directory; -1 where the store cannot tell.
         mtime_nsec: Last modification in nanoseconds since 1970-01-01 UTC; 0 where the store keeps none.
         is_directory: True for a directory.
+        version: An opaque string that changes whenever the content does (an object's ETag or generation; of a local
+            file its inode, size and time); None for a directory and where the store has none. Compare it only with
+            versions of the same path.
     """
 
     length: int
     mtime_nsec: int
     is_directory: bool
+    version: str | None = None
 
 
 class DirectoryEntry(NamedTuple):
@@ -28,6 +32,7 @@ class DirectoryEntry(NamedTuple):
         length: Size in bytes where the listing knows it without a further request, else None.
         mtime_nsec: As in FileStatistics where the listing knows it without a further request, else None.
         is_symbolic_link: True for a link, whatever it points to; who deletes or walks a tree does not follow it.
+        version: As in FileStatistics where the listing knows it without a further request, else None.
     """
 
     name: str
@@ -35,6 +40,14 @@ class DirectoryEntry(NamedTuple):
     length: int | None = None
     mtime_nsec: int | None = None
     is_symbolic_link: bool = False
+    version: str | None = None
+
+    @property
+    def statistics(self) -> FileStatistics | None:
+        """What ``stat`` would tell, if the listing told it; else None."""
+        if self.is_directory or self.length is None or self.mtime_nsec is None:
+            return None
+        return FileStatistics(self.length, self.mtime_nsec, False, self.version)
 
     @property
     def only_in_trees(self) -> bool:
@@ -45,8 +58,8 @@ class DirectoryEntry(NamedTuple):
 class Capabilities(NamedTuple):
     """What a filesystem can do at a path. What it cannot do raises UnimplementedError; it never pretends.
 
-    The defaults describe a plain local filesystem, but for ``server_side_copy`` and ``update_in_place``, which few
-    have. A filesystem that can do less says so.
+    The defaults describe a plain local filesystem, but for ``server_side_copy``, ``update_in_place`` and
+    ``versions``, which few have. A filesystem that can do less says so.
 
     Attributes:
         write: Files can be made, changed and deleted at all.
@@ -66,6 +79,7 @@ class Capabilities(NamedTuple):
         server_side_copy: ``copy_file`` moves no bytes through this process.
         modification_time: ``mtime_nsec`` means something.
         update_in_place: ``new_update_file`` works.
+        versions: ``stat`` tells a file's version.
         detects_replacement: An open file whose path was deleted or came to name another raises AbortedError when it is
             asked for its size or for bytes that it has not fetched. Others give what they opened, or perhaps what is
             there now: who follows such a file looks at its path again.
@@ -88,6 +102,7 @@ class Capabilities(NamedTuple):
     server_side_copy: bool = False
     modification_time: bool = True
     update_in_place: bool = False
+    versions: bool = False
     detects_replacement: bool = False
     verbatim_names: bool = False
 

@@ -11,8 +11,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
-from recordfs.errors import ClosedFileError, FailedPreconditionError, RecordFSError
-from recordfs.filesystem.files import WritableFile, byte_view
+from recordfs.errors import FailedPreconditionError, RecordFSError
+from recordfs.filesystem.files import WritableFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +34,7 @@ class BufferedWritableFile(WritableFile):
         atomic: Only ``close`` publishes.
     """
 
-    _closed = True  # until __init__ is through, so that __del__ of a half-made file does nothing
-
     def __init__(self, name: str, *, written: int = 0, atomic: bool = False) -> None:
-        self.atomic = atomic
-        self._name = name
         # How far the file reaches by this writer's count, and where its last write really ended: further on, if other
         # writers append to the same file. `flush` brings the count up to date.
         self._written = self._end_of_file = written
@@ -48,8 +44,7 @@ class BufferedWritableFile(WritableFile):
         self._in_flight = 0
         self._landed: list[int] = []
         self._broken: str | None = None
-        self._process = os.getpid()
-        self._closed = False
+        super().__init__(name, atomic=atomic)
 
     # What a subclass writes.
 
@@ -83,81 +78,56 @@ class BufferedWritableFile(WritableFile):
 
     # The contract.
 
-    @property
-    def name(self) -> str:
-        """The full path that the file was opened by."""
-        return self._name
-
-    def tell(self) -> int:
-        """Return the size with everything taken so far.
-
-        Where others append to the same file it is exact after each flush, and counts only this writer's bytes on from
-        there.
-        """
-        self._check_open()
+    def _tell(self) -> int:
+        # Where others append to the same file it is exact after each flush, and counts only this writer's bytes from
+        # there on.
         return self._written + len(self._pending)
 
     def append(self, data: Buffer) -> None:
         """Take all of ``data``, or raise and take nothing."""
-        self._check_usable()
+        # The public method, because the checks and a view would double the price of the usual short line.
         if type(data) is bytes and len(data) + len(self._pending) < BUFFER_SIZE:
-            self._pending += data  # the usual short line, without the price of a view
+            self._check_usable()
+            self._pending += data
             return
-        with byte_view(data) as view:
-            size = len(view)
-            if len(self._pending) + size >= BUFFER_SIZE:
-                self._drain()
-                if size >= BUFFER_SIZE:
-                    self._commit([view], size)
-                    return
-            self._pending += view
+        super().append(data)
 
-    def append_parts(self, parts: Sequence[Buffer]) -> None:
-        """Take several buffers one behind another, all or none, without joining large ones."""
-        self._check_usable()
-        views = [byte_view(part) for part in parts]
-        try:
-            size = sum(map(len, views))
-            if len(self._pending) + size >= BUFFER_SIZE:
-                self._drain()
-                if size >= BUFFER_SIZE:
-                    self._commit([view for view in views if len(view)], size)
-                    return
-            self._pending += b"".join(views)
-        finally:
-            for view in views:
-                view.release()
+    def _append(self, data: memoryview) -> None:
+        size = len(data)
+        if len(self._pending) + size >= BUFFER_SIZE:
+            self._drain()
+            if size >= BUFFER_SIZE:
+                self._commit([data], size)
+                return
+        self._pending += data
 
-    def flush(self) -> None:
-        """Write what is in memory and make it visible to new readers (not for an atomic file)."""
-        self._check_usable()
+    def _append_parts(self, parts: list[memoryview]) -> None:
+        size = sum(map(len, parts))
+        if len(self._pending) + size >= BUFFER_SIZE:
+            self._drain()
+            if size >= BUFFER_SIZE:
+                self._commit([part for part in parts if len(part)], size)
+                return
+        self._pending += b"".join(parts)
+
+    def _flush(self) -> None:
         self._drain()
         self._written = self._end_of_file
         if not self.atomic:
             self._show()
 
-    def sync(self) -> None:
-        """Flush, and return when the bytes are on the disk."""
-        self.flush()
+    def _sync(self) -> None:
+        self._flush()
         self._make_durable()
 
-    def close(self) -> None:
-        """Flush, publish and let go. Idempotent; if writing or publishing fails, the file stays open."""
-        if self._closed:
-            return
-        self._check_process()
+    def _close(self) -> None:
         if self._broken is not None:
             self._end()
             raise self._broken_error()
         self._drain()
         self._publish()
-        self._end()
 
-    def discard(self) -> None:
-        """Let go without writing what is in memory. Idempotent."""
-        if self._closed:
-            return
-        self._check_process()
+    def _discard(self) -> None:
         try:
             self._settle()
         finally:
@@ -224,8 +194,9 @@ class BufferedWritableFile(WritableFile):
 
     def _end(self) -> None:
         """Release once, whatever happens in it."""
-        self._closed = True
-        self._release()
+        if not self._closed:
+            super()._end()
+            self._release()
 
     def _break(self, reason: str) -> None:
         """Refuse everything from now on, because the file's contents can no longer be vouched for."""
@@ -235,20 +206,7 @@ class BufferedWritableFile(WritableFile):
     def _broken_error(self) -> FailedPreconditionError:
         return FailedPreconditionError(f"the writer can no longer be used: {self._broken}", path=self._name)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedFileError("the writer has been closed", path=self._name)
-        self._check_process()
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise FailedPreconditionError(
-                f"the writer belongs to process {self._process}, and this is process {os.getpid()}; "
-                "open one in each process",
-                path=self._name,
-            )
-
     def _check_usable(self) -> None:
         if self._closed or self._broken is not None or os.getpid() != self._process:
-            self._check_open()
+            super()._check_usable()
             raise self._broken_error()

@@ -7,15 +7,12 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import ClosedFileError, FailedPreconditionError, InvalidArgumentError, UnimplementedError
+from recordfs.errors import FailedPreconditionError, UnimplementedError
 from recordfs.filesystem import RandomAccessFile, WritableFile
-from recordfs.filesystem.files import byte_view
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.filesystems._fsspec_errors import error_from_fsspec, fsspec_errors
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from recordfs.filesystems._fsspec_clients import FsspecClients
 
 __all__ = ["BLOCK_SIZE", "FsspecRandomAccessFile", "FsspecWritableFile"]
@@ -39,24 +36,16 @@ class FsspecRandomAccessFile(RandomAccessFile):
     """
 
     def __init__(self, name: str, clients: FsspecClients, size: int | None) -> None:
-        self._name = name
+        super().__init__(name)
         self._clients = clients
-        self._size = size
-        self._closed = False
+        self._length = size
         self._lock = threading.Lock()
         self._handle: Any = None
         self._handle_process = 0
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def read(self, offset: int, n: int) -> bytes:
-        if offset < 0 or n < 0:
-            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
-        self._check_open()
-        if self._size is not None:
-            n = min(n, self._size - offset)
+    def _read(self, offset: int, n: int) -> bytes:
+        if self._length is not None:
+            n = min(n, self._length - offset)
         if n <= 0:
             return b""
         file_system, path = self._clients.resolve(self._name)
@@ -77,23 +66,17 @@ class FsspecRandomAccessFile(RandomAccessFile):
                 data += more
             return data
 
-    def size(self) -> int:
-        self._check_open()
-        if self._size is None:
+    def _size(self) -> int:
+        if self._length is None:
             raise UnimplementedError("the store does not tell the size of this file", path=self._name)
-        return self._size
+        return self._length
 
-    def close(self) -> None:
-        self._closed = True
+    def _close(self) -> None:
         with self._lock:
             handle, self._handle = self._handle, None
         if handle is not None and self._handle_process == os.getpid():
             with fsspec_errors(self._name):
                 handle.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedFileError("the file has been closed", path=self._name)
 
 
 class FsspecWritableFile(WritableFile):
@@ -111,35 +94,26 @@ class FsspecWritableFile(WritableFile):
     """
 
     def __init__(self, name: str, handle: Any, *, size: int, atomic: bool, visible_on_flush: bool) -> None:
-        self._name = name
         self._handle = handle
-        self._size = size
-        self.atomic = atomic
+        self._length = size
         # Where it is True there is nothing to warn of.
         self._warned = visible_on_flush or atomic
-        self._process = os.getpid()
-        self._closed = False
         self._failure: Exception | None = None
+        super().__init__(name, atomic=atomic)
         keep_until_closed(self)
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def append(self, data: Buffer) -> None:
-        self._check_usable()
-        with byte_view(data) as view:
-            complete = False
-            try:
-                for start in range(0, len(view), _WRITE_SIZE):
-                    self._write(bytes(view[start : start + _WRITE_SIZE]))
-                self._size += len(view)
-                complete = True
-            except Exception as error:
-                raise self._failed(error) from error
-            finally:
-                if not complete and self._failure is None:  # KeyboardInterrupt, somewhere in the middle
-                    self._failure = InterruptedError("writing was interrupted")
+    def _append(self, data: memoryview) -> None:
+        complete = False
+        try:
+            for start in range(0, len(data), _WRITE_SIZE):
+                self._write(bytes(data[start : start + _WRITE_SIZE]))
+            self._length += len(data)
+            complete = True
+        except Exception as error:
+            raise self._failed(error) from error
+        finally:
+            if not complete and self._failure is None:  # KeyboardInterrupt, somewhere in the middle
+                self._failure = InterruptedError("writing was interrupted")
 
     def _write(self, block: bytes) -> None:
         """Write all of a block; some files write a part and say so, others return nothing."""
@@ -148,28 +122,24 @@ class FsspecWritableFile(WritableFile):
             block = block[written:]
             written = self._handle.write(block)
 
-    def flush(self) -> None:
-        self._check_usable()
+    def _flush(self) -> None:
         if not self._warned:
             self._warned = True
             warnings.warn(
                 f"{self._name}: this filesystem shows a file to readers when it is closed; flush only hands bytes on",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         try:
             self._handle.flush()
         except Exception as error:
             raise self._failed(error) from error
 
-    def tell(self) -> int:
-        self._check_usable()
-        return self._size
+    def _tell(self) -> int:
+        self._check_usable()  # of bytes whose writing failed nobody knows the count
+        return self._length
 
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._check_process()
+    def _close(self) -> None:
         self._end()
         with fsspec_errors(self._name):
             self._handle.close()
@@ -180,19 +150,16 @@ class FsspecWritableFile(WritableFile):
                 self._handle.discard()
             raise self._failure_error()
 
-    def discard(self) -> None:
-        if self._closed:
-            return
-        self._check_process()
+    def _discard(self) -> None:
         if not self.atomic:
-            super().discard()
+            super()._discard()
         self._end()
         with fsspec_errors(self._name):
             self._handle.close()
             self._handle.discard()
 
     def _end(self) -> None:
-        self._closed = True
+        super()._end()
         forget(self)
 
     def _failed(self, error: Exception) -> Exception:
@@ -205,16 +172,6 @@ class FsspecWritableFile(WritableFile):
         )
 
     def _check_usable(self) -> None:
-        if self._closed:
-            raise ClosedFileError("the writer has been closed", path=self._name)
-        self._check_process()
+        super()._check_usable()
         if self._failure is not None:
             raise self._failure_error() from self._failure
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise FailedPreconditionError(
-                f"the writer belongs to process {self._process}, and this is process {os.getpid()}; "
-                "open one in each process",
-                path=self._name,
-            )

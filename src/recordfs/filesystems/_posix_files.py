@@ -9,12 +9,11 @@ import stat
 from typing import TYPE_CHECKING
 
 from recordfs.errors import (
-    ClosedFileError,
-    InvalidArgumentError,
     IsADirectoryError,
     UnimplementedError,
 )
-from recordfs.filesystem.files import RandomAccessFile, writable_byte_view
+from recordfs.filesystem import FileStatistics
+from recordfs.filesystem.files import RandomAccessFile
 from recordfs.filesystems._buffered_writer import BufferedWritableFile
 from recordfs.filesystems._posix_names import (
     check_can_become_file,
@@ -22,6 +21,7 @@ from recordfs.filesystems._posix_names import (
     move_without_overwriting,
     posix_error,
     sync_directory_of,
+    version_of,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ class PosixRandomAccessFile(RandomAccessFile):
     _access = os.O_RDONLY
 
     def __init__(self, name: str, local: str) -> None:
-        self._name = name
         try:
             # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
             number = os.open(local, self._access | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -80,23 +79,18 @@ class PosixRandomAccessFile(RandomAccessFile):
             raise IsADirectoryError("a directory cannot be read as a file", path=name)
         if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
             raise UnimplementedError("a pipe cannot be read at offsets; pass an open file object instead", path=name)
-
-    @property
-    def name(self) -> str:
-        """The full path that the file was opened by."""
-        return self._name
+        super().__init__(name)
 
     def _open_descriptor(self) -> _Descriptor:
+        """Return the descriptor; another thread may close the file at any moment."""
         descriptor = self._descriptor
         if descriptor is None:
-            raise ClosedFileError("the file has been closed", path=self._name)
+            self._check_open()
+        assert descriptor is not None
         return descriptor
 
-    def read(self, offset: int, n: int) -> bytes:
-        """Return up to ``n`` bytes from ``offset``; memory grows only with what the file holds."""
+    def _read(self, offset: int, n: int) -> bytes:
         descriptor = self._open_descriptor()
-        if offset < 0 or n < 0:
-            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
         if offset > _MAX_OFFSET:
             return b""
         try:
@@ -111,7 +105,7 @@ class PosixRandomAccessFile(RandomAccessFile):
             raise posix_error(error, self._name) from error
 
     def _read_on(self, descriptor: _Descriptor, data: bytes, offset: int, n: int) -> bytes:
-        """Go on behind ``data`` until ``n`` bytes are there or the file ends."""
+        """Go on after ``data`` until ``n`` bytes are there or the file ends."""
         parts = [data]
         got = len(data)
         while got < n:
@@ -122,33 +116,32 @@ class PosixRandomAccessFile(RandomAccessFile):
             got += len(more)
         return data if len(parts) == 1 else b"".join(parts)
 
-    def read_into(self, offset: int, buffer: Buffer) -> int:
-        """Read straight into a writable buffer and return how many bytes were read."""
+    def _read_into(self, offset: int, view: memoryview) -> int:
         descriptor = self._open_descriptor()
-        if offset < 0:
-            raise InvalidArgumentError(f"offset has to be at least 0, found {offset}", path=self._name)
         try:
-            return os.preadv(descriptor.number, [buffer], offset) if offset <= _MAX_OFFSET else 0
+            return os.preadv(descriptor.number, [view], offset) if offset <= _MAX_OFFSET else 0
         except OSError as error:
             raise posix_error(error, self._name) from error
-        except BufferError:
-            writable_byte_view(buffer, self._name).release()  # raises what is wrong with the buffer
-            raise
 
-    def size(self) -> int:
-        """Return the size in bytes as it is now."""
+    def _size(self) -> int:
         try:
             return os.fstat(self._open_descriptor().number).st_size
         except OSError as error:
             raise posix_error(error, self._name) from error
 
-    def fileno(self) -> int:
-        """Return the descriptor, which stays this object's."""
+    def statistics(self) -> FileStatistics:
+        """Return what ``stat`` tells of the file that is open."""
+        try:
+            status = os.fstat(self._open_descriptor().number)
+        except OSError as error:
+            raise posix_error(error, self._name) from error
+        return FileStatistics(status.st_size, status.st_mtime_ns, False, version_of(status))
+
+    def _fileno(self) -> int:
         return self._open_descriptor().number
 
-    def close(self) -> None:
-        """Let go of the file; reads under way in other threads still end well."""
-        self._descriptor = None
+    def _close(self) -> None:
+        self._descriptor = None  # reads under way in other threads still end well
 
 
 class PosixWritableFile(BufferedWritableFile):

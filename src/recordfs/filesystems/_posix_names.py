@@ -26,6 +26,7 @@ __all__ = [
     "posix_error",
     "remove_stale_temporaries",
     "sync_directory_of",
+    "version_of",
 ]
 
 TEMPORARY_PREFIX = f"{TEMPORARY_NAME}-"
@@ -43,6 +44,11 @@ def posix_error(error: OSError, path: str) -> RecordFSError:
     if error.errno == errno.ELOOP:
         return NotFoundError("a symbolic link that leads nowhere: it comes back to itself", path=path)
     return error_from_os_error(error, path)
+
+
+def version_of(status: os.stat_result) -> str:
+    """Return the version that the contract tells of a local file: its inode, size and time of modification."""
+    return f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
 
 
 def check_can_become_file(name: str, target: str, *, exclusive: bool) -> None:

@@ -141,7 +141,7 @@ class FsspecFileSystem(FileSystem):
         if info["type"] == "directory":
             return FileStatistics(0, _modified(info), True)
         size = info.get("size")
-        return FileStatistics(-1 if size is None else size, _modified(info), False)
+        return FileStatistics(-1 if size is None else size, _modified(info), False, _version(info))
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Iterate over the children of a directory; fsspec has them all at once."""
@@ -163,7 +163,9 @@ class FsspecFileSystem(FileSystem):
             if full_name != itself and name:
                 is_directory = entry["type"] == "directory"
                 size = None if is_directory else entry.get("size")
-                yield DirectoryEntry(name, is_directory, size, _modified(entry) or None, bool(entry.get("islink")))
+                yield DirectoryEntry(
+                    name, is_directory, size, _modified(entry) or None, bool(entry.get("islink")), _version(entry)
+                )
 
     def create_dir(self, path: str) -> None:
         """Make one directory; nothing remains of it in a store that has none."""
@@ -303,6 +305,15 @@ def _has_own_move(file_system: Any) -> bool:
 
     own = type(file_system).mv
     return own is not AbstractFileSystem.mv and own is not AsyncFileSystem.mv
+
+
+def _version(info: dict[str, Any]) -> str | None:
+    """Return what the store says changes with the content, by the names that fsspec's filesystems have for it."""
+    for key in ("ETag", "etag", "generation"):
+        value = info.get(key)
+        if value:
+            return str(value)
+    return None
 
 
 def _modified(info: dict[str, Any]) -> int:

@@ -1,27 +1,26 @@
 """``http://`` and ``https://``: reading what web servers have, through fsspec's client.
 
-A URL is a file; there are no directories and no listings, because HTML pages are no contract. What stands behind the
+A URL is a file; there are no directories and no listings, because HTML pages are no contract. What stands after the
 host is sent as it is but for characters that no URL can hold.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recordfs.errors import (
     AbortedError,
-    ClosedFileError,
     InvalidArgumentError,
     MissingDependencyError,
     NotFoundError,
     RecordFSError,
     UnavailableError,
 )
-from recordfs.filesystem import Capabilities, FileStatistics, FileSystem, RandomAccessFile
-from recordfs.filesystem.files import coalesce
+from recordfs.filesystem import FileStatistics, RandomAccessFile
+from recordfs.filesystem.read_only import ReadOnlyFileSystem
+from recordfs.per_process import PerProcess
 
 try:
     import aiohttp  # fsspec imports it later, and says less if it is missing
@@ -33,33 +32,14 @@ except ImportError as missing:
         'http:// and https:// need fsspec and aiohttp; pip install "recordfs[http]" brings them'
     ) from missing
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from recordfs.filesystem import DirectoryEntry, WritableFile
-
 __all__ = ["HttpFileSystem"]
-
-_CAPABILITIES = Capabilities(
-    write=False,
-    append=False,
-    truncate=False,
-    exclusive_create=False,
-    atomic_write=False,
-    atomic_rename=False,
-    rename_directory=False,
-    directories="implicit",
-    growing_reads=False,
-    durable_sync=False,
-    memory_region=False,
-)
 
 _SPOOL_IN_MEMORY = 16 << 20
 
 _CONCURRENT_RANGES = 16
 
 
-class HttpFileSystem(FileSystem):
+class HttpFileSystem(ReadOnlyFileSystem):
     """Files of web servers, read-only.
 
     An open file is the version that the server had when it was opened: every read sends the version's ETag (or, for
@@ -85,10 +65,6 @@ class HttpFileSystem(FileSystem):
         self._headers.setdefault("Accept-Encoding", "identity")
         self._clients = FsspecClients("http", {**options, "headers": self._headers})
 
-    def capabilities(self, path: str) -> Capabilities:
-        """Return that files can be read, and nothing else."""
-        return _CAPABILITIES
-
     def describe(self) -> dict[str, str]:
         """Return which of the options can hold credentials."""
         given = [name for name in ("headers", "client_kwargs") if self._options.get(name)]
@@ -98,7 +74,9 @@ class HttpFileSystem(FileSystem):
         """Return size (-1 if the server does not tell) and time of modification, by a HEAD request."""
         info = self._info(path)
         size = info.get("size")
-        return FileStatistics(-1 if size is None else size, _time_of(info.get("Last-Modified")), False)
+        return FileStatistics(
+            -1 if size is None else size, _time_of(info.get("Last-Modified")), False, _strong_tag(info)
+        )
 
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Open a URL for reading."""
@@ -107,29 +85,12 @@ class HttpFileSystem(FileSystem):
         ranges = info.get("size") is not None and info.get("partial", True)
         return _HttpFile(path, self._clients, info.get("size"), headers, ranges=ranges)
 
-    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("write files", path)
-
-    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("list directories", path)
-
-    def create_dir(self, path: str) -> None:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("make directories", path)
-
-    def delete_file(self, path: str) -> None:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("delete files", path)
-
-    def delete_dir(self, path: str) -> None:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("delete directories", path)
-
-    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("rename files", source)
+    def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
+        """Open the version that is known, without a request where it has an ETag."""
+        if known.version is None or known.length < 0:
+            return super().new_pinned_random_access_file(path, known)
+        headers = {**self._headers, "If-Match": known.version}
+        return _HttpFile(path, self._clients, known.length, headers, ranges=True)
 
     def _info(self, path: str) -> dict[str, Any]:
         """Ask for a URL's headers; fsspec calls every failure "not found", and keeps the cause."""
@@ -165,12 +126,18 @@ def _check_options(options: dict[str, Any]) -> None:
 
 def _condition(info: dict[str, Any]) -> dict[str, str]:
     """Return the header that makes a request fail if the file is no longer the one of ``info``."""
-    tag = info.get("ETag")
-    if tag and not tag.startswith("W/"):
+    tag = _strong_tag(info)
+    if tag is not None:
         return {"If-Match": tag}
     if info.get("Last-Modified"):
         return {"If-Unmodified-Since": info["Last-Modified"]}
     return {}
+
+
+def _strong_tag(info: dict[str, Any]) -> str | None:
+    """Return the ETag, unless it is a weak one, which stays when bytes change that do not matter to a browser."""
+    tag = info.get("ETag")
+    return tag if tag and not tag.startswith("W/") else None
 
 
 def _time_of(last_modified: str | None) -> int:
@@ -191,54 +158,36 @@ class _HttpFile(RandomAccessFile):
     def __init__(
         self, name: str, clients: FsspecClients, size: int | None, headers: dict[str, str], *, ranges: bool
     ) -> None:
-        self._name = name
+        super().__init__(name)
         self._clients = clients
-        self._size = size
+        self._length = size
         self._headers = headers
         self._ranges = ranges
-        self._closed = False
         # Held while the whole is fetched: every reader of this file waits for that.
         self._whole_lock = threading.Lock()
         self._whole: tempfile.SpooledTemporaryFile[bytes] | None = None
-        self._fsspec_file: Any = None
-        self._process = 0
+        self._fsspec_files: PerProcess[Any] = PerProcess(self._open_fsspec_file)
 
-    @property
-    def name(self) -> str:
-        return self._name
+    def _read(self, offset: int, n: int) -> bytes:
+        return self._read_blocks([(offset, offset + n)])[0]
 
-    def read(self, offset: int, n: int) -> bytes:
-        return self.read_ranges([(offset, n)])[0]
-
-    def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
-        """Read many ranges, merging neighbours and asking for several at a time."""
-        blocks = coalesce(ranges, max_gap, self._name)
-        self._check_open()
-        results = [b""] * len(ranges)
-        for (start, _, members), block in zip(blocks, self._fetch([block[:2] for block in blocks]), strict=True):
-            for index in members:
-                offset, length = ranges[index]
-                results[index] = block[offset - start : offset - start + length]
-        return results
-
-    def size(self) -> int:
-        self._check_open()
-        if self._size is None:
+    def _size(self) -> int:
+        if self._length is None:
             with self._whole_lock:
                 self._fetch_whole()
-        assert self._size is not None
-        return self._size
+        assert self._length is not None
+        return self._length
 
-    def close(self) -> None:
-        self._closed = True
+    def _close(self) -> None:
         with self._whole_lock:
             whole, self._whole = self._whole, None
         if whole is not None:
             whole.close()
 
-    def _fetch(self, blocks: list[tuple[int, int]]) -> list[bytes]:
+    def _read_blocks(self, blocks: list[tuple[int, int]]) -> list[bytes]:
+        """Fetch many ranges, several at a time."""
         if self._ranges:
-            size = self.size()
+            size = self._size()
             clamped = [(start, min(end, size)) for start, end in blocks]
             wanted = [block for block in clamped if block[0] < block[1]]
             try:
@@ -263,7 +212,7 @@ class _HttpFile(RandomAccessFile):
 
         if not blocks:
             return []
-        file = self._open_fsspec_file()
+        file = self._fsspec_files.get()
         gate = asyncio.Semaphore(_CONCURRENT_RANGES)
 
         async def fetch(start: int, end: int) -> bytes:
@@ -298,11 +247,8 @@ class _HttpFile(RandomAccessFile):
 
     def _open_fsspec_file(self) -> Any:
         """Return fsspec's file for this process; it makes no request."""
-        if self._process != os.getpid():
-            client, url = self._clients.resolve(self._name)
-            self._fsspec_file = client.open(url, "rb", size=self._size, cache_type="none", headers=self._headers)
-            self._process = os.getpid()
-        return self._fsspec_file
+        client, url = self._clients.resolve(self._name)
+        return client.open(url, "rb", size=self._length, cache_type="none", headers=self._headers)
 
     def _fetch_whole(self) -> tempfile.SpooledTemporaryFile[bytes]:
         """Fetch everything, once. The lock is held."""
@@ -316,17 +262,13 @@ class _HttpFile(RandomAccessFile):
             except Exception as error:
                 raise self._translated(error) from error
             size = whole.tell()
-            if self._size is not None and size != self._size:
-                raise UnavailableError(f"the server gave {size} of {self._size} bytes", path=self._name)
+            if self._length is not None and size != self._length:
+                raise UnavailableError(f"the server gave {size} of {self._length} bytes", path=self._name)
         except BaseException:
             whole.close()
             raise
-        self._size, self._whole = size, whole
+        self._length, self._whole = size, whole
         return whole
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedFileError("the file has been closed", path=self._name)
 
 
 class _RangesRefusedError(Exception):

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from recordfs._core import ReadOnlyMemoryRegion
 from recordfs.errors import (
-    ClosedFileError,
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
     error_from_os_error,
 )
-from recordfs.filesystem import Capabilities, FileStatistics, FileSystem, RandomAccessFile
+from recordfs.filesystem import Capabilities, FileStatistics, RandomAccessFile
+from recordfs.filesystem.read_only import READ_ONLY, ReadOnlyFileSystem
 from recordfs.filesystems._memmapped_package import (
     DEFAULT_GRAPH,
     PREFIX,
@@ -33,35 +33,21 @@ from recordfs.filesystems._memmapped_package import (
 from recordfs.paths import parse_path, path_to_str
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from recordfs.filesystem import DirectoryEntry, WritableFile
     from recordfs.paths import PathInput
 
 __all__ = ["DEFAULT_GRAPH", "PREFIX", "TENSOR_ALIGNMENT", "MemmappedFileSystem", "MemmappedPackageWriter"]
 
-_CAPABILITIES = Capabilities(
-    write=False,
-    append=False,
-    truncate=False,
-    exclusive_create=False,
-    atomic_write=False,
-    atomic_rename=False,
-    rename_directory=False,
-    directories="implicit",
-    growing_reads=False,
-    durable_sync=False,
-    modification_time=False,
-)
+_CAPABILITIES = READ_ONLY._replace(memory_region=True, modification_time=False)
 
 
-class MemmappedFileSystem(FileSystem):
+class MemmappedFileSystem(ReadOnlyFileSystem):
     """The regions of one package. Files are views of one mapping, made at first use and kept.
 
     A package that was replaced is mapped anew when the next file is opened; those that are open keep the old one.
 
     There are no directories, and a package cannot be changed: listing and everything that writes raises
-    UnimplementedError. Without a package every reading call raises FailedPreconditionError.
+    UnimplementedError. ``region_names`` has all names, and ``MemmappedPackageWriter`` writes whole packages. Without a
+    package every reading call raises FailedPreconditionError.
 
     Args:
         package: A local path, or a ReadOnlyMemoryRegion that holds the package (that is how one comes from any other
@@ -122,30 +108,6 @@ class MemmappedFileSystem(FileSystem):
         region = self._find(path)
         return self._load(path)[0].subregion(region.offset, region.length)
 
-    def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
-        """Raise UnimplementedError; ``MemmappedPackageWriter`` writes whole packages."""
-        raise self._unimplemented("write files", path)
-
-    def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
-        """Raise UnimplementedError, as TensorFlow does; ``region_names`` has them all."""
-        raise self._unimplemented("list directories", path)
-
-    def create_dir(self, path: str) -> None:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("make directories", path)
-
-    def delete_file(self, path: str) -> None:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("delete files", path)
-
-    def delete_dir(self, path: str) -> None:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("delete directories", path)
-
-    def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
-        """Raise UnimplementedError."""
-        raise self._unimplemented("rename files", source)
-
     def _find(self, path: str) -> Region:
         _, regions = self._load(path)
         parsed = parse_path(path)
@@ -202,27 +164,22 @@ class _RegionFile(RandomAccessFile):
     """A region open for reading."""
 
     def __init__(self, name: str, region: ReadOnlyMemoryRegion) -> None:
-        self._name = name
+        super().__init__(name)
         self._region = region
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def read(self, offset: int, n: int) -> bytes:
-        if offset < 0 or n < 0:
-            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+    def _read(self, offset: int, n: int) -> bytes:
         with self._view() as view:
             return bytes(view[offset : offset + n])
 
-    def size(self) -> int:
+    def _size(self) -> int:
         with self._view() as view:
             return len(view)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         self._region.close()
 
     def _view(self) -> memoryview:
+        """Return the region's bytes; another thread may close the file at any moment."""
         if self._region.closed:
-            raise ClosedFileError("the file has been closed", path=self._name)
+            self._check_open()
         return self._region.data

@@ -7,6 +7,7 @@ as in object stores; only ``create_dir`` makes a directory that stays.
 
 from __future__ import annotations
 
+import itertools
 import operator
 import os
 import threading
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from recordfs.errors import (
     AlreadyExistsError,
-    ClosedFileError,
     DirectoryNotEmptyError,
     FailedPreconditionError,
     InvalidArgumentError,
@@ -24,7 +24,7 @@ from recordfs.errors import (
     NotFoundError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem, RandomAccessFile
-from recordfs.filesystem.files import byte_view, writable_byte_view
+from recordfs.filesystem.files import byte_view
 from recordfs.filesystems._buffered_writer import BufferedWritableFile
 from recordfs.paths import clean_path, scheme_of
 
@@ -37,17 +37,27 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryFileSystem"]
 
-_CAPABILITIES = Capabilities(directories="implicit", durable_sync=False, memory_region=False, server_side_copy=True)
+_CAPABILITIES = Capabilities(
+    directories="implicit", durable_sync=False, memory_region=False, server_side_copy=True, versions=True
+)
+
+
+_versions = itertools.count(1)
 
 
 class _File:
     """The bytes of one file, which live on for who has it open when its name is gone."""
 
-    __slots__ = ("data", "mtime_nsec")
+    __slots__ = ("data", "mtime_nsec", "version")
 
     def __init__(self) -> None:
         self.data = bytearray()
+        self.changed()
+
+    def changed(self) -> None:
+        """Take note of other bytes. Needs the lock, but for a file that nobody else knows yet."""
         self.mtime_nsec = time.time_ns()
+        self.version = str(next(_versions))
 
 
 class _Directory:
@@ -115,7 +125,7 @@ class MemoryFileSystem(FileSystem):
             node = _existing(path)
             if isinstance(node, _Directory):
                 return FileStatistics(0, node.mtime_nsec, True)
-            return FileStatistics(len(node.data), node.mtime_nsec, False)
+            return FileStatistics(len(node.data), node.mtime_nsec, False, node.version)
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Iterate over a directory's children as they were at the first step."""
@@ -123,7 +133,7 @@ class MemoryFileSystem(FileSystem):
             entries = [
                 DirectoryEntry(name, True, None, child.mtime_nsec)
                 if isinstance(child, _Directory)
-                else DirectoryEntry(name, False, len(child.data), child.mtime_nsec)
+                else DirectoryEntry(name, False, len(child.data), child.mtime_nsec, False, child.version)
                 for name, child in _directory_at(path).children.items()
             ]
         yield from entries
@@ -181,7 +191,7 @@ class MemoryFileSystem(FileSystem):
             if not 0 <= length <= len(file.data):
                 raise InvalidArgumentError(f"cannot cut {len(file.data)} bytes down to {length}", path=path)
             del file.data[length:]
-            file.mtime_nsec = time.time_ns()
+            file.changed()
 
     def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy one file in one step."""
@@ -208,48 +218,34 @@ class _MemoryRandomAccessFile(RandomAccessFile):
     """A file in memory open for reading; sees it grow."""
 
     def __init__(self, name: str, file: _File) -> None:
-        self._name = name
+        super().__init__(name)
         self._file: _File | None = file
 
-    @property
-    def name(self) -> str:
-        """The full path that the file was opened by."""
-        return self._name
-
-    def _open_file(self, offset: int = 0, n: int = 0) -> _File:
+    def _open_file(self) -> _File:
+        """Return the file; another thread may close this reader at any moment."""
         file = self._file
         if file is None:
-            raise ClosedFileError("the file has been closed", path=self._name)
-        if offset < 0 or n < 0:
-            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+            self._check_open()
+        assert file is not None
         return file
 
-    def read(self, offset: int, n: int) -> bytes:
-        """Return up to ``n`` bytes from ``offset``."""
-        file = self._open_file(offset, n)
+    def _read(self, offset: int, n: int) -> bytes:
+        file = self._open_file()
         with _lock, memoryview(file.data) as whole, whole[offset : offset + n] as view:
             return bytes(view)
 
-    def read_into(self, offset: int, buffer: Buffer) -> int:
-        """Copy into a writable buffer and return how many bytes were copied."""
-        file = self._open_file(offset)
+    def _read_into(self, offset: int, view: memoryview) -> int:
         # Every view is released under the lock: a bytearray that somebody looks at cannot grow.
-        with (
-            writable_byte_view(buffer, self._name) as target,
-            _lock,
-            memoryview(file.data) as whole,
-            whole[offset : offset + len(target)] as view,
-        ):
-            target[: len(view)] = view
-            return len(view)
+        file = self._open_file()
+        with _lock, memoryview(file.data) as whole, whole[offset : offset + len(view)] as found:
+            view[: len(found)] = found
+            return len(found)
 
-    def size(self) -> int:
-        """Return the size in bytes as it is now."""
+    def _size(self) -> int:
         return len(self._open_file().data)
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file = None
+    def _close(self) -> None:
+        self._file = None  # the bytes of a deleted file go with its last reader
 
 
 class _MemoryWritableFile(BufferedWritableFile):
@@ -268,7 +264,7 @@ class _MemoryWritableFile(BufferedWritableFile):
             self._began = len(self._file.data)
             # One call from C notes the size that another has left: no signal handler runs between the two.
             self._landed.extend(map(len, map(operator.iadd, (self._file.data,), (view,))))
-            self._file.mtime_nsec = time.time_ns()
+            self._file.changed()
             return self._began + total
 
     def _undo(self, attempted: int) -> None:
@@ -278,6 +274,7 @@ class _MemoryWritableFile(BufferedWritableFile):
             size = len(self._file.data)
             if size == self._began + attempted:
                 del self._file.data[self._began :]
+                self._file.changed()
             elif size > self._began:
                 self._break("a write was interrupted, and another writer has appended to the file meanwhile")
 

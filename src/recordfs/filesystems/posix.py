@@ -15,17 +15,20 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
 from recordfs.errors import (
+    AbortedError,
     AlreadyExistsError,
     DirectoryNotEmptyError,
     FailedPreconditionError,
     InvalidArgumentError,
     IsADirectoryError,
+    NotFoundError,
     RecordFSError,
     UnimplementedError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
+from recordfs.filesystem.defaults import check_unchanged
 from recordfs.filesystems._posix_files import AtomicPosixFile, PosixRandomAccessFile, PosixWritableFile
-from recordfs.filesystems._posix_names import make_temporary_beside, move_without_overwriting, posix_error
+from recordfs.filesystems._posix_names import make_temporary_beside, move_without_overwriting, posix_error, version_of
 from recordfs.filesystems._posix_trees import delete_tree
 from recordfs.filesystems._posix_update import PosixUpdateFile
 from recordfs.paths import clean_path, parse_path
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PosixFileSystem"]
 
-_CAPABILITIES = Capabilities(server_side_copy=True, update_in_place=True)
+_CAPABILITIES = Capabilities(server_side_copy=True, update_in_place=True, versions=True)
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
@@ -70,6 +73,19 @@ class PosixFileSystem(FileSystem):
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Open a file for reading with ``pread``; a pipe raises UnimplementedError."""
         return PosixRandomAccessFile(path, _local(path))
+
+    def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
+        """Open a file and compare the one that is open, so that no other can come in between."""
+        try:
+            file = PosixRandomAccessFile(path, _local(path))
+        except NotFoundError as error:
+            raise AbortedError("the file is gone that was to be read", path=path) from error
+        try:
+            check_unchanged(path, known, file.statistics())
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
         """Make or empty a file at once, or, if ``atomic``, write beside it under a temporary name."""
@@ -104,7 +120,7 @@ class PosixFileSystem(FileSystem):
             raise posix_error(error, path) from error
         if stat.S_ISDIR(status.st_mode):
             return FileStatistics(0, status.st_mtime_ns, True)
-        return FileStatistics(status.st_size, status.st_mtime_ns, False)
+        return FileStatistics(status.st_size, status.st_mtime_ns, False, version_of(status))
 
     def canonical_path(self, path: str) -> str:
         """Return the absolute local path without symbolic links."""
@@ -243,7 +259,7 @@ def _directory_entries(chunk: list[os.DirEntry[str]]) -> Iterator[DirectoryEntry
         ]
     else:
         kinds = list(map(os.DirEntry.is_dir, chunk))
-    fields = zip(map(_NAME_OF, chunk), kinds, repeat(None), repeat(None), links, strict=False)
+    fields = zip(map(_NAME_OF, chunk), kinds, repeat(None), repeat(None), links, repeat(None), strict=False)
     return map(tuple.__new__, repeat(DirectoryEntry), fields)
 
 

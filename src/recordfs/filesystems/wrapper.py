@@ -12,12 +12,12 @@ from recordfs.errors import InvalidArgumentError
 from recordfs.filesystem import FileSystem, RandomAccessFile, WritableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from typing_extensions import Buffer
 
     from recordfs._core import ReadOnlyMemoryRegion
-    from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, OperationStatistics
+    from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, OperationStatistics, UpdateFile
 
 __all__ = ["WrapperFileSystem", "WrapperRandomAccessFile", "WrapperWritableFile"]
 
@@ -46,13 +46,25 @@ class WrapperFileSystem(FileSystem):
         """Return what ``new_writable_file`` and ``new_appendable_file`` give for a file that was opened inside."""
         return file
 
+    def wrap_update_file(self, file: UpdateFile) -> UpdateFile:
+        """Return what ``new_update_file`` gives for a file that was opened inside."""
+        return file
+
     def capabilities(self, path: str) -> Capabilities:
-        """Forward, but for changing files in place, which would go past what a subclass does to files."""
-        return self.inner.capabilities(path)._replace(update_in_place=False)
+        """Forward."""
+        return self.inner.capabilities(path)
 
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Forward, and wrap the file."""
         return self.wrap_reader(self.inner.new_random_access_file(path))
+
+    def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
+        """Forward, and wrap the file."""
+        return self.wrap_reader(self.inner.new_pinned_random_access_file(path, known))
+
+    def new_update_file(self, path: str) -> UpdateFile:
+        """Forward, and wrap the file."""
+        return self.wrap_update_file(self.inner.new_update_file(path))
 
     def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
         """Forward, and wrap the file."""
@@ -73,6 +85,14 @@ class WrapperFileSystem(FileSystem):
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Forward."""
         return self.inner.list_directory(path)
+
+    def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
+        """Forward."""
+        return self.inner.tree_lister(top)
+
+    def series_lister(self, directories: Sequence[str]) -> Callable[[str], Iterable[DirectoryEntry]]:
+        """Forward."""
+        return self.inner.series_lister(directories)
 
     def create_dir(self, path: str) -> None:
         """Forward."""
@@ -165,85 +185,83 @@ def _rebuild_wrapper(cls: type[WrapperFileSystem], inner: FileSystem, options: d
 
 
 class WrapperRandomAccessFile(RandomAccessFile):
-    """Forward every call to another open file.
+    """Forward every call to another open file, when it has been checked.
+
+    A subclass overrides the methods that a backend writes: ``_read``, ``_read_into``, ``_read_blocks`` and so on.
 
     Args:
         inner: The file that does the work; ``close`` closes it.
     """
 
     def __init__(self, inner: RandomAccessFile) -> None:
+        super().__init__(inner.name)
         self.inner = inner
 
-    @property
-    def name(self) -> str:
-        """Forward."""
-        return self.inner.name
-
-    def read(self, offset: int, n: int) -> bytes:
-        """Forward."""
+    def _read(self, offset: int, n: int) -> bytes:
         return self.inner.read(offset, n)
 
-    def read_into(self, offset: int, buffer: Buffer) -> int:
-        """Forward."""
-        return self.inner.read_into(offset, buffer)
+    def _read_into(self, offset: int, view: memoryview) -> int:
+        return self.inner.read_into(offset, view)
 
-    def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
-        """Forward."""
-        return self.inner.read_ranges(ranges, max_gap=max_gap)
+    def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
+        return self.inner.read_ranges([(start, end - start) for start, end in blocks], max_gap=0)
 
-    def read_ahead(self, offset: int, n: int) -> int | None:
-        """Forward."""
+    def _read_ahead(self, offset: int, n: int) -> int | None:
         return self.inner.read_ahead(offset, n)
 
-    def size(self) -> int:
-        """Forward."""
+    def _size(self) -> int:
         return self.inner.size()
 
-    def close(self) -> None:
-        """Forward."""
+    def _fileno(self) -> int:
+        return self.inner.fileno()
+
+    def _close(self) -> None:
         self.inner.close()
 
 
 class WrapperWritableFile(WritableFile):
-    """Forward every call to another open file.
+    """Forward every call to another open file, when it has been checked.
+
+    A subclass overrides the methods that a backend writes: ``_append``, ``_flush`` and so on.
 
     Args:
         inner: The file that does the work; ``close`` and ``discard`` end it.
     """
 
     def __init__(self, inner: WritableFile) -> None:
+        super().__init__(inner.name, atomic=inner.atomic)
         self.inner = inner
-        self.atomic = inner.atomic
 
-    @property
-    def name(self) -> str:
-        """Forward."""
-        return self.inner.name
-
-    def append(self, data: Buffer) -> None:
-        """Forward."""
+    def _append(self, data: memoryview) -> None:
         self.inner.append(data)
 
-    def append_parts(self, parts: Sequence[Buffer]) -> None:
-        """Forward."""
+    def _append_parts(self, parts: list[memoryview]) -> None:
         self.inner.append_parts(parts)
 
-    def flush(self) -> None:
-        """Forward."""
+    def _flush(self) -> None:
         self.inner.flush()
 
-    def sync(self) -> None:
-        """Forward."""
+    def _sync(self) -> None:
         self.inner.sync()
 
-    def tell(self) -> int:
-        """Forward."""
+    def _tell(self) -> int:
         return self.inner.tell()
 
-    def close(self) -> None:
-        """Forward."""
-        self.inner.close()
+    def _close(self) -> None:
+        try:
+            self.inner.close()
+        finally:
+            if self.inner.closed:
+                self._end()
 
-    def discard(self) -> None:
+    def _discard(self) -> None:
+        try:
+            self.inner.discard()
+        finally:
+            if self.inner.closed:
+                self._end()
+
+    def publish(self, *, overwrite: bool = False) -> None:
         """Forward."""
-        self.inner.discard()
+        self._check_open()
+        self.inner.publish(overwrite=overwrite)

@@ -12,8 +12,6 @@ from recordfs.errors import UnimplementedError
 from recordfs.filesystem import UpdateFile
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from recordfs.filesystem import FileSystem, RandomAccessFile, WritableFile
 
 __all__ = ["open_update_file"]
@@ -50,53 +48,41 @@ class _EmptiedAtFirstWrite(UpdateFile):
     """
 
     def __init__(self, file_system: FileSystem, path: str) -> None:
+        super().__init__(path)
         self._file_system = file_system
-        self._path = path
         self._emptied: UpdateFile | None = None
 
-    @property
-    def name(self) -> str:
-        """The full path that the file was opened by."""
-        return self._path
-
-    def read(self, offset: int, n: int) -> bytes:
-        """Return what was written here."""
+    def _read(self, offset: int, n: int) -> bytes:
         return b"" if self._emptied is None else self._emptied.read(offset, n)
 
-    def size(self) -> int:
-        """Return the size of what was written here."""
+    def _size(self) -> int:
         return 0 if self._emptied is None else self._emptied.size()
 
-    def write(self, offset: int, data: Buffer) -> None:
-        """Put ``data`` at an offset."""
+    def _write(self, offset: int, data: memoryview) -> None:
         self._empty().write(offset, data)
 
-    def truncate(self, length: int) -> None:
-        """Make the file ``length`` bytes long."""
+    def _truncate(self, length: int) -> None:
         self._empty().truncate(length)
 
     def _empty(self) -> UpdateFile:
         if self._emptied is None:
-            writer = self._file_system.new_writable_file(self._path)
-            if self._file_system.capabilities(self._path).update_in_place:
+            writer = self._file_system.new_writable_file(self._name)
+            if self._file_system.capabilities(self._name).update_in_place:
                 writer.close()
-                self._emptied = self._file_system.new_update_file(self._path)
+                self._emptied = self._file_system.new_update_file(self._name)
             else:
-                self._emptied = _EndUpdateFile(self._file_system, self._path, writer)
+                self._emptied = _EndUpdateFile(self._file_system, self._name, writer)
         return self._emptied
 
-    def flush(self) -> None:
-        """Make what was written visible to new readers."""
+    def _flush(self) -> None:
         if self._emptied is not None:
             self._emptied.flush()
 
-    def sync(self) -> None:
-        """Make what was written durable where the store can."""
+    def _sync(self) -> None:
         if self._emptied is not None:
             self._emptied.sync()
 
-    def close(self) -> None:
-        """Publish what was written."""
+    def _close(self) -> None:
         if self._emptied is not None:
             self._emptied.close()
 
@@ -111,69 +97,57 @@ class _EndUpdateFile(UpdateFile):
     """
 
     def __init__(self, file_system: FileSystem, path: str, writer: WritableFile | None) -> None:
+        super().__init__(path)
         self._file_system = file_system
-        self._path = path
         self._writer = writer
         # A store may show nothing of a new file before its first flush.
         self._unflushed = writer is not None
         self._reader: RandomAccessFile | None = None if writer else file_system.new_random_access_file(path)
 
-    @property
-    def name(self) -> str:
-        """The full path that the file was opened by."""
-        return self._path
-
-    def read(self, offset: int, n: int) -> bytes:
-        """Return up to ``n`` bytes from ``offset``, what this object wrote included."""
-        if self._unflushed and self._file_system.capabilities(self._path).flush_visibility == "close":
-            raise UnimplementedError("this store shows what was written only once it is closed", path=self._path)
-        self.flush()
+    def _read(self, offset: int, n: int) -> bytes:
+        if self._unflushed and self._file_system.capabilities(self._name).flush_visibility == "close":
+            raise UnimplementedError("this store shows what was written only once it is closed", path=self._name)
+        self._flush()
         if self._reader is None:
-            self._reader = self._file_system.new_random_access_file(self._path)
+            self._reader = self._file_system.new_random_access_file(self._name)
         return self._reader.read(offset, n)
 
-    def size(self) -> int:
-        """Return the size with everything written by this object."""
+    def _size(self) -> int:
         if self._writer is not None:
             return self._writer.tell()
         return self._reader.size() if self._reader is not None else 0
 
-    def write(self, offset: int, data: Buffer) -> None:
-        """Add ``data`` at the end."""
-        end = self.size()
+    def _write(self, offset: int, data: memoryview) -> None:
+        end = self._size()
         if offset != end:
             raise UnimplementedError(
                 f"this store cannot change bytes in place: it writes only at the end ({end}), not at {offset}",
-                path=self._path,
+                path=self._name,
             )
         if self._writer is None:
-            self._writer = self._file_system.new_appendable_file(self._path)
+            self._writer = self._file_system.new_appendable_file(self._name)
         self._writer.append(data)
         self._unflushed = True
 
-    def truncate(self, length: int) -> None:
-        """Raise, unless the file has this length already."""
-        if length != self.size():
-            raise UnimplementedError("this store cannot change the length of a file that is open", path=self._path)
+    def _truncate(self, length: int) -> None:
+        if length != self._size():
+            raise UnimplementedError("this store cannot change the length of a file that is open", path=self._name)
 
-    def flush(self) -> None:
-        """Make what was written visible to new readers."""
+    def _flush(self) -> None:
         if self._writer is None or not self._unflushed:
             return
         self._writer.flush()
         self._unflushed = False
-        if self._reader is not None and not self._file_system.capabilities(self._path).growing_reads:
+        if self._reader is not None and not self._file_system.capabilities(self._name).growing_reads:
             self._reader.close()
             self._reader = None
 
-    def sync(self) -> None:
-        """Make what was written durable where the store can."""
+    def _sync(self) -> None:
         if self._writer is not None:
-            self.flush()
+            self._flush()
             self._writer.sync()
 
-    def close(self) -> None:
-        """Publish what was written; if that fails, the bytes are kept and it can be tried again."""
+    def _close(self) -> None:
         if self._writer is not None:
             self._writer.close()
         if self._reader is not None:

@@ -27,6 +27,7 @@ from recordfs.testing.place import Place
 from recordfs.testing.processes import CapabilityScenarios, ProcessScenarios
 from recordfs.testing.reading import ReadingScenarios
 from recordfs.testing.updating import UpdatingScenarios
+from recordfs.testing.versions import VersionScenarios
 from recordfs.testing.writing import WritingScenarios
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class FileSystemConformance(
     TruncatingScenarios,
     UpdatingScenarios,
     StatScenarios,
+    VersionScenarios,
     ListingScenarios,
     DirectoryScenarios,
     DeletingScenarios,

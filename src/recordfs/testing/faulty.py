@@ -21,9 +21,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from recordfs.errors import ClosedFileError, InvalidArgumentError, RecordFSError, UnavailableError
+from recordfs.errors import InvalidArgumentError, RecordFSError, UnavailableError
 from recordfs.filesystem import FileSystem
-from recordfs.filesystem.files import byte_view
 from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile, WrapperWritableFile
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from recordfs.filesystem import DirectoryEntry, RandomAccessFile, WritableFile
+    from recordfs.filesystem import Capabilities, DirectoryEntry, RandomAccessFile, UpdateFile, WritableFile
 
 __all__ = ["FaultyFileSystem"]
 
@@ -206,6 +205,17 @@ class FaultyFileSystem(WrapperFileSystem):
     files_exist = FileSystem.files_exist
     is_directory = FileSystem.is_directory
     get_file_size = FileSystem.get_file_size
+    tree_lister = FileSystem.tree_lister
+    series_lister = FileSystem.series_lister
+    new_pinned_random_access_file = FileSystem.new_pinned_random_access_file
+
+    def capabilities(self, path: str) -> Capabilities:
+        """Forward, but for changing files in place, which goes past the bytes that are held back."""
+        return super().capabilities(path)._replace(update_in_place=False)
+
+    def new_update_file(self, path: str) -> UpdateFile:
+        """Raise UnimplementedError; see ``capabilities``."""
+        raise self._unimplemented("change files in place", path)
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Forward; the listing can fail at its start and at every entry."""
@@ -258,23 +268,19 @@ class _FaultyRandomAccessFile(WrapperRandomAccessFile):
         super().__init__(inner)
         self._system = system
 
-    def read(self, offset: int, n: int) -> bytes:
+    def _read(self, offset: int, n: int) -> bytes:
         return self._system.run("read", self.name, lambda: self.inner.read(offset, n))
 
-    def read_into(self, offset: int, buffer: Buffer) -> int:
-        limit = self._system._read_limit
-        if limit is None:
-            return self._system.run("read_into", self.name, lambda: self.inner.read_into(offset, buffer))
-        with memoryview(buffer) as whole:
-            if not (whole.nbytes > limit and whole.c_contiguous):
-                return self._system.run("read_into", self.name, lambda: self.inner.read_into(offset, buffer))
-            with whole.cast("B") as flat, flat[:limit] as start:
-                return self._system.run("read_into", self.name, lambda: self.inner.read_into(offset, start))
+    def _read_into(self, offset: int, view: memoryview) -> int:
+        with view[: self._system._read_limit] as start:
+            return self._system.run("read_into", self.name, lambda: self.inner.read_into(offset, start))
 
-    def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
-        return self._system.run("read_ranges", self.name, lambda: self.inner.read_ranges(ranges, max_gap=max_gap))
+    def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
+        return self._system.run(
+            "read_ranges", self.name, lambda: super(_FaultyRandomAccessFile, self)._read_blocks(blocks)
+        )
 
-    def size(self) -> int:
+    def _size(self) -> int:
         return self._system.run("size", self.name, self.inner.size)
 
 
@@ -285,57 +291,45 @@ class _FaultyWritableFile(WrapperWritableFile):
         super().__init__(inner)
         self._system = system
         self._unflushed = bytearray()
-        self._ended = False
         self._lost = False
 
     def _check_open(self) -> None:
+        super()._check_open()
         if self._lost:
             raise UnavailableError(
                 "the writer was open when the store crashed: what was not flushed is lost", path=self.name
             )
-        if self._ended:
-            raise ClosedFileError("the writer has been closed", path=self.name)
 
-    def append(self, data: Buffer) -> None:
-        self.append_as("append", [data])
+    def _append(self, data: memoryview) -> None:
+        self._take("append", [data])
 
-    def append_parts(self, parts: Sequence[Buffer]) -> None:
-        self.append_as("append_parts", parts)
+    def _append_parts(self, parts: list[memoryview]) -> None:
+        self._take("append_parts", parts)
 
-    def append_as(self, operation: str, parts: Sequence[Buffer]) -> None:
+    def _take(self, operation: str, parts: list[memoryview]) -> None:
         """Take all parts or none."""
-        self.tell()  # refuses a closed file and another process
-        views = [byte_view(part) for part in parts]
-        try:
-            joined = b"".join(views)
-        finally:
-            for view in views:
-                view.release()
+        joined = b"".join(parts)
         self._system.run(operation, self.name, lambda: self._unflushed.extend(joined))
 
-    def tell(self) -> int:
-        self._check_open()
+    def _tell(self) -> int:
         return self.inner.tell() + len(self._unflushed)
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         self._hand_on("flush", self.inner.flush)
 
-    def sync(self) -> None:
+    def _sync(self) -> None:
         self._hand_on("sync", self.inner.sync)
 
-    def close(self) -> None:
-        if self._lost or not self._ended:
-            self._hand_on("close", self.inner.close)
-            self._end()
+    def _close(self) -> None:
+        self._hand_on("close", self.inner.close)
 
-    def discard(self) -> None:
-        if not self._ended:
+    def _discard(self) -> None:
+        if not self._lost:
             self._system.run("discard", self.name, self.inner.discard)
-            self._end()
 
     def _hand_on(self, operation: str, finish: Callable[[], None]) -> None:
         """Give the inner file what was held back, then flush, sync or close it, or fail as planned."""
-        self.tell()
+        self._check_open()
         fault = self._system._begin(operation, self.name)
         if fault is not None and fault.delay:
             time.sleep(fault.delay)
@@ -357,12 +351,12 @@ class _FaultyWritableFile(WrapperWritableFile):
         del self._unflushed[:count]
 
     def _end(self) -> None:
-        self._ended = True
+        super()._end()
         self._unflushed.clear()
         self._system.forget_writer(self)
 
     def lose(self) -> None:
         """End as a crash does: what was flushed stays, the rest is gone."""
-        self._lost = self._ended = True
+        self._lost = True
         self._unflushed.clear()
         self.inner.discard()

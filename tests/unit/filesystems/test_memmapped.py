@@ -58,7 +58,7 @@ def test_a_package_of_tensorflow_is_read():
         buffer = bytearray(4)
         assert (file.read_into(1, buffer), buffer) == (4, b"\1\2\3\4")
         assert file.read_ranges([(98, 9), (0, 1)]) == [b"bc", b"\0"]
-    assert package.stat(DEFAULT_GRAPH) == (11, 0, False)
+    assert package.stat(DEFAULT_GRAPH) == (11, 0, False, None)
 
 
 def test_the_package_is_chosen_by_configuration_or_by_the_call():

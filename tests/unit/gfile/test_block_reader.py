@@ -15,19 +15,15 @@ from recordfs.gfile.block_reader import BlockReader
 class Stored(RandomAccessFile):
     """A file in memory that sees what is added to its bytearray, or, of bytes, never grows."""
 
-    name = "memory"
-
     def __init__(self, data):
+        super().__init__("memory")
         self.data = data
 
-    def read(self, offset, n):
+    def _read(self, offset, n):
         return bytes(self.data[offset : offset + n])
 
-    def size(self):
+    def _size(self):
         return len(self.data)
-
-    def close(self):
-        pass
 
 
 def taken(lines, count):
@@ -119,10 +115,10 @@ class Unreliable(Stored):
         super().__init__(data)
         self.luck = random.Random(4)
 
-    def read(self, offset, n):
+    def _read(self, offset, n):
         if self.luck.random() < 0.25:
             raise UnavailableError("try again", path=self.name)
-        return super().read(offset, n)
+        return super()._read(offset, n)
 
 
 def test_a_call_that_failed_can_be_tried_again_and_misses_nothing():

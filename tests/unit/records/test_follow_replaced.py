@@ -278,7 +278,7 @@ def test_a_store_that_calls_every_version_replaced_is_not_asked_all_the_time():
             return RestlessFile(file)
 
     class RestlessFile(WrapperRandomAccessFile):
-        def read_into(self, offset, buffer):
+        def _read_into(self, offset, view):
             raise AbortedError("another version again", path=self.name)
 
     with recordfs.RecordWriter("ram://restless/f") as writer:

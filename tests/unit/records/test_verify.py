@@ -204,9 +204,9 @@ def test_counting_does_not_read_large_payloads(write):
     read = 0
 
     class Counting(MemoryFile):
-        def read(self, offset, n):
+        def _read(self, offset, n):
             nonlocal read
-            data = super().read(offset, n)
+            data = super()._read(offset, n)
             read += len(data)
             return data
 
@@ -223,18 +223,14 @@ class MemoryFile(RandomAccessFile):
     """A file that gives at most ``most`` bytes a read."""
 
     def __init__(self, content, most=1 << 30):
+        super().__init__("memory")
         self.content, self.most = content, most
 
-    name = "memory"
-
-    def read(self, offset, n):
+    def _read(self, offset, n):
         return self.content[offset : offset + min(n, self.most)]
 
-    def size(self):
+    def _size(self):
         return len(self.content)
-
-    def close(self):
-        pass
 
 
 class OneFile(PosixFileSystem):
@@ -254,8 +250,8 @@ def test_short_reads_change_nothing(most):
     damaged[25] ^= 1
 
     class Short(MemoryFile):
-        def read_into(self, offset, buffer):
-            return super().read_into(offset, buffer[: self.most])
+        def _read_into(self, offset, buffer):
+            return super()._read_into(offset, buffer[: self.most])
 
     report = verify_file("x", file_system=OneFile(Short(bytes(damaged), most)))
     expected = verify_file("x", file_system=OneFile(MemoryFile(bytes(damaged))))
@@ -267,11 +263,11 @@ def test_a_file_that_keeps_its_buffer_cannot_change_what_was_read():
     class Keeping(MemoryFile):
         kept: list[memoryview] = []  # noqa: RUF012  # one list for one test
 
-        def read_into(self, offset, buffer):
-            count = super().read_into(offset, buffer)
+        def _read_into(self, offset, buffer):
+            count = super()._read_into(offset, buffer)
             for view in self.kept:
                 view[:] = b"\xff" * len(view)
-            self.kept.append(memoryview(buffer).cast("B"))
+            self.kept.append(memoryview(buffer))
             return count
 
     content = stream([os.urandom(1000)] * 1000)
@@ -285,7 +281,7 @@ def test_a_file_that_keeps_its_buffer_cannot_change_what_was_read():
 @pytest.mark.parametrize("count", [-1, 1 << 20])
 def test_an_impossible_count_is_an_error(count):
     class Broken(MemoryFile):
-        def read_into(self, offset, buffer):
+        def _read_into(self, offset, buffer):
             return count
 
     with pytest.raises(InternalError):
@@ -294,7 +290,7 @@ def test_an_impossible_count_is_an_error(count):
 
 def test_a_failing_read_is_raised():
     class Failing(MemoryFile):
-        def read_into(self, offset, buffer):
+        def _read_into(self, offset, buffer):
             raise OSError("disk on fire")
 
     with pytest.raises(OSError, match="disk on fire"):
@@ -303,7 +299,7 @@ def test_a_failing_read_is_raised():
 
 def test_a_file_that_shrinks_meanwhile_is_truncated():
     class Shrinking(MemoryFile):
-        def size(self):
+        def _size(self):
             return len(self.content) + 100
 
     report = verify_file("x", file_system=OneFile(Shrinking(SOUND[:-1])))

@@ -91,7 +91,7 @@ def _items(path: str, arguments: argparse.Namespace, *, details: bool, with_dire
     statistics = file_system.stat(path)
     if arguments.directory or not statistics.is_directory:
         shown = path + "/" if statistics.is_directory and not path.endswith("/") else path
-        yield _Item(path, shown, *statistics)
+        yield _Item(path, shown, statistics.length, statistics.mtime_nsec, statistics.is_directory)
         return
     prefix = join(path, "") if with_directory else ""
     if arguments.recursive:
@@ -109,7 +109,8 @@ def _item_of(file_system: FileSystem, found: TreeEntry, prefix: str, *, details:
     length, mtime_nsec = entry.length, entry.mtime_nsec
     if details and not entry.is_directory and (length is None or mtime_nsec is None):
         try:
-            length, mtime_nsec, _ = file_system.stat(path)
+            statistics = file_system.stat(path)
+            length, mtime_nsec = statistics.length, statistics.mtime_nsec
         except NotFoundError:
             # A link that leads nowhere has no size; what was deleted since needs no line, but does no harm.
             length, mtime_nsec = 0, 0

@@ -29,6 +29,7 @@ from recordfs.filesystem.defaults import undeleted_error
 from recordfs.filesystems._object_store.bulk import delete_objects, move_objects
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
+from recordfs.filesystems._object_store.store import ObjectInfo
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary, move_record_key
 from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.filesystems._object_store.tree import SeriesLister, TreeLister
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystem import DirectoryEntry, RandomAccessFile, WritableFile
     from recordfs.filesystems._object_store.fetching import RangeFetcher
-    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.store import ObjectStore
     from recordfs.filesystems._object_store.writer import ObjectWriter
 
 __all__ = ["Location", "ObjectStoreFileSystem"]
@@ -182,6 +183,14 @@ class ObjectStoreFileSystem(FileSystem):
         found = self._head(location, self._fetcher.describe)
         return ObjectRandomAccessFile(path, self._fetcher, location.bucket, found)
 
+    def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
+        """Open the version that is known, without a request."""
+        if known.version is None:
+            return super().new_pinned_random_access_file(path, known)
+        location = self._locate_file(path)
+        pinned = ObjectInfo(location.key, known.length, known.mtime_nsec, known.version, {})
+        return ObjectRandomAccessFile(path, self._fetcher, location.bucket, pinned, follows_growth=False)
+
     def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
         """Make or replace an object; see FileSystem. Nothing is visible before the first flush."""
         location = self._locate_file(path)
@@ -224,7 +233,7 @@ class ObjectStoreFileSystem(FileSystem):
         location = self._locate(path)
         info = self._file_or_none(location)
         if info is not None:
-            return FileStatistics(info.size, info.mtime_nsec, is_directory=False)
+            return info.statistics
         if self._prefix_exists(location):
             return _DIRECTORY
         if not location.key:

@@ -95,7 +95,7 @@ def _file_entry(name: str, info: ObjectInfo) -> DirectoryEntry | None:
     """Return the entry of an object; None for an empty one under the directory's own key, which only marks it."""
     if not name and not info.size:
         return None
-    return DirectoryEntry(name, is_directory=False, length=info.size, mtime_nsec=info.mtime_nsec)
+    return info.entry(name)
 
 
 def _directory_entry(name: str, *, beside_file: bool) -> DirectoryEntry | None:

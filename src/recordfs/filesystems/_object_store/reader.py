@@ -16,9 +16,8 @@ from concurrent.futures import CancelledError
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
-from recordfs.errors import AbortedError, ClosedFileError, InvalidArgumentError, NotFoundError
+from recordfs.errors import AbortedError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
-from recordfs.filesystem.files import coalesce, writable_byte_view
 from recordfs.filesystems._object_store.threads import THREADS, begin, call_interruptibly
 from recordfs.filesystems._object_store.writer import OPENING_METADATA, WRITER_METADATA
 
@@ -75,21 +74,24 @@ class ObjectRandomAccessFile(RandomAccessFile):
         fetcher: To fetch ranges, and to look at the object again.
         bucket: The bucket's name.
         found: The object at open: the version that is pinned.
+        follows_growth: Go on with a longer version that begins with the same bytes; else every other is AbortedError.
     """
 
-    def __init__(self, name: str, fetcher: RangeFetcher, bucket: str, found: ObjectInfo) -> None:
-        self._name = name
+    def __init__(
+        self, name: str, fetcher: RangeFetcher, bucket: str, found: ObjectInfo, *, follows_growth: bool = True
+    ) -> None:
+        super().__init__(name)
         self._fetcher = fetcher
         self._bucket = bucket
         self._key = found.key
         self._pinned = found
+        self._follows_growth = follows_growth
         self._era = 0
         self._begin_in_process()
         # Where the next read would begin if it followed the last one, and where the first of those that did began.
         self._expected = -1
         self._run_start = 0
         self._remembered: tuple[int, bytes] = (0, b"")
-        self._closed = False
 
     def _begin_in_process(self) -> None:
         """Begin with nothing on its way: in a forked child those threads are not there, nor the one with the lock."""
@@ -97,25 +99,11 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._ahead: deque[_Block] = deque()
         self._process = os.getpid()
 
-    @property
-    def name(self) -> str:
-        """The full path that the file was opened by."""
-        return self._name
+    def _size(self) -> int:
+        """Look at the object, which may have grown; AbortedError if it was replaced by another."""
+        return self._look_again().size if self._follows_growth else self._pinned.size
 
-    def size(self) -> int:
-        """Return the size now; looks at the object.
-
-        Raises:
-            AbortedError: The object was replaced by another.
-        """
-        self._check_open()
-        return self._look_again().size
-
-    def read(self, offset: int, n: int) -> bytes:
-        """Return up to ``n`` bytes; see RandomAccessFile."""
-        self._check_open()
-        if offset < 0 or n < 0:
-            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+    def _read(self, offset: int, n: int) -> bytes:
         end = self._end_of(offset, n)
         if end <= offset:
             return b""
@@ -129,56 +117,38 @@ class ObjectRandomAccessFile(RandomAccessFile):
             data = gathered.getvalue()
         return data
 
-    def read_into(self, offset: int, buffer: Buffer) -> int:
-        """Read into a buffer; see RandomAccessFile."""
-        self._check_open()
-        if offset < 0:
-            raise InvalidArgumentError(f"offset has to be at least 0, found {offset}", path=self._name)
-        with writable_byte_view(buffer, self._name) as view:
-            # Only at the end that is known does it look for more: before it, fewer bytes than fit are an answer too.
-            known = self._pinned.size
-            end = min(offset + len(view), known) if offset < known else self._end_of(offset, len(view))
-            if end <= offset:
-                return 0
-            position = 0
-            for piece in self._pieces(offset, end):
-                view[position : position + len(piece)] = piece
-                position += len(piece)
-            return position
+    def _read_into(self, offset: int, view: memoryview) -> int:
+        # Only at the end that is known does it look for more: before it, fewer bytes than fit are an answer too.
+        known = self._pinned.size
+        end = min(offset + len(view), known) if offset < known else self._end_of(offset, len(view))
+        if end <= offset:
+            return 0
+        position = 0
+        for piece in self._pieces(offset, end):
+            view[position : position + len(piece)] = piece
+            position += len(piece)
+        return position
 
-    def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
-        """Read many ranges, neighbours merged, all blocks in parallel; see RandomAccessFile."""
-        self._check_open()
-        results = [b""] * len(ranges)
-        blocks = coalesce(ranges, max_gap, self._name)
-        end_of_last = max((end for _, end, _ in blocks), default=0)
-        size = self._end_of(0, end_of_last)
-        wanted = [(start, min(end, size), members) for start, end, members in blocks if start < size]
-        contents = self._fetch_all([(start, end) for start, end, _ in wanted])
-        for (start, end, members), content in zip(wanted, contents, strict=True):
-            with memoryview(content) as view:
-                for index in members:
-                    offset, length = ranges[index]
-                    results[index] = bytes(view[offset - start : offset - start + length])
-                if end == wanted[-1][1]:
-                    with self._lock:
-                        self._remember(end, view)
-        return results
+    def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
+        """Fetch all blocks in parallel."""
+        size = self._end_of(0, max((end for _, end in blocks), default=0))
+        wanted = [(start, min(end, size)) for start, end in blocks if start < size]
+        contents = self._fetch_all(wanted)
+        if wanted:
+            with memoryview(contents[-1]) as view, self._lock:
+                self._remember(wanted[-1][1], view)
+        return [*contents, *[b""] * (len(blocks) - len(wanted))]  # the blocks ascend: those past the end come last
 
-    def read_ahead(self, offset: int, n: int) -> int:
-        """Begin to fetch; see RandomAccessFile. A read from ``offset`` on then counts as following an earlier one."""
-        self._check_open()
-        if offset < 0 or n < 0:
-            raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+    def _read_ahead(self, offset: int, n: int) -> int:
+        """Begin to fetch. A read from ``offset`` on then counts as following an earlier one."""
         size = self._pinned.size
         with self._lock:
             self._expected = self._run_start = offset
             self._start_blocks(offset, min(offset + min(n, READ_AHEAD), size))
         return size
 
-    def close(self) -> None:
-        """Let go of what was read ahead. Idempotent."""
-        self._closed = True
+    def _close(self) -> None:
+        """Let go of what was read ahead."""
         if self._process != os.getpid():
             self._begin_in_process()
         self._drop_blocks()
@@ -186,8 +156,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
     # Fetching
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedFileError("the file has been closed", path=self._name)
+        super()._check_open()
         if self._process != os.getpid():
             self._begin_in_process()
 
@@ -195,7 +164,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         """Return where a read ends; looks for growth where it would pass the end that is known."""
         end = offset + n
         if end > self._pinned.size:
-            end = min(end, self._look_again().size)
+            end = min(end, self._size())
         return end
 
     def _pieces(self, offset: int, end: int) -> Iterator[memoryview]:
@@ -361,6 +330,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
         # The size as well: versitygw looks at size and ETag one after the other, and may tell one of each version.
         if (found.tag, found.size) == (pinned.tag, pinned.size):
             return pinned
+        if not self._follows_growth:
+            raise self._replaced(pinned, found)
         if _is_longer_for_sure(pinned, found):
             with self._lock:
                 if self._pinned.size <= found.size:
@@ -387,11 +358,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         except (AbortedError, NotFoundError):
             return None
         if not is_growth:
-            raise AbortedError(
-                f"the object was replaced while it was read: expected version {pinned.tag} of {pinned.size} bytes, "
-                f"found {found.tag} of {found.size}; open it again to read the new one",
-                path=self._name,
-            )
+            raise self._replaced(pinned, found)
         with self._lock:
             if self._pinned is not pinned:
                 return found if self._pinned.tag == found.tag else None
@@ -400,6 +367,13 @@ class ObjectRandomAccessFile(RandomAccessFile):
             self._era += 1
             self._pinned = found
         return found
+
+    def _replaced(self, pinned: ObjectInfo, found: ObjectInfo) -> AbortedError:
+        return AbortedError(
+            f"the object was replaced while it was read: expected version {pinned.tag} of {pinned.size} bytes, "
+            f"found {found.tag} of {found.size}; open it again to read the new one",
+            path=self._name,
+        )
 
     def _is_growth(self, pinned: ObjectInfo, found: ObjectInfo, remembered: tuple[int, bytes]) -> bool:
         """Tell whether a changed object is the pinned one made longer, by the bytes that were handed out last."""

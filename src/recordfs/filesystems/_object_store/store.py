@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, NamedTuple
 
+from recordfs.filesystem import DirectoryEntry, FileStatistics
 from recordfs.filesystems._http_statuses import error_class_of_status
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ class ObjectInfo(NamedTuple):
     tag: str
     metadata: dict[str, str]
     checksum: str = ""
+
+    @property
+    def statistics(self) -> FileStatistics:
+        """What the contract tells of it."""
+        return FileStatistics(self.size, self.mtime_nsec, False, self.tag)
+
+    def entry(self, name: str) -> DirectoryEntry:
+        """Return what the contract lists of it, under its bare name."""
+        return DirectoryEntry(name, False, self.size, self.mtime_nsec, False, self.tag)
 
 
 class ObjectPage(NamedTuple):

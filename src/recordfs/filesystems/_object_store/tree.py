@@ -104,7 +104,7 @@ class TreeLister:
         if place not in tree and not self._add_directories(tree, place):
             return
         if name or info.size:
-            tree[place][name] = DirectoryEntry(name, is_directory=False, length=info.size, mtime_nsec=info.mtime_nsec)
+            tree[place][name] = info.entry(name)
             directory = tree[place].get(f"{name}/")
             if directory is not None and name:  # a store that does not list in order
                 tree[place][f"{name}/"] = directory._replace(name=f"{name}/")

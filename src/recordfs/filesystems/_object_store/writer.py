@@ -14,7 +14,6 @@ in lines without a call or a loop between them, where CPython runs no signal han
 from __future__ import annotations
 
 import abc
-import os
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,21 +21,16 @@ from recordfs._core import crc32c
 from recordfs.errors import (
     AbortedError,
     AlreadyExistsError,
-    ClosedFileError,
     DataLossError,
-    FailedPreconditionError,
     NotFoundError,
     PermissionDeniedError,
     RecordFSError,
     UnavailableError,
 )
 from recordfs.filesystem import WritableFile
-from recordfs.filesystem.files import byte_view
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from recordfs.filesystems._object_store.store import ObjectInfo
 
 __all__ = ["OPENING_METADATA", "SEQUENCE_METADATA", "WRITER_METADATA", "Attempt", "ObjectWriter"]
@@ -93,10 +87,6 @@ class ObjectWriter(WritableFile):
         part_size: int,
         blind: bool = False,
     ) -> None:
-        self.atomic = atomic
-        self._name = name
-        self._process = os.getpid()
-        self._closed = False
         self._exclusive = exclusive
         self._conditional = conditional
         self._part_size = part_size
@@ -125,6 +115,7 @@ class ObjectWriter(WritableFile):
         # Handing a part on failed or was interrupted; the next call goes on with it before it takes anything.
         self._stuck = False
         self._lost: RecordFSError | None = None
+        super().__init__(name, atomic=atomic)
         keep_until_closed(self)
 
     # What a store writes.
@@ -180,61 +171,41 @@ class ObjectWriter(WritableFile):
 
     # The contract.
 
-    @property
-    def name(self) -> str:
-        """The full path."""
-        return self._name
-
-    def tell(self) -> int:
-        """Return the object's size with everything taken so far."""
-        self._check_open()
+    def _tell(self) -> int:
         return self._total
 
-    def append(self, data: Buffer) -> None:
-        """Take all of ``data``; see WritableFile.
+    def _append(self, data: memoryview) -> None:
+        """Take all of the data.
 
         Parts are handed on before anything is taken, so a call that raises has taken nothing. Data of more than 256 KiB
         are taken piece by piece; if one of their parts cannot be delivered, the rest is held in memory, beyond the
         usual bound, and the next call says so. An interrupt there is raised when all of the data have been taken, as
         ``tell`` shows.
         """
-        self._check_usable()
         self._deliver()
         while len(self._filling) >= self._part_size:
             self._stage()
         if self._is_full():
             self._publish(overwrite=False)
-        with byte_view(data) as view:
-            if len(view) <= TAKEN_AT_ONCE:
-                self._take(view)
-            else:
-                self._take_in_pieces(view)
+        if len(data) <= TAKEN_AT_ONCE:
+            self._take(data)
+        else:
+            self._take_in_pieces(data)
 
-    def flush(self) -> None:
-        """Publish everything taken so far; see WritableFile. Of an atomic file it only hands full parts on."""
-        self._check_usable()
+    def _flush(self) -> None:
         self._deliver()
         if not self.atomic:
             self._publish(overwrite=False)
 
-    def close(self) -> None:
-        """Publish and let go. Idempotent. If it raises, the writer stays open and keeps its bytes."""
-        if self._closed:
-            return
-        self._check_process()
+    def _close(self) -> None:
         if self._lost is not None:
             # Everything it could do has been tried and said; what it holds goes with it now, as the error told.
             self._end()
             raise self._lost
         self._deliver()
         self._publish(overwrite=False)
-        self._end()
 
-    def discard(self) -> None:
-        """Let go without publishing what was not flushed. Idempotent."""
-        if self._closed:
-            return
-        self._check_process()
+    def _discard(self) -> None:
         try:
             self._abandon()
         finally:
@@ -486,24 +457,11 @@ class ObjectWriter(WritableFile):
         }
 
     def _end(self) -> None:
-        self._closed = True
+        super()._end()
         self._filling = self._attempted = bytearray()
         forget(self)
 
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise FailedPreconditionError(
-                f"the writer belongs to process {self._process}, and this is process {os.getpid()}; "
-                "open one in each process",
-                path=self._name,
-            )
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedFileError("the writer has been closed", path=self._name)
-        self._check_process()
-
     def _check_usable(self) -> None:
-        self._check_open()
+        super()._check_usable()
         if self._lost is not None:
             raise self._lost

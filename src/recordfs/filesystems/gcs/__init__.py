@@ -38,6 +38,7 @@ PART_SIZE = 4 << 20
 
 _CAPABILITIES = Capabilities(
     verbatim_names=True,
+    versions=True,
     truncate=False,
     atomic_rename=False,
     directories="implicit",

@@ -36,6 +36,7 @@ __all__ = ["S3FileSystem"]
 
 _CAPABILITIES = Capabilities(
     verbatim_names=True,
+    versions=True,
     truncate=False,
     atomic_rename=False,
     directories="implicit",

@@ -109,17 +109,16 @@ class S3Writer(ObjectWriter):
 
     # What ObjectWriter asks for.
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Publish everything taken so far; see WritableFile.
 
         Raises:
             PermissionDeniedError: The credentials can only write, and the object has become too large to be put again
                 as a whole. ``close`` publishes what is kept.
         """
-        self._check_usable()
         if self._blind and not self.atomic and self._total >= self._copied_from():
             self._refuse_unless_readable()
-        super().flush()
+        super()._flush()
 
     def _look(self) -> ObjectInfo:
         return self._store.head(self._bucket, self._key)

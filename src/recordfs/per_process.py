@@ -1,0 +1,81 @@
+"""Values that each process makes for itself: clients, pools and counters that must not cross a fork.
+
+A connection that a parent made is shared with its children, and a lock that one of its threads held stays locked in
+them. What holds such things holds them in a ``PerProcess``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["PerProcess"]
+
+T = TypeVar("T")
+
+
+class PerProcess(Generic[T]):
+    """One value in each process, made when it is first asked for. Thread-safe.
+
+    A child that was forked does not see its parent's value. It keeps the reference, so that no destructor of the
+    parent's value (which may wait for threads that the child does not have) runs in the child.
+
+    Args:
+        make: Returns the value. One call at a time; what it raises reaches the caller, and the next call makes anew.
+    """
+
+    __slots__ = ("__weakref__", "_inherited", "_lock", "_made", "_make")
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: tuple[int, T] | None = None
+        self._inherited: list[T] = []
+        self._lock = threading.RLock()
+        _instances.add(self)
+
+    def get(self) -> T:
+        """Return this process's value, made now if it is not there yet."""
+        made = self._made
+        if made is not None and made[0] == os.getpid():
+            return made[1]
+        with self._lock:
+            made = self._made
+            if made is None or made[0] != os.getpid():
+                self._leave_inherited()
+                made = self._made = (os.getpid(), self._make())
+            return made[1]
+
+    def peek(self) -> T | None:
+        """Return this process's value, or None if it has made none."""
+        made = self._made
+        return made[1] if made is not None and made[0] == os.getpid() else None
+
+    def take(self) -> T | None:
+        """Return this process's value, or None, and forget it: the next ``get`` makes another."""
+        with self._lock:
+            value = self.peek()
+            self._leave_inherited()
+            self._made = None
+            return value
+
+    def _leave_inherited(self) -> None:
+        """Keep what a parent made out of reach of the collector."""
+        if self._made is not None and self._made[0] != os.getpid():
+            self._inherited.append(self._made[1])
+
+
+_instances: weakref.WeakSet[PerProcess[Any]] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """Give a forked child free locks: a thread that held one is not in the child."""
+    for instance in list(_instances):
+        instance._lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
