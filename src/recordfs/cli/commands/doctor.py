@@ -183,11 +183,11 @@ class _Trial:
 
     def _describe_age(self, path: str) -> str:
         try:
-            length, mtime_nsec, _ = self._file_system.stat(path)
+            statistics = self._file_system.stat(path)
         except NotFoundError:
             return f"{path} (gone by now)"
-        written = f", written {format_time(mtime_nsec)}" if mtime_nsec else ""
-        return f"{path} ({format_size(max(0, length))}{written})"
+        written = f", written {format_time(statistics.mtime_nsec)}" if statistics.mtime_nsec else ""
+        return f"{path} ({format_size(max(0, statistics.length))}{written})"
 
     def _needs_no_parents(self, path: str) -> bool:
         """Tell whether a path where nothing is can be written to at once: its bucket is there, and is all it takes."""
