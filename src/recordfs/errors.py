@@ -45,6 +45,7 @@ __all__ = [
     "UnknownError",
     "UnknownSchemeError",
     "error_from_os_error",
+    "error_from_status_code",
 ]
 
 
@@ -345,3 +346,40 @@ def error_from_os_error(error: OSError, path: str | None) -> RecordFSError:
     if isinstance(made, OSError) and error.errno is not None:
         made.errno = error.errno
     return cast("RecordFSError", made)
+
+
+_CLASS_OF_CODE: dict[int, type[RecordFSError]] = {
+    cls.code: cls
+    for cls in (
+        CancelledError,
+        UnknownError,
+        InvalidArgumentError,
+        DeadlineExceededError,
+        NotFoundError,
+        AlreadyExistsError,
+        PermissionDeniedError,
+        ResourceExhaustedError,
+        FailedPreconditionError,
+        AbortedError,
+        OutOfRangeError,
+        UnimplementedError,
+        InternalError,
+        UnavailableError,
+        DataLossError,
+        UnauthenticatedError,
+    )
+}
+
+
+def error_from_status_code(code: int, message: str, *, path: str | None = None) -> RecordFSError:
+    """Return the recordfs error for a status code, as libraries and services that speak in these codes give it.
+
+    Args:
+        code: One of StatusCode's numbers; another one becomes an UnknownError that tells it.
+        message: What was said with it.
+        path: The path that the caller of recordfs gave.
+    """
+    cls = _CLASS_OF_CODE.get(code)
+    if cls is None:
+        return UnknownError(f"{message} (status code {code}, which is none of the known ones)", path=path)
+    return cls(message or cls.__doc__ or cls.__name__, path=path)

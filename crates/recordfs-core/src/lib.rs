@@ -11,5 +11,6 @@ pub mod inflate;
 pub mod protobuf;
 pub mod record;
 pub mod scan;
+pub mod shared_library;
 mod stream_header;
 mod varint;

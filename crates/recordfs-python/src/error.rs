@@ -72,6 +72,17 @@ fn make(
     Ok(PyErr::from_value(class.call((message,), Some(&keywords))?))
 }
 
+/// The exception for a status code of TensorFlow's (and gRPC's), with the path concerned.
+pub fn from_status(py: Python<'_>, code: i32, message: &str, path: Option<&Bound<'_, PyAny>>) -> PyErr {
+    let make = || {
+        let keywords = PyDict::new(py);
+        keywords.set_item("path", path)?;
+        let function = errors_module(py)?.getattr("error_from_status_code")?;
+        Ok(PyErr::from_value(function.call((code, message), Some(&keywords))?))
+    };
+    make().unwrap_or_else(|failure| failure)
+}
+
 /// Imported at the first need: the module imports nothing of ours, but importing it here would order the two.
 fn errors_module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();

@@ -112,14 +112,19 @@ impl Place {
         unsafe { std::slice::from_raw_parts_mut(self.pointer, self.length) }
     }
 
+    /// A writable view of the place, which keeps its memory.
+    pub fn into_view(self, py: Python<'_>) -> PyResult<Bound<'_, PyMemoryView>> {
+        // SAFETY: as promised to `new`.
+        unsafe { Lease::view(py, self.pointer, self.length, true, self.owner) }
+    }
+
     /// Lends the place to one call into Python.
     pub fn lend<'py, R>(
         self,
         py: Python<'py>,
         call: impl FnOnce(&Bound<'py, PyMemoryView>) -> PyResult<R>,
     ) -> PyResult<R> {
-        // SAFETY: as promised to `new`.
-        let view = unsafe { Lease::view(py, self.pointer, self.length, true, self.owner) }?;
+        let view = self.into_view(py)?;
         let result = call(&view);
         release(&view);
         result

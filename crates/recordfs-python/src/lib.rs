@@ -12,6 +12,8 @@ mod large;
 mod lease;
 mod lines;
 mod lock;
+#[cfg(target_os = "linux")]
+mod plugin;
 mod process;
 mod progress;
 mod reader;
@@ -33,6 +35,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event::register(module)?;
     example::register(module)?;
     lines::register(module)?;
+    #[cfg(target_os = "linux")]
+    plugin::register(module)?;
     process::register(module)?;
     reader::register(module)?;
     region::register(module)?;

@@ -24,6 +24,8 @@ enum Backing {
     /// Shared with the regions that were cut from this one.
     Mapping(Arc<Mmap>),
     Bytes(Py<PyBytes>),
+    /// Memory of somebody else's, such as a plugin's.
+    Foreign(Arc<dyn AsRef<[u8]> + Send + Sync>),
 }
 
 struct State {
@@ -63,6 +65,12 @@ impl ReadOnlyMemoryRegion {
             start,
             length,
         }
+    }
+
+    /// A region over memory that somebody else owns, which stays in place until the owner is dropped.
+    pub fn foreign(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        let length = owner.as_ref().len();
+        Self::with_backing(Backing::Foreign(Arc::new(owner)), 0, length)
     }
 
     /// No code runs under this lock that could panic half-way or call Python, so a poisoned lock is sound all the same.
@@ -158,6 +166,7 @@ impl ReadOnlyMemoryRegion {
         let backing = match &state.backing {
             Backing::Mapping(mapping) => Backing::Mapping(Arc::clone(mapping)),
             Backing::Bytes(bytes) => Backing::Bytes(bytes.clone_ref(py)),
+            Backing::Foreign(owner) => Backing::Foreign(Arc::clone(owner)),
             Backing::Empty => Backing::Empty,
         };
         Ok(Self::with_backing(backing, self.start + offset, length))
@@ -194,7 +203,7 @@ impl ReadOnlyMemoryRegion {
         let state = self.lock();
         let kind = match state.backing {
             _ if state.closed => "closed",
-            Backing::Mapping(_) => "mapped",
+            Backing::Mapping(_) | Backing::Foreign(_) => "mapped",
             Backing::Bytes(_) | Backing::Empty => "held",
         };
         format!("<ReadOnlyMemoryRegion of {} bytes, {kind}>", self.length)
@@ -222,6 +231,7 @@ impl ReadOnlyMemoryRegion {
             match &state.backing {
                 Backing::Mapping(mapping) => mapping[region.start..].as_ptr(),
                 Backing::Bytes(bytes) => bytes.as_bytes(slf.py())[region.start..].as_ptr(),
+                Backing::Foreign(owner) => (**owner).as_ref()[region.start..].as_ptr(),
                 Backing::Empty => std::ptr::NonNull::<u8>::dangling().as_ptr(),
             }
         };

@@ -1,0 +1,160 @@
+"""Processes that end while TensorFlow's threads read through a filesystem of recordfs: each ends, soon, and whole."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import pytest
+
+import recordfs
+from support.peers import require_peer
+
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
+
+PROCESSES_OF_EACH_KIND = 4
+SECONDS_FOR_OUR_END = 2.0
+SECONDS_UNTIL_HUNG = 60.0
+SECONDS_BETWEEN_INTERRUPTS = 3.0
+
+PROGRAM = """
+import atexit, sys, time
+import tensorflow as tf
+
+ending = []
+# Runs last, after recordfs has let go of TensorFlow's threads.
+atexit.register(lambda: print("recordfs took", time.monotonic() - ending[0], "atexit", flush=True))
+
+from recordfs.interop.tensorflow import register
+from recordfs.filesystems.posix import PosixFileSystem
+
+kind, directory = sys.argv[1:]
+
+class SlowFileSystem(PosixFileSystem):
+    stuck = False
+
+    def new_random_access_file(self, path):
+        file = super().new_random_access_file(path.removeprefix("slow://"))
+        read_into = file.read_into
+
+        class Slow(type(file)):
+            def read_into(self, offset, buffer):
+                if SlowFileSystem.stuck:
+                    time.sleep(20)
+                return read_into(offset, buffer)
+
+        file.__class__ = Slow
+        return file
+
+    def stat(self, path):
+        return super().stat(path.removeprefix("slow://"))
+
+    def new_writable_file(self, path, **options):
+        return super().new_writable_file(path.removeprefix("slow://"), **options)
+
+register("slow", SlowFileSystem())
+with tf.io.TFRecordWriter(f"{directory}/records") as writer:
+    for number in range(20_000):
+        writer.write(b"%d" % number * 100)
+names = [f"slow://{directory}/records"] * 8
+iterator = iter(tf.data.TFRecordDataset(names, num_parallel_reads=4).repeat().batch(10).prefetch(4))
+for _ in range(20):
+    next(iterator)
+if kind == "stuck":
+    SlowFileSystem.stuck = True
+    time.sleep(0.3)
+if kind == "writer":
+    forgotten = tf.io.TFRecordWriter(f"slow://{directory}/forgotten")
+    forgotten.write(b"published at exit")
+# Runs first.
+atexit.register(lambda: ending.append(time.monotonic()))
+print("ready", flush=True)
+if kind == "interrupt":
+    while True:
+        next(iterator)
+if kind == "sys.exit":
+    sys.exit(3)
+if kind == "exception":
+    raise ValueError("the program's own")
+"""
+
+STATUS = {"interrupt": -signal.SIGINT, "sys.exit": 3, "exception": 1}
+
+
+@pytest.mark.parametrize("kind", ["end", "sys.exit", "exception", "interrupt", "writer", "stuck"])
+def test_a_process_ends_in_the_middle_of_reading(tmp_path, kind):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    with contextlib.ExitStack() as stack:
+        runs = [stack.enter_context(_Run(script, kind)) for _ in range(PROCESSES_OF_EACH_KIND)]
+        for run in runs:
+            run.finish(kind)
+            assert run.status == STATUS.get(kind, 0), run.output
+            took = float(run.output.split("recordfs took ")[1].split(" atexit")[0])
+            assert took < SECONDS_FOR_OUR_END
+            if kind == "exception":
+                assert "ValueError: the program's own" in run.output
+            if kind == "writer":
+                assert list(recordfs.RecordReader(f"{run.directory}/forgotten")) == [b"published at exit"]
+
+
+class _Run:
+    """One process of the kind."""
+
+    def __init__(self, script, kind):
+        self._temporary = tempfile.TemporaryDirectory(prefix="recordfs-exit-")
+        self.directory = self._temporary.name
+        os.makedirs(f"{self.directory}/path")
+        os.symlink(os.path.dirname(os.path.abspath(recordfs.__file__)), f"{self.directory}/path/recordfs")
+        self._log = open(f"{self.directory}/log", "w+")  # noqa: SIM115 (closed by __exit__)
+        self._process = subprocess.Popen(
+            [require_peer("tensorflow"), str(script), kind, self.directory],
+            stdout=self._log,
+            stderr=self._log,
+            env={**os.environ, "PYTHONPATH": f"{self.directory}/path", "TF_CPP_MIN_LOG_LEVEL": "2"},
+            # A shell may have had this process, and all that it starts, ignore Ctrl-C.
+            preexec_fn=_hear_interrupts,
+        )
+        self.status = None
+
+    @property
+    def output(self):
+        with open(self._log.name) as log:
+            return log.read()
+
+    def finish(self, kind):
+        deadline = time.monotonic() + SECONDS_UNTIL_HUNG
+        while "ready" not in self.output:
+            assert self._process.poll() is None, self.output
+            assert time.monotonic() < deadline, "the program did not begin"
+            time.sleep(0.05)
+        while time.monotonic() < deadline:
+            if kind == "interrupt":
+                # TensorFlow itself loses one now and then.
+                self._process.send_signal(signal.SIGINT)
+            try:
+                self.status = self._process.wait(SECONDS_BETWEEN_INTERRUPTS)
+                return
+            except subprocess.TimeoutExpired:
+                continue
+        pytest.fail(f"the process of kind {kind} hangs; its output:\n{self.output}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+        self._temporary.cleanup()
+
+
+def _hear_interrupts():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+if sys.platform != "linux":
+    pytestmark.append(pytest.mark.skip("recordfs registers with TensorFlow on Linux only"))
