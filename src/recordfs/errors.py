@@ -4,7 +4,7 @@ One class for each TensorFlow status code that a filesystem or a record file can
 subclass of the built-in exception that Python programs already catch for the same trouble, so
 ``except FileNotFoundError`` and ``except recordfs.errors.NotFoundError`` both work.
 
-This module imports nothing from recordfs.
+This module imports nothing from recordfs but what takes secrets out of messages.
 
 Source of the codes: ``tensorflow/core/protobuf/error_codes.proto``, which are gRPC's canonical codes.
 """
@@ -14,6 +14,8 @@ import enum
 import errno as _errno
 import io
 from typing import Any, cast
+
+from recordfs.redaction import redact
 
 __all__ = [
     "AbortedError",
@@ -85,13 +87,15 @@ class RecordFSError(Exception):
         path: As given.
         offset: As given.
 
-    ``str(error)`` is ``path: message``, with ``(at byte offset)`` where there is one. Errors can be pickled.
+    ``str(error)`` is ``path: message``, with ``(at byte offset)`` where there is one. Errors can be pickled. Secrets
+    are taken out of the message at once, and out of the path (a signed URL) wherever it is shown.
     """
 
     code: StatusCode = StatusCode.UNKNOWN
     default_errno: int | None = None
 
     def __init__(self, message: str = "", *, path: str | None = None, offset: int | None = None) -> None:
+        message = redact(message)
         super().__init__(message)
         self.message = message
         self.path = path
@@ -111,7 +115,7 @@ class RecordFSError(Exception):
         return int(self.code)
 
     def __str__(self) -> str:
-        where = "" if self.path is None else f"{self.path}: "
+        where = "" if self.path is None else f"{redact(self.path)}: "
         at = "" if self.offset is None else f" (at byte {self.offset})"
         return f"{where}{self.message}{at}"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
 
 from recordfs.cli.progress import Progress
 from recordfs.cli.status import status_of
+from recordfs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -136,7 +137,8 @@ class Console:
         return self._progress
 
     def _print_to_stderr(self, text: str) -> None:
-        """Print a line above a bar, if there is one."""
+        """Print a line above a bar, if there is one. Paths in it may be signed URLs."""
+        text = redact(text)
         if self._stderr_is_terminal:
             text = _without_controls(text)
             if self._progress is not None and self._progress.print_above(text):

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self, TextIO
 
+from recordfs.redaction import redact
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -76,7 +78,7 @@ class Progress:
             if self._bar is None:
                 self._start(self._stream)
             if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=self.done, description=_shortened(self._what))
+                self._bar.update(self._task, completed=self.done, description=_shortened(redact(self._what)))
 
     def stop(self) -> None:
         """Make every further ``advance`` raise, which ends work in other threads at its next report."""
@@ -126,7 +128,7 @@ class Progress:
             console=RichConsole(file=stream),
             transient=True,
         )
-        self._task = self._bar.add_task(_shortened(self._what), total=self._total, completed=self.done)
+        self._task = self._bar.add_task(_shortened(redact(self._what)), total=self._total, completed=self.done)
         self._bar.start()
 
 

@@ -28,6 +28,7 @@ from recordfs.filesystem.files import RandomAccessFile, WritableFile
 from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.paths import dirname, parse_path
+from recordfs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -284,7 +285,7 @@ class _ValueWriter(WritableFile):
         if not self._warned:
             self._warned = True
             warnings.warn(
-                f"{self._name}: this filesystem shows a file to readers when it is closed; flush changes nothing",
+                f"{redact(self._name)}: this filesystem shows a file to readers when it is closed; flush does nothing",
                 UserWarning,
                 stacklevel=3,
             )

@@ -13,6 +13,8 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from recordfs.redaction import redact
+
 if TYPE_CHECKING:
     from recordfs.filesystem.files import WritableFile
 
@@ -65,7 +67,9 @@ def _close_all() -> None:
             continue
         fate = "discarded" if atomic else "published"
         warnings.warn(
-            f"unclosed writer of {writer.name} is {fate} at exit; close it or use `with`", ResourceWarning, stacklevel=1
+            f"unclosed writer of {redact(writer.name)} is {fate} at exit; close it or use `with`",
+            ResourceWarning,
+            stacklevel=1,
         )
         try:
             if atomic:
@@ -74,7 +78,7 @@ def _close_all() -> None:
                 writer.close()
         except Exception as error:  # noqa: BLE001 (the other writers have to be closed as well)
             print(
-                f"recordfs: {writer.name} could not be {fate} at exit, and what it had not flushed is lost: "
-                f"{type(error).__name__}: {error}",
+                f"recordfs: {redact(writer.name)} could not be {fate} at exit, and what it had not flushed is lost: "
+                f"{type(error).__name__}: {redact(str(error))}",
                 file=sys.stderr,
             )

@@ -20,11 +20,14 @@ from recordfs.errors import (
     error_from_os_error,
 )
 from recordfs.filesystems._http_statuses import error_class_of_status
+from recordfs.redaction import redacted_cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["error_from_fsspec", "error_from_http_status", "fsspec_errors"]
+
+_LONGEST_TEXT = 500
 
 # OSErrors without an errno still say what they mean by their class.
 _ERRNO_OF_CLASS: tuple[tuple[type[OSError], int], ...] = (
@@ -45,8 +48,8 @@ def fsspec_errors(path: str) -> Iterator[None]:
         yield
     except RecordFSError:
         raise
-    except Exception as error:
-        raise error_from_fsspec(error, path) from error
+    except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
+        raise error_from_fsspec(error, path) from redacted_cause(error)
 
 
 def error_from_fsspec(error: Exception, path: str) -> RecordFSError:
@@ -95,4 +98,8 @@ def _is_connection_trouble(error: Exception) -> bool:
 
 
 def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """Return what an error says on one line; some client libraries say pages."""
+    said = " ".join(str(error).split())
+    if len(said) > _LONGEST_TEXT:
+        said = f"{said[:_LONGEST_TEXT]} ..."
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -11,6 +11,7 @@ from recordfs.errors import FailedPreconditionError, UnimplementedError
 from recordfs.filesystem import RandomAccessFile, WritableFile
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.filesystems._fsspec_errors import error_from_fsspec, fsspec_errors
+from recordfs.redaction import redact, redacted_cause
 
 if TYPE_CHECKING:
     from recordfs.filesystems._fsspec_clients import FsspecClients
@@ -109,8 +110,8 @@ class FsspecWritableFile(WritableFile):
                 self._write(bytes(data[start : start + _WRITE_SIZE]))
             self._length += len(data)
             complete = True
-        except Exception as error:
-            raise self._failed(error) from error
+        except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
+            raise self._failed(error) from redacted_cause(error)
         finally:
             if not complete and self._failure is None:  # KeyboardInterrupt, somewhere in the middle
                 self._failure = InterruptedError("writing was interrupted")
@@ -126,14 +127,15 @@ class FsspecWritableFile(WritableFile):
         if not self._warned:
             self._warned = True
             warnings.warn(
-                f"{self._name}: this filesystem shows a file to readers when it is closed; flush only hands bytes on",
+                f"{redact(self._name)}: this filesystem shows a file to readers when it is closed; flush only hands "
+                "bytes on",
                 UserWarning,
                 stacklevel=3,
             )
         try:
             self._handle.flush()
-        except Exception as error:
-            raise self._failed(error) from error
+        except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
+            raise self._failed(error) from redacted_cause(error)
 
     def _tell(self) -> int:
         self._check_usable()  # of bytes whose writing failed nobody knows the count
@@ -174,4 +176,4 @@ class FsspecWritableFile(WritableFile):
     def _check_usable(self) -> None:
         super()._check_usable()
         if self._failure is not None:
-            raise self._failure_error() from self._failure
+            raise self._failure_error() from redacted_cause(self._failure)

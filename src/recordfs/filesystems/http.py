@@ -21,6 +21,7 @@ from recordfs.errors import (
 from recordfs.filesystem import FileStatistics, RandomAccessFile
 from recordfs.filesystem.read_only import ReadOnlyFileSystem
 from recordfs.per_process import PerProcess
+from recordfs.redaction import redacted_cause
 
 try:
     import aiohttp  # fsspec imports it later, and says less if it is missing
@@ -100,10 +101,10 @@ class HttpFileSystem(ReadOnlyFileSystem):
         except FileNotFoundError as error:
             cause = error.__cause__
             if isinstance(cause, Exception):
-                raise error_from_fsspec(cause, path) from error
-            raise NotFoundError("the server has no such file", path=path) from error
-        except Exception as error:
-            raise error_from_fsspec(error, path) from error
+                raise error_from_fsspec(cause, path) from redacted_cause(error)
+            raise NotFoundError("the server has no such file", path=path) from redacted_cause(error)
+        except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
+            raise error_from_fsspec(error, path) from redacted_cause(error)
         return info
 
 
@@ -229,8 +230,8 @@ class _HttpFile(RandomAccessFile):
             found: list[bytes] = sync(file.loop, fetch_all)
         except _RangesRefusedError:
             raise
-        except Exception as error:
-            raise self._translated(error) from error
+        except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
+            raise self._translated(error) from redacted_cause(error)
         for (start, end), data in zip(blocks, found, strict=True):
             if len(data) != end - start:
                 raise AbortedError(
@@ -259,8 +260,8 @@ class _HttpFile(RandomAccessFile):
         try:
             try:
                 client.get_file(url, whole, headers=self._headers)
-            except Exception as error:
-                raise self._translated(error) from error
+            except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
+                raise self._translated(error) from redacted_cause(error)
             size = whole.tell()
             if self._length is not None and size != self._length:
                 raise UnavailableError(f"the server gave {size} of {self._length} bytes", path=self._name)

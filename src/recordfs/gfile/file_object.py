@@ -16,6 +16,7 @@ from recordfs.gfile.block_reader import BlockReader
 from recordfs.gfile.mode import parse_mode
 from recordfs.gfile.update_file import open_update_file
 from recordfs.paths import path_to_str
+from recordfs.redaction import redact
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -348,7 +349,8 @@ class FileObject(LineIterator):
         return self.__dict__
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__qualname__} name={self._name!r} mode={self._mode!r}>"
+        name = redact(repr(self._name))
+        return f"<{type(self).__module__}.{type(self).__qualname__} name={name} mode={self._mode!r}>"
 
     # Opening at first use.
 

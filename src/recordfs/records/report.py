@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from recordfs.redaction import redact
+
 __all__ = ["Loss", "ReadReport"]
 
 
@@ -21,6 +23,10 @@ class Loss(NamedTuple):
     offset: int
     length: int | None
     reason: str
+
+    def __repr__(self) -> str:
+        shown = redact(self.path)
+        return f"Loss(path={shown!r}, offset={self.offset}, length={self.length}, reason={self.reason!r})"
 
 
 class ReadReport(NamedTuple):

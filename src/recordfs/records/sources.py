@@ -11,6 +11,7 @@ from recordfs.paths import has_wildcards, path_to_str
 from recordfs.records.followed_file import FollowedFile
 from recordfs.records.opening_ahead import FilesAhead
 from recordfs.records.raw_file import BorrowedFile, ReadableFile, is_file_object, name_of
+from recordfs.redaction import redact
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class Position(NamedTuple):
 
     path: str
     offset: int
+
+    def __repr__(self) -> str:
+        return f"Position(path={redact(self.path)!r}, offset={self.offset})"
 
 
 class _Source(NamedTuple):

@@ -26,6 +26,7 @@ from recordfs.records.raw_file import BorrowedWritableFile, WritableFileObject, 
 from recordfs.records.repair import check_tail
 from recordfs.records.repair import repair_tail as cut_torn_tail
 from recordfs.records.writer_factory import FactoryFile, writer_factory_for
+from recordfs.redaction import redact
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class RecordWriter(NativeRecordWriter):
         if self._warn_of_flush is not None:
             target, self._warn_of_flush = self._warn_of_flush, None
             warnings.warn(
-                f"{target}: this filesystem shows records only when the writer is closed; flush() does not",
+                f"{redact(target)}: this filesystem shows records only when the writer is closed; flush() does not",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -247,7 +248,7 @@ class RecordWriter(NativeRecordWriter):
         if not self._belongs_to_this_process() or self.closed or is_kept(self):
             return
         try:
-            warnings.warn(f"unclosed RecordWriter {self.name}", ResourceWarning, stacklevel=1, source=self)
+            warnings.warn(f"unclosed RecordWriter {redact(self.name)}", ResourceWarning, stacklevel=1, source=self)
         finally:
             if self._atomic:
                 self.discard()

@@ -109,7 +109,7 @@ def test_doctor_of_what_is_missing_and_of_what_nobody_serves(tmp_path: Path, rec
     assert "FAILED: NotFoundError" in out
     status, out, err = recordfs("doctor", "nobody://x")
     assert (status, out) == (1, "")
-    assert "recordfs[fsspec]" in err
+    assert "register_file_system('nobody', ...)" in err
 
 
 class GuardedFileSystem(MemoryFileSystem):

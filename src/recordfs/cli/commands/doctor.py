@@ -11,6 +11,7 @@ from recordfs.cli.formatting import format_count, format_size, format_time
 from recordfs.cli.status import FAILED, OK
 from recordfs.errors import DataLossError, NotADirectoryError, NotFoundError, RecordFSError, UnimplementedError
 from recordfs.paths import TEMPORARY_NAME, dirname, is_temporary_name, join, parse_path, scheme_of
+from recordfs.redaction import redact
 from recordfs.registry import get_file_system, registration_of
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class _Trial:
         self.failed = False
 
     def show(self, name: str, outcome: str, status: Literal["ok", "impossible", "failed"] = "ok") -> None:
-        """Print what was found out about one thing."""
+        """Print what was found out about one thing, but no secret in it."""
+        outcome = redact(outcome)
         if self._as_json:
             self._console.print_json({"name": name, "status": status, "outcome": outcome})
         else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import for_each_path
 from recordfs.cli.formatting import format_size, format_time
+from recordfs.redaction import redact
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     def show(path: str) -> None:
         statistics = get_file_system(path).stat(path)
         if arguments.json:
-            console.print_json({"path": path, **statistics._asdict()})
+            console.print_json({"path": redact(path), **statistics._asdict()})
             return
-        console.print(f"path:     {path}")
+        console.print(f"path:     {redact(path)}")
         console.print(f"kind:     {'directory' if statistics.is_directory else 'file'}")
         if not statistics.is_directory:
             console.print(f"size:     {_size(statistics.length)}")
