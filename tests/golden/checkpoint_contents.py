@@ -53,7 +53,7 @@ def variables():
 
 def many_small():
     """Enough tensors for several blocks of an index."""
-    return {f"layer_{number:05d}/kernel": np.full(4, number, np.float32) for number in range(9000)}
+    return {f"layer_{number:05d}/kernel": np.full(4, number, np.float32) for number in range(20_000)}
 
 
 LARGE = np.arange(10_000, dtype=np.float32)

@@ -1,8 +1,8 @@
 //! Indexes of checkpoints: TensorFlow's bytes, damage, and files that were made to harm.
 
 use recordfs_core::bundle::{
-    AddError, Attribute, Child, Entry, Extent, Fault, Header, Index, IndexBuilder, MergeError, Node, RegisteredSaver,
-    SlotVariable, TableWriter, decode_graph, encode_graph, merge,
+    AddError, Attribute, Child, Entry, Extent, Fault, Header, Index, IndexBuilder, MergeError, Node, Numbering,
+    RegisteredSaver, SlotVariable, TableWriter, decode_graph, encode_graph, merge,
 };
 use recordfs_core::crc::masked_crc32c;
 
@@ -191,7 +191,7 @@ fn part(names: &[&str]) -> Index {
 #[test]
 fn merge_numbers_data_files_in_the_order_of_their_first_use() {
     let (first, empty, last) = (part(&["b"]), part(&[]), part(&["a", "c"]));
-    let merged = merge(&[&first, &empty, &last]).unwrap();
+    let merged = merge(&[&first, &empty, &last], Numbering::Anew).unwrap();
     assert_eq!(merged.shards, [(0, 0), (2, 0)]);
     let index = Index::parse(&merged.index).unwrap();
     assert_eq!(index.header().num_shards, 2);
@@ -201,7 +201,9 @@ fn merge_numbers_data_files_in_the_order_of_their_first_use() {
 
 #[test]
 fn merge_refuses_a_name_that_two_parts_have() {
-    let error = merge(&[&part(&["a", "b"]), &part(&["b"])]).err().unwrap();
+    let error = merge(&[&part(&["a", "b"]), &part(&["b"])], Numbering::Anew)
+        .err()
+        .unwrap();
     assert!(matches!(
         error,
         MergeError::Conflict {
@@ -210,7 +212,7 @@ fn merge_refuses_a_name_that_two_parts_have() {
             ..
         }
     ));
-    assert_eq!(merge(&[]).err(), Some(MergeError::NoParts));
+    assert_eq!(merge(&[], Numbering::Anew).err(), Some(MergeError::NoParts));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 Reading: ``CheckpointReader``, and as in ``tf.train``: ``load_checkpoint``, ``list_variables``, ``load_variable``,
 ``latest_checkpoint``, ``get_checkpoint_state``, ``checkpoint_exists``, ``checkpoints_iterator``.
+Writing: ``save_checkpoint``, ``CheckpointWriter``; several writers: ``merge_parts``, ``merge_checkpoints``. Deleting:
+``delete_checkpoint``, ``remove_leftovers``. The state file: ``read_state``, ``write_state``.
 
 They need NumPy, and for bfloat16 and smaller types ml_dtypes: ``pip install 'recordfs[checkpoint]'``. The format:
 ``docs/formats/tensor-bundle.md``.
@@ -10,7 +12,9 @@ They need NumPy, and for bfloat16 and smaller types ml_dtypes: ``pip install 're
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from recordfs.checkpoint.deletion import Leftover, delete_checkpoint, find_leftovers, remove_leftovers
     from recordfs.checkpoint.entries import StoredSlice, TensorEntry
+    from recordfs.checkpoint.merging import merge_checkpoints, merge_parts
     from recordfs.checkpoint.object_graph import ObjectAttribute, ObjectGraph, ObjectNode, SlotVariable
     from recordfs.checkpoint.reader import CheckpointReader, TensorNotFoundError
     from recordfs.checkpoint.state import CheckpointState, read_state, write_state
@@ -24,10 +28,13 @@ if TYPE_CHECKING:
         load_checkpoint,
         load_variable,
     )
+    from recordfs.checkpoint.writer import CheckpointWriter, save_checkpoint
 
 _HOME = {
     "CheckpointReader": "reader",
     "CheckpointState": "state",
+    "CheckpointWriter": "writer",
+    "Leftover": "deletion",
     "ObjectAttribute": "object_graph",
     "ObjectGraph": "object_graph",
     "ObjectNode": "object_graph",
@@ -38,18 +45,26 @@ _HOME = {
     "TensorType": "tensor_types",
     "checkpoint_exists": "tf_names",
     "checkpoints_iterator": "tf_names",
+    "delete_checkpoint": "deletion",
+    "find_leftovers": "deletion",
     "get_checkpoint_state": "tf_names",
     "latest_checkpoint": "tf_names",
     "list_variables": "tf_names",
     "load_checkpoint": "tf_names",
     "load_variable": "tf_names",
+    "merge_checkpoints": "merging",
+    "merge_parts": "merging",
     "read_state": "state",
+    "remove_leftovers": "deletion",
+    "save_checkpoint": "writer",
     "write_state": "state",
 }
 
 __all__ = [
     "CheckpointReader",
     "CheckpointState",
+    "CheckpointWriter",
+    "Leftover",
     "ObjectAttribute",
     "ObjectGraph",
     "ObjectNode",
@@ -60,12 +75,18 @@ __all__ = [
     "TensorType",
     "checkpoint_exists",
     "checkpoints_iterator",
+    "delete_checkpoint",
+    "find_leftovers",
     "get_checkpoint_state",
     "latest_checkpoint",
     "list_variables",
     "load_checkpoint",
     "load_variable",
+    "merge_checkpoints",
+    "merge_parts",
     "read_state",
+    "remove_leftovers",
+    "save_checkpoint",
     "write_state",
 ]
 

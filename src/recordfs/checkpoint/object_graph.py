@@ -188,8 +188,30 @@ class ObjectGraph:
                     seen.add(child)
                     waiting.append((f"{path}/{name}" if path else name, child))
 
+    def node_at(self, path: str) -> ObjectNode | None:
+        """Return the object that attributes lead to from the root, by any way; None if they lead nowhere.
+
+        Args:
+            path: The attributes joined by ``/``; ``""`` is the root.
+        """
+        node = self.nodes[0] if self.nodes else None
+        for part in path.split("/") if path else ():
+            if node is None or part not in node.children:
+                return None
+            node = self.nodes[node.children[part]]
+        return node
+
+    def key_at(self, path: str) -> str | None:
+        """Return the name of the tensor of the variable that attributes lead to; None if there is none."""
+        node = self.node_at(path)
+        values = [] if node is None else [attribute for attribute in node.attributes if attribute.name == VALUE]
+        return values[0].key if values else None
+
     def keys_by_path(self) -> dict[str, str]:
-        """Return the name of the tensor for each attribute path that leads to a variable."""
+        """Return the name of the tensor of every variable, by one of the shortest attribute paths that lead to it.
+
+        Others may lead there, too: ``key_at`` follows any.
+        """
         return {
             path: attribute.key
             for path, node in self.paths()

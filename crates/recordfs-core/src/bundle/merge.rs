@@ -13,7 +13,7 @@ use super::index::Index;
 pub enum MergeError {
     /// There is nothing to merge.
     NoParts,
-    /// Byte order or version of a part differs from the first's.
+    /// Byte order, version, or where it matters the number of data files, of a part differs from the first's.
     Header {
         /// The part's place.
         part: usize,
@@ -44,7 +44,7 @@ impl fmt::Display for MergeError {
             Self::NoParts => write!(f, "there are no parts to merge"),
             Self::Header { part } => write!(
                 f,
-                "part {part} has another byte order or version than the parts before it"
+                "part {part} has another byte order, version or number of data files than the parts before it"
             ),
             Self::Entry { part, key, fault } => {
                 write!(f, "tensor {:?} of part {part}: {fault}", String::from_utf8_lossy(key))
@@ -60,26 +60,38 @@ impl fmt::Display for MergeError {
 
 /// What a merge comes to.
 pub struct Merged {
-    /// For each data file of the whole the part and the number there, in the order of the first reference.
+    /// For each data file of the whole the part and the number there; empty where numbers are kept.
     pub shards: Vec<(usize, i32)>,
     /// The bytes of the index file.
     pub index: Vec<u8>,
 }
 
-/// Merges the indexes of parts. Data files that nothing refers to are left out.
+/// How the data files of the whole are numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbering {
+    /// Anew, in the order of the first reference. Data files that nothing refers to are left out.
+    Anew,
+    /// As the parts have it: they were written for one checkpoint, each its own of these files.
+    Kept,
+}
+
+/// Merges the indexes of parts.
 ///
 /// TensorFlow's own merge counts these in the header all the same, and then nobody can open the result. Here the header
 /// says how many data files there are.
 ///
 /// # Errors
 /// The parts do not go together.
-pub fn merge(parts: &[&Index]) -> Result<Merged, MergeError> {
+pub fn merge(parts: &[&Index], numbering: Numbering) -> Result<Merged, MergeError> {
     let first = parts.first().ok_or(MergeError::NoParts)?.header();
     let mut shards = Vec::new();
     let mut numbers = HashMap::new();
     let mut builder = IndexBuilder::new();
     for (part, index) in parts.iter().enumerate() {
         if index.header().big_endian != first.big_endian || index.header().producer != first.producer {
+            return Err(MergeError::Header { part });
+        }
+        if numbering == Numbering::Kept && index.header().num_shards != first.num_shards {
             return Err(MergeError::Header { part });
         }
         for (key, entry) in index.items() {
@@ -90,7 +102,7 @@ pub fn merge(parts: &[&Index]) -> Result<Merged, MergeError> {
                     fault: fault.clone(),
                 })?
                 .clone();
-            if entry.slices.is_empty() {
+            if numbering == Numbering::Anew && entry.slices.is_empty() {
                 entry.shard = *numbers.entry((part, entry.shard)).or_insert_with(|| {
                     shards.push((part, entry.shard));
                     shards.len() as i32 - 1
@@ -103,8 +115,12 @@ pub fn merge(parts: &[&Index]) -> Result<Merged, MergeError> {
             })?;
         }
     }
+    let num_shards = match numbering {
+        Numbering::Anew => (shards.len() as i32).max(1),
+        Numbering::Kept => first.num_shards,
+    };
     let header = Header {
-        num_shards: (shards.len() as i32).max(1),
+        num_shards,
         ..first.clone()
     };
     Ok(Merged {

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
-use recordfs_core::bundle::{Entry, EntryFault, Fault, Index, merge};
+use recordfs_core::bundle::{Entry, EntryFault, Fault, Index, Numbering, merge};
 
 use crate::error::{ErrorClass, error};
 
@@ -187,19 +187,25 @@ fn entry_to_python<'py>(py: Python<'py>, entry: &Entry) -> PyResult<EntryTuple<'
 /// For each data file of the whole the part and the number there; the bytes of the index.
 type MergedTuple<'py> = (Vec<(usize, i32)>, Bound<'py, PyBytes>);
 
-/// merge_bundle_indexes(parts)
+/// merge_bundle_indexes(parts, keep_numbers)
 /// --
 ///
 /// Return what several checkpoints come to as one: for each of its data files the part and the number there, and the
-/// bytes of its index.
+/// bytes of its index. With ``keep_numbers`` the parts were written for one checkpoint, each its own of these files;
+/// nothing is numbered anew then, and the list is empty.
 ///
 /// Raises:
 ///     InvalidArgumentError: The parts do not go together: a tensor in two of them, different byte orders.
 #[pyfunction]
-fn merge_bundle_indexes<'py>(py: Python<'py>, parts: Vec<PyRef<'py, BundleIndex>>) -> PyResult<MergedTuple<'py>> {
+fn merge_bundle_indexes<'py>(
+    py: Python<'py>,
+    parts: Vec<PyRef<'py, BundleIndex>>,
+    keep_numbers: bool,
+) -> PyResult<MergedTuple<'py>> {
+    let numbering = if keep_numbers { Numbering::Kept } else { Numbering::Anew };
     let indexes: Vec<&Index> = parts.iter().map(|part| &part.index).collect();
     let merged = py
-        .detach(|| merge(&indexes))
+        .detach(|| merge(&indexes, numbering))
         .map_err(|failure| error(py, ErrorClass::InvalidArgument, &failure.to_string(), None, None))?;
     Ok((merged.shards, PyBytes::new(py, &merged.index)))
 }

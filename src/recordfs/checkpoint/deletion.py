@@ -1,0 +1,165 @@
+"""Deleting checkpoints, and what killed writers left, in an order that no crash can turn into a broken checkpoint."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs.checkpoint.file_names import index_path, parse_file_name
+from recordfs.errors import NotFoundError
+from recordfs.paths import basename, dirname, join
+from recordfs.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from recordfs.filesystem import DirectoryEntry, FileSystem
+    from recordfs.paths import PathInput
+
+    Options = Mapping[str, Any] | None
+
+__all__ = ["Leftover", "data_files_of", "delete_checkpoint", "find_leftovers", "remove_leftovers"]
+
+DAY_SECONDS = 86_400.0
+
+# What TensorFlow calls the files and directories of a save that is under way, and recordfs the parts of one.
+_TEMPORARY_FILE = re.compile(r"\.tempstate\d+\Z")
+_TEMPORARY_DIRECTORY = re.compile(r"_temp(-\w+)?\Z")
+
+
+def data_files_of(file_system: FileSystem, prefix: str) -> list[str]:
+    """Return the paths of all data files of a prefix, whatever number of them their names tell."""
+    directory = dirname(prefix)
+    found = []
+    for entry in file_system.list_directory(directory or "."):
+        parsed = parse_file_name(entry.name)
+        if parsed is not None and parsed.shard is not None and parsed.prefix == basename(prefix):
+            found.append(join(directory, entry.name) if directory else entry.name)
+    return sorted(found)
+
+
+def delete_checkpoint(prefix: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
+    """Delete a checkpoint: its index first, then its data, so that no index ever leads to nothing.
+
+    Deletes a TF1 Saver's ``PREFIX.meta``, too. What is deleted already is no error, if anything was there.
+
+    Raises:
+        NotFoundError: There is no file of that prefix.
+    """
+    system, text = resolve(prefix, file_system=file_system, options=options)
+    data = data_files_of(system, text)
+    deleted = False
+    for path in (index_path(text), *data, f"{text}.meta"):
+        try:
+            system.delete_file(path)
+            deleted = True
+        except NotFoundError:
+            pass  # somebody else deleted it, or it never was
+    if not deleted:
+        raise NotFoundError("there is no checkpoint of this prefix", path=text)
+
+
+class Leftover(NamedTuple):
+    """Something that a save that did not finish left.
+
+    Attributes:
+        path: A file, or a directory with all in it.
+        is_directory: Which of the two.
+        modified: Seconds since 1970 when it was last changed.
+    """
+
+    path: str
+    is_directory: bool
+    modified: float
+
+
+def find_leftovers(
+    directory: PathInput,
+    *,
+    older_than_seconds: float = DAY_SECONDS,
+    file_system: FileSystem | None = None,
+    options: Options = None,
+) -> list[Leftover]:
+    """Return what saves that did not finish left in a directory, if it is old enough that none is at work on it.
+
+    That is TensorFlow's temporary files and directories, those of writers of parts, and data without an index.
+
+    Args:
+        directory: Where checkpoints lie.
+        older_than_seconds: Since its last change, or for a directory the last change below it. What has no time is
+            never old enough.
+        file_system: Serves the directory.
+        options: For the filesystem of the directory.
+    """
+    system, top = resolve(directory, file_system=file_system, options=options)
+    entries = list(system.list_directory(top or "."))
+    names = {entry.name for entry in entries}
+    limit = time.time() - older_than_seconds
+    found = []
+    for entry in entries:
+        path = join(top, entry.name) if top else entry.name
+        if _is_leftover(entry, names):
+            modified = _modified(system, path, entry)
+            if modified is not None and modified <= limit:
+                found.append(Leftover(path, entry.is_directory, modified))
+    return sorted(found)
+
+
+def _is_leftover(entry: DirectoryEntry, names: set[str]) -> bool:
+    if entry.is_symbolic_link:
+        return False
+    if entry.is_directory:
+        return _TEMPORARY_DIRECTORY.search(entry.name) is not None
+    if _TEMPORARY_FILE.search(entry.name):
+        return True
+    parsed = parse_file_name(entry.name)
+    return parsed is not None and parsed.shard is not None and index_path(parsed.prefix) not in names
+
+
+def _modified(file_system: FileSystem, path: str, entry: DirectoryEntry) -> float | None:
+    """Return when something was last changed; of a directory, the newest of what is in it."""
+    if not entry.is_directory:
+        nanoseconds = entry.mtime_nsec
+        if nanoseconds is None:
+            nanoseconds = file_system.stat(path).mtime_nsec
+        return nanoseconds / 1e9 if nanoseconds else None
+    newest = 0.0
+    for child in _files_below(file_system, path):
+        modified = _modified(file_system, *child)
+        if modified is None:
+            return None
+        newest = max(newest, modified)
+    own = file_system.stat(path).mtime_nsec / 1e9
+    return max(newest, own) or None
+
+
+def _files_below(file_system: FileSystem, directory: str) -> Iterator[tuple[str, DirectoryEntry]]:
+    for entry in file_system.list_directory(directory):
+        path = join(directory, entry.name)
+        if entry.is_directory and not entry.is_symbolic_link:
+            yield from _files_below(file_system, path)
+        elif not entry.is_symbolic_link:
+            yield path, entry
+
+
+def remove_leftovers(
+    directory: PathInput,
+    *,
+    older_than_seconds: float = DAY_SECONDS,
+    file_system: FileSystem | None = None,
+    options: Options = None,
+) -> list[Leftover]:
+    """Delete what ``find_leftovers`` finds, and return it."""
+    system, top = resolve(directory, file_system=file_system, options=options)
+    leftovers = find_leftovers(top, older_than_seconds=older_than_seconds, file_system=system)
+    for leftover in leftovers:
+        try:
+            if leftover.is_directory:
+                system.delete_recursively(leftover.path)
+            else:
+                system.delete_file(leftover.path)
+        except NotFoundError:
+            pass  # somebody else removed it
+    return leftovers

@@ -1,0 +1,405 @@
+"""``CheckpointWriter`` and ``save_checkpoint``: tensors to the files of a checkpoint, all or nothing.
+
+What is on disk at each step of a save under a new prefix:
+
+1. data files under temporary names, or uploads that nobody sees
+2. data files under their names, and no index: garbage that a later save replaces and pruning removes by age
+3. the index: from this moment on the checkpoint is there, whole
+
+Replacing a checkpoint is not one step, because it is several files: the old index goes before new data come, so that
+an index never leads to another save's data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from recordfs._core import BundleIndexBuilder
+from recordfs.checkpoint.data_writer import DataWriter
+from recordfs.checkpoint.deletion import data_files_of
+from recordfs.checkpoint.file_names import check_prefix, data_path, index_path, part_index_path
+from recordfs.checkpoint.numpy_module import np
+from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, ObjectGraph, attribute_key
+from recordfs.checkpoint.publishing import publish
+from recordfs.checkpoint.tensor_types import STRING, type_for
+from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError
+from recordfs.paths import dirname
+from recordfs.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from recordfs.checkpoint.array_reader import Array
+    from recordfs.checkpoint.data_writer import Place
+    from recordfs.checkpoint.tensor_types import TensorType
+    from recordfs.filesystem import FileSystem
+    from recordfs.paths import PathInput
+
+__all__ = ["CheckpointWriter", "save_checkpoint"]
+
+
+class CheckpointWriter:
+    """Writes a checkpoint, tensor by tensor, with memory for a few megabytes of each data file.
+
+    Nothing is visible before ``close``; leaving a ``with`` block by an exception discards. Safe to use from many
+    threads, which take turns.
+
+    Args:
+        prefix: Path without ``.index``. Its directory is made if it is missing.
+        num_shards: How many data files to write. Each tensor goes to the one that is smallest so far.
+        part: The number of this writer, from 0, if several write one checkpoint together, each its own data file;
+            ``merge_parts`` makes them one. The parts' names have to differ, but for slices of one tensor.
+        num_parts: How many such writers there are.
+        overwrite: Replace a checkpoint of this prefix. Not one step: a reader, or a crash in the middle, may find none.
+        alignment: Every tensor begins at a multiple of this many bytes. 1 packs them as TensorFlow does; with 64 every
+            tensor can be mapped without a copy, and TensorFlow reads it all the same.
+        durable: ``close`` returns only when a power cut can do no harm, where the filesystem can promise that.
+        file_system: Serves the prefix.
+        options: For the filesystem of the prefix.
+
+    Raises:
+        AlreadyExistsError: There is a checkpoint of this prefix and ``overwrite`` is False.
+        InvalidArgumentError: The prefix or a number can never be right.
+    """
+
+    def __init__(
+        self,
+        prefix: PathInput,
+        *,
+        num_shards: int = 1,
+        part: int | None = None,
+        num_parts: int | None = None,
+        overwrite: bool = False,
+        alignment: int = 1,
+        durable: bool = True,
+        file_system: FileSystem | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._file_system, self._prefix = resolve(prefix, file_system=file_system, options=options)
+        check_prefix(self._prefix)
+        if num_shards < 1 or alignment < 1:
+            raise InvalidArgumentError(
+                f"num_shards and alignment are at least 1, found {num_shards} and {alignment}", path=self._prefix
+            )
+        self._part = _checked_part(self._prefix, part, num_parts, num_shards)
+        self._overwrite = overwrite
+        self._durable = durable
+        self._lock = threading.RLock()
+        self._builder = BundleIndexBuilder()
+        self._state = "open"
+        self._refuse_existing()
+        self._make_directories()
+        numbers = range(num_shards) if self._part is None else [self._part[0]]
+        self._num_shards = num_shards if self._part is None else self._part[1]
+        self._writers: list[DataWriter] = []
+        with contextlib.ExitStack() as opened:
+            for shard in numbers:
+                path = data_path(self._prefix, shard, self._num_shards)
+                # Data without an index are what a killed writer left. They are replaced, and nothing else is.
+                left_over = overwrite or self._file_system.file_exists(path)
+                writer = DataWriter(self._file_system, path, shard, alignment=alignment, exclusive=not left_over)
+                opened.callback(writer.discard)
+                self._writers.append(writer)
+            opened.pop_all()
+
+    def _refuse_existing(self) -> None:
+        if not self._overwrite and self._file_system.file_exists(index_path(self._prefix)):
+            raise AlreadyExistsError(
+                "there is a checkpoint of this prefix: save under a new one, for example with the step in its name, or "
+                "pass overwrite=True",
+                path=self._prefix,
+            )
+
+    def _make_directories(self) -> None:
+        paths = [self._prefix] if self._part is None else [self._prefix, part_index_path(self._prefix, *self._part)]
+        for path in paths:
+            directory = dirname(path)
+            if directory and self._file_system.capabilities(directory).directories == "explicit":
+                self._file_system.recursively_create_dir(directory)
+
+    @property
+    def prefix(self) -> str:
+        """The checkpoint's path without a suffix."""
+        return self._prefix
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` or ``discard`` is done."""
+        return self._state == "closed"
+
+    def __repr__(self) -> str:
+        return f"<CheckpointWriter {self._prefix!r}: {self._state}>"
+
+    # Adding
+
+    def add(self, name: str, array: Any, *, dtype: str | None = None) -> None:
+        """Add a tensor. The array may be changed as soon as this returns.
+
+        Args:
+            name: Its name, not empty, once in a checkpoint.
+            array: Whatever NumPy makes an array of. Strings are ``bytes``, or ``str`` that is stored as UTF-8.
+            dtype: TensorFlow's name of the type to store, such as ``"qint8"``; the array's own by default.
+
+        Raises:
+            InvalidArgumentError: The name is taken, or a checkpoint has no such type.
+            ResourceExhaustedError: No space or quota is left.
+        """
+        kind, prepared = _prepared(name, array, dtype)
+        shape = prepared.shape
+        with self._lock:
+            self._check_open()
+            self._builder.check(name, kind.number, shape)
+            self._builder.add(name, kind.number, shape, self._append(name, kind, prepared))
+
+    def add_slice(
+        self,
+        name: str,
+        shape: Sequence[int],
+        slices: Sequence[slice] | slice,
+        array: Any,
+        *,
+        dtype: str | None = None,
+    ) -> None:
+        """Add one rectangle of a tensor. Together they have to cover it, each element once.
+
+        Args:
+            name: The tensor's name, the same for all its slices.
+            shape: Of the whole tensor.
+            slices: For each dimension where the rectangle lies in it, without steps; missing ones are whole.
+            array: The rectangle.
+            dtype: As in ``add``.
+
+        Raises:
+            InvalidArgumentError: The rectangle does not lie within the shape, was added before, or ``array`` has
+                another shape than it.
+            Otherwise as ``add``.
+        """
+        kind, prepared = _prepared(name, array, dtype)
+        whole = tuple(int(dim) for dim in shape)
+        extents = _extents(name, whole, slices)
+        lengths = tuple(dim if length is None else length for (_, length), dim in zip(extents, whole, strict=True))
+        if prepared.shape != lengths:
+            raise InvalidArgumentError(
+                f"tensor {name!r}: the slice has the shape {list(lengths)}, and the array {list(prepared.shape)}",
+                path=self._prefix,
+            )
+        with self._lock:
+            self._check_open()
+            self._builder.check(name, kind.number, whole, extents)
+            self._builder.add(name, kind.number, whole, self._append(name, kind, prepared), extents)
+
+    def add_object_graph(self, graph: ObjectGraph) -> None:
+        """Add the object graph, by which ``tf.train.Checkpoint.restore`` matches attributes to tensors."""
+        self.add(OBJECT_GRAPH_KEY, np.array(graph.encode(), object))
+
+    def _append(self, name: str, kind: TensorType, array: Array) -> Place:
+        writer = self._writers[0] if len(self._writers) == 1 else min(self._writers, key=lambda each: each.size)
+        if kind is STRING:
+            return writer.append_strings(_as_bytes(name, array))
+        return writer.append_array(array)
+
+    # Ending
+
+    def close(self) -> None:
+        """Publish the checkpoint: data first, then the index. Idempotent.
+
+        If it raises, no index was published, and the files are discarded.
+
+        Raises:
+            AlreadyExistsError: Somebody else saved under this prefix meanwhile.
+            ResourceExhaustedError: No space or quota is left.
+        """
+        with self._lock:
+            if self._state == "closed":
+                return
+            try:
+                self._publish()
+            except BaseException as error:
+                self._discard_after(error)
+                raise
+            self._state = "closed"
+
+    def _publish(self) -> None:
+        for writer in self._writers:
+            writer.finish(durable=self._durable)
+        if self._part is None:
+            self._refuse_existing()  # before data are replaced that may be another saver's
+        old_data = self._delete_old_index() if self._overwrite and self._part is None else []
+        for writer in self._writers:
+            writer.publish()
+        data = self._builder.finish(self._num_shards)
+        if self._part is None:
+            path, exclusive = index_path(self._prefix), not self._overwrite
+        else:
+            path, exclusive = part_index_path(self._prefix, *self._part), False
+        publish(self._file_system, path, [data], exclusive=exclusive, durable=self._durable)
+        own = {data_path(self._prefix, shard, self._num_shards) for shard in range(self._num_shards)}
+        for left in old_data:
+            if left not in own:
+                self._file_system.delete_file(left)
+
+    def _delete_old_index(self) -> list[str]:
+        """Delete the index that is replaced, if there is one; return the data files that it had."""
+        path = index_path(self._prefix)
+        if not self._file_system.file_exists(path):
+            return []
+        old = data_files_of(self._file_system, self._prefix)
+        self._file_system.delete_file(path)
+        return old
+
+    def discard(self) -> None:
+        """Let go of everything that was added. Idempotent; nothing after ``close``."""
+        with self._lock:
+            if self._state == "closed":
+                return
+            self._state = "closed"
+            with contextlib.ExitStack() as discarding:  # all of them, and the first error is raised
+                for writer in self._writers:
+                    discarding.callback(writer.discard)
+
+    def _discard_after(self, error: BaseException) -> None:
+        try:
+            self.discard()
+        except Exception as another:  # noqa: BLE001 - the first error is the one that the user sees
+            error.add_note(f"and what was written could not be discarded: {another}")
+
+    def _check_open(self) -> None:
+        if self._state == "closed":
+            raise ClosedFileError("the checkpoint has been closed or discarded", path=self._prefix)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._discard_after(error)
+
+
+def save_checkpoint(
+    prefix: PathInput,
+    tensors: Mapping[str, Any],
+    *,
+    by_attribute: bool = False,
+    object_graph: ObjectGraph | None = None,
+    num_shards: int = 1,
+    overwrite: bool = False,
+    alignment: int = 1,
+    durable: bool = True,
+    file_system: FileSystem | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> str:
+    """Save tensors as a checkpoint, all or nothing, and return its prefix.
+
+    Args:
+        prefix: As in ``CheckpointWriter``.
+        tensors: Name to array, stored in this order.
+        by_attribute: The names are attribute paths such as ``"model/layers/0/kernel"``. Tensors and an object graph are
+            written as ``tf.train.Checkpoint`` does, so that its ``restore`` finds them by attribute; ``save_counter``
+            is added if it is not among them.
+        object_graph: An object graph to add, made by other means.
+        num_shards: As in ``CheckpointWriter``, and so are the other arguments.
+        overwrite: As there.
+        alignment: As there.
+        durable: As there.
+        file_system: As there.
+        options: As there.
+
+    Raises:
+        InvalidArgumentError: Both ``by_attribute`` and ``object_graph``.
+        Otherwise as ``CheckpointWriter``.
+    """
+    if by_attribute:
+        if object_graph is not None:
+            raise InvalidArgumentError("give by_attribute or object_graph, not both")
+        named = {**tensors}
+        named.setdefault(SAVE_COUNTER, np.array(1, np.int64))
+        object_graph = ObjectGraph.from_attributes(named)
+        tensors = {attribute_key(path): array for path, array in named.items()}
+    with CheckpointWriter(
+        prefix,
+        num_shards=num_shards,
+        overwrite=overwrite,
+        alignment=alignment,
+        durable=durable,
+        file_system=file_system,
+        options=options,
+    ) as writer:
+        for name, array in tensors.items():
+            writer.add(name, array)
+        if object_graph is not None:
+            writer.add_object_graph(object_graph)
+    return writer.prefix
+
+
+def _checked_part(prefix: str, part: int | None, num_parts: int | None, num_shards: int) -> tuple[int, int] | None:
+    if part is None and num_parts is None:
+        return None
+    if part is None or num_parts is None or not 0 <= part < num_parts:
+        raise InvalidArgumentError(
+            f"a part is a number from 0 and less than num_parts, found {part} of {num_parts}", path=prefix
+        )
+    if num_shards != 1:
+        raise InvalidArgumentError(
+            f"one of several writers has one data file, found num_shards={num_shards}", path=prefix
+        )
+    return part, num_parts
+
+
+def _prepared(name: str, array: Any, dtype: str | None) -> tuple[TensorType, Array]:
+    """Return the type and a contiguous array of the processor's byte order, copied only where it has to be."""
+    found: Array
+    if dtype is not None:
+        kind = type_for(dtype)
+        found = np.asarray(array, kind.numpy_type())
+    else:
+        found = np.asarray(array)
+        try:
+            kind = type_for(found.dtype)
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"tensor {name!r}: {error.message}") from None
+    if kind is not STRING:
+        if not found.dtype.isnative:
+            found = found.astype(found.dtype.newbyteorder("="))
+        if not found.flags.c_contiguous:
+            found = np.ascontiguousarray(found)
+    return kind, found
+
+
+def _as_bytes(name: str, array: Array) -> list[bytes]:
+    """Return the elements of an array of strings."""
+    elements = []
+    for element in array.reshape(-1).tolist():
+        if isinstance(element, str):
+            elements.append(element.encode())
+        elif isinstance(element, bytes):
+            elements.append(element)
+        else:
+            raise InvalidArgumentError(
+                f"tensor {name!r} is an array of objects, whose elements have to be bytes or str, found "
+                f"{type(element).__name__}"
+            )
+    return elements
+
+
+def _extents(name: str, shape: tuple[int, ...], slices: Sequence[slice] | slice) -> list[tuple[int, int | None]]:
+    """Return start and length of a rectangle in each dimension, None as the length of a whole one."""
+    parts = [slices] if isinstance(slices, slice) else list(slices)
+    if len(parts) > len(shape):
+        raise InvalidArgumentError(f"tensor {name!r} has {len(shape)} dimensions, and the slice {len(parts)}")
+    extents: list[tuple[int, int | None]] = []
+    for part, dim in zip([*parts, *[slice(None)] * (len(shape) - len(parts))], shape, strict=True):
+        if part.step not in (None, 1):
+            raise InvalidArgumentError(f"tensor {name!r}: a slice is stored without steps, found {part}")
+        start = 0 if part.start is None else part.start
+        stop = dim if part.stop is None else part.stop
+        if not 0 <= start <= stop <= dim:
+            raise InvalidArgumentError(f"tensor {name!r}: {part} does not lie within a dimension of {dim}")
+        extents.append((start, None) if stop - start == dim else (start, stop - start))
+    return extents

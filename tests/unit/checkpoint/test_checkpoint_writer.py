@@ -1,0 +1,312 @@
+"""Writing: names, types, slices, several data files, several writers, and what is there when something fails."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from recordfs import get_file_system
+from recordfs.checkpoint import (
+    CheckpointReader,
+    CheckpointWriter,
+    ObjectGraph,
+    checkpoint_exists,
+    merge_checkpoints,
+    merge_parts,
+    save_checkpoint,
+)
+from recordfs.errors import (
+    AlreadyExistsError,
+    ClosedFileError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+)
+
+
+@pytest.fixture(params=["local", "ram"])
+def directory(request, tmp_path):
+    return str(tmp_path) if request.param == "local" else f"ram://written{tmp_path}"
+
+
+def names_in(directory):
+    return sorted(get_file_system(directory).get_children(directory))
+
+
+def test_saving_returns_the_prefix_and_makes_the_directory(directory):
+    prefix = save_checkpoint(f"{directory}/a/b/ckpt-1", {"w": np.ones(3)})
+    assert prefix == f"{directory}/a/b/ckpt-1"
+    assert names_in(f"{directory}/a/b") == ["ckpt-1.data-00000-of-00001", "ckpt-1.index"]
+
+
+def test_existing_prefix_is_refused_and_left_as_it_was(directory):
+    save_checkpoint(f"{directory}/ckpt", {"w": np.ones(3)})
+    with pytest.raises(AlreadyExistsError, match="overwrite"):
+        save_checkpoint(f"{directory}/ckpt", {"w": np.zeros(3)})
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert reader["w"].tolist() == [1, 1, 1]
+
+
+def test_overwriting_replaces_all_files(directory):
+    save_checkpoint(f"{directory}/ckpt", {"w": np.ones(3), "v": np.ones(3)}, num_shards=2)
+    save_checkpoint(f"{directory}/ckpt", {"w": np.zeros(3)}, overwrite=True)
+    assert names_in(directory) == ["ckpt.data-00000-of-00001", "ckpt.index"]
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert {name: array.tolist() for name, array in reader.items()} == {"w": [0, 0, 0]}
+
+
+def test_checkpoint_without_tensors_can_be_read(directory):
+    with CheckpointReader(save_checkpoint(f"{directory}/ckpt", {})) as reader:
+        assert reader.get_many() == {}
+
+
+def test_exception_in_the_block_leaves_nothing(directory):
+    get_file_system(directory).recursively_create_dir(directory)
+
+    def save_and_fail():
+        with CheckpointWriter(f"{directory}/ckpt") as writer:
+            writer.add("w", np.ones(1_000_000))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        save_and_fail()
+    assert names_in(directory) == []
+
+
+def test_nothing_is_visible_before_close(directory):
+    writer = CheckpointWriter(f"{directory}/ckpt")
+    writer.add("w", np.ones(1_000_000))
+    assert not checkpoint_exists(f"{directory}/ckpt")
+    writer.close()
+    writer.close()
+    assert checkpoint_exists(f"{directory}/ckpt")
+    with pytest.raises(ClosedFileError):
+        writer.add("v", 1)
+
+
+def test_data_that_a_killed_writer_left_are_replaced(directory):
+    file_system = get_file_system(directory)
+    file_system.recursively_create_dir(directory)
+    with file_system.new_writable_file(f"{directory}/ckpt.data-00000-of-00001") as file:
+        file.append(b"left over")
+    with CheckpointReader(save_checkpoint(f"{directory}/ckpt", {"w": np.ones(3)})) as reader:
+        assert reader["w"].tolist() == [1, 1, 1]
+
+
+def test_second_of_two_savers_of_one_prefix_fails_and_harms_nothing(directory):
+    first, second = CheckpointWriter(f"{directory}/ckpt"), CheckpointWriter(f"{directory}/ckpt")
+    first.add("w", np.ones(3))
+    second.add("w", np.zeros(3))
+    first.close()
+    with pytest.raises(AlreadyExistsError):
+        second.close()
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert reader["w"].tolist() == [1, 1, 1]
+    assert names_in(directory) == ["ckpt.data-00000-of-00001", "ckpt.index"]
+
+
+def test_tensors_are_spread_over_several_data_files(directory):
+    tensors = {f"t{number}": np.full(1000 * (number + 1), number) for number in range(8)}
+    with CheckpointReader(save_checkpoint(f"{directory}/ckpt", tensors, num_shards=3)) as reader:
+        assert reader.num_shards == 3
+        sizes = [0, 0, 0]
+        for entry in reader.entries():
+            sizes[entry.slices[0].shard] += entry.size
+        assert max(sizes) < 2 * min(sizes)
+        for name, array in reader.get_many().items():
+            assert (array == tensors[name]).all()
+
+
+def test_alignment_places_every_tensor_at_a_multiple(directory):
+    tensors = {f"t{number}": np.ones(number, np.uint8) for number in range(1, 70, 13)}
+    tensors["words"] = np.array([b"abc", b""], object)
+    with CheckpointReader(save_checkpoint(f"{directory}/ckpt", tensors, alignment=64)) as reader:
+        assert {entry.slices[0].offset % 64 for entry in reader.entries()} == {0}
+        assert reader.get_many().keys() == tensors.keys()
+
+
+def test_arrays_may_be_changed_after_they_were_added(directory):
+    small, large = np.ones(3), np.ones(1_000_000)
+    with CheckpointWriter(f"{directory}/ckpt") as writer:
+        writer.add("small", small)
+        writer.add("large", large)
+        small[:] = large[:] = 0
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert reader["small"].all()
+        assert reader["large"].all()
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (3.5, np.array(3.5)),
+        ([1, 2], np.array([1, 2])),
+        (np.ones((4, 3))[:, ::2], np.ones((4, 2))),
+        (np.asfortranarray(np.arange(6).reshape(2, 3)), np.arange(6).reshape(2, 3)),
+        (np.arange(3, dtype=">i4"), np.arange(3, dtype="<i4")),
+        (b"word", np.array(b"word", object)),
+        ("wörd", np.array("wörd".encode(), object)),
+        (["a", "bc"], np.array([b"a", b"bc"], object)),
+        (np.array([b"a", b"bc"], "S5"), np.array([b"a", b"bc"], object)),
+    ],
+)
+def test_whatever_numpy_makes_an_array_of_is_stored(directory, array, expected):
+    with CheckpointReader(save_checkpoint(f"{directory}/ckpt", {"t": array})) as reader:
+        assert reader["t"].dtype == expected.dtype
+        assert reader["t"].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("array", [np.array([None, b"a"], object), np.zeros(3, "datetime64[s]"), np.zeros(2, "i4,f4")])
+def test_what_no_checkpoint_holds_is_refused_by_name(directory, array):
+    with pytest.raises(InvalidArgumentError, match="odd one"):
+        save_checkpoint(f"{directory}/ckpt", {"odd one": array})
+    assert not checkpoint_exists(f"{directory}/ckpt")
+
+
+def test_name_is_refused_twice_and_when_empty_and_the_writer_goes_on(directory):
+    with CheckpointWriter(f"{directory}/ckpt") as writer:
+        writer.add("w", 1)
+        for name in ("w", ""):
+            with pytest.raises(InvalidArgumentError):
+                writer.add(name, 2)
+        writer.add("v", 3)
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert {name: array.item() for name, array in reader.items()} == {"w": 1, "v": 3}
+
+
+def test_slices_in_any_order_make_one_tensor(directory):
+    whole = np.arange(24).reshape(4, 6)
+    parts = [np.s_[2:, :3], np.s_[:2], np.s_[2:, 3:]]
+    with CheckpointWriter(f"{directory}/ckpt", num_shards=2) as writer:
+        for part in parts:
+            writer.add_slice("w", whole.shape, part if isinstance(part, tuple) else [part], whole[part])
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert list(reader) == ["w"]
+        assert (reader["w"] == whole).all()
+
+
+@pytest.mark.parametrize(
+    ("part", "array"),
+    [
+        (np.s_[0:5, :], np.ones((5, 6))),
+        (np.s_[0:2:1, ::2], np.ones((2, 3))),
+        (np.s_[0:2], np.ones((2, 5))),
+        (np.s_[0:2, :, :], np.ones((2, 6, 1))),
+        (np.s_[-1:, :], np.ones((1, 6))),
+    ],
+)
+def test_slice_that_does_not_fit_is_refused(directory, part, array):
+    with CheckpointWriter(f"{directory}/ckpt") as writer, pytest.raises(InvalidArgumentError, match="w"):
+        writer.add_slice("w", (4, 6), part, array)
+
+
+@pytest.mark.parametrize("prefix", ["", "dir/", "star*", "q?", "[x]", "back\\slash"])
+def test_prefix_that_could_not_be_found_again_is_refused(directory, prefix):
+    with pytest.raises(InvalidArgumentError):
+        CheckpointWriter(f"{directory}/{prefix}")
+
+
+def test_writer_is_shared_by_threads(directory):
+    with CheckpointWriter(f"{directory}/ckpt", num_shards=2) as writer:
+
+        def add(thread):
+            for number in range(50):
+                writer.add(f"{thread}/{number}", np.full(1000, thread * number))
+
+        threads = [threading.Thread(target=add, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert len(reader) == 200
+        for name, array in reader.get_many().items():
+            thread, number = map(int, name.split("/"))
+            assert (array == thread * number).all()
+
+
+def test_parts_become_one_and_leave_nothing_else(directory):
+    for part in (2, 0, 1):
+        with CheckpointWriter(f"{directory}/ckpt", part=part, num_parts=3) as writer:
+            if part != 1:
+                writer.add(f"own{part}", np.full(3, part))
+                writer.add_slice("shared", (4,), np.s_[part : part + 2], [part, part])
+        assert not checkpoint_exists(f"{directory}/ckpt")
+    merge_parts(f"{directory}/ckpt", 3)
+    assert names_in(directory) == [f"ckpt.data-0000{part}-of-00003" for part in range(3)] + ["ckpt.index"]
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert reader["shared"].tolist() == [0, 0, 2, 2]
+        assert reader["own2"].tolist() == [2, 2, 2]
+
+
+def test_merging_before_a_part_is_there_says_which(directory):
+    with CheckpointWriter(f"{directory}/ckpt", part=0, num_parts=2) as writer:
+        writer.add("w", 1)
+    with pytest.raises(FailedPreconditionError, match="part 1 of 2"):
+        merge_parts(f"{directory}/ckpt", 2)
+    assert not checkpoint_exists(f"{directory}/ckpt")
+
+
+def test_parts_with_a_tensor_of_the_same_name_are_refused(directory):
+    for part in range(2):
+        with CheckpointWriter(f"{directory}/ckpt", part=part, num_parts=2) as writer:
+            writer.add("w", part)
+    with pytest.raises(InvalidArgumentError, match='"w"'):
+        merge_parts(f"{directory}/ckpt", 2)
+    assert not checkpoint_exists(f"{directory}/ckpt")
+
+
+@pytest.mark.parametrize("keep_sources", [False, True])
+def test_checkpoints_become_one(directory, keep_sources):
+    save_checkpoint(f"{directory}/a", {"x": 1, "y": 2}, num_shards=2)
+    save_checkpoint(f"{directory}/b", {"z": 3})
+    merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all", keep_sources=keep_sources)
+    with CheckpointReader(f"{directory}/all") as reader:
+        assert {name: array.item() for name, array in reader.items()} == {"x": 1, "y": 2, "z": 3}
+    assert checkpoint_exists(f"{directory}/a") == keep_sources
+    assert len(names_in(directory)) == (9 if keep_sources else 4)
+
+
+def test_merge_that_was_cut_short_goes_on(directory):
+    save_checkpoint(f"{directory}/a", {"x": 1})
+    save_checkpoint(f"{directory}/b", {"z": 3})
+    get_file_system(directory).rename_file(f"{directory}/a.data-00000-of-00001", f"{directory}/all.data-00000-of-00002")
+    merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all")
+    with CheckpointReader(f"{directory}/all") as reader:
+        assert {name: array.item() for name, array in reader.items()} == {"x": 1, "z": 3}
+
+
+def test_merge_of_a_source_that_is_not_there_changes_nothing(directory):
+    save_checkpoint(f"{directory}/a", {"x": 1})
+    with pytest.raises(NotFoundError):
+        merge_checkpoints([f"{directory}/a", f"{directory}/missing"], f"{directory}/all")
+    assert checkpoint_exists(f"{directory}/a")
+
+
+def test_attribute_paths_make_an_object_graph(directory):
+    prefix = save_checkpoint(f"{directory}/ckpt", {"net/w": np.ones(2), "net/b.x": 0}, by_attribute=True)
+    with CheckpointReader(prefix) as reader:
+        graph = reader.object_graph
+        assert graph.keys_by_path() == {
+            "net/w": "net/w/.ATTRIBUTES/VARIABLE_VALUE",
+            "net/b.x": "net/b..x/.ATTRIBUTES/VARIABLE_VALUE",
+            "save_counter": "save_counter/.ATTRIBUTES/VARIABLE_VALUE",
+        }
+        assert graph.key_at("net/w") in reader
+        assert graph.key_at("net") is None
+        assert graph.node_at("elsewhere") is None
+        assert ObjectGraph.decode(graph.encode()) == graph
+
+
+@pytest.mark.parametrize("paths", [["a//b"], ["/a"], [""], ["a/"], ["a", "a"]])
+def test_attribute_paths_that_lead_nowhere_are_refused(paths):
+    with pytest.raises(InvalidArgumentError):
+        ObjectGraph.from_attributes(paths)
+
+
+def test_relative_prefix_without_a_directory_is_in_the_current_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert save_checkpoint("ckpt", {"w": 1}) == "ckpt"
+    save_checkpoint("ckpt", {"w": 2}, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ["ckpt.data-00000-of-00001", "ckpt.index"]
