@@ -41,12 +41,13 @@ ENTRY_POINT_GROUP = "recordfs.filesystems"
 PLUGIN_MODULES_VARIABLE = "RECORDFS_PLUGIN_MODULES"
 
 # Other spellings of the same filesystem: one instance serves both, so that a rename between them is one. Spark and
-# Hadoop write s3a:// and s3n://, gcsfs gcs://.
-_ALIASES = {"file": "", "gcs": "gs", "s3a": "s3", "s3n": "s3"}
+# Hadoop write s3a:// and s3n://, gcsfs gcs://; a path of viewfs:// leads to one of hdfs://.
+_ALIASES = {"file": "", "gcs": "gs", "s3a": "s3", "s3n": "s3", "viewfs": "hdfs"}
 
 _BUILT_IN = {
     "": "recordfs.filesystems.posix:PosixFileSystem",
     "gs": "recordfs.filesystems.gcs:GCSFileSystem",
+    "hdfs": "recordfs.filesystems.hdfs:HdfsFileSystem",
     "http": "recordfs.filesystems.http:HttpFileSystem",
     "https": "recordfs.filesystems.http:HttpFileSystem",
     "memmapped_package": "recordfs.filesystems.memmapped:MemmappedFileSystem",
@@ -61,6 +62,7 @@ _EXTRAS = {
     "recordfs[http]": ("http:// and https://", ("fsspec", "aiohttp")),
     "recordfs[s3]": ("s3://", ("boto3", "obstore")),
     "recordfs[gcs]": ("gs://", ("google.cloud.storage", "obstore")),
+    "recordfs[hdfs]": ("hdfs:// and viewfs://", ("hdfs_native",)),
     "recordfs[fsspec]": ("every scheme that fsspec has a filesystem for", ("fsspec",)),
 }
 

@@ -14,7 +14,7 @@ import recordfs
 from recordfs.errors import ClosedFileError, InvalidArgumentError, UnimplementedError
 from recordfs.filesystems.fsspec import FsspecFileSystem
 from recordfs.interop.fsspec import RecordFSFileSystem, RecordFSRamFileSystem, RecordFSSchemeFileSystem
-from recordfs.registry import registration_of
+from recordfs.registry import canonical_scheme, registration_of
 
 
 @pytest.fixture
@@ -36,11 +36,14 @@ def test_fsspec_finds_recordfs_by_its_entry_points(ram):
 
 
 def test_every_scheme_that_comes_with_recordfs_has_a_protocol():
-    # Not the local filesystem, which `recordfs://` serves without a second `://`, and packages, which have no tree.
+    # Not the local filesystem, which `recordfs://` serves without a second `://`, nor packages, which have no tree, nor
+    # other spellings of a scheme.
     schemes = {
         scheme
         for scheme in recordfs.get_registered_schemes()
-        if registration_of(scheme)[1] == "built in" and scheme not in ("", "file", "memmapped_package")
+        if registration_of(scheme)[1] == "built in"
+        and canonical_scheme(f"{scheme}://") == scheme
+        and scheme not in ("", "file", "memmapped_package")
     }
     for scheme in schemes:
         cls = fsspec.get_filesystem_class(f"recordfs+{scheme}")

@@ -190,3 +190,12 @@ def hdfs_root(hdfs_cluster):
     path = f"/test-{next(_numbers)}"
     hdfs_cluster.shell("-mkdir", path)
     return hdfs_cluster.url + path
+
+
+@pytest.fixture
+def hdfs(hdfs_cluster):
+    """An HdfsFileSystem on it."""
+    from recordfs.filesystems.hdfs import HdfsFileSystem
+
+    with HdfsFileSystem(webhdfs=f"http://{hdfs_cluster.http_address}") as file_system:
+        yield file_system

@@ -85,6 +85,8 @@ class Capabilities(NamedTuple):
             there now: who follows such a file looks at its path again.
         verbatim_names: Every text is a name: ``.``, ``..`` and nothing between two slashes are names like others, as
             in stores of keys. Elsewhere they lead somewhere else, and nobody makes a path of them unasked.
+        refused_characters: Characters that no name can have: who makes a file or directory of such a name gets
+            InvalidArgumentError.
     """
 
     write: bool = True
@@ -105,6 +107,7 @@ class Capabilities(NamedTuple):
     versions: bool = False
     detects_replacement: bool = False
     verbatim_names: bool = False
+    refused_characters: str = ""
 
 
 class OperationStatistics(NamedTuple):

@@ -362,6 +362,12 @@ class RecordFSGCSFileSystem(RecordFSSchemeFileSystem):
     protocol, scheme = "recordfs+gs", "gs"
 
 
+class RecordFSHdfsFileSystem(RecordFSSchemeFileSystem):
+    """``recordfs+hdfs://``."""
+
+    protocol, scheme = "recordfs+hdfs", "hdfs"
+
+
 class RecordFSReader(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
     """A file open for reading, with fsspec's read-ahead and position."""
 

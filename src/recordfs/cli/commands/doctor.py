@@ -77,7 +77,7 @@ def _describe_options(file_system: FileSystem) -> str:
 
 def _describe_capabilities(file_system: FileSystem, path: str) -> str:
     capabilities: dict[str, Any] = file_system.capabilities(path)._asdict()
-    words = [f"{name}={value}" for name, value in capabilities.items() if isinstance(value, str)]
+    words = [f"{name}={value}" for name, value in capabilities.items() if isinstance(value, str) and value]
     yes = [name for name, value in capabilities.items() if value is True]
     no = [name for name, value in capabilities.items() if value is False]
     can = f"can {', '.join(yes)}" if yes else "can nothing of the rest"

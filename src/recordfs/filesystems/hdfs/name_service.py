@@ -1,0 +1,215 @@
+"""One nameservice as this process reaches it: the native client with time limits, and WebHDFS beside it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import hdfs_native
+
+from recordfs.errors import DeadlineExceededError, RecordFSError, UnavailableError
+from recordfs.filesystems.hdfs.errors import error_from_native
+from recordfs.filesystems.hdfs.limited_calls import CallLeftError, call_within
+from recordfs.filesystems.hdfs.webhdfs import WebHdfs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recordfs.filesystems._object_store.statistics import RequestCounter
+    from recordfs.filesystems.hdfs.configuration import HadoopConfiguration
+    from recordfs.filesystems.hdfs.settings import Settings
+
+__all__ = ["NameService"]
+
+Result = TypeVar("Result")
+
+CREDENTIALS = ("kerberos_principal", "kerberos_keytab", "kerberos_cache")
+
+CONNECT_SECONDS = 10.0
+"""How long to wait for a namenode's host to answer at all. The native client would wait for the system's two minutes,
+and send its request even then, when nobody waits for it any more."""
+
+INHERITED_SECONDS = 3.2
+"""For so long a forked child finds its parent's connections to datanodes in the native client's cache (which keeps
+them for 3 seconds after the last read): they must not be used, so its first read waits until they have expired."""
+
+_log = logging.getLogger("recordfs")
+
+# When this process, or the one that it was forked from, read a block by the native client last.
+_last_read = (0, 0.0)
+
+
+def _note_read() -> None:
+    global _last_read
+    _last_read = (os.getpid(), time.monotonic())
+
+
+def _outlive_inherited_connections() -> None:
+    """Wait, in a forked child, until the native client takes no connection of the parent's."""
+    process, when = _last_read
+    if process not in (0, os.getpid()):
+        left = when + INHERITED_SECONDS - time.monotonic()
+        if left > 0:
+            _log.info("process %d was forked while its parent read from HDFS; it waits %.1f s", os.getpid(), left)
+            time.sleep(left)
+        _note_read()
+
+
+class NameService:
+    """The namenodes of one nameservice, or one namenode. Safe to use from any thread of the process that made it.
+
+    Args:
+        authority: A nameservice or ``host:port``.
+        settings: Time limits, credentials.
+        configuration: Addresses.
+        counter: Where requests are counted.
+
+    Attributes:
+        authority: As given.
+        settings: As given.
+        webhdfs: Its web servers, or None where they are not to be used.
+        open_files: The paths of the files that this process is writing.
+    """
+
+    def __init__(
+        self, authority: str, settings: Settings, configuration: HadoopConfiguration, counter: RequestCounter
+    ) -> None:
+        self.authority = authority
+        self.settings = settings
+        self.open_files: set[str] = set()
+        self._counter = counter
+        self._configuration = configuration
+        self._namenodes = configuration.namenodes(authority)
+        self.webhdfs = self._make_webhdfs()
+        self._answered = False
+        self._native: Any = None
+        self.renew()
+
+    def _make_webhdfs(self) -> WebHdfs | None:
+        given = self.settings.webhdfs
+        if given is False:
+            return None
+        addresses = [given.rstrip("/")] if isinstance(given, str) else [node.web for node in self._namenodes]
+        return WebHdfs(addresses, min(30.0, self.settings.namenode_timeout), self._counter)
+
+    def renew(self) -> None:
+        """Take another native client from now on; calls that were left keep the old one to themselves."""
+        settings = self.settings
+        single = len(self._namenodes) == 1
+        credentials = {name: getattr(settings, name) for name in CREDENTIALS}
+        self._answered = False
+        try:
+            self._native = call_within(
+                self.settings.namenode_timeout,
+                partial(hdfs_native.Client, **credentials),
+                f"hdfs://{self._namenodes[0].rpc if single else self.authority}",
+                settings.native_properties(self._configuration, len(self._namenodes)),
+                self._configuration.directory,
+            )
+        except Exception as error:  # noqa: BLE001 (mapped)
+            raise error_from_native(error, f"hdfs://{self.authority}") from None
+
+    @property
+    def native(self) -> Any:
+        """The client of hdfs-native; call its methods by ``ask`` and ``transfer``."""
+        return self._native
+
+    @property
+    def addresses(self) -> list[str]:
+        """``host:port`` of each namenode."""
+        return [node.rpc for node in self._namenodes]
+
+    def ask(self, operation: str, path: str, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Return what a request to the namenode returns.
+
+        Args:
+            operation: Its name, for counting.
+            path: As the caller of recordfs gave it, for errors.
+            function: A method of ``native``.
+            arguments: Its arguments.
+
+        Raises:
+            DeadlineExceededError: No answer came in time. A change that was asked for may have been made, or may still
+                be made.
+            RecordFSError: What the namenode answered.
+        """
+        self._counter.add(operation, requests=1)
+        if not self._answered:
+            self._check_reachable(path)
+        try:
+            result = call_within(self.settings.namenode_timeout, function, *arguments)
+        except CallLeftError:
+            self.renew()
+            raise DeadlineExceededError(
+                f"the namenode ({', '.join(self.addresses)}) did not answer {operation} in "
+                f"{self.settings.namenode_timeout:g} s; if it was to change something, it may have done so, or may "
+                "still do it: look before you try again",
+                path=path,
+            ) from None
+        except Exception as error:  # noqa: BLE001 (mapped)
+            raise self._noted(error, path) from None
+        self._answered = True
+        return result
+
+    def transfer(
+        self, operation: str, path: str, seconds: float, function: Callable[..., Result], *arguments: Any
+    ) -> Result:
+        """Return what a call returns that moves bytes to or from datanodes.
+
+        Raises:
+            DeadlineExceededError: It took longer than this many seconds.
+            RecordFSError: What went wrong.
+        """
+        self._counter.add(operation, requests=1)
+        try:
+            return call_within(seconds, function, *arguments)
+        except CallLeftError:
+            raise DeadlineExceededError(
+                f"the datanodes did not carry out {operation} in {self.settings.data_timeout:g} s (data_timeout)",
+                path=path,
+            ) from None
+        except Exception as error:  # noqa: BLE001 (mapped)
+            raise self._noted(error, path) from None
+
+    def read_blocks(self, path: str, reader: Any, start: int, end: int) -> bytes:
+        """Return bytes of finished blocks; the range has to lie inside."""
+        _outlive_inherited_connections()
+        try:
+            data: bytes = self.transfer(
+                "readBlock", path, self.settings.data_timeout, reader.read_range, start, end - start
+            )
+        finally:
+            _note_read()
+        self._counter.add("readBlock", received=len(data))
+        return data
+
+    def count_sent(self, operation: str, size: int) -> None:
+        """Count bytes that were handed to datanodes."""
+        self._counter.add(operation, sent=size)
+
+    def _noted(self, error: Exception, path: str) -> RecordFSError:
+        """Return recordfs's error, and look at the namenodes before the next request if they were not reached."""
+        mapped = error_from_native(error, path)
+        if isinstance(mapped, UnavailableError):
+            self._answered = False
+        return mapped
+
+    def _check_reachable(self, path: str) -> None:
+        """Raise if no namenode's host answers at all: a refusal is an answer, which the native client handles."""
+        trouble: list[str] = []
+        seconds = min(CONNECT_SECONDS, self.settings.namenode_timeout)
+        for address in self.addresses:
+            host, _, port = address.rpartition(":")
+            try:
+                socket.create_connection((host, int(port)), timeout=seconds).close()
+            except ConnectionRefusedError:
+                return
+            except (OSError, ValueError) as error:
+                trouble.append(f"{address}: {error}")
+            else:
+                return
+        raise UnavailableError(f"no namenode can be reached: {'; '.join(trouble)}", path=path)

@@ -1,0 +1,202 @@
+"""Reading: finished blocks by the native client, the block that is being written by WebHDFS.
+
+The native client does not see the last block of a file that is open for writing: such a file looks shorter than it is,
+or empty. The namenode's length tells what a writer has synced; what one has flushed without telling the namenode
+(hflush of Hadoop's own client) only the datanodes know. So at the end of what is known the namenode is asked by WebHDFS
+whether the file is open, and if it is, WebHDFS reads on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from recordfs.errors import AbortedError, NotFoundError, RecordFSError, UnavailableError
+from recordfs.filesystem.files import RandomAccessFile
+from recordfs.filesystems.hdfs.webhdfs import WebHdfsUnreachableError
+from recordfs.per_process import PerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recordfs.filesystems.hdfs.name_service import NameService
+    from recordfs.filesystems.hdfs.webhdfs import WebHdfs
+
+__all__ = ["HdfsRandomAccessFile"]
+
+Result = TypeVar("Result")
+
+PIECE = 4 << 20
+"""Bytes of one request to the datanodes."""
+
+TAIL_LIMIT = 1 << 30
+"""Bytes of a block that is being written that one call reads at most."""
+
+_log = logging.getLogger("recordfs")
+
+
+class _View(NamedTuple):
+    """What is known of a file.
+
+    Attributes:
+        reader: The native client's, which knows where the finished blocks are.
+        finished: Bytes in finished blocks.
+        length: Bytes that the namenode knows of, those in the last block included.
+        modified: The time that the namenode gives for the last change, in milliseconds since 1970.
+        is_open: Whether somebody is writing it, or died writing it; None until somebody asks.
+    """
+
+    reader: Any
+    finished: int
+    length: int
+    modified: int
+    is_open: bool | None
+
+
+class HdfsRandomAccessFile(RandomAccessFile):
+    """A file of HDFS open for reading. Thread-safe; a forked child opens it anew.
+
+    Args:
+        name: The full path as the caller gave it.
+        path: Its path on HDFS.
+        find_service: Returns this process's NameService.
+    """
+
+    def __init__(self, name: str, path: str, find_service: Callable[[], NameService]) -> None:
+        self._path = path
+        self._find_service = find_service
+        super().__init__(name)
+        # A list of one, so that what is known can be replaced. The native client's reader is the process's own.
+        self._views: PerProcess[list[_View]] = PerProcess(lambda: [self._look()])
+        self._views.get()
+
+    # What the contract asks for.
+
+    def _size(self) -> int:
+        view = self._refreshed()
+        if not view.is_open:
+            return view.length
+        return self._by_webhdfs(lambda webhdfs: webhdfs.visible_length(self._path, view.length))
+
+    def _read(self, offset: int, n: int) -> bytes:
+        if n == 0:
+            return b""
+        view = self._views.get()[0]
+        if offset + n > view.length:
+            view = self._refreshed()
+        parts: list[bytes] = []
+        position = offset
+        while position < min(offset + n, view.finished):
+            end = min(offset + n, view.finished, position + PIECE)
+            parts.append(self._read_finished(view, position, end))
+            position = end
+        if view.is_open and position < offset + n:
+            parts.append(self._read_tail(view, position, offset + n - position))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    # What is known, and what is asked.
+
+    def _status(self) -> Any:
+        service = self._find_service()
+        return service.ask("getFileInfo", self._name, service.native.get_file_info, self._path)
+
+    def _look(self) -> _View:
+        """Ask the namenode for the file."""
+        service = self._find_service()
+        again = True
+        while True:
+            reader: Any = service.ask("getBlockLocations", self._name, service.native.read, self._path)
+            status = self._status()
+            if len(reader) >= status.length:
+                return _View(reader, len(reader), len(reader), status.modification_time, None)
+            if not again:
+                return _View(reader, len(reader), status.length, status.modification_time, True)
+            again = False  # the block may have been finished between the two answers
+
+    def _refreshed(self) -> _View:
+        """Return what is known now, and whether the file is open."""
+        views = self._views.get()
+        view = views[0]
+        status = self._status()
+        if (status.length, status.modification_time) != (view.length, view.modified):
+            fresh = self._look()
+            if fresh.length < view.length:
+                raise AbortedError(
+                    f"the file had {view.length} bytes and has {fresh.length}: it was replaced or cut; open it again",
+                    path=self._name,
+                )
+            views[0] = view = fresh
+        if view.is_open is None:
+            views[0] = view = view._replace(is_open=self._is_open(view))
+        return view
+
+    def _is_open(self, view: _View) -> bool:
+        """Ask whether somebody is writing a file whose known bytes are all in finished blocks."""
+        webhdfs = self._find_service().webhdfs
+        if webhdfs is None:
+            return False
+        try:
+            return webhdfs.is_open(self._path, max(0, view.length - 1))
+        except WebHdfsUnreachableError as error:
+            _say_once(f"{error.message}; files that another program is just writing may look shorter than they are")
+            return False
+
+    def _read_finished(self, view: _View, start: int, end: int) -> bytes:
+        service = self._find_service()
+        try:
+            return service.read_blocks(self._name, view.reader, start, end)
+        except RecordFSError as error:
+            raise self._explained(error, view) from error
+
+    def _explained(self, error: RecordFSError, view: _View) -> RecordFSError:
+        """Return the error of a failed read, which may be that the file is not there any more."""
+        try:
+            status = self._status()
+        except NotFoundError:
+            return AbortedError("the file was deleted while it was being read", path=self._name)
+        except RecordFSError:
+            return error
+        if status.length < view.length or status.modification_time != view.modified:
+            return AbortedError(
+                f"the file was changed or replaced while it was being read; open it again ({error.message})",
+                path=self._name,
+            )
+        return error
+
+    def _read_tail(self, view: _View, offset: int, n: int) -> bytes:
+        """Read what was flushed after the finished blocks."""
+        data = self._by_webhdfs(
+            lambda webhdfs: webhdfs.read(self._path, offset, min(n, TAIL_LIMIT), known_length=view.length)
+        )
+        if offset + len(data) < min(view.length, offset + n):
+            raise UnavailableError(
+                f"WebHDFS gave {len(data)} bytes at {offset}, and the namenode knows of {view.length}; the file is "
+                "being closed or replaced just now: try again",
+                path=self._name,
+            )
+        return data
+
+    def _by_webhdfs(self, call: Callable[[WebHdfs], Result]) -> Result:
+        webhdfs = self._find_service().webhdfs
+        if webhdfs is None:
+            raise self._unreadable("the option webhdfs=False forbids it")
+        try:
+            return call(webhdfs)
+        except WebHdfsUnreachableError as error:
+            raise self._unreadable(error.message) from error
+
+    def _unreadable(self, reason: str) -> UnavailableError:
+        return UnavailableError(
+            "the file is open for writing, and its last block can be read only through WebHDFS, which cannot be used: "
+            f"{reason}. Enable WebHDFS, name its address by the option webhdfs, or wait until the file is closed",
+            path=self._name,
+        )
+
+
+_said: set[str] = set()
+
+
+def _say_once(message: str) -> None:
+    if message not in _said:
+        _said.add(message)
+        _log.warning("%s", message)

@@ -1,0 +1,226 @@
+"""WebHDFS, for what the native client lacks: the block that is being written, cutting files, checksums.
+
+The namenode's web server answers, or sends the client on to a datanode. Source of names and answers: "WebHDFS REST API"
+of Hadoop 3.
+"""
+
+from __future__ import annotations
+
+import getpass
+import http.client
+import json
+import os
+import ssl
+import urllib.parse
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from recordfs.errors import OutOfRangeError, PermissionDeniedError, RecordFSError, UnavailableError, UnknownError
+from recordfs.filesystems.hdfs.errors import Cause, error_from_java
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recordfs.filesystems._object_store.statistics import RequestCounter
+
+__all__ = ["WebHdfs", "WebHdfsUnreachableError"]
+
+TRIES = 6
+"""The namenode may send a request to a datanode that died a moment ago; it chooses another the next time, perhaps."""
+
+LARGEST_ANSWER = 64 << 20
+"""Bytes of JSON beyond which an answer is not believed."""
+
+CHUNK = 1 << 20
+
+
+class WebHdfsUnreachableError(UnavailableError):
+    """No web server of HDFS answers, or none that lets this program in."""
+
+
+class _Answer(NamedTuple):
+    """What a server said: the ``length`` of a body is told where it was not read."""
+
+    status: int
+    location: str | None
+    body: bytes
+    length: int | None
+
+
+class _Window(NamedTuple):
+    """Which bytes of a file are wanted; ``length`` None only asks how many there are."""
+
+    offset: int
+    length: int | None
+
+    def placed_in(self, url: str) -> str:
+        """Return a datanode's address with this window in it."""
+        parts = urllib.parse.urlsplit(url)
+        query = [
+            (name, value) for name, value in urllib.parse.parse_qsl(parts.query) if name not in ("offset", "length")
+        ]
+        query.append(("offset", str(self.offset)))
+        if self.length is not None:
+            query.append(("length", str(self.length)))
+        return parts._replace(query=urllib.parse.urlencode(query)).geturl()
+
+
+class WebHdfs:
+    """The web servers of one nameservice. Safe to use from any thread and in any process: a connection a request.
+
+    Args:
+        addresses: ``http://host:port`` or ``https://host:port`` of each namenode, or of an HttpFS gateway.
+        seconds: How long to wait for a connection, and for each piece of an answer.
+        counter: Where requests are counted.
+    """
+
+    def __init__(self, addresses: Sequence[str], seconds: float, counter: RequestCounter) -> None:
+        self.addresses = tuple(addresses)
+        self._seconds = seconds
+        self._counter = counter
+        self._active = 0
+
+    def is_open(self, path: str, offset: int) -> bool:
+        """Tell whether somebody has a file open for writing, or had when it died.
+
+        ``offset`` keeps the answer short, which is about the blocks from there on.
+        """
+        answer = self._json("GET", path, "GET_BLOCK_LOCATIONS", offset=offset, length=1)
+        return bool(answer["LocatedBlocks"]["isUnderConstruction"])
+
+    def truncate(self, path: str, length: int) -> bool:
+        """Cut a file. False if the end of a block has still to be cut off, which the datanodes do in the background."""
+        return bool(self._json("POST", path, "TRUNCATE", newlength=length)["boolean"])
+
+    def checksum(self, path: str) -> tuple[str, str]:
+        """Return algorithm and hexadecimal value of the checksum that HDFS has of a whole file."""
+        found = self._json("GET", path, "GETFILECHECKSUM")["FileChecksum"]
+        return str(found["algorithm"]), str(found["bytes"])
+
+    def read(self, path: str, offset: int, length: int, known_length: int) -> bytes:
+        """Return up to ``length`` bytes as they were flushed last, ``b""`` at or past the end.
+
+        Args:
+            path: The file.
+            offset: Where to begin.
+            length: How many bytes at most.
+            known_length: What the namenode says of the file's length. A flush need not have told it, and it sends
+                nobody on who asks for more.
+        """
+        return self._open(path, offset, length, known_length).body
+
+    def visible_length(self, path: str, known_length: int) -> int:
+        """Return how many bytes of a file have been flushed; ``known_length`` as for ``read``."""
+        offset = max(0, known_length - 1)
+        answer = self._open(path, offset, None, known_length)
+        if answer.length is None:
+            raise UnknownError(
+                "WebHDFS does not say how long its answer is, so the file's length is not known", path=path
+            )
+        return offset + answer.length
+
+    def _open(self, path: str, offset: int, length: int | None, known_length: int) -> _Answer:
+        asked = min(offset, max(0, known_length - 1))
+        window = _Window(offset, length)
+        try:
+            return self._request("GET", path, {"op": "OPEN", "offset": str(asked)}, window)
+        except OutOfRangeError:
+            return _Answer(200, None, b"", 0)
+
+    def _json(self, method: str, path: str, operation: str, **parameters: int) -> dict[str, Any]:
+        texts = {"op": operation, **{name: str(value) for name, value in parameters.items()}}
+        body = self._request(method, path, texts).body
+        try:
+            answer: dict[str, Any] = json.loads(body)
+        except ValueError as error:
+            raise UnknownError(f"WebHDFS answered {operation} with no JSON: {body[:200]!r}", path=path) from error
+        return answer
+
+    def _request(self, method: str, path: str, parameters: dict[str, str], window: _Window | None = None) -> _Answer:
+        """Ask the active namenode, and the datanode that it names, for an answer or a window of a file."""
+        trouble: Exception | None = None
+        for attempt in range(max(TRIES, len(self.addresses))):
+            address = self.addresses[(self._active + attempt) % len(self.addresses)]
+            self._counter.add(f"WebHDFS {parameters['op']}", requests=1)
+            try:
+                answer = self._exchange(method, self._url(address, path, parameters), window)
+                if answer.location is not None:
+                    location = answer.location if window is None else window.placed_in(answer.location)
+                    answer = self._exchange(method, location, window)
+            except (OSError, http.client.HTTPException) as error:
+                trouble = error
+                continue
+            refusal = self._error_of(answer, path)
+            if refusal is None:
+                self._active = self.addresses.index(address)
+                self._counter.add(f"WebHDFS {parameters['op']}", received=len(answer.body))
+                return answer
+            if not isinstance(refusal, UnavailableError) or isinstance(refusal, WebHdfsUnreachableError):
+                raise refusal
+            trouble = refusal
+        if isinstance(trouble, RecordFSError):
+            raise trouble
+        raise WebHdfsUnreachableError(
+            f"WebHDFS cannot be reached at {' or '.join(self.addresses)} ({trouble})", path=path
+        ) from trouble
+
+    def _url(self, address: str, path: str, parameters: dict[str, str]) -> str:
+        user = os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
+        query = {**parameters, "user.name": user}
+        if proxied := os.environ.get("HADOOP_PROXY_USER"):
+            query["doas"] = proxied
+        return f"{address}/webhdfs/v1{urllib.parse.quote(path)}?{urllib.parse.urlencode(query)}"
+
+    def _exchange(self, method: str, url: str, window: _Window | None) -> _Answer:
+        parts = urllib.parse.urlsplit(url)
+        connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            connection = http.client.HTTPSConnection(
+                parts.hostname or "", parts.port, timeout=self._seconds, context=ssl.create_default_context()
+            )
+        else:
+            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=self._seconds)
+        try:
+            connection.request(method, f"{parts.path}?{parts.query}", headers={"Content-Length": "0"})
+            response = connection.getresponse()
+            if response.status in (302, 307):
+                return _Answer(response.status, response.getheader("Location"), b"", None)
+            if response.status != 200:
+                return _Answer(response.status, None, _body(response, CHUNK), None)
+            if window is None:
+                return _Answer(200, None, _body(response, LARGEST_ANSWER), None)
+            if window.length is None:
+                return _Answer(200, None, b"", response.length)
+            return _Answer(200, None, _body(response, window.length), response.length)
+        finally:
+            connection.close()
+
+    def _error_of(self, answer: _Answer, path: str) -> RecordFSError | None:
+        if answer.status == 200:
+            return None
+        try:
+            told = json.loads(answer.body)["RemoteException"]
+            cause = Cause(str(told.get("javaClassName", "")).rpartition(".")[2], str(told.get("message", "")))
+        except (ValueError, KeyError, TypeError):
+            if answer.status in (401, 403):
+                return WebHdfsUnreachableError(
+                    f"WebHDFS at {' or '.join(self.addresses)} wants Kerberos (SPNEGO), which recordfs does not speak",
+                    path=path,
+                )
+            return WebHdfsUnreachableError(
+                f"what answers at {' or '.join(self.addresses)} is not WebHDFS (status {answer.status})", path=path
+            )
+        if "out of the range [0, " in cause.message or cause.message == "Cannot seek after EOF":
+            return OutOfRangeError(cause.message, path=path)
+        if answer.status == 401:
+            return PermissionDeniedError(cause.message, path=path)
+        return error_from_java(cause, path)
+
+
+def _body(response: http.client.HTTPResponse, limit: int) -> bytes:
+    """Return at most this many bytes of an answer; memory grows only with what comes."""
+    parts: list[bytes] = []
+    left = limit
+    while left and (part := response.read(min(left, CHUNK))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
