@@ -240,8 +240,8 @@ def test_a_file_that_could_not_be_published_says_so(ram, monkeypatch):
     def fail():
         raise recordfs.errors.UnavailableError("no network", path="ram://fsspec-test/f")
 
-    close = file._writer.close
-    monkeypatch.setattr(type(file._writer), "close", lambda self: fail())
+    close = file._file.close
+    monkeypatch.setattr(type(file._file), "close", lambda self: fail())
     with pytest.raises(ConnectionError, match="no network"):
         file.close()
     monkeypatch.undo()

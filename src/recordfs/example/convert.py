@@ -19,7 +19,7 @@ from recordfs.example.parse import ExampleParser
 from recordfs.example.read import record_batches
 from recordfs.example.schema import InferredFeatures, infer_features
 from recordfs.example.sequence_table import SequenceTable, sequence_records
-from recordfs.example.streams import open_input, open_output
+from recordfs.file_objects import open_input, open_output
 from recordfs.records.writer import RecordWriter
 
 __all__ = ["FORMATS", "export_examples", "format_of", "import_examples"]

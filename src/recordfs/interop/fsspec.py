@@ -7,10 +7,10 @@ paths hold one ``://`` only: ``recordfs+ram://a``. Installing recordfs tells fss
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import ClosedFileError, InvalidArgumentError, MissingDependencyError, UnimplementedError
+from recordfs.file_objects import OutputStream
 from recordfs.filesystem.defaults import stream_copy
 from recordfs.paths import dirname, join, scheme_of
 from recordfs.registry import get_file_system
@@ -385,7 +385,7 @@ class RecordFSReader(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has 
             self._reader.close()
 
 
-class RecordFSWriter(io.RawIOBase):
+class RecordFSWriter(OutputStream):
     """A file open for writing.
 
     ``flush`` makes what was written visible where the store can do that before the end, and elsewhere does nothing, as
@@ -394,55 +394,51 @@ class RecordFSWriter(io.RawIOBase):
     """
 
     def __init__(self, writer: WritableFile, mode: str, *, autocommit: bool, shows_on_flush: bool) -> None:
-        super().__init__()
+        super().__init__(writer)
         self._shows_on_flush = shows_on_flush
-        self._writer = writer
         self._autocommit = autocommit
-        self._finished = False
+        self._waits_for_commit = False
         self.mode = mode
-        self.name = self.path = writer.name
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
+        self.path = writer.name
 
     def write(self, data: Buffer, /) -> int:
         """Write all of ``data`` and return its size in bytes."""
         self._check_open()
-        before = self._writer.tell()
-        self._writer.append(data)
-        return self._writer.tell() - before
+        return super().write(data)
 
     def tell(self) -> int:
         """Return how many bytes the file has with everything written."""
         self._check_open()
-        return self._writer.tell()
+        return super().tell()
 
     def flush(self, force: bool = False) -> None:
         """Make what was written visible. ``force`` is fsspec's, and changes nothing here."""
-        if self._shows_on_flush and not self._finished:
-            self._writer.flush()
+        if self._shows_on_flush and not self._waits_for_commit:
+            super().flush()
 
     def close(self) -> None:
         """Publish the file, if it is in no transaction. Idempotent; a failure is raised."""
-        if self.closed:
-            return
-        if self._autocommit and not self._finished:
-            self._writer.close()
-        self._finished = True  # io calls flush from here
-        super().close()
+        if self._autocommit:
+            super().close()
+        else:
+            self._waits_for_commit = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file was closed, be it published or not yet."""
+        return self._waits_for_commit or super().closed
 
     def commit(self) -> None:
         """Publish the file at the end of a transaction."""
-        self._writer.close()
+        self._file.close()
 
     def discard(self) -> None:
         """Throw the file away at the end of a transaction."""
-        self._writer.discard()
+        self._file.discard()
 
     def _check_open(self) -> None:
-        if self._finished:
-            raise ClosedFileError("the file has been closed", path=self.name)
+        if self.closed:
+            raise ClosedFileError("the file has been closed", path=self.path)
 
 
 _LISTER = "_list_directory"

@@ -11,7 +11,7 @@ from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from recordfs.errors import InternalError
+from recordfs.errors import InternalError, UnimplementedError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,10 +36,16 @@ SMALLEST = 8 << 20
 def pays(file: RandomAccessFile, length: int) -> bool:
     """Tell whether ``length`` bytes of a file arrive sooner by reading ahead.
 
-    Only those of the operating system's files, which have a ``fileno``: other stores read ahead by themselves, and
+    Only those of the operating system's files, which have a descriptor: other stores read ahead by themselves, and
     know when to by reads that follow each other.
     """
-    return length >= SMALLEST and hasattr(file, "fileno")
+    if length < SMALLEST:
+        return False
+    try:
+        file.fileno()
+    except UnimplementedError:
+        return False
+    return True
 
 
 def chunks_ahead(file: RandomAccessFile, offset: int, end: int) -> Generator[memoryview]:

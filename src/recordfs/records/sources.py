@@ -7,19 +7,19 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError
+from recordfs.file_objects import BorrowedReader, FileObjectReader, SupportsReadInto, is_file_object, name_of
 from recordfs.paths import has_wildcards, path_to_str
 from recordfs.records.followed_file import FollowedFile
 from recordfs.records.opening_ahead import FilesAhead
-from recordfs.records.raw_file import BorrowedFile, ReadableFile, is_file_object, name_of
 from recordfs.redaction import redact
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from recordfs.file_objects import SupportsRead
     from recordfs.filesystem import FileSystem, RandomAccessFile
     from recordfs.paths import PathInput
-    from recordfs.records.raw_file import SupportsRead
 
     OneSource = PathInput | RandomAccessFile | SupportsRead
     Source = OneSource | Iterable[OneSource]
@@ -50,7 +50,7 @@ class _Source(NamedTuple):
 
     path: str
     file_system: FileSystem | None
-    file: RandomAccessFile | BorrowedFile | ReadableFile | None
+    file: RandomAccessFile | None
 
 
 def expand_sources(
@@ -63,10 +63,10 @@ def expand_sources(
         InvalidArgumentError: There is no source at all.
         TypeError: It is neither a path nor readable nor an iterable of such.
     """
-    if hasattr(source, "read_into"):
-        return [_Source(name_of(source), None, BorrowedFile(source))]
+    if isinstance(source, SupportsReadInto):
+        return [_Source(name_of(source), None, BorrowedReader(source))]
     if is_file_object(source, "readinto") or is_file_object(source, "read"):
-        return [_Source(name_of(source), None, ReadableFile(source))]
+        return [_Source(name_of(source), None, FileObjectReader(source))]
     if isinstance(source, (str, bytes, os.PathLike)):
         return _expand_path(source, file_system, options)
     try:

@@ -13,6 +13,8 @@ from recordfs.errors import (
     NotFoundError,
     UnimplementedError,
 )
+from recordfs.file_objects import BorrowedWriter, FactoryWriter, FileObjectWriter, SupportsAppendParts, is_file_object
+from recordfs.filesystem.files import give_up
 from recordfs.filesystem.unclosed_writers import forget, is_kept, keep_with
 from recordfs.paths import dirname, path_to_str
 from recordfs.records.compression import check_compression_level, compression_name
@@ -22,10 +24,9 @@ from recordfs.records.index import (
     default_index_path,
     is_index_fresh,
 )
-from recordfs.records.raw_file import BorrowedWritableFile, WritableFileObject, is_file_object
 from recordfs.records.repair import check_tail
 from recordfs.records.repair import repair_tail as cut_torn_tail
-from recordfs.records.writer_factory import FactoryFile, writer_factory_for
+from recordfs.records.writer_factory import writer_factory_for
 from recordfs.redaction import redact
 from recordfs.registry import resolve
 
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from recordfs.file_objects import SupportsWrite
     from recordfs.filesystem import FileSystem, WritableFile
     from recordfs.paths import PathInput
-    from recordfs.records.raw_file import SupportsWrite
 
 __all__ = ["RecordWriter"]
 
@@ -124,10 +125,9 @@ class RecordWriter(NativeRecordWriter):
                 index_path=index_path,
                 index_position=0 if index_file is None else index_file.tell(),
             )
-        except BaseException:
+        except BaseException as error:
             for one in opened:
-                # Closing an atomic file would publish it.
-                one.discard() if atomic else one.close()
+                give_up(one, error)
             raise
         keep_with(file, self, atomic=atomic)
 
@@ -144,15 +144,16 @@ class RecordWriter(NativeRecordWriter):
         options: Mapping[str, Any] | None,
     ) -> tuple[Any, str, int]:
         """Return the file to write to, its name, and where its next record begins in the uncompressed stream."""
-        if hasattr(path, "append_parts") or is_file_object(path, "write"):
+        borrowed = isinstance(path, SupportsAppendParts)
+        if borrowed or is_file_object(path, "write"):
             _check_file_object(append=append, atomic=atomic, index=index)
-            given = BorrowedWritableFile(path) if hasattr(path, "append_parts") else WritableFileObject(path)
+            given = BorrowedWriter(path) if borrowed else FileObjectWriter(path)
             return given, given.name, 0
         factory = writer_factory_for(path) if file_system is None and options is None else None
         if factory is not None:
             target = path_to_str(path)
             _check_factory(target, append=append, atomic=atomic, index=index)
-            return FactoryFile(factory.open(target), target), target, 0
+            return FactoryWriter(factory.open(target), target), target, 0
         store, target = resolve(path, file_system=file_system, options=options)
         self._check_flush(store, target, require_flush)
         if not isinstance(index, bool):
@@ -198,10 +199,7 @@ class RecordWriter(NativeRecordWriter):
             UnimplementedError: The file is on no object store.
             As ``write``.
         """
-        publish = getattr(self._file, "publish", None)
-        if publish is None:
-            raise UnimplementedError("on this filesystem no writer loses against another", path=self.name)
-        publish(overwrite=overwrite)
+        self._file.publish(overwrite=overwrite)
         try:
             self.flush()
         except ClosedFileError:

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import recordfs
-from recordfs.errors import CorruptRecordError, InternalError, UnavailableError
+from recordfs.errors import CorruptRecordError, InternalError, UnavailableError, UnimplementedError
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.records.index import build_index
 from recordfs.records.read_ahead import BUFFERS, CHUNK, SMALLEST, chunks_ahead
@@ -46,6 +46,9 @@ class File(ScheduledReadableFile):
 
     def read(self, offset, n):
         return self.data[offset : offset + n]
+
+    def fileno(self):
+        raise UnimplementedError("no descriptor", path=self.name)
 
     def __enter__(self):
         return self
