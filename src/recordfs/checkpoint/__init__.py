@@ -2,8 +2,9 @@
 
 Reading: ``CheckpointReader``, and as in ``tf.train``: ``load_checkpoint``, ``list_variables``, ``load_variable``,
 ``latest_checkpoint``, ``get_checkpoint_state``, ``checkpoint_exists``, ``checkpoints_iterator``.
-Writing: ``save_checkpoint``, ``CheckpointWriter``; several writers: ``merge_parts``, ``merge_checkpoints``. Deleting:
-``delete_checkpoint``, ``remove_leftovers``. The state file: ``read_state``, ``write_state``.
+Writing: ``save_checkpoint``, ``CheckpointWriter``, ``save_async``, ``CheckpointManager``; several writers:
+``merge_parts``, ``merge_checkpoints``. Deleting: ``delete_checkpoint``, ``remove_leftovers``. The state file:
+``read_state``, ``write_state``.
 
 They need NumPy, and for bfloat16 and smaller types ml_dtypes: ``pip install 'recordfs[checkpoint]'``. The format:
 ``docs/formats/tensor-bundle.md``.
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from recordfs.checkpoint.deletion import Leftover, delete_checkpoint, find_leftovers, remove_leftovers
     from recordfs.checkpoint.entries import StoredSlice, TensorEntry
+    from recordfs.checkpoint.manager import CheckpointManager
     from recordfs.checkpoint.merging import merge_checkpoints, merge_parts
     from recordfs.checkpoint.object_graph import ObjectAttribute, ObjectGraph, ObjectNode, SlotVariable
     from recordfs.checkpoint.reader import CheckpointReader, TensorNotFoundError
+    from recordfs.checkpoint.saving import PendingSave, Snapshots, save_async
     from recordfs.checkpoint.state import CheckpointState, read_state, write_state
     from recordfs.checkpoint.tensor_types import TensorType
     from recordfs.checkpoint.tf_names import (
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from recordfs.checkpoint.writer import CheckpointWriter, save_checkpoint
 
 _HOME = {
+    "CheckpointManager": "manager",
     "CheckpointReader": "reader",
     "CheckpointState": "state",
     "CheckpointWriter": "writer",
@@ -38,7 +42,9 @@ _HOME = {
     "ObjectAttribute": "object_graph",
     "ObjectGraph": "object_graph",
     "ObjectNode": "object_graph",
+    "PendingSave": "saving",
     "SlotVariable": "object_graph",
+    "Snapshots": "saving",
     "StoredSlice": "entries",
     "TensorEntry": "entries",
     "TensorNotFoundError": "reader",
@@ -56,11 +62,13 @@ _HOME = {
     "merge_parts": "merging",
     "read_state": "state",
     "remove_leftovers": "deletion",
+    "save_async": "saving",
     "save_checkpoint": "writer",
     "write_state": "state",
 }
 
 __all__ = [
+    "CheckpointManager",
     "CheckpointReader",
     "CheckpointState",
     "CheckpointWriter",
@@ -68,7 +76,9 @@ __all__ = [
     "ObjectAttribute",
     "ObjectGraph",
     "ObjectNode",
+    "PendingSave",
     "SlotVariable",
+    "Snapshots",
     "StoredSlice",
     "TensorEntry",
     "TensorNotFoundError",
@@ -86,6 +96,7 @@ __all__ = [
     "merge_parts",
     "read_state",
     "remove_leftovers",
+    "save_async",
     "save_checkpoint",
     "write_state",
 ]

@@ -69,12 +69,12 @@ def _relative(directory: str, path: str) -> str:
 
 
 # One token: a string, a word or number, or a sign. What lies between is white space and comments.
-_TOKEN = re.compile(r"""(?:\s|\#[^\n]*)*(?:("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|([\w.+-]+)|([:;,\[\]<>{}]))""")
+_TOKEN = re.compile(r"""(?:\s|\#[^\n]*+)*+(?:("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|([\w.+-]+)|([:;,\[\]<>{}]))""")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _SINGLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 
 
-def parse_state(text: str, *, path: str = "") -> CheckpointState:
+def parse_state(text: str, *, path: str | None = None) -> CheckpointState:
     """Read the text of a state file, prefixes as they stand there.
 
     Args:
@@ -103,7 +103,7 @@ def parse_state(text: str, *, path: str = "") -> CheckpointState:
     return CheckpointState(newest, tuple(kept), tuple(times), preserved)
 
 
-def _fields(text: str, path: str) -> Iterator[tuple[str, str]]:
+def _fields(text: str, path: str | None) -> Iterator[tuple[str, str]]:
     """Yield name and value of each scalar field; a list is several."""
     tokens = _tokens(text, path)
     for name in tokens:
@@ -122,7 +122,7 @@ def _fields(text: str, path: str) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def _tokens(text: str, path: str) -> Iterator[str]:
+def _tokens(text: str, path: str | None) -> Iterator[str]:
     position = 0
     end = len(text.rstrip())
     while position < end:

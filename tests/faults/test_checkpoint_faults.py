@@ -1,0 +1,249 @@
+"""Savers that fail or die at every step: the old or the new checkpoint is there, whole, and the next save succeeds."""
+
+import gc
+import itertools
+import os
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from recordfs.checkpoint import (
+    CheckpointManager,
+    CheckpointReader,
+    checkpoint_exists,
+    latest_checkpoint,
+    merge_checkpoints,
+    remove_leftovers,
+    save_checkpoint,
+)
+from recordfs.errors import ResourceExhaustedError, UnavailableError
+from recordfs.filesystems.memory import MemoryFileSystem
+from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.testing.faulty import FaultyFileSystem
+
+_numbers = itertools.count()
+
+# Who is killed closes nothing; that what is left complains when it is collected is of no interest here.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+# Enough for several appends, and for parts that are gathered.
+TENSORS = {
+    "large": np.arange(100_000, dtype=np.float32),
+    "small": np.arange(3),
+    "words": np.array([b"a", b"bc"], object),
+}
+
+
+class Killed(BaseException):
+    """The process ends here: whatever it tries after this does not happen either."""
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """Let the writers of the killed go before the next test, and the warnings about them."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(params=["posix", "memory"])
+def place(request, tmp_path):
+    """A filesystem and a directory."""
+    if request.param == "posix":
+        return PosixFileSystem(), str(tmp_path)
+    return MemoryFileSystem(), f"ram://checkpoint-faults-{next(_numbers)}"
+
+
+def tensors_of(step):
+    return {name: array if array.dtype == object else array + step for name, array in TENSORS.items()}
+
+
+def assert_holds(prefix, step, system):
+    with CheckpointReader(prefix, file_system=system) as reader:
+        found = reader.get_many()
+    assert found.keys() == TENSORS.keys()
+    for name, array in tensors_of(step).items():
+        assert found[name].tolist() == array.tolist()
+
+
+def count_calls(system, work):
+    faulty = FaultyFileSystem(system)
+    work(faulty)
+    return len(faulty.calls)
+
+
+def run_of_two(directory):
+    """Save the first of two steps soundly; return what saves the second."""
+
+    def save(system):
+        CheckpointManager(directory, max_to_keep=1, file_system=system).save(tensors_of(2), 2)
+
+    return save
+
+
+def test_saver_killed_before_any_of_its_calls_leaves_the_old_or_the_new_checkpoint(place):
+    system, root = place
+    prepare = f"{root}/counted"
+    CheckpointManager(prepare, file_system=system).save(tensors_of(1), 1)
+    calls = count_calls(system, run_of_two(prepare))
+    assert calls > 10
+    outcomes = set()
+    for number in range(1, calls + 1):
+        directory = f"{root}/{number}"
+        CheckpointManager(directory, max_to_keep=1, file_system=system).save(tensors_of(1), 1)
+        faulty = FaultyFileSystem(system)
+        faulty.fail(nth=number, times=1_000_000, error=Killed())
+        with pytest.raises(Killed):
+            run_of_two(directory)(faulty)
+        newest = latest_checkpoint(directory, file_system=system)
+        step = int(newest.rpartition("-")[2])
+        outcomes.add(step)
+        assert_holds(newest, step, system)
+        # Every index that is there leads to a whole checkpoint, whether the state file names it or not.
+        for name in system.get_children(directory):
+            if name.endswith(".index"):
+                assert_holds(f"{directory}/{name}", int(name.removesuffix(".index").rpartition("-")[2]), system)
+        CheckpointManager(directory, max_to_keep=1, file_system=system).save(tensors_of(3), 3)
+        assert_holds(latest_checkpoint(directory, file_system=system), 3, system)
+    assert outcomes == {1, 2}
+
+
+def test_save_that_fails_at_any_call_raises_and_leaves_nothing(place):
+    system, root = place
+    system.recursively_create_dir(root)
+    calls = count_calls(system, lambda faulty: save_checkpoint(f"{root}/counted", TENSORS, file_system=faulty))
+    for number in range(1, calls + 1):
+        prefix = f"{root}/{number}/ckpt"
+        faulty = FaultyFileSystem(system)
+        faulty.fail(nth=number, error=ResourceExhaustedError("no space is left"))
+        with pytest.raises(ResourceExhaustedError):
+            save_checkpoint(prefix, TENSORS, file_system=faulty)
+        assert not checkpoint_exists(prefix, file_system=system), number
+        # Data that was published before the index failed stays, and is replaced by the next try.
+        save_checkpoint(prefix, TENSORS, file_system=system)
+        assert_holds(prefix, 0, system)
+
+
+def test_replacing_killed_at_any_call_never_mixes_two_checkpoints(place):
+    system, root = place
+
+    def replace(prefix, used):
+        save_checkpoint(prefix, tensors_of(2), overwrite=True, file_system=used)
+
+    save_checkpoint(f"{root}/counted/ckpt", tensors_of(1), file_system=system)
+    calls = count_calls(system, lambda faulty: replace(f"{root}/counted/ckpt", faulty))
+    for number in range(1, calls + 1):
+        prefix = f"{root}/{number}/ckpt"
+        save_checkpoint(prefix, tensors_of(1), file_system=system)
+        faulty = FaultyFileSystem(system)
+        faulty.fail(nth=number, times=1_000_000, error=Killed())
+        with pytest.raises(Killed):
+            replace(prefix, faulty)
+        if checkpoint_exists(prefix, file_system=system):
+            with CheckpointReader(prefix, file_system=system) as reader:
+                step = int(reader["small"][0])
+            assert_holds(prefix, step, system)
+        replace(prefix, system)
+        assert_holds(prefix, 2, system)
+
+
+def test_merge_killed_at_any_call_is_done_by_calling_it_again(place):
+    system, root = place
+
+    def prepare(directory):
+        save_checkpoint(f"{directory}/a", {"x": np.arange(3)}, num_shards=2, file_system=system)
+        save_checkpoint(f"{directory}/b", {"y": np.arange(4)}, file_system=system)
+
+    def merge(directory, used):
+        merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all", file_system=used)
+
+    prepare(f"{root}/counted")
+    calls = count_calls(system, lambda faulty: merge(f"{root}/counted", faulty))
+    for number in range(1, calls + 1):
+        directory = f"{root}/{number}"
+        prepare(directory)
+        faulty = FaultyFileSystem(system)
+        faulty.fail(nth=number, times=1_000_000, error=Killed())
+        with pytest.raises(Killed):
+            merge(directory, faulty)
+        if not checkpoint_exists(f"{directory}/all", file_system=system):
+            merge(directory, system)
+        with CheckpointReader(f"{directory}/all", file_system=system) as reader:
+            assert {name: array.tolist() for name, array in reader.items()} == {"x": [0, 1, 2], "y": [0, 1, 2, 3]}
+
+
+def test_read_that_fails_at_any_call_raises_that_error(place):
+    system, root = place
+    prefix = save_checkpoint(f"{root}/ckpt", TENSORS, file_system=system)
+
+    def read(used):
+        with CheckpointReader(prefix, file_system=used) as reader:
+            reader.get_many()
+
+    for number in range(1, count_calls(system, read) + 1):
+        faulty = FaultyFileSystem(system)
+        faulty.fail(nth=number)
+        with pytest.raises(UnavailableError):
+            read(faulty)
+
+
+def test_files_that_arrive_in_pieces_are_read_whole(place):
+    system, root = place
+    prefix = save_checkpoint(f"{root}/ckpt", TENSORS, file_system=system)
+    faulty = FaultyFileSystem(system)
+    faulty.shorten_reads(10_007)
+    assert_holds(prefix, 0, faulty)
+
+
+SAVER = """
+import sys
+import numpy as np
+from recordfs.checkpoint import CheckpointManager
+directory, first = sys.argv[1], int(sys.argv[2])
+manager = CheckpointManager(directory, max_to_keep=2)
+print("ready", flush=True)
+for step in range(first, first + 100_000):
+    manager.save({"large": np.full(200_000, step), "small": step}, step)
+    print(step, flush=True)
+"""
+
+
+def test_saver_killed_at_any_moment_leaves_every_checkpoint_that_it_reported(tmp_path):
+    moments = random.Random(15)
+    first = 0
+    for _ in range(8):
+        process = subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path), str(first)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        for _ in range(moments.randrange(4)):
+            process.stdout.readline()
+        # What is asserted holds whenever the signal comes.
+        try:
+            process.wait(moments.random() * 0.02)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        reported = [int(line) for line in process.communicate()[0].split()]
+        newest = latest_checkpoint(tmp_path)
+        if newest is None:
+            assert not reported
+            continue
+        step = int(newest.rpartition("-")[2])
+        assert step >= max(reported, default=0)
+        for name in os.listdir(tmp_path):
+            if name.endswith(".index"):
+                with CheckpointReader(tmp_path / name) as reader:
+                    tensors = reader.get_many()
+                assert (tensors["large"] == tensors["small"]).all()
+        # The next saver goes on with a step of which nothing is there, as a run does that counts on.
+        first = (
+            max(int(name.split("-")[1].split(".")[0]) for name in os.listdir(tmp_path) if name.startswith("ckpt-")) + 1
+        )
+    remove_leftovers(tmp_path, older_than_seconds=0)
+    with_index = {name.removesuffix(".index") for name in os.listdir(tmp_path) if name.endswith(".index")}
+    data = {name.split(".data-")[0] for name in os.listdir(tmp_path) if ".data-" in name}
+    assert data == with_index
