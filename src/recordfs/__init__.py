@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         UpdateFile,
         WritableFile,
     )
+    from recordfs.plugins.library import load_file_system_library
     from recordfs.records.reader import RecordReader
     from recordfs.records.report import Loss, ReadReport
     from recordfs.records.sources import Position
@@ -57,6 +58,7 @@ _HOME = {
     "get_file_system": "recordfs.registry",
     "get_registered_schemes": "recordfs.registry",
     "gfile": "",
+    "load_file_system_library": "recordfs.plugins.library",
     "make_valid_tf_name": "recordfs.records.tf_names",
     "open_file": "recordfs.records.writer_factory",
     "register_file_system": "recordfs.registry",
@@ -87,6 +89,7 @@ __all__ = [
     "get_file_system",
     "get_registered_schemes",
     "gfile",
+    "load_file_system_library",
     "make_valid_tf_name",
     "open_file",
     "register_file_system",

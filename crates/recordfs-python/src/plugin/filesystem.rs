@@ -25,15 +25,14 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(load_plugin_library, module)?)
 }
 
-/// Load a plugin's library, and return a PluginFileSystem or an exception for each of its schemes.
+/// Load a plugin's library, whose file has these contents, and return a PluginFileSystem or an exception for each of its schemes.
 ///
 /// The library's code runs, in this process, and stays in it. Every call loads another copy.
 #[pyfunction]
-fn load_plugin_library<'py>(py: Python<'py>, path: PathBuf) -> PyResult<Bound<'py, PyList>> {
+fn load_plugin_library<'py>(py: Python<'py>, path: PathBuf, contents: Vec<u8>) -> PyResult<Bound<'py, PyList>> {
     let shown = path.as_os_str().into_pyobject(py)?;
-    let file = py.detach(|| std::fs::read(&path))?;
     let raise = |error: LoadError| from_status(py, error.code, &error.message, Some(shown.as_any()));
-    let schemes = py.detach(|| library::load(&path, file)).map_err(raise)?;
+    let schemes = py.detach(|| library::load(&path, contents)).map_err(raise)?;
     let found = PyList::empty(py);
     for scheme in schemes {
         match scheme
