@@ -1,8 +1,9 @@
-"""A file that is followed: what comes behind its end, and whether its path still names it.
+"""A file that is followed: what comes after its end, and whether its path still names it.
 
 Open files of stores that declare ``detects_replacement`` notice for themselves. Of all others the path is looked at
 again whenever the end is reached: if size or time have changed, the file is opened anew, and it is the same one if the
-last bytes that were read stand in it where they stood. The price of a look is one ``stat``.
+last bytes that were read stand in it where they stood. Where reading begins inside a file, the bytes before that place
+are read for this. The price of a look is one ``stat``.
 """
 
 from __future__ import annotations
@@ -109,15 +110,36 @@ class FollowedFile:
             try:
                 self._file = self._file_system.new_random_access_file(self._path)
             except NotFoundError:
+                if self._missing_since is not None:
+                    self._miss("it was deleted")
                 return 0
-        if offset != self._position:
-            self._position, self._last_bytes = offset, b""
+        if offset != self._position and not self._go_to(self._file, offset):
+            return 0
         if self._detects_replacement:
             count = self._read_pinned(self._file, buffer)
         else:
             count = self._read_by_path(self._file, buffer)
         self._remember(buffer, count)
         return count
+
+    def _go_to(self, file: RandomAccessFile, offset: int) -> bool:
+        """Go on reading at another place; False if the file does not reach that far, and has not for long.
+
+        Raises:
+            AbortedError: It has been too short for long: what the caller knows of it was cut off.
+        """
+        # Where the store notices replacing, one byte is enough to see that the file reaches that far.
+        size = min(offset, 1 if self._detects_replacement else REMEMBERED)
+        before = file.read(offset - size, size)
+        if len(before) < size:
+            # Nothing of it was used at that place, so the next look may take what the path names then.
+            self._file = None
+            file.close()
+            self._miss(f"it is shorter than the {offset} bytes after which to go on")
+            return False
+        self._missing_since = None
+        self._position, self._last_bytes = offset, before
+        return True
 
     def _read_pinned(self, file: RandomAccessFile, buffer: Buffer) -> int:
         try:
@@ -129,7 +151,7 @@ class FollowedFile:
         """Read what is open; at its end look at what the path names."""
         if not self._at_end or self._growing_reads:
             try:
-                if count := self._read_behind_last_bytes(file, buffer):
+                if count := self._read_after_last_bytes(file, buffer):
                     return count
             except AbortedError:
                 self._seen = None  # the store gives no more of that version: look what there is now
@@ -137,7 +159,7 @@ class FollowedFile:
             return self._read_successor(file, buffer)
         except AbortedError:
             # Its own writer may have written a little more before it lost its name.
-            if self._growing_reads and (count := self._read_behind_last_bytes(file, buffer)):
+            if self._growing_reads and (count := self._read_after_last_bytes(file, buffer)):
                 return count
             raise
 
@@ -163,8 +185,8 @@ class FollowedFile:
         file.close()
         return successor.read_into(self._position, buffer)
 
-    def _read_behind_last_bytes(self, file: RandomAccessFile, buffer: Buffer) -> int:
-        """Read; bytes that came behind what was the end count only if those before them are still the same."""
+    def _read_after_last_bytes(self, file: RandomAccessFile, buffer: Buffer) -> int:
+        """Read; bytes that came after what was the end count only if those before them are still the same."""
         count = file.read_into(self._position, buffer)
         return count if not count or not self._was_short or self._is_same(file) else 0
 

@@ -441,3 +441,55 @@ def test_ctrl_c_ends_the_wait_for_a_file_that_was_deleted(tmp_path, impatient):
     timer.join()
     path.write_bytes(stream(b"b"))
     assert next(iterator) == b"b"
+
+
+def equal_records(tag: bytes, count: int) -> list[bytes]:
+    return [b"%s%06d" % (tag, number) for number in range(count)]
+
+
+# Told from the first bytes, or known beforehand: only then is the place to start at the first that is read.
+@pytest.mark.parametrize("compression", ["auto", None])
+@pytest.mark.parametrize("new_count", [10, 30_000])
+def test_another_file_is_begun_with_although_nothing_was_read_of_the_old_one(
+    place, impatient, monkeypatch, compression, new_count
+):
+    old, new = equal_records(b"old", 20_000), equal_records(b"new", new_count)
+    place.put(stream(*old))
+    reader = place.follow(start=len(stream(*old)), on_replaced="restart", compression=compression)
+    at_end = threading.Event()
+    read_into = followed_file.FollowedFile.read_into
+
+    def read_and_tell(self, offset, buffer):
+        count = read_into(self, offset, buffer)
+        if not count:
+            at_end.set()
+        return count
+
+    monkeypatch.setattr(followed_file.FollowedFile, "read_into", read_and_tell)
+    follower = Follower(reader)
+    assert at_end.wait(60)
+    place.put(stream(*new))
+    follower.wait_for(new_count)
+    reader.stop()
+    follower.join()
+    assert follower.items == new
+    assert reader.report.restarts == 1
+
+
+def test_a_file_shorter_than_the_place_to_start_at_was_cut_short(place, impatient):
+    place.put(stream(*NEW))
+    reader = place.follow(start=len(stream(*NEW)) + 19, compression=None)
+    with pytest.raises(AbortedError, match="shorter than the"):
+        list(reader)
+
+
+def test_a_file_shorter_than_the_place_to_start_at_may_be_written_anew_meanwhile(place, monkeypatch):
+    monkeypatch.setattr(followed_file, "PATIENCE", 60)
+    place.put(stream(*OLD))
+    reader = place.follow(start=len(stream(*OLD, *NEW)), compression=None)
+    follower = Follower(reader)
+    place.put(stream(*OLD, *NEW, b"last"))
+    follower.wait_for(1)
+    reader.stop()
+    follower.join()
+    assert follower.items == [b"last"]
