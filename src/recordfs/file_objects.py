@@ -198,6 +198,10 @@ class FileObjectReader(RandomAccessFile):
         # Set while the object is read: if it raises, only a seek can tell where it stands.
         self._uncertain = False
 
+    def can_begin_again(self) -> bool:
+        """Tell whether offset 0 can be read: nothing was read yet, or the object can seek."""
+        return self._seekable or not (self._position or self._uncertain)
+
     def _size(self) -> int:
         """Return -1: the object may be growing, or know no end."""
         return -1

@@ -50,13 +50,15 @@ def test_pytorch_shares_the_columns_memory(tmp_path: Path) -> None:
 
             class Examples(IterableDataset):
                 def __iter__(self):
-                    for columns in read_examples(path, features, batch_size=30):
+                    for columns in read_examples(path, features, batch_size=30, shard="auto"):
                         yield torch.from_numpy(columns["vector"]), torch.from_numpy(columns["label"])
 
             warnings.simplefilter("default")
             loaded = [label.sum().item() for _, label in DataLoader(Examples(), batch_size=None)]
-            result = [same_memory, seen, labels.sum().item(), int(values.sum()), lengths, sum(loaded), len(loaded)]
+            shared = [label.sum().item() for _, label in DataLoader(Examples(), batch_size=None, num_workers=2)]
+            sums = [sum(loaded), len(loaded), sum(shared)]
+            result = [same_memory, seen, labels.sum().item(), int(values.sum()), lengths, *sums]
             """,
             path=path,
         )
-    assert result == [True, [7, 7, 7, 7], 4950, 33, [0, 1, 2, 0], 4950, 4]
+    assert result == [True, [7, 7, 7, 7], 4950, 33, [0, 1, 2, 0], 4950, 4, 4950]

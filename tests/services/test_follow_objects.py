@@ -263,9 +263,10 @@ def test_a_torn_tail_is_waited_for(place):
     whole = stream(*OLD)
     place.put(whole[:-7])
     reader = place.follow(follow_timeout=0.5)
-    assert list(reader) == OLD[:1]
+    iterator = iter(reader)
+    assert list(iterator) == OLD[:1]
     assert reader.report.truncated_tail
-    follower = Follower(reader)
+    follower = Follower(iterator)
     place.put(whole)
     follower.wait_for(1)
     follower.join()

@@ -300,7 +300,7 @@ impl Stream {
 
     /// Lets `tell` say where the reader stands, unless there are records before that which were not handed out.
     fn show_position(&self) {
-        if !self.gathering || (self.gathered.0 == 0 && self.share.is_none()) {
+        if !self.gathering || (self.gathered.0 == 0 && self.options.share.is_none()) {
             self.progress.set_position(self.source_index, self.offset);
         }
     }

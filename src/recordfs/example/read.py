@@ -25,7 +25,7 @@ def read_examples(
 
     Args:
         source: What ``RecordReader`` takes: a path or pattern on any filesystem, an open file, an iterable of these;
-            or a ``RecordReader``, which is read on from where it stands and not closed.
+            or a ``RecordReader``, which is read from its ``start`` and not closed.
         features: Column name to feature; see ``ExampleParser``.
         batch_size: Records a batch, across files. The last batch may be smaller.
         threads: How many threads may decode a batch.

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from recordfs._core import NativeRecordReader
 from recordfs.errors import InvalidArgumentError
 from recordfs.records.compression import compression_name
 from recordfs.records.report import Loss, ReadReport
-from recordfs.records.sources import Position, Sources, expand_sources
+from recordfs.records.share import (
+    WHOLE,
+    ShardArgument,
+    Share,
+    check_shard,
+    current_rank,
+    current_worker,
+    warn_of_others,
+)
+from recordfs.records.sources import Position, Sources, check_readable_again, expand_sources, sources_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,9 +28,26 @@ if TYPE_CHECKING:
     from typing import Self
 
     from recordfs.filesystem import FileSystem
-    from recordfs.records.sources import Source
+    from recordfs.records.sources import OpenableSource, Source
 
 __all__ = ["RecordReader"]
+
+
+class _Settings(NamedTuple):
+    """How a reader was asked to read; what it is pickled as, with the names of its files."""
+
+    compression: str
+    verify_checksums: bool
+    start: Position | int | None
+    follow: bool
+    follow_timeout: float | None
+    on_replaced: Literal["raise", "restart"]
+    on_error: Literal["raise", "skip", "stop"]
+    shard: ShardArgument
+    rank: Share | None
+    max_record_size: int
+    file_system: FileSystem | None
+    options: Mapping[str, Any] | None
 
 
 class RecordReader:
@@ -48,17 +77,28 @@ class RecordReader:
             on after it: by its length where that is sound, else at the next sound header, however far. A record that a
             dying writer tore, and after which another wrote on, claims the bytes of those after it: where a chain of
             sound records leads out of it, they are kept. ``report`` tells what was lost.
+        shard: Which share of the records to read, where several processes read the same sources: ``(index, count)``,
+            as ``(0, 4)`` to ``(3, 4)``; or ``"auto"``, which takes it from PyTorch: the ranks of ``torch.distributed``
+            (or ``RANK`` and ``WORLD_SIZE``, as ``torchrun`` sets them), each with the workers of its DataLoader. With
+            ``count`` files or more a share is every ``count``-th file. With fewer it is every ``count``-th record, and
+            each process reads what the others hand out too; these shares differ by one record at most. None reads
+            everything, and warns where PyTorch says that there are other workers or ranks, which then read everything
+            too; ``(0, 1)`` says that this is meant.
         max_record_size: A record that claims a longer payload, in bytes, is corrupt. Memory never grows beyond what
             a file holds.
         file_system: The filesystem of all paths, instead of the registered ones.
         options: For the registered filesystems.
 
-    It is read once, from front to back: every ``iter()`` continues where the last one stood. Several threads may share
-    it; each record goes to one of them. Records never mix with those of another reader.
+    Every ``iter()``, ``batches()`` and ``views()`` begins at ``start`` again, independently of the others; ``tell`` and
+    ``report`` speak of the one that began last. A file object that cannot seek is read only once: beginning again
+    raises FailedPreconditionError. Several threads may share one iterator; each record goes to one of them.
+
+    A reader of paths can be pickled and sent to other processes, where it begins at ``start`` with the same files. Its
+    iterators cannot.
 
     Iterating raises:
-        TruncatedRecordError: The file ends inside a record. Iterate on to try again, for instance when the file has
-            grown; what was read is not lost.
+        TruncatedRecordError: The file ends inside a record. The same iterator tries again when it is asked again, for
+            instance when the file has grown; what was read is not lost.
         CorruptRecordError: A record's checksum or length is wrong, or the compressed stream is damaged. The iteration
             is over; ``RecordReader(..., start=..., on_error="skip")`` goes on behind it.
         AbortedError: The followed file was replaced, and ``on_replaced`` is ``"raise"``; or a file was, while it was
@@ -66,13 +106,13 @@ class RecordReader:
         DataLossError: The trailer of a compressed stream is wrong or cut off.
         OutOfRangeError: ``start`` lies beyond the end of its file.
         InternalError: A file broke the contract.
-        NotFoundError and others: As opening and reading a file. They can be tried again too.
+        NotFoundError and others: As opening and reading a file. The same iterator tries again too.
 
-    After a clean end iterating again continues if the last file has grown.
+    After a clean end the same iterator goes on if the last file has grown.
 
     Raises:
         NotFoundError: The first file is missing, or a pattern matches nothing.
-        InvalidArgumentError: An argument is wrong; also an empty list.
+        InvalidArgumentError: An argument is wrong; also an empty list, or ``follow`` with a share.
         TypeError: ``source`` is none of the above.
     """
 
@@ -87,30 +127,98 @@ class RecordReader:
         follow_timeout: float | None = None,
         on_replaced: Literal["raise", "restart"] = "raise",
         on_error: Literal["raise", "skip", "stop"] = "raise",
+        shard: ShardArgument = None,
         max_record_size: int = 2**31,
         file_system: FileSystem | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         if max_record_size < 0:
             raise InvalidArgumentError(f"max_record_size has to be at least 0, found {max_record_size}")
-        name = "auto" if compression == "auto" else compression_name(compression)
-        if isinstance(start, tuple):
-            start = Position(*start)
-        files = expand_sources(source, file_system=file_system, options=options)
-        self._sources = Sources(files, name, start, follow=follow, on_replaced=on_replaced)
-        self._native = NativeRecordReader(
-            self._sources,
+        self._settings = _Settings(
+            compression="auto" if compression == "auto" else compression_name(compression),
             verify_checksums=verify_checksums,
-            max_record_size=min(max_record_size, 2**63 - 1),
-            on_error=on_error,
+            start=Position(*start) if isinstance(start, tuple) else start,
             follow=follow,
             follow_timeout=follow_timeout,
-            start=self._sources.start,
+            on_replaced=on_replaced,
+            on_error=on_error,
+            shard=check_shard(shard),
+            rank=None,
+            max_record_size=min(max_record_size, 2**63 - 1),
+            file_system=file_system,
+            options=options,
         )
-        self._sources.open_first()
+        if follow and shard not in (None, (0, 1)):
+            raise InvalidArgumentError("follow waits for all records of its last file; it cannot read a share of them")
+        self._prepare(expand_sources(source, file_system=file_system, options=options))
+
+    def _prepare(self, sources: list[OpenableSource]) -> None:
+        self._all_sources = sources
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._is_closed = self._is_stopped = False
+        self._readings: weakref.WeakKeyDictionary[NativeRecordReader, Sources] = weakref.WeakKeyDictionary()
+        self._share = self._find_share()
+        self._native = self._new_reading(self._share)
+        self._is_begun = False
+        self._readings[self._native].open_first()
+
+    def _find_share(self) -> Share:
+        """Return the share of the process that is running."""
+        shard, rank = self._settings.shard, self._settings.rank
+        if isinstance(shard, tuple):
+            return Share(*shard)
+        worker = current_worker()
+        rank = rank or current_rank(ask_environment=shard == "auto")
+        return Share(rank.number * worker.total + worker.number, rank.total * worker.total)
+
+    def _begin(self) -> NativeRecordReader:
+        """Return a native reader that nobody has read from, of the share of this process."""
+        with self._lock:
+            if self._is_closed or self._is_stopped:
+                return self._native
+            share = self._find_share()
+            if self._settings.shard is None:
+                warn_of_others(share, self._all_sources[0].path)
+                share = WHOLE
+            is_here = self._process == os.getpid()
+            if self._is_begun or not is_here or share != self._share:
+                check_readable_again(self._all_sources)
+                if is_here and not self._is_begun:
+                    self._readings[self._native].close()
+                self._share, self._process = share, os.getpid()
+                self._native = self._new_reading(share)
+            self._is_begun = True
+            return self._native
+
+    def _new_reading(self, share: Share) -> NativeRecordReader:
+        """Return a native reader that begins at the start."""
+        settings = self._settings
+        # Where there are files enough, nobody reads what another hands out.
+        by_file = len(self._all_sources) >= share.total
+        sources = Sources(
+            self._all_sources,
+            settings.compression,
+            settings.start,
+            share=share if by_file else WHOLE,
+            follow=settings.follow,
+            on_replaced=settings.on_replaced,
+        )
+        native = NativeRecordReader(
+            sources,
+            verify_checksums=settings.verify_checksums,
+            max_record_size=settings.max_record_size,
+            on_error=settings.on_error,
+            follow=settings.follow,
+            follow_timeout=settings.follow_timeout,
+            start=sources.start,
+            share=None if by_file else share,
+        )
+        self._readings[native] = sources
+        return native
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._native
+        return self._begin()
 
     def batches(self, n: int) -> Iterator[list[bytes]]:
         """Iterate over the records in lists of ``n``, the last one shorter.
@@ -124,7 +232,7 @@ class RecordReader:
         """
         if n < 1:
             raise InvalidArgumentError(f"a batch has at least 1 record, found {n}")
-        return self._native.batches(n)
+        return self._begin().batches(n)
 
     def views(self) -> Iterator[memoryview]:
         """Iterate over the records as read-only memoryviews, without copying them.
@@ -132,7 +240,7 @@ class RecordReader:
         A view stays valid as long as it is kept, and keeps the 256 KiB alive that it is a part of: to keep a few small
         records for long, iterate over bytes.
         """
-        return self._native.views()
+        return self._begin().views()
 
     def tell(self) -> Position:
         """Return where the next record begins. May be called from any thread.
@@ -140,34 +248,46 @@ class RecordReader:
         In front of a broken record it is that record's place; at the end of a file, that end.
         """
         index, offset = self._native.position()
-        return Position(self._sources.path_of(index), offset)
+        return Position(self._path_of(index), offset)
+
+    def _path_of(self, index: int) -> str:
+        return self._all_sources[min(index, len(self._all_sources) - 1)].path
 
     @property
     def report(self) -> ReadReport:
         """What was read and what was lost so far. May be asked for from any thread."""
         records, payload_bytes = self._native.counts()
         rows, count, lost_bytes, truncated_tail, unfinished_stream, restarts = self._native.losses()
-        losses = tuple(
-            Loss(self._sources.path_of(index), offset, length, reason) for index, offset, length, reason in rows
-        )
+        losses = tuple(Loss(self._path_of(index), offset, length, reason) for index, offset, length, reason in rows)
         return ReadReport(
             records, payload_bytes, losses, count, lost_bytes, truncated_tail, unfinished_stream, restarts
         )
 
     def stop(self) -> None:
         """Make every iteration end before its next record, also one that waits in another thread."""
-        self._native.stop()
+        self._is_stopped = True
+        for native in list(self._readings):
+            native.stop()
 
     def close(self) -> None:
-        """Stop, and close the file that is open. Idempotent. Iterating afterwards raises ClosedFileError."""
-        self._native.close()
-        self._sources.close()
+        """Stop, and close the files that are open. Idempotent. Iterating afterwards raises ClosedFileError."""
+        self._is_closed = True
+        for native, sources in list(self._readings.items()):
+            native.close()
+            sources.close()
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        raise TypeError(
-            "a RecordReader cannot be pickled: it has a file open. Make one in each process, of a path and with "
-            "start=reader.tell()"
-        )
+    def __getstate__(self) -> tuple[_Settings, list[str]]:
+        if any(source.file is not None for source in self._all_sources):
+            raise TypeError("a RecordReader of open files cannot be pickled; give it their paths")
+        settings = self._settings
+        if settings.shard == "auto" and settings.rank is None:
+            # A process that is started anew knows its worker's number, but perhaps not its rank.
+            settings = settings._replace(rank=current_rank(ask_environment=True))
+        return settings, [source.path for source in self._all_sources]
+
+    def __setstate__(self, state: tuple[_Settings, list[str]]) -> None:
+        self._settings, names = state
+        self._prepare(sources_of_files(names, file_system=self._settings.file_system, options=self._settings.options))
 
     def __enter__(self) -> Self:
         return self

@@ -6,11 +6,12 @@ import operator
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError
+from recordfs.errors import AbortedError, FailedPreconditionError, InvalidArgumentError, NotFoundError
 from recordfs.file_objects import BorrowedReader, FileObjectReader, SupportsReadInto, is_file_object, name_of
 from recordfs.paths import has_wildcards, path_to_str
 from recordfs.records.followed_file import FollowedFile
 from recordfs.records.opening_ahead import FilesAhead
+from recordfs.records.share import WHOLE, Share
 from recordfs.redaction import redact
 from recordfs.registry import resolve
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     OneSource = PathInput | RandomAccessFile | SupportsRead
     Source = OneSource | Iterable[OneSource]
 
-__all__ = ["Position", "Sources", "expand_sources"]
+__all__ = ["OpenableSource", "Position", "Sources", "check_readable_again", "expand_sources", "sources_of_files"]
 
 MAX_OFFSET = 2**63 - 1
 """No file reaches further: sizes and offsets are signed 64-bit numbers everywhere."""
@@ -45,17 +46,17 @@ class Position(NamedTuple):
         return f"Position(path={redact(self.path)!r}, offset={self.offset})"
 
 
-class _Source(NamedTuple):
-    """One file to read: on a filesystem, or an object that is open already."""
+class OpenableSource(NamedTuple):
+    """One file to read: on a filesystem, or one that is open already, which may be read several times."""
 
     path: str
     file_system: FileSystem | None
-    file: RandomAccessFile | None
+    file: SupportsReadInto | None
 
 
 def expand_sources(
     source: Any, *, file_system: FileSystem | None = None, options: Mapping[str, Any] | None = None
-) -> list[_Source]:
+) -> list[OpenableSource]:
     """Return the files that a source stands for, in the order in which they are read.
 
     Raises:
@@ -64,9 +65,9 @@ def expand_sources(
         TypeError: It is neither a path nor readable nor an iterable of such.
     """
     if isinstance(source, SupportsReadInto):
-        return [_Source(name_of(source), None, BorrowedReader(source))]
+        return [OpenableSource(name_of(source), None, source)]
     if is_file_object(source, "readinto") or is_file_object(source, "read"):
-        return [_Source(name_of(source), None, FileObjectReader(source))]
+        return [OpenableSource(name_of(source), None, FileObjectReader(source))]
     if isinstance(source, (str, bytes, os.PathLike)):
         return _expand_path(source, file_system, options)
     try:
@@ -83,24 +84,51 @@ def expand_sources(
 
 def _expand_path(
     path: str | bytes | os.PathLike[Any], file_system: FileSystem | None, options: Mapping[str, Any] | None
-) -> list[_Source]:
+) -> list[OpenableSource]:
     store, name = resolve(path, file_system=file_system, options=options)
     # PathLike and bytes name a file exactly; a str may be a pattern, unless something has that very name.
     if isinstance(path, str) and has_wildcards(name) and not store.file_exists(name):
         matches = store.get_matching_paths(name)
         if not matches:
             raise NotFoundError("no file matches this pattern", path=name)
-        return [_Source(match, store, None) for match in sorted(matches)]
-    return [_Source(name, store, None)]
+        return [OpenableSource(match, store, None) for match in sorted(matches)]
+    return [OpenableSource(name, store, None)]
+
+
+def sources_of_files(
+    names: Iterable[str], *, file_system: FileSystem | None, options: Mapping[str, Any] | None
+) -> list[OpenableSource]:
+    """Return the sources of files with exactly these names, which ``expand_sources`` found, perhaps elsewhere."""
+    found = []
+    for name in names:
+        store, path = resolve(name, file_system=file_system, options=options)
+        found.append(OpenableSource(path, store, None))
+    return found
+
+
+def check_readable_again(sources: Iterable[OpenableSource]) -> None:
+    """Raise if one of the sources cannot be read from its beginning again.
+
+    Raises:
+        FailedPreconditionError: A file object was read, and cannot seek back to where it stood.
+    """
+    for source in sources:
+        if isinstance(source.file, FileObjectReader) and not source.file.can_begin_again():
+            raise FailedPreconditionError(
+                "this file object was read from and cannot seek back, so its records cannot be iterated over again: "
+                "keep one iterator and go on with that, or give a path",
+                path=source.path,
+            )
 
 
 class Sources:
     """Opens sources one after the other for the native reader, which closes them.
 
     Args:
-        sources: What ``expand_sources`` returned.
+        sources: What ``expand_sources`` returned. Several of these objects may read the same sources.
         compression: A name that the native reader knows, or ``"auto"``.
         start: Where to start: in the first source, or in the one that a Position names.
+        share: Which of the sources are read, where several processes share them by file.
         follow: Whether the last source is waited for when it ends, and watched for being replaced.
         on_replaced: ``"raise"`` that, or ``"restart"`` with what stands at its path then.
 
@@ -111,10 +139,11 @@ class Sources:
 
     def __init__(
         self,
-        sources: list[_Source],
+        sources: list[OpenableSource],
         compression: str,
         start: Position | int | None,
         *,
+        share: Share = WHOLE,
         follow: bool = False,
         on_replaced: str = "raise",
     ) -> None:
@@ -126,12 +155,15 @@ class Sources:
             )
         self._sources = sources
         self._compression = compression
-        self._next, self._start = self._find_start(start)
+        first, offset = self._find_start(start)
+        self._turns = [index for index in range(first, len(sources)) if index % share.total == share.number]
+        self._start = offset if self._turns[:1] == [first] else 0
+        self._next = 0
         self._opened: Any = None
-        self._follow = follow
         self._on_replaced = on_replaced
-        self._followed: FollowedFile | None = None
-        self._files = FilesAhead(self._open_file, self._may_open_ahead, len(sources))
+        # Neither of these leads back here: a cycle would keep files open until the next garbage collection.
+        self._opener = _Opener(sources, self._turns, follow=follow)
+        self._files = FilesAhead(self._opener.open, self._opener.may_open_ahead, len(self._turns))
 
     def _find_start(self, start: Position | int | None) -> tuple[int, int]:
         if start is None:
@@ -157,7 +189,7 @@ class Sources:
     @property
     def start(self) -> tuple[int, int]:
         """The source that is opened next, and the offset to start at in it."""
-        return self._next, self._start
+        return self._turns[self._next] if self._next < len(self._turns) else len(self._sources), self._start
 
     def open_first(self) -> None:
         """Open the first source already, so that whoever makes the reader gets the error if it is missing."""
@@ -165,7 +197,7 @@ class Sources:
 
     def is_last(self) -> bool:
         """Tell whether ``open_next`` would return None."""
-        return self._opened is None and self._next >= len(self._sources)
+        return self._opened is None and self._next >= len(self._turns)
 
     def open_next(self) -> tuple[Any, str, str, int, int] | None:
         """Open the next source.
@@ -185,20 +217,22 @@ class Sources:
         Returns:
             As ``open_next``, or None if that is not wanted or it was not replaced.
         """
-        if self._on_replaced != "restart" or self._followed is None or not self._followed.replaced:
+        followed = self._opener.followed
+        if self._on_replaced != "restart" or followed is None or not followed.replaced:
             return None
         index = len(self._sources) - 1
         path, file_system, _ = self._sources[index]
         assert file_system is not None
-        self._followed = FollowedFile(path, file_system, may_be_missing=True)
-        return self._followed, path, self._compression, 0, index
+        self._opener.followed = FollowedFile(path, file_system, may_be_missing=True)
+        return self._opener.followed, path, self._compression, 0, index
 
     def check_ending(self) -> None:
         """Raise what leaves open whether a followed file has more, when the time to wait for it is over."""
-        if self._followed is None:
+        followed = self._opener.followed
+        if followed is None:
             return
         try:
-            self._followed.check_ending()
+            followed.check_ending()
         except AbortedError:
             if self._on_replaced == "raise":
                 raise
@@ -211,26 +245,37 @@ class Sources:
         self._files.close()
 
     def _open(self) -> tuple[Any, str, str, int, int] | None:
-        if self._next >= len(self._sources):
+        if self._next >= len(self._turns):
             return None
-        index = self._next
-        opened = self._files.open(index, self._start)
+        opened = self._files.open(self._next, self._start)
+        index = self._turns[self._next]
         start, self._start = self._start, 0
         self._next += 1
         return opened, self._sources[index].path, self._compression, start, index
 
-    def _open_file(self, index: int) -> Any:
-        path, file_system, file = self._sources[index]
-        if file_system is None:
-            return file
-        if self._is_followed(index):
-            self._followed = FollowedFile(path, file_system)
-            return self._followed
+
+class _Opener:
+    """Opens the source whose turn it is."""
+
+    def __init__(self, sources: list[OpenableSource], turns: list[int], *, follow: bool) -> None:
+        self._sources = sources
+        self._turns = turns
+        self._follow = follow
+        self.followed: FollowedFile | None = None
+
+    def open(self, turn: int) -> Any:
+        path, file_system, file = self._sources[self._turns[turn]]
+        if file is not None:
+            return BorrowedReader(file)
+        assert file_system is not None
+        if self._is_followed(turn):
+            self.followed = FollowedFile(path, file_system)
+            return self.followed
         return file_system.new_random_access_file(path)
 
-    def _is_followed(self, index: int) -> bool:
-        return self._follow and index == len(self._sources) - 1
-
-    def _may_open_ahead(self, index: int) -> bool:
+    def may_open_ahead(self, turn: int) -> bool:
         """Tell whether a source may be opened before its turn; what is open already is the caller's."""
-        return self._sources[index].file_system is not None and not self._is_followed(index)
+        return self._sources[self._turns[turn]].file_system is not None and not self._is_followed(turn)
+
+    def _is_followed(self, turn: int) -> bool:
+        return self._follow and self._turns[turn] == len(self._sources) - 1

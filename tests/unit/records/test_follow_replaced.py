@@ -89,7 +89,9 @@ def test_growth_is_read_on(place):
 
 def test_another_file_is_refused(place):
     place.put(stream(*OLD))
-    follower = Follower(reader := place.follow())
+    reader = place.follow()
+    iterator = iter(reader)
+    follower = Follower(iterator)
     follower.wait_for(2)
     place.put(stream(*NEW))
     follower.join()
@@ -100,7 +102,7 @@ def test_another_file_is_refused(place):
     assert 'on_replaced="restart"' in str(follower.error)
     assert reader.tell().offset == len(stream(*OLD))
     with pytest.raises(AbortedError):
-        next(iter(reader))
+        next(iterator)
 
 
 def test_another_file_is_begun_with(place):
@@ -193,6 +195,11 @@ def test_a_file_may_be_missing_only_later(place):
         place.follow(on_replaced="restart")
 
 
+def followed_position(reader) -> int:
+    """Where the next read of the followed file begins."""
+    return reader._readings[reader._native]._opener.followed._position
+
+
 @pytest.mark.parametrize("kind", ["local", "ram"])
 def test_replaced_at_every_byte(tmp_path, kind):
     place = Place(
@@ -207,7 +214,7 @@ def test_replaced_at_every_byte(tmp_path, kind):
         whole = [b"a", b"bc"][: (cut >= 17) + (cut >= len(old))]
         follower.wait_for(len(whole))
         # Until the reader waits, its next look might find the new file from its beginning.
-        while reader._sources._followed._position < cut:
+        while followed_position(reader) < cut:
             follower.thread.join(0.001)
         place.put(new)
         follower.wait_for(len(whole) + 2)
@@ -224,7 +231,7 @@ def test_what_is_left_of_a_large_record_is_reported_as_lost(place):
     place.put(old[: 17 + 400_000])
     follower = Follower(reader := place.follow(on_replaced="restart"))
     follower.wait_for(1)
-    while reader._sources._followed._position < 17 + 400_000:
+    while followed_position(reader) < 17 + 400_000:
         follower.thread.join(0.001)
     place.put(stream(b"y" * 2_000_000, b"z"))
     follower.wait_for(3)
@@ -240,7 +247,7 @@ def test_a_search_behind_a_broken_record_ends_with_its_file(place):
     place.put(stream(b"a") + bytes(1000))
     follower = Follower(reader := place.follow(on_replaced="restart", on_error="skip"))
     follower.wait_for(1)
-    while reader._sources._followed._position < 1017:
+    while followed_position(reader) < 1017:
         follower.thread.join(0.001)
     place.put(stream(*NEW))
     follower.wait_for(4)

@@ -83,10 +83,11 @@ def put_many(store, count):
 def test_the_next_three_are_opened_while_the_first_is_read_and_no_more(store):
     names = put_many(store, 9)
     with recordfs.RecordReader(names, file_system=store) as reader:
-        assert next(iter(reader)) == names[0].encode()
+        iterator = iter(reader)
+        assert next(iterator) == names[0].encode()
         store.wait_for(4)
         assert sorted(store.opened) == names[:4]
-        assert list(reader) == [name.encode() for name in names[1:]]
+        assert list(iterator) == [name.encode() for name in names[1:]]
     assert sorted(store.opened) == names
     assert store.open_files == 0
 
@@ -125,11 +126,12 @@ def test_a_missing_file_is_raised_at_its_turn_and_looked_for_again(store):
 def test_only_the_end_of_the_last_file_is_asked_for_again(store):
     names = put_many(store, 3)
     reader = recordfs.RecordReader(names, file_system=store)
-    assert len(list(reader)) == 3
+    iterator = iter(reader)
+    assert len(list(iterator)) == 3
     assert names[1] not in store.sizes_asked
     with recordfs.RecordWriter(names[2], append=True, file_system=store) as writer:
         writer.write(b"more")
-    assert list(reader) == [b"more"]
+    assert list(iterator) == [b"more"]
 
 
 def test_files_of_the_caller_are_left_alone_until_their_turn(store):
@@ -142,14 +144,15 @@ def test_files_of_the_caller_are_left_alone_until_their_turn(store):
 def test_a_forked_child_reads_on_without_its_parent_s_threads(store):
     names = put_many(store, 5)
     reader = recordfs.RecordReader(names, file_system=store)
-    next(iter(reader))
+    iterator = iter(reader)
+    next(iterator)
     store.wait_for(4)
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            status = 0 if list(reader) == [name.encode() for name in names[1:]] else 2
+            status = 0 if list(iterator) == [name.encode() for name in names[1:]] else 2
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert list(reader) == [name.encode() for name in names[1:]]
+    assert list(iterator) == [name.encode() for name in names[1:]]

@@ -71,20 +71,21 @@ def test_every_cut_is_reported_and_reading_goes_on_when_the_rest_arrives():
     for cut in range(len(whole) + 1):
         file = ScheduledReadableFile(whole[:cut])
         reader = recordfs.RecordReader(file)
+        iterator = iter(reader)
         complete = sum(1 for offset in offsets[1:] if offset <= cut)
-        before, error = read_until_error(reader)
+        before, error = read_until_error(iterator)
         assert before == records[:complete]
         assert (error is None) == (cut in offsets), cut
         assert reader.report.truncated_tail == (error is not None)
         if error is not None:
             assert isinstance(error, TruncatedRecordError)
             assert (error.path, error.offset) == ("scheduled", offsets[complete])
-            again, error_again = read_until_error(reader)
+            again, error_again = read_until_error(iterator)
             assert again == []
             assert type(error_again) is TruncatedRecordError
         assert reader.tell().offset == offsets[complete]
         file.data = whole
-        assert before + list(reader) == records
+        assert before + list(iterator) == records
         assert not reader.report.truncated_tail
 
 
@@ -96,10 +97,11 @@ def test_a_compressed_file_may_be_cut_anywhere_and_go_on_when_the_rest_arrives(c
         for step in (1, len(whole)):
             file = ScheduledReadableFile(whole[:cut])
             reader = recordfs.RecordReader(file)
-            got = read_until_error(reader)[0]
+            iterator = iter(reader)
+            got = read_until_error(iterator)[0]
             for end in range(cut, len(whole) + step, step):
                 file.data = whole[:end]
-                got += read_until_error(reader)[0]
+                got += read_until_error(iterator)[0]
             assert got == records, (cut, step)
             assert not reader.report.truncated_tail
 
@@ -112,12 +114,13 @@ def test_a_large_record_that_is_cut_goes_on_when_the_rest_arrives(source):
         if source == "unknown size":
             file.size = lambda: -1
         reader = recordfs.RecordReader(file)
-        before, error = read_until_error(reader)
+        iterator = iter(reader)
+        before, error = read_until_error(iterator)
         if source != "GZIP":
             assert isinstance(error, TruncatedRecordError)
             assert f"{cut - error.offset} of" in str(error)
         file.data = whole
-        assert before + list(reader) == RECORDS
+        assert before + list(iterator) == RECORDS
 
 
 def test_a_truncated_message_says_how_much_is_there():
@@ -155,12 +158,13 @@ def test_a_corrupt_record_names_file_and_offset_and_ends_the_iteration(tmp_path)
         broken[at] ^= 1
         path.write_bytes(broken)
         reader = recordfs.RecordReader(path)
-        got, error = read_until_error(reader)
+        iterator = iter(reader)
+        got, error = read_until_error(iterator)
         assert got == RECORDS[:index]
         assert type(error) is CorruptRecordError
         assert (error.path, error.offset) == (str(path), offsets[index])
         assert reader.tell() == (str(path), offsets[index])
-        assert list(reader) == []
+        assert list(iterator) == []
 
 
 def test_what_is_no_record_file_says_so():
@@ -177,9 +181,10 @@ def test_what_is_no_record_file_says_so():
 def test_absurd_lengths_are_errors_and_allocate_nothing(length, follow):
     file = ScheduledReadableFile(stream_of([b"x"]) + header(length) + bytes(1000))
     reader = recordfs.RecordReader(file, follow=follow, follow_timeout=5)
-    assert next(iter(reader)) == b"x"
+    iterator = iter(reader)
+    assert next(iterator) == b"x"
     with pytest.raises(CorruptRecordError, match=str(length)) as caught:
-        next(iter(reader))
+        next(iterator)
     assert caught.value.offset == 17
 
 
@@ -196,9 +201,10 @@ def test_a_believable_length_costs_only_what_arrives():
 def test_max_record_size_is_the_callers():
     data = stream_of([b"12345", b"123456"])
     reader = recordfs.RecordReader(io.BytesIO(data), max_record_size=5)
-    assert next(iter(reader)) == b"12345"
+    iterator = iter(reader)
+    assert next(iterator) == b"12345"
     with pytest.raises(CorruptRecordError, match="limit of 5"):
-        next(iter(reader))
+        next(iterator)
     skipping = recordfs.RecordReader(ScheduledReadableFile(data + data), max_record_size=5, on_error="skip")
     assert list(skipping) == [b"12345", b"12345"]
     assert skipping.report.lost_bytes == 44
@@ -246,13 +252,14 @@ def test_trailers(compression, trailer):
     for missing in range(trailer + 1):
         file = ScheduledReadableFile(data[: len(data) - missing])
         reader = recordfs.RecordReader(file)
-        got, error = read_until_error(reader)
+        iterator = iter(reader)
+        got, error = read_until_error(iterator)
         assert got == [b"a", b"b"]
         assert reader.report.unfinished_stream == (missing == trailer)
         # A partial trailer is an error: nobody flushes there.
         assert type(error) is (DataLossError if 0 < missing < trailer else type(None))
         file.data = data
-        assert list(reader) == []
+        assert list(iterator) == []
         assert not reader.report.unfinished_stream
     wrong = bytearray(data)
     wrong[-trailer] ^= 1
@@ -266,8 +273,9 @@ def test_a_trailer_that_is_cut_off_is_one_loss_however_often_it_is_met():
     for on_error in ("skip", "stop"):
         file = ScheduledReadableFile(stream_of([b"a"], "GZIP")[:-3])
         reader = recordfs.RecordReader(file, on_error=on_error)
-        assert list(reader) == [b"a"]
-        assert list(reader) == []
+        iterator = iter(reader)
+        assert list(iterator) == [b"a"]
+        assert list(iterator) == []
         assert [(loss.offset, loss.length) for loss in reader.report.losses] == [(17, None)]
         assert reader.report.loss_count == 1
 
@@ -282,10 +290,11 @@ def test_an_unfinished_stream_is_remembered_when_other_files_follow(tmp_path):
 
 def test_bytes_behind_a_zlib_stream_are_an_error():
     reader = recordfs.RecordReader(io.BytesIO(stream_of([b"a"], "ZLIB") * 2))
-    got, error = read_until_error(reader)
+    iterator = iter(reader)
+    got, error = read_until_error(iterator)
     assert got == [b"a"]
     assert type(error) is CorruptRecordError
-    assert list(reader) == []
+    assert list(iterator) == []
 
 
 def test_a_plain_record_that_looks_compressed_is_plain():
@@ -397,9 +406,10 @@ def test_stop_ends_quietly_and_reports(damage):
     else:
         data[17 + (0 if damage == "length" else 12)] ^= 1
     reader = recordfs.RecordReader(ScheduledReadableFile(bytes(data)), on_error="stop")
+    iterator = iter(reader)
     expected = [b"a", b"b"] if damage == "tail" else [b"a"]
-    assert list(reader) == expected
-    assert list(reader) == []
+    assert list(iterator) == expected
+    assert list(iterator) == []
     (loss,) = reader.report.losses
     assert (loss.offset, loss.length) == (17 * len(expected), None)
     assert reader.report.truncated_tail == (damage == "tail")

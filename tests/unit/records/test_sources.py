@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import pickle
 import threading
 
 import pytest
@@ -95,11 +94,12 @@ def test_each_file_has_a_compression_of_its_own(folder):
 def test_positions_resume_in_any_file(folder):
     (folder / "b").write_bytes(stream_of(b"b1", b"b2"))
     reader = recordfs.RecordReader(str(folder / "*"))
+    iterator = iter(reader)
     seen = []
     while True:
         position = reader.tell()
         rest = read(str(folder / "*"), start=position)
-        record = next(iter(reader), None)
+        record = next(iterator, None)
         if record is None:
             assert rest == []
             break
@@ -197,12 +197,13 @@ def test_a_non_blocking_file_can_be_tried_again():
     os.set_blocking(receiving, False)
     with open(receiving, "rb", buffering=0) as file, open(sending, "wb", buffering=0) as sender:
         reader = recordfs.RecordReader(file)
+        iterator = iter(reader)
         data = stream_of(b"abc")
         for index in range(len(data)):
             with pytest.raises(UnavailableError):
-                next(iter(reader))
+                next(iterator)
             sender.write(data[index : index + 1])
-        assert next(iter(reader)) == b"abc"
+        assert next(iterator) == b"abc"
 
 
 def test_text_files_are_refused(tmp_path):
@@ -229,10 +230,13 @@ class Interrupted:
 
 def test_an_interrupted_read_of_what_cannot_seek_is_not_passed_over():
     reader = recordfs.RecordReader(Interrupted(stream_of(b"a" * 50, b"b")))
+    iterator = iter(reader)
     with pytest.raises(KeyboardInterrupt):
-        list(reader)
+        list(iterator)
     with pytest.raises(FailedPreconditionError, match="seek"):
-        list(reader)
+        list(iterator)
+    with pytest.raises(FailedPreconditionError, match="iterated over again"):
+        iter(reader)
 
 
 class Stuttering(io.RawIOBase):
@@ -308,14 +312,14 @@ def test_sync_reaches_the_disk_where_there_is_one(tmp_path):
         in_memory.sync()
 
 
-def test_threads_share_a_reader(tmp_path):
+def test_threads_share_an_iterator(tmp_path):
     with recordfs.RecordWriter(tmp_path / "records") as writer:
         writer.write_batch([b"%d" % number + bytes(number % 2000) for number in range(20_000)])
-    reader = recordfs.RecordReader(tmp_path / "records")
+    iterator = iter(recordfs.RecordReader(tmp_path / "records"))
     found: list[list[bytes]] = [[], [], [], []]
 
     def work(mine: list[bytes]) -> None:
-        mine.extend(reader)
+        mine.extend(iterator)
 
     threads = [threading.Thread(target=work, args=(mine,)) for mine in found]
     for thread in threads:
@@ -353,8 +357,3 @@ def test_a_start_beyond_every_file_is_refused(folder, start):
             recordfs.RecordReader(folder / "a", start=given)
     with pytest.raises(OutOfRangeError):
         read(folder / "a", start=2**63 - 1)
-
-
-def test_a_reader_says_why_it_cannot_be_pickled(folder):
-    with pytest.raises(TypeError, match="a RecordReader cannot be pickled"):
-        pickle.dumps(recordfs.RecordReader(folder / "a"))
