@@ -14,7 +14,11 @@ from recordfs.example import (
     FixedLenSequenceFeature,
     RaggedColumn,
     RaggedFeature,
+    SparseColumn,
+    SparseFeature,
     VarLenFeature,
+    encode_example,
+    encode_sequence_example,
     parse_example,
     parse_sequence_example,
     parse_single_example,
@@ -223,3 +227,138 @@ def test_batches_of_sequence_examples_give_what_tensorflow_gives() -> None:
     assert len(sound) > 500
     theirs = call_peer("tensorflow", THEIR_SEQUENCES + "    result = parse(records)\n", records=sound)
     assert as_text(ours_sequence(sound)) == as_text(theirs)
+
+
+LENGTHS, UNIFORM = "RaggedFeature.RowLengths", "RaggedFeature.UniformRowLength(2)"
+
+# What several features make. Names and fields are TensorFlow's, so that one text makes the features on both sides.
+COMPOSITES = {
+    "sparse": "SparseFeature('i', 'v', int64, 100)",
+    "sparse, sorted": "SparseFeature('i', 'v', int64, 100, already_sorted=True)",
+    "sparse of two": "SparseFeature(['i', 'j'], 'v', int64, [100, 20])",
+    "sparse of bytes": "SparseFeature('i', 'b', string, 100)",
+    "splits": "RaggedFeature(int64, 'v', [RaggedFeature.RowSplits('splits')])",
+    "lengths": "RaggedFeature(int64, 'v', [RaggedFeature.RowLengths('lengths')], row_splits_dtype=int64)",
+    "starts": "RaggedFeature(int64, 'v', [RaggedFeature.RowStarts('starts')])",
+    "limits": "RaggedFeature(string, 'b', [RaggedFeature.RowLimits('limits')])",
+    "row ids": "RaggedFeature(int64, 'v', [RaggedFeature.ValueRowIds('ids')])",
+    "uniform": "RaggedFeature(int64, 'v', [RaggedFeature.UniformRowLength(2)])",
+    "two": "RaggedFeature(int64, 'v', [RaggedFeature.RowSplits('outer'), RaggedFeature.RowLengths('lengths')])",
+    "uniform within": f"RaggedFeature(int64, 'v', [{LENGTHS}('halves'), {UNIFORM}])",
+    "uniform around": f"RaggedFeature(int64, 'v', [{UNIFORM}, {LENGTHS}('lengths')])",
+    "number as shape": "FixedLenFeature(2, int64, [1, 2])",
+}
+
+
+def cut_records(count: int) -> list[dict[str, list[Any] | None]]:
+    """Features of records whose values, a multiple of two, are cut into an even number of rows."""
+    random = np.random.default_rng(20261127)
+    records: list[dict[str, list[Any] | None]] = []
+    for number in range(count):
+        rows = 2 * int(random.integers(0, 4))
+        lengths = random.integers(0, 4, rows)
+        if rows:
+            lengths[-1] += 2 - int(lengths.sum()) % 2  # the last row is never empty: row ids could not show it
+        size = int(lengths.sum())
+        limits = np.cumsum(lengths)
+        halves = random.multinomial(size // 2, [0.5, 0.3, 0.2])
+        features: dict[str, list[Any]] = (
+            {
+                "v": random.integers(-5, 5, size).tolist(),
+                "b": [b"%d" % value for value in range(size)],
+                "i": random.permutation(100)[:size].tolist(),
+                "j": random.integers(0, 20, size).tolist(),
+                "lengths": lengths.tolist(),
+                "splits": [0, *limits.tolist()],
+                "starts": (limits - lengths).tolist(),
+                "limits": limits.tolist(),
+                "ids": np.repeat(np.arange(rows), lengths).tolist(),
+                "outer": [0, rows // 2, rows],
+                "halves": halves.tolist(),
+            }
+            if number % 5
+            else {}
+        )
+        records.append({name: values or None for name, values in features.items()})
+    return records
+
+
+def composite_features() -> dict[str, Any]:
+    scope = {"SparseFeature": SparseFeature, "RaggedFeature": RaggedFeature, "FixedLenFeature": FixedLenFeature}
+    types = {"int64": np.int64, "string": bytes}
+    return {name: eval(text, {**scope, **types}) for name, text in COMPOSITES.items()}
+
+
+def composite_as_plain(value: Any) -> Any:
+    if isinstance(value, SparseColumn):
+        return [value.indices.tolist(), value.values.tolist(), value.dense_shape.tolist()]
+    if isinstance(value, RaggedColumn):
+        return [value.to_list(), value.row_splits.dtype.name, value.row_splits.tolist()]
+    return value.tolist()
+
+
+THEIR_COMPOSITES = """
+    import tensorflow as tf
+
+    scope = {name: getattr(tf.io, name) for name in ("SparseFeature", "RaggedFeature", "FixedLenFeature")}
+    scope |= {"int64": tf.int64, "string": tf.string}
+    features = {name: eval(text, scope) for name, text in texts.items()}
+
+    def plain(value):
+        if isinstance(value, tf.SparseTensor):
+            return [value.indices.numpy().tolist(), value.values.numpy().tolist(), value.dense_shape.numpy().tolist()]
+        if isinstance(value, tf.RaggedTensor):
+            return [value.to_list(), value.row_splits.dtype.name, value.row_splits.numpy().tolist()]
+        return value.numpy().tolist()
+"""
+
+
+def test_what_several_features_make_is_what_tensorflow_makes_of_them() -> None:
+    found = cut_records(200)
+    records = [encode_example(features) for features in found]
+    # Of a single record without row splits TensorFlow makes a tensor with -1 rows.
+    whole = [encode_example(features) for features in found if features][:20]
+    theirs = call_peer(
+        "tensorflow",
+        THEIR_COMPOSITES
+        + """
+    result = {}
+    for name, feature in features.items():  # one by one, because TensorFlow gives a key to sparse or ragged features
+        parsed = tf.io.parse_example(records, {name: feature})
+        single = [plain(tf.io.parse_single_example(record, {name: feature})[name]) for record in whole]
+        result[name] = [plain(parsed[name]), single]
+    """,
+        records=records,
+        whole=whole,
+        texts=COMPOSITES,
+    )
+    for name, feature in composite_features().items():
+        batch = composite_as_plain(parse_example(records, {name: feature})[name])
+        single = [composite_as_plain(parse_single_example(record, {name: feature})[name]) for record in whole]
+        assert as_text([batch, single]) == as_text(theirs[name]), name
+
+
+def test_partitions_of_sequence_examples_are_what_tensorflow_makes_of_them() -> None:
+    steps = [features for features in cut_records(300) if features]
+    records = []
+    for first in range(0, len(steps), 3):
+        chosen = steps[first : first + first % 4]
+        lists = {key: [step[key] for step in chosen] for key in steps[0]}
+        records.append(encode_sequence_example(steps[first], lists))
+    names = {name: text for name, text in COMPOSITES.items() if text.startswith("Ragged") and "'b'" not in text}
+    theirs = call_peer(
+        "tensorflow",
+        THEIR_COMPOSITES
+        + """
+    result = {}
+    for name, feature in features.items():
+        context, lists, _ = tf.io.parse_sequence_example(records, {name: feature}, {name: feature})
+        result[name] = [plain(context[name]), plain(lists[name])]
+    """,
+        records=records,
+        texts=names,
+    )
+    for name in names:
+        feature = composite_features()[name]
+        context, lists, _ = parse_sequence_example(records, {name: feature}, {name: feature})
+        assert as_text([composite_as_plain(context[name]), composite_as_plain(lists[name])]) == as_text(theirs[name])

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from recordfs.example.arrow import ArrowExamples, from_arrow, read_arrow, read_table, to_arrow, write_table
-    from recordfs.example.columns import RaggedColumn
+    from recordfs.example.columns import RaggedColumn, SparseColumn
     from recordfs.example.convert import export_examples, import_examples
     from recordfs.example.encode import encode_example, encode_examples, encode_sequence_example
     from recordfs.example.features import (
         FixedLenFeature,
         FixedLenSequenceFeature,
         RaggedFeature,
+        SparseFeature,
         VarLenFeature,
     )
     from recordfs.example.parse import ExampleParser, parse_example, parse_sequence_example, parse_single_example
@@ -38,6 +39,8 @@ _HOME = {
     "InferredFeatures": "schema",
     "RaggedColumn": "columns",
     "RaggedFeature": "features",
+    "SparseColumn": "columns",
+    "SparseFeature": "features",
     "VarLenFeature": "features",
     "decode_example": "plain",
     "decode_sequence_example": "plain",
@@ -68,6 +71,8 @@ __all__ = [
     "InferredFeatures",
     "RaggedColumn",
     "RaggedFeature",
+    "SparseColumn",
+    "SparseFeature",
     "VarLenFeature",
     "decode_example",
     "decode_sequence_example",

@@ -15,7 +15,14 @@ from typing import Any
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError, MissingDependencyError
 from recordfs.example.doubles import Doubles, are_refused
-from recordfs.example.features import Feature, FixedLenFeature, FixedLenSequenceFeature, checked_features
+from recordfs.example.features import (
+    Feature,
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    RaggedFeature,
+    SparseFeature,
+    checked_features,
+)
 from recordfs.example.parse import native_features
 from recordfs.example.read import record_batches
 from recordfs.example.schema import InferredFeatures, infer_features
@@ -55,7 +62,8 @@ class ArrowExamples:
 
     Raises:
         InvalidArgumentError: A ``FixedLenSequenceFeature``, whose padding Arrow does not need; two columns of one key;
-            features inferred from SequenceExamples, whose feature lists would be left out.
+            features made of several keys; features inferred from SequenceExamples, whose feature lists would be left
+            out.
     """
 
     def __init__(
@@ -64,7 +72,7 @@ class ArrowExamples:
         self._batches = batches
         chosen = _arrow_features(features)
         plans, places = native_features(chosen)
-        if len(set(places)) != len(places):
+        if len(plans) != len(places):
             raise InvalidArgumentError("two columns of one key cannot be read into one Arrow table")
         inferred_from = None
         if isinstance(features, InferredFeatures):
@@ -117,6 +125,10 @@ def _arrow_features(features: Mapping[str, Feature]) -> dict[str, Feature]:
         if isinstance(feature, FixedLenSequenceFeature):
             raise InvalidArgumentError(
                 f"feature {name!r}: a FixedLenSequenceFeature pads its records; for Arrow ask for it as VarLenFeature"
+            )
+        if isinstance(feature, SparseFeature) or (isinstance(feature, RaggedFeature) and feature.partitions):
+            raise InvalidArgumentError(
+                f"feature {name!r} is made of several; for Arrow ask for each of its keys as VarLenFeature"
             )
     return checked
 

@@ -1,13 +1,14 @@
-"""``RaggedColumn``: values with row splits, for features that have another number of values in every record."""
+"""What features become that have another number of values in every record: ``RaggedColumn`` and ``SparseColumn``."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from recordfs.errors import InvalidArgumentError
 from recordfs.example.numpy_module import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Array", "Column", "RaggedColumn", "object_array"]
+__all__ = ["Array", "Column", "RaggedColumn", "SparseColumn", "as_splits", "object_array"]
 
 Array = np.ndarray[Any, Any]
 
@@ -15,8 +16,8 @@ Array = np.ndarray[Any, Any]
 class RaggedColumn:
     """Rows of different lengths: row ``i`` is ``values[row_splits[i]:row_splits[i + 1]]``.
 
-    The fields are those of ``tf.RaggedTensor``. Rows are views, not copies. In the feature lists of SequenceExamples
-    the values are a ``RaggedColumn`` again: rows of steps of values.
+    The fields are those of ``tf.RaggedTensor``. Rows are views, not copies. In the feature lists of SequenceExamples,
+    and where a ``RaggedFeature`` has partitions, the values are a ``RaggedColumn`` again: rows of steps of values.
 
     Args:
         values: All values, one row after another: an array whose first dimension is cut into rows, or a column.
@@ -36,11 +37,13 @@ class RaggedColumn:
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
         index %= len(self)
-        start, end = int(self.row_splits[index]), int(self.row_splits[index + 1])
-        if isinstance(self.values, RaggedColumn):
-            splits = self.values.row_splits[start : end + 1]
-            return RaggedColumn(self.values.values[int(splits[0]) : int(splits[-1])], splits - splits[0])  # type: ignore[index]  # a SequenceExample has two levels
-        return self.values[start:end]
+        return self._values_between(int(self.row_splits[index]), int(self.row_splits[index + 1]))
+
+    def _values_between(self, start: int, end: int) -> "Array | RaggedColumn":
+        if not isinstance(self.values, RaggedColumn):
+            return self.values[start:end]
+        splits = self.values.row_splits[start : end + 1]
+        return RaggedColumn(self.values._values_between(int(splits[0]), int(splits[-1])), splits - splits[0])
 
     def __iter__(self) -> "Iterator[Array | RaggedColumn]":
         return (self[index] for index in range(len(self)))
@@ -60,27 +63,38 @@ class RaggedColumn:
 
     @property
     def indices(self) -> Array:
-        """Where each value stands, as in ``tf.SparseTensor``: int64 of shape ``(values, 2)``, or 3 for two levels."""
+        """Where each value stands, as in ``tf.SparseTensor``: int64 of shape ``(values, 2)``, more for more levels."""
         rows, places = _rows_and_places(self.row_splits)
         if not isinstance(self.values, RaggedColumn):
             return np.stack([rows, places], axis=1)
-        steps, inner_places = _rows_and_places(self.values.row_splits)
-        return np.stack([rows[steps], places[steps], inner_places], axis=1)
+        inner = self.values.indices
+        return np.concatenate([rows[inner[:, 0], None], places[inner[:, 0], None], inner[:, 1:]], axis=1)
 
     @property
     def dense_shape(self) -> Array:
-        """Rows and the longest row, as in ``tf.SparseTensor``: int64 of shape ``(2,)``, or 3 for two levels."""
-        longest = [len(self), self.lengths.max(initial=0)]
+        """Rows and the longest row, as in ``tf.SparseTensor``: int64 of shape ``(2,)``, one more for each level."""
+        shape = [len(self), self.lengths.max(initial=0)]
         if isinstance(self.values, RaggedColumn):
-            longest.append(self.values.lengths.max(initial=0))
-        return np.array(longest, dtype=np.int64)
+            shape += self.values.dense_shape[1:].tolist()
+        return np.array(shape, dtype=np.int64)
 
     def to_list(self) -> list[Any]:
         """Rows as lists of Python values."""
         return [row.to_list() if isinstance(row, RaggedColumn) else row.tolist() for row in self]
 
 
-Column = Array | RaggedColumn
+class SparseColumn(NamedTuple):
+    """Values at places of an array that is empty elsewhere; the fields are those of ``tf.SparseTensor``."""
+
+    #: Where each value stands: int64 of shape ``(values, dimensions)``, of which the first counts records.
+    indices: Array
+    #: int64, float32 or an object array of bytes, of shape ``(values,)``.
+    values: Array
+    #: The array's shape: int64 of shape ``(dimensions,)``.
+    dense_shape: Array
+
+
+Column = Array | RaggedColumn | SparseColumn
 
 
 def _rows_and_places(splits: Array) -> tuple[Array, Array]:
@@ -95,3 +109,14 @@ def object_array(values: list[bytes]) -> Array:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
+
+
+def as_splits(splits: Array, dtype: type) -> Array:
+    """Row splits in the type that a feature asks for.
+
+    Raises:
+        InvalidArgumentError: An int32 cannot count so many values.
+    """
+    if dtype is np.int32 and splits[-1] > np.iinfo(np.int32).max:
+        raise InvalidArgumentError("more values than int32 row splits can count: use row_splits_dtype=numpy.int64")
+    return splits.astype(dtype, copy=False)

@@ -1,4 +1,4 @@
-"""What a column shall be: TensorFlow's four names, checked when they are made.
+"""What a column shall be: TensorFlow's names, checked when they are made.
 
 Source of names, fields and defaults: ``tensorflow/python/ops/parsing_config.py``.
 """
@@ -15,7 +15,9 @@ __all__ = [
     "Feature",
     "FixedLenFeature",
     "FixedLenSequenceFeature",
+    "Partition",
     "RaggedFeature",
+    "SparseFeature",
     "VarLenFeature",
     "checked_features",
 ]
@@ -45,16 +47,19 @@ def _known_dtype(dtype: Any, known: tuple[type, ...]) -> type | None:
     return found.type if found.isnative and found.type in known else None
 
 
-def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    """The shape as a tuple of numbers.
+def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
+    """The shape as a tuple of numbers; a number is the shape of so many values.
 
     Raises:
         InvalidArgumentError: A dimension is negative, unknown or no number, or the product is beyond any record.
     """
     try:
-        dimensions = tuple(operator.index(size) for size in shape)
+        sizes = (shape,) if hasattr(shape, "__index__") else tuple(shape)
+        dimensions = tuple(operator.index(size) for size in sizes)
     except TypeError:
-        raise InvalidArgumentError(f"a feature's shape must be a sequence of integers, found {shape!r}") from None
+        raise InvalidArgumentError(
+            f"a feature's shape must be an integer or a sequence of integers, found {shape!r}"
+        ) from None
     if min(dimensions, default=0) < 0 or math.prod(dimensions) > _MAX_ELEMENTS:
         raise InvalidArgumentError(f"a feature's shape must have known dimensions of 0 or more, found {shape!r}")
     return dimensions
@@ -70,7 +75,7 @@ class FixedLenFeature(_FixedLenFields):
     """The same number of values in every record: a column of shape ``(batch, *shape)``.
 
     Args:
-        shape: Of one record's values; ``()`` for one value.
+        shape: Of one record's values; ``()`` for one value, a number for so many.
         dtype: ``bytes``, ``numpy.float32`` or ``numpy.int64``.
         default_value: Used for records without the feature (or with an empty one): as many values as the shape has.
             Without it such a record is an error.
@@ -81,7 +86,7 @@ class FixedLenFeature(_FixedLenFields):
 
     __slots__ = ()
 
-    def __new__(cls, shape: Sequence[int], dtype: Any, default_value: Any = None) -> Self:
+    def __new__(cls, shape: int | Sequence[int], dtype: Any, default_value: Any = None) -> Self:
         """Check and make."""
         self = super().__new__(cls, _checked_shape(shape), _checked_dtype(dtype), default_value)
         if default_value is not None:
@@ -110,36 +115,166 @@ class VarLenFeature(_VarLenFields):
         return super().__new__(cls, _checked_dtype(dtype))
 
 
+class RowSplits(NamedTuple):
+    """Where each row begins, and the end of the last: one value more than rows."""
+
+    key: str
+
+
+class RowLengths(NamedTuple):
+    """How many values each row has."""
+
+    key: str
+
+
+class RowStarts(NamedTuple):
+    """Where each row begins."""
+
+    key: str
+
+
+class RowLimits(NamedTuple):
+    """Where each row ends."""
+
+    key: str
+
+
+class ValueRowIds(NamedTuple):
+    """The row of each value, ascending."""
+
+    key: str
+
+
+class UniformRowLength(NamedTuple):
+    """So many values in every row."""
+
+    length: int
+
+
+KeyedPartition: TypeAlias = RowSplits | RowLengths | RowStarts | RowLimits | ValueRowIds
+Partition: TypeAlias = KeyedPartition | UniformRowLength
+
+
 class _RaggedFields(NamedTuple):
     dtype: type
     value_key: str | None
+    partitions: tuple[Partition, ...]
     row_splits_dtype: type
+    validate: bool
 
 
 class RaggedFeature(_RaggedFields):
-    """Any number of values in each record: a ``RaggedColumn``.
+    """Any number of values in each record, cut into rows by other features: a ``RaggedColumn``.
 
     Args:
         dtype: ``bytes``, ``numpy.float32`` or ``numpy.int64``.
         value_key: The key in the message, if it is not the column's name.
+        partitions: What cuts a record's values into rows, from the outermost to the innermost:
+            ``RaggedFeature.RowSplits(key)``, ``RowLengths``, ``RowStarts``, ``RowLimits`` or ``ValueRowIds`` of an
+            int64 feature, or ``UniformRowLength(length)``.
         row_splits_dtype: ``numpy.int32`` or ``numpy.int64``.
+        validate: Without meaning here: partitions that do not fit a record's values are always an error.
 
     Raises:
-        InvalidArgumentError: Not such a type or key.
+        InvalidArgumentError: Not such a type, key or partition.
     """
 
     __slots__ = ()
 
-    def __new__(cls, dtype: Any, value_key: str | None = None, row_splits_dtype: Any = np.int32) -> Self:
+    RowSplits = RowSplits
+    RowLengths = RowLengths
+    RowStarts = RowStarts
+    RowLimits = RowLimits
+    ValueRowIds = ValueRowIds
+    UniformRowLength = UniformRowLength
+
+    def __new__(
+        cls,
+        dtype: Any,
+        value_key: str | None = None,
+        partitions: Sequence[Partition] = (),
+        row_splits_dtype: Any = np.int32,
+        validate: bool = False,
+    ) -> Self:
         """Check and make."""
-        if value_key is not None and (not _is_text(value_key) or not value_key):
-            raise InvalidArgumentError(f"value_key must be a text that is not empty, found {value_key!r}")
+        if value_key is not None:
+            _check_key("value_key", value_key)
+        if not isinstance(partitions, list | tuple):
+            raise InvalidArgumentError(f"partitions must be a list or tuple, found {partitions!r}")
         splits = _known_dtype(row_splits_dtype, (np.int32, np.int64))
         if splits is None:
             raise InvalidArgumentError(
                 f"row_splits_dtype must be numpy.int32 or numpy.int64, found {row_splits_dtype!r}"
             )
-        return super().__new__(cls, _checked_dtype(dtype), value_key, splits)
+        checked = tuple(_checked_partition(partition) for partition in partitions)
+        return super().__new__(cls, _checked_dtype(dtype), value_key, checked, splits, bool(validate))
+
+
+def _check_key(what: str, key: object) -> None:
+    if not _is_text(key) or not key:
+        raise InvalidArgumentError(f"{what} must be a text that is not empty, found {key!r}")
+
+
+def _checked_partition(partition: Any) -> Partition:
+    match partition:
+        case UniformRowLength(length):
+            if not hasattr(length, "__index__") or not 0 < operator.index(length) <= _MAX_ELEMENTS:
+                raise InvalidArgumentError(f"a uniform row length must be a number above 0, found {length!r}")
+            return UniformRowLength(operator.index(length))
+        case RowSplits(key) | RowLengths(key) | RowStarts(key) | RowLimits(key) | ValueRowIds(key):
+            _check_key("a partition's key", key)
+            return partition
+    raise InvalidArgumentError(f"a partition is one of RaggedFeature.RowSplits and its siblings, found {partition!r}")
+
+
+class _SparseFields(NamedTuple):
+    index_key: str | tuple[str, ...]
+    value_key: str
+    dtype: type
+    size: int | tuple[int, ...]
+    already_sorted: bool
+
+
+class SparseFeature(_SparseFields):
+    """Values of one feature at the places that others tell: a ``SparseColumn`` of shape ``(batch, *size)``.
+
+    Args:
+        index_key: The int64 feature that tells the place of each value, or a list of them, one for each dimension.
+        value_key: The feature with the values.
+        dtype: Of the values: ``bytes``, ``numpy.float32`` or ``numpy.int64``.
+        size: The number of places, or a list with that of each dimension.
+        already_sorted: Whether the values of each record stand in the order of their places, and need no sorting.
+
+    Raises:
+        InvalidArgumentError: Not such a key, type or size.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        index_key: str | Sequence[str],
+        value_key: str,
+        dtype: Any,
+        size: int | Sequence[int],
+        already_sorted: bool = False,
+    ) -> Self:
+        """Check and make."""
+        keys = index_key if isinstance(index_key, str) else tuple(index_key)
+        for key in (keys,) if isinstance(keys, str) else keys:
+            _check_key("index_key", key)
+        _check_key("value_key", value_key)
+        sizes = _checked_shape(size)
+        if isinstance(keys, str) != hasattr(size, "__index__") or len(sizes) != (
+            1 if isinstance(keys, str) else len(keys)
+        ):
+            raise InvalidArgumentError(
+                f"size must be a number for one index_key, or a list as long as that of the keys, found {size!r}"
+            )
+        if not sizes:
+            raise InvalidArgumentError("a SparseFeature needs an index_key")
+        chosen = sizes[0] if isinstance(keys, str) else sizes
+        return super().__new__(cls, keys, value_key, _checked_dtype(dtype), chosen, bool(already_sorted))
 
 
 class _FixedLenSequenceFields(NamedTuple):
@@ -156,7 +291,7 @@ class FixedLenSequenceFeature(_FixedLenSequenceFields):
     memory for every record of the batch.
 
     Args:
-        shape: Of one step; ``()`` for one value a step. It must have at least one value.
+        shape: Of one step; ``()`` for one value a step, a number for so many. It must have at least one value.
         dtype: ``bytes``, ``numpy.float32`` or ``numpy.int64``.
         allow_missing: Whether a record may do without the feature; it then has no steps. ``parse_example`` needs True.
         default_value: One value for the padding; zero or ``b""`` without it. Not for ``parse_sequence_example``.
@@ -167,7 +302,9 @@ class FixedLenSequenceFeature(_FixedLenSequenceFields):
 
     __slots__ = ()
 
-    def __new__(cls, shape: Sequence[int], dtype: Any, allow_missing: bool = False, default_value: Any = None) -> Self:
+    def __new__(
+        cls, shape: int | Sequence[int], dtype: Any, allow_missing: bool = False, default_value: Any = None
+    ) -> Self:
         """Check and make."""
         self = super().__new__(cls, _checked_shape(shape), _checked_dtype(dtype), bool(allow_missing), default_value)
         if math.prod(self.shape) == 0:
@@ -177,7 +314,7 @@ class FixedLenSequenceFeature(_FixedLenSequenceFields):
         return self
 
 
-Feature: TypeAlias = FixedLenFeature | VarLenFeature | RaggedFeature | FixedLenSequenceFeature
+Feature: TypeAlias = FixedLenFeature | VarLenFeature | RaggedFeature | FixedLenSequenceFeature | SparseFeature
 
 
 def checked_features(features: Mapping[str, Feature]) -> dict[str, Feature]:

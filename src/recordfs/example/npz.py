@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recordfs.errors import InvalidArgumentError
-from recordfs.example.columns import Array, Column, RaggedColumn
+from recordfs.example.columns import Array, Column, RaggedColumn, SparseColumn
 from recordfs.example.numpy_module import np
 
 __all__ = ["arrays_of_column", "arrays_of_columns", "columns_of_arrays"]
@@ -48,7 +48,15 @@ def arrays_of_columns(columns: Mapping[str, Column]) -> dict[str, Array]:
 
 
 def arrays_of_column(name: str, column: Column) -> dict[str, Array]:
-    """What a column is in the archive."""
+    """What a column is in the archive.
+
+    Raises:
+        InvalidArgumentError: It has rows of rows, or values at places.
+    """
+    if isinstance(column, SparseColumn) or (
+        isinstance(column, RaggedColumn) and isinstance(column.values, RaggedColumn)
+    ):
+        raise InvalidArgumentError(f"feature {name!r} is no flat column, which is all that an npz archive has")
     if isinstance(column, RaggedColumn):
         flat, splits = column.flat_values, column.row_splits.astype(np.int64)
     elif column.dtype != object:

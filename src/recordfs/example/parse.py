@@ -7,12 +7,15 @@ from typing import Any, TypeAlias
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError
-from recordfs.example.columns import Array, Column, RaggedColumn, object_array
+from recordfs.example.columns import Array, Column, RaggedColumn, SparseColumn, as_splits, object_array
+from recordfs.example.composite import Rows, Where, partitioned, sparse_column
 from recordfs.example.features import (
     Feature,
     FixedLenFeature,
     FixedLenSequenceFeature,
     RaggedFeature,
+    SparseFeature,
+    UniformRowLength,
     VarLenFeature,
     checked_features,
     default_values,
@@ -31,8 +34,8 @@ class ExampleParser:
     """Turns serialized Examples into columns; made once for a set of features. Safe to use from many threads.
 
     Args:
-        features: What to read: column name to feature. The name is the key in the message, except where a
-            ``RaggedFeature`` has a ``value_key``.
+        features: What to read: column name to feature. The name is the key in the message, except where the feature
+            names its keys.
         complete: Whether these are all features that the records may have, so that nothing is left out in silence: a
             record with another feature, or of another type, is an error.
 
@@ -50,21 +53,21 @@ class ExampleParser:
                 )
         plans, places = native_features(self._features)
         self._native = _core.ExampleParser(plans, complete)
-        names = list(zip(self._features.items(), places, strict=True))
-        self._batch = [(name, place, batch_column_maker(feature)) for (name, feature), place in names]
-        self._single = [(name, place, _single_value_maker(feature)) for (name, feature), place in names]
+        named = list(zip(self._features.items(), places, strict=True))
+        self._batch = {name: _batch_column_maker(name, feature, keys) for (name, feature), keys in named}
+        self._single = {name: _single_value_maker(name, feature, keys) for (name, feature), keys in named}
 
     def parse(self, serialized: Iterable[BytesLike], *, threads: int = 1) -> dict[str, Column]:
         """The columns of a batch. See ``parse_example``."""
         if threads < 1:
             raise InvalidArgumentError(f"threads must be at least 1, found {threads}")
         native = self._native.parse(serialized, threads)
-        return {name: make(*native[place]) for name, place, make in self._batch}
+        return {name: make(native) for name, make in self._batch.items()}
 
     def parse_single(self, serialized: BytesLike) -> dict[str, Any]:
         """The values of one record. See ``parse_single_example``."""
         native = self._native.parse_single(serialized)
-        return {name: make(*native[place]) for name, place, make in self._single}
+        return {name: make(native) for name, make in self._single.items()}
 
 
 def parse_example(
@@ -81,7 +84,8 @@ def parse_example(
 
     Returns:
         For each name, in the order of ``features``: for a ``FixedLenFeature`` an array of shape ``(batch, *shape)``,
-        for a ``FixedLenSequenceFeature`` one of shape ``(batch, longest, *shape)``, otherwise a ``RaggedColumn``.
+        for a ``FixedLenSequenceFeature`` one of shape ``(batch, longest, *shape)``, for a ``SparseFeature`` a
+        ``SparseColumn``, otherwise a ``RaggedColumn``.
         Arrays are int64, float32 or, for bytes, object arrays of ``bytes``; all are writable and own their memory.
 
     Raises:
@@ -100,7 +104,9 @@ def parse_single_example(serialized: BytesLike, features: Mapping[str, Feature])
 
     Returns:
         For each name: for a ``FixedLenFeature`` an array of its shape (``()``: a NumPy scalar or ``bytes``), for a
-        ``FixedLenSequenceFeature`` one of shape ``(steps, *shape)``, otherwise a one-dimensional array.
+        ``FixedLenSequenceFeature`` one of shape ``(steps, *shape)``, for a ``SparseFeature`` a ``SparseColumn`` without
+        the dimension of records, for a ``RaggedFeature`` with partitions the record's rows, otherwise a one-dimensional
+        array.
 
     Raises:
         InvalidArgumentError: As ``parse_example``.
@@ -139,32 +145,68 @@ def parse_sequence_example(
     parser = _core.SequenceExampleParser(context_plans, list_plans, complete)
     native_context, native_lists = parser.parse(serialized)
     columns = {
-        name: batch_column_maker(feature)(*native_context[place])
-        for (name, feature), place in zip(context.items(), context_places, strict=True)
+        name: _batch_column_maker(name, feature, keys)(native_context)
+        for (name, feature), keys in zip(context.items(), context_places, strict=True)
     }
     list_columns: dict[str, Column] = {}
     lengths: dict[str, Array] = {}
-    for (name, feature), place in zip(lists.items(), list_places, strict=True):
-        values, step_splits, row_splits, steps = native_lists[place]
+    for (name, feature), keys in zip(lists.items(), list_places, strict=True):
+        values, step_splits, row_splits, steps = native_lists[keys[0]]
         outer = np.frombuffer(row_splits, np.int64)
         flat = _flat_array(values, feature.dtype)
         if isinstance(feature, FixedLenSequenceFeature):
             list_columns[name] = flat.reshape(len(outer) - 1, steps, *feature.shape)
             lengths[name] = np.diff(outer)
-        else:
-            splits = _splits_dtype(feature)
-            inner = RaggedColumn(flat, _as_splits(np.frombuffer(step_splits, np.int64), splits))
-            list_columns[name] = RaggedColumn(inner, _as_splits(outer, splits))
+            continue
+        inner = Rows(flat, np.frombuffer(step_splits, np.int64))
+        cuts = [native_lists[key] for key in keys[1:]]
+        list_columns[name] = RaggedColumn(
+            _stepwise_column(name, feature, inner, outer, cuts), as_splits(outer, _splits_dtype(feature))
+        )
     return columns, list_columns, lengths
+
+
+def _stepwise_column(name: str, feature: Feature, steps: Rows, outer: Array, cuts: list[Any]) -> RaggedColumn:
+    """The steps of all records, cut into rows where the feature has partitions."""
+    splits_dtype = _splits_dtype(feature)
+    if not isinstance(feature, RaggedFeature) or not feature.partitions:
+        return RaggedColumn(steps.values, as_splits(steps.splits, splits_dtype))
+
+    def where(step: int) -> str:
+        record = int(np.searchsorted(outer, step, side="right")) - 1
+        return f"record {record} of the batch, feature {name!r}: step {step - int(outer[record])} of the feature list"
+
+    rows = []
+    for values, step_splits, row_splits, _ in cuts:
+        if not np.array_equal(np.frombuffer(row_splits, np.int64), outer):
+            raise InvalidArgumentError(f"feature list {name!r} and one that cuts it have different numbers of steps")
+        rows.append(Rows(np.frombuffer(values, np.int64), np.frombuffer(step_splits, np.int64)))
+    return partitioned(where, steps, _with_cuts(feature, rows), splits_dtype)
+
+
+def _with_cuts(feature: RaggedFeature, rows: list[Rows]) -> list[tuple[Any, Rows | None]]:
+    """Each partition with what its key holds; a uniform row length has no key."""
+    remaining = iter(rows)
+    return [
+        (partition, None if isinstance(partition, UniformRowLength) else next(remaining))
+        for partition in feature.partitions
+    ]
 
 
 def _check_sequence_features(context: Mapping[str, Feature], lists: Mapping[str, Feature]) -> None:
     for name, feature in context.items():
         if isinstance(feature, FixedLenSequenceFeature):
             raise InvalidArgumentError(f"context feature {name!r} cannot be a FixedLenSequenceFeature")
+        if isinstance(feature, SparseFeature):
+            raise InvalidArgumentError(
+                f"context feature {name!r} cannot be a SparseFeature: ask for its keys one by one"
+            )
     for name, feature in lists.items():
-        if isinstance(feature, FixedLenFeature):
-            raise InvalidArgumentError(f"feature list {name!r} must be a FixedLenSequenceFeature, found {feature!r}")
+        if isinstance(feature, FixedLenFeature | SparseFeature):
+            raise InvalidArgumentError(
+                f"feature list {name!r} must be a FixedLenSequenceFeature, VarLenFeature or RaggedFeature, "
+                f"found {feature!r}"
+            )
         if isinstance(feature, FixedLenSequenceFeature) and feature.default_value is not None:
             raise InvalidArgumentError(f"feature list {name!r} cannot have a default_value: it is padded with zeros")
 
@@ -191,10 +233,10 @@ _KINDS: dict[type, str] = {bytes: "bytes", np.float32: "float32", np.int64: "int
 NativeFeature: TypeAlias = tuple[str, str, str, int, str, list[Any] | None]
 
 
-def native_features(features: Mapping[str, Feature]) -> tuple[list[NativeFeature], list[int]]:
-    """The native parser's description of the features, and for each of them its place in it.
+def native_features(features: Mapping[str, Feature]) -> tuple[list[NativeFeature], list[list[int]]]:
+    """The native parser's description of the features, and for each of them the places in it of what it is made of.
 
-    Columns that read the same key (by ``value_key``) share a place.
+    Columns that read the same key share a place. The values come first, then what cuts them or places them.
 
     Raises:
         InvalidArgumentError: Something that is no feature, or one key asked for as two different things.
@@ -202,12 +244,32 @@ def native_features(features: Mapping[str, Feature]) -> tuple[list[NativeFeature
     plans: dict[str, NativeFeature] = {}
     keys = []
     for name, feature in features.items():
-        plan = _native_feature(name, feature)
-        keys.append(plan[0])
-        if plans.setdefault(plan[0], plan) != plan:
-            raise InvalidArgumentError(f"feature {name!r}: the key {plan[0]!r} is asked for as two different things")
+        parts = _native_parts(name, feature)
+        for plan in parts:
+            if plans.setdefault(plan[0], plan) != plan:
+                raise InvalidArgumentError(
+                    f"feature {name!r}: the key {plan[0]!r} is asked for as two different things"
+                )
+        keys.append([plan[0] for plan in parts])
     places = {key: place for place, key in enumerate(plans)}
-    return list(plans.values()), [places[key] for key in keys]
+    return list(plans.values()), [[places[key] for key in of_feature] for of_feature in keys]
+
+
+def _native_parts(name: str, feature: Feature) -> list[NativeFeature]:
+    """What a feature is made of: the values, and any features that cut them or place them."""
+    match feature:
+        case SparseFeature(index_key, value_key, dtype):
+            indices = (index_key,) if isinstance(index_key, str) else index_key
+            return [_ragged(value_key, dtype), *(_ragged(key, np.int64) for key in indices)]
+        case RaggedFeature(dtype, value_key, partitions):
+            cuts = [partition for partition in partitions if not isinstance(partition, UniformRowLength)]
+            return [_ragged(value_key or name, dtype), *(_ragged(cut.key, np.int64) for cut in cuts)]
+        case _:
+            return [_native_feature(name, feature)]
+
+
+def _ragged(key: str, dtype: type) -> NativeFeature:
+    return (key, _KINDS[dtype], "ragged", 0, "absent", None)
 
 
 def _native_feature(name: str, feature: Feature) -> NativeFeature:
@@ -226,47 +288,76 @@ def _native_feature(name: str, feature: Feature) -> NativeFeature:
             missing = "absent" if allow_missing else "refuse"
             return (name, _KINDS[dtype], "sequence", math.prod(shape), missing, padding)
         case VarLenFeature(dtype):
-            return (name, _KINDS[dtype], "ragged", 0, "absent", None)
-        case RaggedFeature(dtype, value_key, _):
-            return (value_key or name, _KINDS[dtype], "ragged", 0, "absent", None)
+            return _ragged(name, dtype)
         case _:
             raise InvalidArgumentError(
-                f"feature {name!r} must be a FixedLenFeature, VarLenFeature, RaggedFeature or "
-                f"FixedLenSequenceFeature, found {feature!r}"
+                f"feature {name!r} must be a FixedLenFeature, VarLenFeature, RaggedFeature, FixedLenSequenceFeature or "
+                f"SparseFeature, found {feature!r}"
             )
 
 
-# Native values, row splits, number of records, padded number of steps.
-_Maker: TypeAlias = Callable[[Any, Any, int, int], Any]
+# Of each key: native values, row splits, number of records, padded number of steps.
+NativeColumns: TypeAlias = list[tuple[Any, Any, int, int]]
 
 
-def batch_column_maker(feature: Feature) -> _Maker:
+def _batch_column_maker(name: str, feature: Feature, places: list[int]) -> Callable[[NativeColumns], Column]:
     """What makes this feature's column over the native memory."""
-    dtype = feature.dtype
+    dtype, place = feature.dtype, places[0]
+
+    def where(record: int) -> str:
+        return f"record {record} of the batch, feature {name!r}"
+
     match feature:
         case FixedLenFeature(()):
-            return lambda values, _splits, _rows, _steps: _flat_array(values, dtype)
+            return lambda native: _flat_array(native[place][0], dtype)
         case FixedLenFeature(shape):
-            return lambda values, _splits, rows, _steps: _flat_array(values, dtype).reshape(rows, *shape)
+            return lambda native: _flat_array(native[place][0], dtype).reshape(native[place][2], *shape)
         case FixedLenSequenceFeature(shape):
-            return lambda values, _splits, rows, steps: _flat_array(values, dtype).reshape(rows, steps, *shape)
+            return lambda native: _flat_array(native[place][0], dtype).reshape(*native[place][2:], *shape)
+        case SparseFeature() | RaggedFeature(partitions=(_, *_)):
+            return lambda native: _composite_column(where, feature, [native[place] for place in places])
     splits_dtype = _splits_dtype(feature)
-    return lambda values, splits, _rows, _steps: RaggedColumn(
-        _flat_array(values, dtype), _as_splits(np.frombuffer(splits, np.int64), splits_dtype)
+    return lambda native: RaggedColumn(
+        _flat_array(native[place][0], dtype), as_splits(np.frombuffer(native[place][1], np.int64), splits_dtype)
     )
 
 
-def _single_value_maker(feature: Feature) -> _Maker:
+def _single_value_maker(name: str, feature: Feature, places: list[int]) -> Callable[[NativeColumns], Any]:
     """What makes one record's values."""
-    dtype = feature.dtype
+    dtype, place = feature.dtype, places[0]
+
+    def where(_: int) -> str:
+        return f"feature {name!r}"
+
     match feature:
         case FixedLenFeature(()):
-            return lambda values, _splits, _rows, _steps: _flat_array(values, dtype)[0]
+            return lambda native: _flat_array(native[place][0], dtype)[0]
         case FixedLenFeature(shape):
-            return lambda values, _splits, _rows, _steps: _flat_array(values, dtype).reshape(shape)
+            return lambda native: _flat_array(native[place][0], dtype).reshape(shape)
         case FixedLenSequenceFeature(shape):
-            return lambda values, _splits, _rows, steps: _flat_array(values, dtype).reshape(steps, *shape)
-    return lambda values, _splits, _rows, _steps: _flat_array(values, dtype)
+            return lambda native: _flat_array(native[place][0], dtype).reshape(native[place][3], *shape)
+        case SparseFeature() | RaggedFeature(partitions=(_, *_)):
+            return lambda native: _of_one(_composite_column(where, feature, [native[place] for place in places]))
+    return lambda native: _flat_array(native[place][0], dtype)
+
+
+def _composite_column(
+    where: Where, feature: SparseFeature | RaggedFeature, native: NativeColumns
+) -> RaggedColumn | SparseColumn:
+    """The column that several keys make."""
+    values, *others = (Rows(column[0], np.frombuffer(column[1], np.int64)) for column in native)
+    rows = Rows(_flat_array(values.values, feature.dtype), values.splits)
+    parts = [Rows(np.frombuffer(other.values, np.int64), other.splits) for other in others]
+    if isinstance(feature, SparseFeature):
+        return sparse_column(where, feature, rows, parts)
+    return partitioned(where, rows, _with_cuts(feature, parts), feature.row_splits_dtype)
+
+
+def _of_one(column: RaggedColumn | SparseColumn) -> Array | RaggedColumn | SparseColumn:
+    """The only record's part of a column."""
+    if isinstance(column, SparseColumn):
+        return SparseColumn(column.indices[:, 1:], column.values, column.dense_shape[1:])
+    return column.values
 
 
 def _flat_array(values: Any, dtype: type) -> Array:
@@ -275,9 +366,3 @@ def _flat_array(values: Any, dtype: type) -> Array:
 
 def _splits_dtype(feature: Feature) -> type:
     return feature.row_splits_dtype if isinstance(feature, RaggedFeature) else np.int64
-
-
-def _as_splits(splits: Array, dtype: type) -> Array:
-    if dtype is np.int32 and splits[-1] > np.iinfo(np.int32).max:
-        raise InvalidArgumentError("more values than int32 row splits can count: use row_splits_dtype=numpy.int64")
-    return splits.astype(dtype, copy=False)

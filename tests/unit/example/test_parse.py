@@ -50,7 +50,7 @@ def test_columns_have_the_shapes_and_types_of_their_features() -> None:
 
 @pytest.mark.parametrize("splits", [np.int32, np.int64])
 def test_ragged_columns_are_values_with_row_splits(splits: type) -> None:
-    column = parse_example(RECORDS, {"v": RaggedFeature(np.float32, "values", splits)})["v"]
+    column = parse_example(RECORDS, {"v": RaggedFeature(np.float32, "values", row_splits_dtype=splits)})["v"]
     assert isinstance(column, RaggedColumn)
     assert column.row_splits.dtype == splits
     assert column.row_splits.tolist() == [0, 2, 2, 6]
@@ -173,7 +173,8 @@ def test_one_parser_serves_many_threads_at_once() -> None:
         lambda: FixedLenFeature([2], np.float64),
         lambda: FixedLenFeature([-1], np.int64),
         lambda: FixedLenFeature([None], np.int64),
-        lambda: FixedLenFeature(3, np.int64),
+        lambda: FixedLenFeature(3.0, np.int64),
+        lambda: FixedLenFeature(None, np.int64),
         lambda: FixedLenFeature([1 << 20, 1 << 20], np.int64),
         lambda: FixedLenFeature([2], np.int64, 7),
         lambda: FixedLenFeature([], np.int64, 1.5),

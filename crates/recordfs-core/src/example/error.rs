@@ -54,7 +54,18 @@ pub enum Fault {
     },
     /// A required feature that is not there.
     Missing(Kind),
-    /// A feature list in which one step has another kind or is broken.
+    /// A required feature list that is not there.
+    MissingList(Kind),
+    /// A feature list in which one step has another kind.
+    WrongStepKind {
+        /// Which step of the feature list.
+        step: usize,
+        /// The kind asked for.
+        expected: Kind,
+        /// The kind of the step.
+        found: Kind,
+    },
+    /// A feature list in which one step is broken.
     BadStep {
         /// Which step of the feature list.
         step: usize,
@@ -117,6 +128,18 @@ impl fmt::Display for Fault {
                 out,
                 "required ({} values) but missing; give the feature a default_value, or ask for it as VarLenFeature",
                 kind.name()
+            ),
+            Fault::MissingList(kind) => write!(
+                out,
+                "required ({} values) but missing; ask for it with allow_missing=True, which makes it a list without \
+                 steps, or as VarLenFeature",
+                kind.name()
+            ),
+            Fault::WrongStepKind { step, expected, found } => write!(
+                out,
+                "step {step} of the feature list: expected {} values, found {} values",
+                expected.name(),
+                found.name()
             ),
             Fault::BadStep { step, expected } => {
                 write!(

@@ -179,8 +179,7 @@ fn read_context<'a>(column: &mut Column<'a>, feature: &'a FeaturePlan, bytes: Op
 }
 
 fn context_fault(feature: &FeaturePlan, bytes: &[u8]) -> Fault {
-    let kinds = [Kind::Bytes, Kind::Float, Kind::Int64];
-    match kinds.into_iter().find(|kind| bytes.first() == Some(&kind.tag())) {
+    match kind_tagged(bytes.first().copied()) {
         Some(found) if found != feature.kind => Fault::WrongKind {
             expected: feature.kind,
             found,
@@ -207,15 +206,14 @@ fn read_steps<'a>(
     bytes: Option<&'a [u8]>,
 ) -> Result<(), Fault> {
     if bytes.is_none() && feature.on_missing == OnMissing::Refuse && feature.layout != Layout::Ragged {
-        return Err(Fault::Missing(feature.kind));
+        return Err(Fault::MissingList(feature.kind));
     }
     let mut cursor = Cursor::new(bytes.unwrap_or(&[]));
     let mut step = 0;
     while !cursor.at_end() {
-        let found = read_step(&mut cursor, feature.kind, &mut column.values).ok_or(Fault::BadStep {
-            step,
-            expected: feature.kind,
-        })?;
+        let before = cursor.rest();
+        let found = read_step(&mut cursor, feature.kind, &mut column.values)
+            .ok_or_else(|| step_fault(feature.kind, step, before))?;
         if let Layout::Sequence { stride } = feature.layout
             && found != stride
         {
@@ -231,6 +229,24 @@ fn read_steps<'a>(
     column.row_splits.push(column.step_splits.len() as i64 - 1);
     column.steps = column.steps.max(step);
     Ok(())
+}
+
+/// Why a step, which begins at `bytes`, cannot be read.
+fn step_fault(expected: Kind, step: usize, bytes: &[u8]) -> Fault {
+    let mut cursor = Cursor::new(bytes);
+    cursor.expect_tag(FIRST_FIELD);
+    let first = cursor.read_varint32().and_then(|_| cursor.peek());
+    match kind_tagged(first) {
+        Some(found) if found != expected => Fault::WrongStepKind { step, expected, found },
+        _ => Fault::BadStep { step, expected },
+    }
+}
+
+/// The kind of the list that a `Feature` begins with.
+fn kind_tagged(tag: Option<u8>) -> Option<Kind> {
+    [Kind::Bytes, Kind::Float, Kind::Int64]
+        .into_iter()
+        .find(|kind| tag == Some(kind.tag()))
 }
 
 /// Reads one `Feature` of a feature list and returns how many values it had. Bytes behind its list are left for the
