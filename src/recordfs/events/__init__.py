@@ -4,18 +4,27 @@ Writing: SummaryWriter (the methods of tensorboardX and torch), EventFileWriter 
 Reading: EventFileReader (events one by one), EventLog (the runs below a directory), ``columns`` (scalars as arrays).
 """
 
+from recordfs.events.at_exit import close_on_sigterm
 from recordfs.events.columns import Column, Columns, ColumnsReport, columns
 from recordfs.events.event import Event, SummaryMetadata, SummaryValue, decode_event
+from recordfs.events.file_writer import Block, EventFileWriter, block
+from recordfs.events.spool import ResumedSpool, resume_spools
 from recordfs.events.writer import EventsWriter
 
 __all__ = [
+    "Block",
     "Column",
     "Columns",
     "ColumnsReport",
     "Event",
+    "EventFileWriter",
     "EventsWriter",
+    "ResumedSpool",
     "SummaryMetadata",
     "SummaryValue",
+    "block",
+    "close_on_sigterm",
     "columns",
     "decode_event",
+    "resume_spools",
 ]

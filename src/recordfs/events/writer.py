@@ -51,6 +51,16 @@ def version_event(wall_time: float) -> bytes:
     return encode_message([(1, "d", wall_time), (3, "b", "brain.Event:2"), (10, "b", writer)])
 
 
+def session_start_events(wall_time: float, step: int) -> list[bytes]:
+    """Return the events that say that a job goes on at a step, so that what was logged at later ones counts no longer.
+
+    Two, because TensorBoard's Python loader takes the first start of a run for its beginning and removes nothing: see
+    ``_CheckForRestartAndMaybePurge`` in ``tensorboard/backend/event_processing/plugin_event_accumulator.py``.
+    """
+    start = encode_message([(1, "v", 1)])
+    return [encode_message([(1, "d", wall_time), (2, "v", step), (7, "b", start)])] * 2
+
+
 class EventsWriter:
     """Writes events to one file, which it makes; the first record says the version of the format.
 
@@ -89,7 +99,7 @@ class EventsWriter:
         self._lock = threading.Lock()
         self._framer = EventFramer(index=index)
         self._file: WritableFile | None = None
-        self._file = _make_file(store, prefix, filename_suffix, after)
+        self._file = make_event_file(store, prefix, filename_suffix, after)
         self.path = self._file.name
         self._framer.add(version_event(time.time()))
 
@@ -179,24 +189,39 @@ class EventsWriter:
         self.close()
 
 
-def _make_file(store: FileSystem, prefix: str, suffix: str, after: str) -> WritableFile:
-    """Make a file that was not there, under a name that nobody else takes."""
+def make_event_file(store: FileSystem, prefix: str, suffix: str, after: str) -> WritableFile:
+    """Make a file that was not there, under a name that nobody else takes.
+
+    Args:
+        store: The filesystem.
+        prefix: Directory and ``events``.
+        suffix: What the name ends with.
+        after: A file that it has to sort after, or ``""``.
+
+    Raises:
+        InvalidArgumentError: The prefix does not end with ``events``.
+        Otherwise as ``new_writable_file``.
+    """
     if not basename(prefix).endswith("events"):
         raise InvalidArgumentError('the prefix of an event file ends with "events"', path=prefix)
     beginning = prefix[: -len("events")]
-    exclusive = store.capabilities(prefix).exclusive_create
     for attempt in range(ATTEMPTS):
-        path = beginning + new_file_name(suffix, after=basename(after))
         try:
-            return store.new_writable_file(path, exclusive=exclusive)
+            return open_new_file(store, beginning + new_file_name(suffix, after=basename(after)))
         except AlreadyExistsError:
             if attempt == ATTEMPTS - 1:
                 raise
-        except NotFoundError:
-            if attempt:
-                raise
-            store.recursively_create_dir(dirname(path))
     raise AssertionError("every attempt returns or raises")
+
+
+def open_new_file(store: FileSystem, path: str) -> WritableFile:
+    """Open a file that must not be there, where the filesystem can tell, and make missing directories."""
+    exclusive = store.capabilities(path).exclusive_create
+    try:
+        return store.new_writable_file(path, exclusive=exclusive)
+    except NotFoundError:
+        store.recursively_create_dir(dirname(path))
+        return store.new_writable_file(path, exclusive=exclusive)
 
 
 def events_prefix(logdir: str) -> str:

@@ -87,6 +87,8 @@ class Capabilities(NamedTuple):
             in stores of keys. Elsewhere they lead somewhere else, and nobody makes a path of them unasked.
         refused_characters: Characters that no name can have: who makes a file or directory of such a name gets
             InvalidArgumentError.
+        flush_resends: How many bytes before the end of a file ``flush`` may send again, though an earlier one sent
+            them: who flushes small pieces often pays less with several files.
     """
 
     write: bool = True
@@ -108,6 +110,7 @@ class Capabilities(NamedTuple):
     detects_replacement: bool = False
     verbatim_names: bool = False
     refused_characters: str = ""
+    flush_resends: int = 0
 
 
 class OperationStatistics(NamedTuple):

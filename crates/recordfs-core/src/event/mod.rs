@@ -16,6 +16,7 @@ mod decode;
 mod encode;
 mod framer;
 mod index;
+mod queue;
 mod scan;
 mod table;
 mod tensor;
@@ -24,5 +25,6 @@ pub use decode::{Content, Event, Metadata, NotAnEvent, Value, What, decode_event
 pub use encode::{encode_scalar_event, scalar_event_size};
 pub use framer::{EventFramer, FramerOptions};
 pub use index::{ColumnPlace, Directory, IndexError, IndexPlace, MAGIC, Segment, TagEntry, TagKind, locate_index};
+pub use queue::{Chunk, EventQueue, Pushed, SCALAR_KIND};
 pub use scan::{EventScanner, Loss};
 pub use table::{Column, EventTable, Rows, TagColumn, Values};

@@ -28,6 +28,15 @@ impl EventFramer {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Frames the events of a chunk, which were checked when they were added.
+    pub fn add_all(&self, chunk: &core::Chunk) {
+        let State { framer, out } = &mut *self.lock();
+        for (payload, repeats_metadata) in chunk.items() {
+            let added = framer.add(payload, repeats_metadata, out);
+            debug_assert!(added.is_ok(), "the queue takes events only");
+        }
+    }
 }
 
 #[pymethods]

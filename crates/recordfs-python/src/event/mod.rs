@@ -4,6 +4,7 @@ mod decode;
 mod encode;
 mod framer;
 mod index;
+mod queue;
 mod scan;
 
 use pyo3::prelude::*;
@@ -17,6 +18,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     encode::register(module)?;
     framer::register(module)?;
     index::register(module)?;
+    queue::register(module)?;
     scan::register(module)
 }
 

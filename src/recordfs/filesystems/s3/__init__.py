@@ -43,6 +43,7 @@ _CAPABILITIES = Capabilities(
     server_side_copy=True,
     memory_region=False,
     detects_replacement=True,
+    flush_resends=SMALLEST_PART,
 )
 
 

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import time
 
-from recordfs import KeyValueFileSystem
+from recordfs.filesystem import KeyValueFileSystem
 
 
 class SqliteFileSystem(KeyValueFileSystem):

@@ -4,7 +4,6 @@ import tracemalloc
 
 import pytest
 
-from recordfs import KeyValueFileSystem
 from recordfs.errors import (
     FailedPreconditionError,
     NotFoundError,
@@ -13,6 +12,7 @@ from recordfs.errors import (
     UnimplementedError,
     UnknownError,
 )
+from recordfs.filesystem import KeyValueFileSystem
 
 
 class DictFileSystem(KeyValueFileSystem):

@@ -1,0 +1,347 @@
+//! The queue between those who log and the one thread that writes: bounded in bytes, and never held over anything slow.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::encode::{encode_scalar_event, scalar_event_size};
+
+/// Events are gathered in chunks of so many bytes, so that adding one never moves those before it.
+const CHUNK: usize = 256 << 10;
+
+/// Chunks that are kept to be filled again.
+const SPARE_CHUNKS: usize = 8;
+
+/// So many chunks at most are taken at once.
+const TAKEN_CHUNKS: usize = 4;
+
+/// Before each event: its length and its flags.
+const ITEM_HEADER: usize = 8;
+
+/// The writer gives a tag's metadata with every value; all but the first are to be left out.
+const REPEATS_METADATA: u32 = 1;
+
+/// Events that were taken from a queue, in the order in which they were added.
+#[derive(Default)]
+pub struct Chunk {
+    bytes: Vec<u8>,
+    /// How many events it holds.
+    pub events: u64,
+}
+
+impl Chunk {
+    /// How much of the queue's bound it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The events, and whether each repeats its tag's metadata.
+    pub fn items(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let mut rest = &self.bytes[..];
+        std::iter::from_fn(move || {
+            let (header, left) = rest.split_first_chunk::<ITEM_HEADER>()?;
+            let [a, b, c, d, flags, ..] = *header;
+            let (payload, left) = left.split_at(u32::from_le_bytes([a, b, c, d]) as usize);
+            rest = left;
+            Some((payload, u32::from(flags) & REPEATS_METADATA != 0))
+        })
+    }
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is in the queue.
+    Added,
+    /// There is no room for it.
+    Full,
+    /// Its tag has values of another kind: this one.
+    OtherKind(u8),
+}
+
+#[derive(Default)]
+struct State {
+    filling: Chunk,
+    full: VecDeque<Chunk>,
+    spare: Vec<Vec<u8>>,
+    /// The kinds of the tags so far.
+    kinds: HashMap<Box<str>, u8>,
+    /// Bytes that were added and are not done.
+    queued: usize,
+    added: u64,
+    dropped: u64,
+    /// Whether the consumer is to take what there is, a full chunk or not.
+    urgent: bool,
+    consumer_waits: bool,
+    producers_waiting: usize,
+}
+
+/// The kind of tags that hold scalars.
+pub const SCALAR_KIND: u8 = 0;
+
+/// A queue of events with many producers and one consumer.
+pub struct EventQueue {
+    limit: usize,
+    state: Mutex<State>,
+    work: Condvar,
+    room: Condvar,
+}
+
+impl EventQueue {
+    /// An empty queue of at most `limit` bytes; one event may be larger if it is alone.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            state: Mutex::default(),
+            work: Condvar::new(),
+            room: Condvar::new(),
+        }
+    }
+
+    /// Nothing under this lock panics half-way, so a poisoned lock is sound all the same.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds the event of a scalar.
+    #[inline]
+    pub fn push_scalar(&self, wall_time: f64, step: i64, tag: &str, value: f32) -> Pushed {
+        let size = scalar_event_size(tag, step);
+        let mut state = self.lock();
+        match state.kinds.get(tag) {
+            Some(&SCALAR_KIND) => {}
+            Some(&other) => return Pushed::OtherKind(other),
+            None => _ = state.kinds.insert(tag.into(), SCALAR_KIND),
+        }
+        if !self.has_room(&state, size) {
+            return Pushed::Full;
+        }
+        let out = state.begin_item(size, 0);
+        encode_scalar_event(out, wall_time, step, tag, value);
+        self.added(state, size);
+        Pushed::Added
+    }
+
+    /// Adds any event.
+    pub fn push(&self, payload: &[u8], repeats_metadata: bool) -> Pushed {
+        let mut state = self.lock();
+        if !self.has_room(&state, payload.len()) {
+            return Pushed::Full;
+        }
+        let flags = if repeats_metadata { REPEATS_METADATA } else { 0 };
+        state.begin_item(payload.len(), flags).extend_from_slice(payload);
+        self.added(state, payload.len());
+        Pushed::Added
+    }
+
+    /// Remembers the kind of a tag; returns the kind that it has.
+    pub fn kind_of(&self, tag: &str, kind: u8) -> u8 {
+        *self.lock().kinds.entry(tag.into()).or_insert(kind)
+    }
+
+    #[inline]
+    fn has_room(&self, state: &State, size: usize) -> bool {
+        state.queued == 0 || state.queued + size + ITEM_HEADER <= self.limit
+    }
+
+    #[inline]
+    fn added(&self, mut state: MutexGuard<'_, State>, size: usize) {
+        state.queued += size + ITEM_HEADER;
+        state.added += 1;
+        state.filling.events += 1;
+        if state.filling.size() >= CHUNK {
+            state.close_chunk();
+            if state.consumer_waits {
+                drop(state);
+                self.work.notify_one();
+            }
+        }
+    }
+
+    /// Counts events that were given up for lack of room.
+    pub fn drop_one(&self) {
+        self.lock().dropped += 1;
+    }
+
+    /// Waits until something was done, or for so long. Events may fit then or not.
+    pub fn wait_for_room(&self, patience: Duration) {
+        let mut state = self.lock();
+        state.producers_waiting += 1;
+        let (mut state, _) = self
+            .room
+            .wait_timeout(state, patience)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.producers_waiting -= 1;
+    }
+
+    /// Has the consumer take what there is at once.
+    pub fn urge(&self) {
+        self.lock().urgent = true;
+        self.work.notify_one();
+    }
+
+    /// Takes events, the oldest first: full chunks as soon as there is one; all that there are once it was urged to, or
+    /// when the time is over.
+    pub fn take(&self, patience: Duration) -> Vec<Chunk> {
+        // Too long a time is no time that the clock can tell.
+        let deadline = Instant::now() + patience.min(Duration::from_secs(86_400));
+        let mut state = self.lock();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !state.full.is_empty() || state.urgent || left.is_zero() {
+                break;
+            }
+            state.consumer_waits = true;
+            state = self
+                .work
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            state.consumer_waits = false;
+        }
+        let is_late = state.full.is_empty();
+        let count = state.full.len().min(TAKEN_CHUNKS);
+        let mut taken: Vec<Chunk> = state.full.drain(..count).collect();
+        if state.full.is_empty() && (state.urgent || is_late) {
+            state.urgent = false;
+            if state.filling.events > 0 {
+                taken.push(std::mem::take(&mut state.filling));
+            }
+        }
+        taken
+    }
+
+    /// Says that chunks were dealt with: their bytes count no longer.
+    pub fn done(&self, chunks: Vec<Chunk>) {
+        let mut state = self.lock();
+        for mut chunk in chunks {
+            state.queued -= chunk.size();
+            if state.spare.len() < SPARE_CHUNKS && chunk.bytes.capacity() <= 2 * CHUNK {
+                chunk.bytes.clear();
+                state.spare.push(chunk.bytes);
+            }
+        }
+        if state.producers_waiting > 0 {
+            drop(state);
+            self.room.notify_all();
+        }
+    }
+
+    /// How many events were added, how many were given up, and how many bytes are not done.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64, usize) {
+        let state = self.lock();
+        (state.added, state.dropped, state.queued)
+    }
+}
+
+impl State {
+    #[inline]
+    fn begin_item(&mut self, size: usize, flags: u32) -> &mut Vec<u8> {
+        if self.filling.bytes.capacity() - self.filling.size() < size + ITEM_HEADER {
+            self.close_chunk();
+            let mut bytes = self.spare.pop().unwrap_or_default();
+            bytes.reserve(CHUNK.max(size) + ITEM_HEADER + 4096);
+            self.filling.bytes = bytes;
+        }
+        let out = &mut self.filling.bytes;
+        // An event of 4 GiB cannot be: protobuf ends at 2.
+        out.extend_from_slice(&(size as u32).to_le_bytes());
+        out.extend_from_slice(&flags.to_le_bytes());
+        out
+    }
+
+    fn close_chunk(&mut self) {
+        if self.filling.events > 0 {
+            self.full.push_back(std::mem::take(&mut self.filling));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payloads(chunks: &[Chunk]) -> Vec<Vec<u8>> {
+        chunks
+            .iter()
+            .flat_map(Chunk::items)
+            .map(|(payload, _)| payload.to_vec())
+            .collect()
+    }
+
+    #[test]
+    fn events_come_out_in_order_whatever_their_size() {
+        let queue = EventQueue::new(usize::MAX);
+        let sent: Vec<Vec<u8>> = (0..2000).map(|n| vec![n as u8; (n * 37) % 1500]).collect();
+        sent.iter()
+            .for_each(|payload| assert_eq!(queue.push(payload, false), Pushed::Added));
+        assert_eq!(queue.push(&vec![7; 3 << 20], true), Pushed::Added);
+        queue.urge();
+        let (mut found, mut flags) = (Vec::new(), Vec::new());
+        while queue.counts().2 > 0 {
+            let chunks = queue.take(Duration::ZERO);
+            found.extend(payloads(&chunks));
+            flags.extend(chunks.iter().flat_map(Chunk::items).map(|(_, flag)| flag));
+            queue.done(chunks);
+        }
+        assert_eq!(found[..2000], sent);
+        assert_eq!(found[2000].len(), 3 << 20);
+        assert_eq!(flags.iter().filter(|flag| **flag).count(), 1);
+        assert_eq!(queue.counts(), (2001, 0, 0));
+    }
+
+    #[test]
+    fn there_is_no_room_before_what_was_taken_is_done() {
+        let queue = EventQueue::new(1000);
+        assert_eq!(
+            queue.push(&[1; 5000], false),
+            Pushed::Added,
+            "alone, an event of any size fits"
+        );
+        assert_eq!(queue.push(&[1; 10], false), Pushed::Full);
+        let taken = queue.take(Duration::ZERO);
+        assert_eq!(queue.push(&[1; 10], false), Pushed::Full);
+        queue.done(taken);
+        assert_eq!(queue.push(&[1; 10], false), Pushed::Added);
+    }
+
+    #[test]
+    fn a_tag_keeps_its_kind() {
+        let queue = EventQueue::new(usize::MAX);
+        assert_eq!(queue.push_scalar(0.0, 0, "a", 1.0), Pushed::Added);
+        assert_eq!(queue.kind_of("a", 3), SCALAR_KIND);
+        assert_eq!(queue.kind_of("b", 3), 3);
+        assert_eq!(queue.push_scalar(0.0, 0, "b", 1.0), Pushed::OtherKind(3));
+    }
+
+    #[test]
+    fn many_producers_lose_nothing_to_one_consumer() {
+        let queue = EventQueue::new(64 << 10);
+        let total = std::thread::scope(|scope| {
+            for producer in 0..4 {
+                let queue = &queue;
+                scope.spawn(move || {
+                    let tag = format!("tag{producer}");
+                    for step in 0..5000 {
+                        while queue.push_scalar(1.0, step, &tag, 0.5) == Pushed::Full {
+                            queue.urge();
+                            queue.wait_for_room(Duration::from_millis(50));
+                        }
+                    }
+                });
+            }
+            let mut total = 0;
+            while total < 20_000 {
+                let chunks = queue.take(Duration::from_millis(5));
+                total += chunks.iter().map(|chunk| chunk.events).sum::<u64>();
+                queue.done(chunks);
+            }
+            total
+        });
+        assert_eq!(total, 20_000);
+        assert_eq!(queue.counts(), (20_000, 0, 0));
+    }
+}

@@ -1,0 +1,343 @@
+//! `EventQueue`: where loggers leave their events for the thread that writes; and the method that is called by the
+//! million, `NativeScalarWriter.add_scalar`.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFloat, PyTuple};
+use recordfs_core::event as core;
+use recordfs_core::event::{Chunk, Pushed};
+
+use super::framer::EventFramer;
+use crate::error::{ErrorClass, error};
+use crate::process::ProcessMark;
+
+/// Adds this module's names to `recordfs._core`.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<EventQueue>()?;
+    module.add_class::<NativeScalarWriter>()
+}
+
+/// How long a blocked logger goes without looking for signals.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The kinds of values that a tag can have; the place of each is its number in the queue.
+const KINDS: [&str; 10] = [
+    "scalar",
+    "histogram",
+    "image",
+    "audio",
+    "text",
+    "tensor",
+    "pr_curve",
+    "mesh",
+    "hparams",
+    "custom_scalars",
+];
+
+/// A queue of events, bounded in bytes.
+///
+/// Adding takes a lock for as long as it takes to copy the event, and never does I/O. In a forked child it must not be
+/// used: a thread of the parent may have held the lock.
+///
+/// Args:
+///     limit: Bytes that may wait, those counted that are being written.
+///     patience: Seconds that loggers wait in all for room before events are dropped; 0 drops at once.
+#[pyclass(frozen, module = "recordfs._core")]
+pub struct EventQueue {
+    queue: core::EventQueue,
+    /// Chunks that were taken and are not done.
+    taken: Mutex<Vec<Chunk>>,
+    patience: Duration,
+    /// Since when there has been no room, as far as loggers waited for it.
+    full_since: Mutex<Option<Instant>>,
+    made_in: ProcessMark,
+}
+
+fn invalid(py: Python<'_>, message: &str) -> PyErr {
+    error(py, ErrorClass::InvalidArgument, message, None, None)
+}
+
+impl EventQueue {
+    /// Tries until there is room, or patience is over; true if the event was added.
+    #[inline]
+    fn add(&self, py: Python<'_>, push: impl Fn() -> Pushed) -> PyResult<Result<bool, u8>> {
+        match push() {
+            Pushed::Added => Ok(Ok(true)),
+            Pushed::OtherKind(kind) => Ok(Err(kind)),
+            Pushed::Full => self.add_when_there_is_room(py, push).map(Ok),
+        }
+    }
+
+    #[cold]
+    fn add_when_there_is_room(&self, py: Python<'_>, push: impl Fn() -> Pushed) -> PyResult<bool> {
+        // What waits may be less than a chunk, for which the writing thread would let some time pass.
+        self.queue.urge();
+        loop {
+            let since = *self.full_since().get_or_insert_with(Instant::now);
+            let left = self.patience.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                self.queue.drop_one();
+                return Ok(false);
+            }
+            py.detach(|| self.queue.wait_for_room(left.min(SIGNAL_INTERVAL)));
+            py.check_signals()?;
+            if push() == Pushed::Added {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn full_since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.full_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn taken(&self) -> std::sync::MutexGuard<'_, Vec<Chunk>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    fn add_scalar_to(&self, py: Python<'_>, tag: &str, value: f32, step: i64, wall_time: f64) -> PyResult<bool> {
+        let added = self.add(py, || self.queue.push_scalar(wall_time, step, tag, value))?;
+        added.map_err(|kind| other_kind(py, tag, kind, core::SCALAR_KIND))
+    }
+}
+
+#[cold]
+fn other_kind(py: Python<'_>, tag: &str, known: u8, wanted: u8) -> PyErr {
+    let name = |kind: u8| KINDS.get(usize::from(kind)).copied().unwrap_or("value");
+    let message = format!(
+        "the tag {tag:?} holds values of the kind {}, and a tag has one kind: give this {} another tag. TensorBoard \
+         cannot show a tag of two kinds",
+        name(known),
+        name(wanted)
+    );
+    invalid(py, &message)
+}
+
+#[pymethods]
+impl EventQueue {
+    #[new]
+    #[pyo3(signature = (limit, patience))]
+    fn new(limit: usize, patience: f64) -> Self {
+        Self {
+            queue: core::EventQueue::new(limit),
+            taken: Mutex::default(),
+            patience: Duration::try_from_secs_f64(patience.max(0.0)).unwrap_or(Duration::MAX),
+            full_since: Mutex::default(),
+            made_in: ProcessMark::current(),
+        }
+    }
+
+    /// Add the event of a scalar; False if it was dropped.
+    fn add_scalar(&self, py: Python<'_>, tag: &str, value: f64, step: i64, wall_time: f64) -> PyResult<bool> {
+        self.add_scalar_to(py, tag, value as f32, step, wall_time)
+    }
+
+    /// Add a serialized event; False if it was dropped. Raises ValueError if it is none.
+    #[pyo3(signature = (payload, repeats_metadata = false))]
+    fn add_event(&self, py: Python<'_>, payload: &[u8], repeats_metadata: bool) -> PyResult<bool> {
+        super::decode::check(payload).map_err(|error| invalid(py, &error.to_string()))?;
+        Ok(self.add(py, || self.queue.push(payload, repeats_metadata))? == Ok(true))
+    }
+
+    /// Remember what kind of values a tag has. Raises InvalidArgumentError if it has another.
+    fn claim_tag(&self, py: Python<'_>, tag: &str, kind: &str) -> PyResult<()> {
+        let place = KINDS.iter().position(|known| *known == kind);
+        let wanted = place.ok_or_else(|| invalid(py, &format!("unknown kind {kind:?}")))? as u8;
+        let known = self.queue.kind_of(tag, wanted);
+        if known == wanted {
+            Ok(())
+        } else {
+            Err(other_kind(py, tag, known, wanted))
+        }
+    }
+
+    /// Have ``drain`` take what there is at once.
+    fn urge(&self) {
+        self.queue.urge();
+    }
+
+    /// Take events and frame them, the oldest first: at once if there are 256 KiB, or after ``urge``; else whatever
+    /// there is after so many seconds. What was taken counts as queued until ``done``. The GIL is released.
+    ///
+    /// Returns:
+    ///     How many events were framed.
+    fn drain(&self, py: Python<'_>, framer: &EventFramer, patience: f64) -> PyResult<u64> {
+        let patience = Duration::try_from_secs_f64(patience.max(0.0)).unwrap_or(Duration::MAX);
+        py.detach(|| {
+            let chunks = self.queue.take(patience);
+            let mut events = 0;
+            for chunk in &chunks {
+                framer.add_all(chunk);
+                events += chunk.events;
+            }
+            self.taken().extend(chunks);
+            Ok(events)
+        })
+    }
+
+    /// Say that everything drained so far is written: it makes room.
+    fn done(&self, py: Python<'_>) {
+        py.detach(|| {
+            let chunks = std::mem::take(&mut *self.taken());
+            if !chunks.is_empty() {
+                *self.full_since() = None;
+                self.queue.done(chunks);
+            }
+        });
+    }
+
+    /// Events added so far.
+    #[getter]
+    fn added(&self) -> u64 {
+        self.queue.counts().0
+    }
+
+    /// Events dropped so far for lack of room.
+    #[getter]
+    fn dropped(&self) -> u64 {
+        self.queue.counts().1
+    }
+
+    /// Bytes that wait or are being written.
+    #[getter]
+    fn queued(&self) -> usize {
+        self.queue.counts().2
+    }
+
+    /// False in a forked child.
+    #[getter]
+    fn belongs_to_this_process(&self) -> bool {
+        self.made_in.is_current()
+    }
+}
+
+/// The base of SummaryWriter: its ``add_scalar``.
+#[pyclass(frozen, subclass, module = "recordfs._core")]
+pub struct NativeScalarWriter {
+    /// None while there is none to write to: `_queue_to_use` then gives one. The lock is held only with the GIL held.
+    queue: Mutex<Option<Py<EventQueue>>>,
+}
+
+impl NativeScalarWriter {
+    /// The queue, if it is one of this process.
+    #[inline]
+    fn current(&self, py: Python<'_>) -> Option<Py<EventQueue>> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queue.as_ref()?;
+        queue.get().made_in.is_current().then(|| queue.clone_ref(py))
+    }
+}
+
+#[inline]
+fn now() -> f64 {
+    // A clock before 1970 is set wrong, and 0 is as good a time as any.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |time| time.as_secs_f64())
+}
+
+fn number_of(value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if let Ok(number) = value.cast_exact::<PyFloat>() {
+        return Ok(number.value());
+    }
+    value.extract::<f64>().or_else(|failure| {
+        // Arrays and tensors of one element, whatever their shape.
+        match value.call_method0(intern!(value.py(), "item")) {
+            Ok(item) => item.extract::<f64>(),
+            Err(_) => Err(failure),
+        }
+    })
+}
+
+#[pymethods]
+impl NativeScalarWriter {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_keywords))]
+    fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
+        Self {
+            queue: Mutex::default(),
+        }
+    }
+
+    /// The queue that `add_scalar` adds to; None while there is none.
+    fn _set_queue(&self, queue: Option<Py<EventQueue>>) {
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = queue;
+    }
+
+    /// add_scalar(tag, scalar_value, global_step=None, walltime=None, new_style=False, double_precision=False, display_name="", summary_description="")
+    /// --
+    ///
+    /// Log one number. It takes well under a microsecond and waits for nothing: see EventFileWriter for when the queue
+    /// is full.
+    ///
+    /// Args:
+    ///     tag: What it is a value of.
+    ///     scalar_value: A number, or an array or tensor of one element. Stored with 32 bits.
+    ///     global_step: The training step.
+    ///     walltime: Seconds since 1970; now, if None.
+    ///     new_style: Store it as a tensor, as TensorFlow 2 does.
+    ///     double_precision: Store it as a tensor of 64 bits. TensorBoard's fast mode does not show those: it warns.
+    ///     display_name: The tag's name for people.
+    ///     summary_description: A description, in Markdown.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: The tag has values of another kind, or the time is NaN.
+    ///     TypeError: The value or the step is no number.
+    #[pyo3(signature = (tag, scalar_value, global_step = None, walltime = None, new_style = false, double_precision = false, display_name = "", summary_description = ""))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of torch and of tensorboardX")]
+    fn add_scalar(
+        slf: &Bound<'_, Self>,
+        tag: &str,
+        scalar_value: &Bound<'_, PyAny>,
+        global_step: Option<&Bound<'_, PyAny>>,
+        walltime: Option<f64>,
+        new_style: bool,
+        double_precision: bool,
+        display_name: &str,
+        summary_description: &str,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let value = number_of(scalar_value)?;
+        let step = match global_step {
+            None => 0,
+            Some(step) => match step.extract::<i64>() {
+                Ok(step) => step,
+                Err(_) => py.import("builtins")?.getattr("int")?.call1((step,))?.extract()?,
+            },
+        };
+        let wall_time = walltime.unwrap_or_else(now);
+        if wall_time.is_nan() {
+            return Err(invalid(py, "a wall time is a number of seconds since 1970, found NaN"));
+        }
+        if new_style || double_precision || !display_name.is_empty() || !summary_description.is_empty() {
+            let arguments = (
+                tag,
+                value,
+                step,
+                wall_time,
+                new_style,
+                double_precision,
+                display_name,
+                summary_description,
+            );
+            slf.call_method1(intern!(py, "_add_described_scalar"), arguments)?;
+            return Ok(());
+        }
+        let queue = match slf.get().current(py) {
+            Some(queue) => queue,
+            None => match slf
+                .call_method0(intern!(py, "_queue_to_use"))?
+                .extract::<Option<Py<EventQueue>>>()?
+            {
+                Some(queue) => queue,
+                None => return Ok(()),
+            },
+        };
+        queue.get().add_scalar_to(py, tag, value as f32, step, wall_time)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+"""Writers that are open: closed when the interpreter or a child of multiprocessing ends and, on request, at SIGTERM."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["close_at_exit", "close_on_sigterm", "forget_at_exit"]
+
+
+EXIT_SECONDS = 120.0
+"""Seconds for which the end of a process waits, in all, for events to be written, whatever the store does."""
+
+
+class _Writer(Protocol):
+    def get_logdir(self) -> str: ...
+    def close(self, timeout: float | None = None) -> None: ...
+
+
+_open: dict[int, tuple[int, _Writer]] = {}
+"""The writers that are open, each with the process that opened it."""
+
+_prepared_in = 0
+"""The process that was told to call ``close_all`` at its end."""
+
+
+def close_at_exit(writer: _Writer) -> None:
+    """Have a writer closed at the end of this process, unless it is forgotten before."""
+    _prepare()
+    _open[id(writer)] = os.getpid(), writer
+
+
+def forget_at_exit(writer: _Writer) -> None:
+    """Say that a writer is closed."""
+    _open.pop(id(writer), None)
+
+
+def close_all() -> None:
+    """Close every writer of this process that is open; what cannot be written is said on standard error."""
+    deadline = time.monotonic() + EXIT_SECONDS
+    for process, writer in list(_open.values()):
+        if process != os.getpid():
+            continue
+        forget_at_exit(writer)
+        try:
+            writer.close(max(0.0, deadline - time.monotonic()))
+        except BaseException as error:  # noqa: BLE001 - the other writers have to be closed as well
+            print(
+                f"recordfs: events of {writer.get_logdir()} could not be written at exit: "
+                f"{type(error).__name__}: {error}",
+                file=sys.stderr,
+            )
+
+
+def _prepare() -> None:
+    """Have ``close_all`` called at the end of this process, early enough for threads to work still."""
+    global _prepared_in
+    if _prepared_in == os.getpid():
+        return
+    is_child = _prepared_in != 0
+    _prepared_in = os.getpid()
+    if not is_child:
+        # Functions of atexit run when no new thread can be started any more, which clients of stores may need.
+        register: Any = getattr(threading, "_register_atexit", atexit.register)
+        register(close_all)
+    if "multiprocessing.util" in sys.modules:
+        from multiprocessing import process, util
+
+        if process.parent_process() is not None:
+            # A child of multiprocessing ends by os._exit, after its finalizers.
+            util.Finalize(None, close_all, exitpriority=10)
+
+
+def close_on_sigterm() -> None:
+    """Have the writers that are open closed at SIGTERM, before what happened at it until now happens.
+
+    For jobs that are ended by a scheduler: without it SIGTERM ends a process at once, and what was not flushed is lost.
+    Call it in the main thread.
+    """
+    former = signal.getsignal(signal.SIGTERM)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        close_all()
+        if callable(former):
+            former(number, frame)
+        elif former != signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, handle)

@@ -1,0 +1,311 @@
+"""EventFileWriter: events logged from a training loop that never waits for the store."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from recordfs._core import EventQueue, encode_message
+from recordfs.errors import (
+    ClosedFileError,
+    DeadlineExceededError,
+    InvalidArgumentError,
+    UnavailableError,
+)
+from recordfs.events.at_exit import close_at_exit, forget_at_exit
+from recordfs.events.output import EventOutput, OutputOptions
+from recordfs.events.spool import SPOOL_SECONDS, SpoolingOutput
+from recordfs.events.worker import Worker
+from recordfs.events.writer import serialized_event
+from recordfs.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from recordfs.filesystem import FileSystem
+    from recordfs.paths import PathInput
+
+__all__ = ["Block", "EventFileWriter", "FullPolicy", "block"]
+
+QUEUE_BYTES = 64 << 20
+"""More than a million scalars."""
+
+
+SPOOL_PATIENCE = 30.0
+"""Seconds that an event waits for room where a local disk makes it: nearly never, and then for a moment."""
+
+
+class Block(NamedTuple):
+    """When the queue is full, wait for room; see ``block``.
+
+    Attributes:
+        timeout: Seconds in all, until there was room again.
+    """
+
+    timeout: float
+
+
+def block(timeout: float = 1.0) -> Block:
+    """Return the policy to wait for room in the queue, for so many seconds in all until there is room again.
+
+    After that events are dropped, counted and told: a store that is down for five minutes costs the training loop
+    ``timeout`` seconds, not five minutes.
+    """
+    return Block(timeout)
+
+
+FullPolicy: TypeAlias = "Block | Literal['drop', 'spool']"
+
+
+class EventFileWriter:
+    """Writes events to files in a directory, from a thread of its own.
+
+    Whoever adds an event only copies it into a queue: that takes about a microsecond, whatever the store does. The
+    thread writes, flushes, and tries again what failed; ``flush`` and ``close`` raise what it could not do.
+
+    Args:
+        logdir: The directory of the run, on any filesystem. Missing directories are made.
+        max_queue_size: Taken for the sake of programs that give it, and not used: the queue is bounded in bytes.
+        flush_secs: Seconds between two flushes that nobody asked for.
+        filename_suffix: What the files' names end with.
+        max_queue_bytes: Bytes of events that may wait; a scalar takes about 50.
+        policy: What to do when the queue is full: ``block(timeout)`` waits, ``"drop"`` drops the event; both count and
+            tell what was dropped. ``"spool"`` writes every event to a local file within a second, from which another
+            thread uploads it: nothing is dropped, and what a dead process left is uploaded later. See
+            ``recordfs.events.spool``.
+        purge_step: The step at which this job goes on: what an earlier one logged at it or later counts no longer.
+        index: Whether the files get an index: see EventsWriter.
+        max_file_bytes: A file that has this many bytes is ended, and another begun, whose name sorts later. None: only
+            where a flush sends bytes again that it sent before (S3), and then so that what is sent stays near to twice
+            what was logged.
+        file_system: The filesystem of ``logdir``, instead of the registered one.
+        options: For the registered filesystem.
+
+    A writer that nobody closes is closed when the interpreter ends. In a forked child it goes on with a file of its
+    own, from the first event that the child adds; what waits in the queue stays the parent's. May be used from several
+    threads.
+
+    Raises:
+        InvalidArgumentError: An argument is wrong.
+        Otherwise as making a file does; but a store that cannot be reached now is tried again by the thread.
+    """
+
+    def __init__(
+        self,
+        logdir: PathInput,
+        max_queue_size: int = 10,
+        flush_secs: float = 120,
+        filename_suffix: str = "",
+        *,
+        max_queue_bytes: int = QUEUE_BYTES,
+        policy: FullPolicy = Block(1.0),  # noqa: B008 - a value, made once
+        purge_step: int | None = None,
+        index: bool = True,
+        max_file_bytes: int | None = None,
+        file_system: FileSystem | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not flush_secs > 0 or max_queue_bytes <= 0:
+            raise InvalidArgumentError(
+                f"flush_secs and max_queue_bytes have to be above 0, found {flush_secs} and {max_queue_bytes}"
+            )
+        if policy not in ("drop", "spool") and not isinstance(policy, Block):
+            raise InvalidArgumentError(f'a policy is block(timeout), "drop" or "spool", found {policy!r}')
+        store, name = resolve(logdir, file_system=file_system, options=options)
+        self._logdir = name
+        self._flush_seconds = flush_secs
+        self._queue_bytes = max_queue_bytes
+        self._policy = policy
+        self._output_options = OutputOptions(
+            store,
+            name,
+            filename_suffix,
+            has_index=index,
+            max_file_bytes=max_file_bytes,
+            resent_bytes=store.capabilities(name).flush_resends,
+            purge_step=purge_step,
+        )
+        self._lock = threading.RLock()
+        self._dropped_before = 0
+        self._is_closed = False
+        self._start()
+
+    def _start(self) -> None:
+        """Begin a file, a queue and a thread, in this process."""
+        if isinstance(self._policy, Block):
+            patience = self._policy.timeout
+        else:
+            patience = SPOOL_PATIENCE if self._policy == "spool" else 0.0
+        self.queue = EventQueue(self._queue_bytes, patience)
+        seconds = self._flush_seconds
+        if self._policy == "spool":
+            self._output: EventOutput = SpoolingOutput(self._output_options, seconds)
+            seconds = min(seconds, SPOOL_SECONDS)
+        else:
+            self._output = EventOutput(self._output_options)
+        try:
+            self._output.open()
+        except (UnavailableError, DeadlineExceededError) as error:
+            warnings.warn(
+                f"{self._logdir}: no event file can be made now, events are kept until one can: {error}",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        self._worker = Worker(self.queue, self._output, seconds, self._logdir)
+        self._worker.start()
+        close_at_exit(self)
+
+    def _queue_to_use(self) -> EventQueue:
+        """Return the queue of this process; a forked child begins its own."""
+        if not self.queue.belongs_to_this_process:
+            self._begin_in_child()
+        if self._is_closed:
+            raise ClosedFileError("the writer is closed; reopen() begins another file", path=self._logdir)
+        return self.queue
+
+    def _begin_in_child(self) -> None:
+        # The parent's threads are not here, and its locks may be held for ever by them.
+        self._lock = threading.RLock()
+        self._dropped_before = 0
+        self._output_options = self._output_options._replace(purge_step=None)
+        if not self._is_closed:
+            self._start()
+
+    def get_logdir(self) -> str:
+        """Return the directory of the run."""
+        return self._logdir
+
+    @property
+    def paths(self) -> list[str]:
+        """The files that were written so far."""
+        return list(self._output.paths)
+
+    @property
+    def dropped_events(self) -> int:
+        """How many events were dropped because the queue was full."""
+        return self._dropped_before + self.queue.dropped
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the thread's last attempt to write failed with; None if it succeeded."""
+        return self._worker.error
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` has succeeded, and ``reopen`` was not called since."""
+        return self._is_closed
+
+    def add_event(self, event: Any, step: int | None = None, walltime: float | None = None) -> None:
+        """Add an event: bytes, or anything with ``SerializeToString``.
+
+        Args:
+            event: The event.
+            step: The step to give it instead of its own.
+            walltime: The time to give it instead of its own, in seconds since 1970.
+
+        Raises:
+            InvalidArgumentError: It is no Event.
+            ClosedFileError: The writer is closed.
+        """
+        payload = serialized_event(event)
+        # The last of two fields of one number counts.
+        if walltime is not None:
+            payload += encode_message([(1, "d", _checked_time(walltime))])
+        if step is not None:
+            payload += encode_message([(2, "v", int(step))])
+        self._queue_to_use().add_event(payload)
+
+    def add_summary(self, summary: Any, global_step: int | None = None, walltime: float | None = None) -> None:
+        """Add a summary: a serialized ``Summary``, or anything with ``SerializeToString``. Raises as ``add_event``."""
+        self.add_message(5, serialized_event(summary), global_step, walltime)
+
+    def add_graph(self, graph_def: Any, walltime: float | None = None) -> None:
+        """Add a graph: a serialized ``GraphDef``, or anything with ``SerializeToString``; of a pair the first.
+
+        Raises as ``add_event``.
+        """
+        if isinstance(graph_def, tuple):  # torch and tensorboardX give the metadata of the run as well
+            graph_def, run_metadata = graph_def
+            tagged = encode_message([(1, "b", "step1"), (2, "b", serialized_event(run_metadata))])
+            self.add_message(8, tagged, None, walltime)
+        self.add_message(4, serialized_event(graph_def), None, walltime)
+
+    def add_message(
+        self, field: int, message: bytes, step: int | None, walltime: float | None, *, repeats_metadata: bool = False
+    ) -> None:
+        """Add an event that holds a message in a field of ``Event``."""
+        wall_time = time.time() if walltime is None else _checked_time(walltime)
+        fields: list[tuple[int, str, Any]] = [(1, "d", wall_time)]
+        if step is not None and int(step):
+            fields.append((2, "v", int(step)))
+        fields.append((field, "b", message))
+        self._queue_to_use().add_event(encode_message(fields), repeats_metadata)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Return when every event that was added before is visible to others.
+
+        Where the filesystem shows a file only when it is closed, the events are handed to it.
+
+        Raises:
+            DeadlineExceededError: They are not after so many seconds.
+            ClosedFileError: The writer is closed.
+            Otherwise what writing failed with. The events are kept, and written by a later attempt.
+        """
+        self._queue_to_use()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self._worker.flush(timeout)
+        self._output.settle(None if deadline is None else max(0.0, deadline - time.monotonic()))
+
+    def close(self, timeout: float | None = None) -> None:
+        """Flush, and end the file with its index. Idempotent.
+
+        Raises as ``flush``; the writer stays open then, and ``close`` can be called again.
+        """
+        if not self.queue.belongs_to_this_process:
+            # A forked child that has added nothing has nothing to close; the parent's lock may never be free here.
+            self._is_closed = True
+            return
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._lock:
+            if self._is_closed:
+                return
+            self._worker.close(timeout)
+            self._output.settle(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            self._is_closed = True
+            forget_at_exit(self)
+        if self.dropped_events:
+            warnings.warn(
+                f"{self._logdir}: {self.dropped_events} events were dropped because the queue was full; a larger "
+                'max_queue_bytes or policy="spool" keeps them',
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def reopen(self) -> None:
+        """After ``close``, go on with another file in the same directory. Else do nothing."""
+        if not self.queue.belongs_to_this_process:
+            self._lock = threading.RLock()
+        with self._lock:
+            if self._is_closed:
+                self._dropped_before += self.queue.dropped if self.queue.belongs_to_this_process else 0
+                self._output_options = self._output_options._replace(purge_step=None)
+                self._start()
+                self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _checked_time(walltime: float) -> float:
+    if walltime != walltime:
+        raise InvalidArgumentError("a wall time is a number of seconds since 1970, found NaN")
+    return float(walltime)

@@ -1,0 +1,315 @@
+"""EventFileWriter: what the store does costs the caller nothing, and the store's failures cost no event."""
+
+import contextlib
+import logging
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from recordfs.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    ClosedFileError,
+    DeadlineExceededError,
+    InvalidArgumentError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+from recordfs.events import EventFileWriter, block, columns, decode_event, resume_spools
+from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperWritableFile
+from recordfs.testing.faulty import FaultyFileSystem
+from support.event_files import WALL, scalar, tensor_scalar
+
+
+class GateFileSystem(WrapperFileSystem):
+    """A filesystem whose writes wait until the gate is open."""
+
+    def __init__(self):
+        super().__init__(PosixFileSystem())
+        self.gate = threading.Event()
+
+    def new_writable_file(self, path, **keywords):
+        return GateFile(super().new_writable_file(path, **keywords), self.gate)
+
+
+class GateFile(WrapperWritableFile):
+    def __init__(self, file, gate):
+        super().__init__(file)
+        self._gate = gate
+
+    def append(self, data):
+        self._gate.wait()
+        super().append(data)
+
+    def append_parts(self, parts):
+        self._gate.wait()
+        super().append_parts(parts)
+
+
+@pytest.fixture(autouse=True)
+def _short_exit(monkeypatch):
+    """A writer that a failed test leaves open holds up the end of the run for no longer than this."""
+    monkeypatch.setattr("recordfs.events.at_exit.EXIT_SECONDS", 1.0)
+
+
+@pytest.fixture
+def faulty():
+    return FaultyFileSystem(PosixFileSystem())
+
+
+def steps_in(directory, tag="a"):
+    found = columns(directory)
+    assert found.report.losses == ()
+    return found[tag].step.tolist() if tag in found else []
+
+
+def add(writer, steps, tag="a"):
+    for step in steps:
+        writer.add_event(scalar(tag, 1.0, step))
+
+
+def test_flush_returns_when_every_event_is_visible(tmp_path):
+    with EventFileWriter(tmp_path / "run") as writer:
+        for round_ in range(20):
+            add(writer, [round_])
+            writer.flush()
+            assert steps_in(tmp_path / "run") == list(range(round_ + 1))
+    assert writer.closed
+    assert writer.get_logdir() == str(tmp_path / "run")
+
+
+def test_a_store_that_hangs_holds_up_nobody_who_logs(tmp_path):
+    gated = GateFileSystem()
+    writer = EventFileWriter(tmp_path, file_system=gated, flush_secs=0.01)
+    add(writer, range(5000))
+    assert writer.queue.added == 5000, "every call came back while the first write hung"
+    with pytest.raises(DeadlineExceededError):
+        writer.flush(timeout=0.05)
+    gated.gate.set()
+    writer.close()
+    assert steps_in(tmp_path) == list(range(5000))
+
+
+@pytest.mark.parametrize("operation", ["append", "flush", "close"])
+@pytest.mark.parametrize(
+    "error", [UnavailableError("down"), ResourceExhaustedError("full"), PermissionDeniedError("no")]
+)
+def test_a_write_that_fails_loses_nothing_and_raises_nothing_where_events_are_added(tmp_path, faulty, operation, error):
+    writer = EventFileWriter(tmp_path, file_system=faulty)
+    faulty.fail(operation, error=error, times=10**6)
+    add(writer, range(50))
+    for _ in range(3):
+        with pytest.raises(type(error)):
+            writer.close() if operation == "close" else writer.flush()
+        assert type(writer.error) is type(error)
+        add(writer, [50])
+    faulty.heal()
+    writer.close()
+    assert writer.error is None
+    assert steps_in(tmp_path) == [*range(50), 50, 50, 50]
+    assert len(writer.paths) == 1
+
+
+@pytest.mark.parametrize("operation", ["append", "flush", "close"])
+def test_a_file_that_takes_nothing_more_is_followed_by_another_with_what_it_lost(tmp_path, faulty, operation):
+    writer = EventFileWriter(tmp_path, file_system=faulty, purge_step=3)
+    add(writer, range(10))
+    writer.flush()
+    add(writer, range(10, 20))
+    faulty.fail(operation, error=AbortedError("the object was replaced"))
+    if operation == "flush":
+        writer.flush()
+    writer.close()
+    found = columns(tmp_path)
+    assert len(writer.paths) == 2
+    assert writer.paths == sorted(writer.paths)
+    assert sorted(set(found["a"].step.tolist())) == list(range(20))
+
+
+def test_a_name_that_somebody_else_takes_is_left_to_him(tmp_path, faulty):
+    faulty.fail("new_writable_file", error=AlreadyExistsError("there is one"), times=3)
+    with EventFileWriter(tmp_path, file_system=faulty) as writer:
+        add(writer, [1])
+    assert steps_in(tmp_path) == [1]
+
+
+def test_a_store_that_is_down_when_the_writer_is_made_gets_the_events_later(tmp_path, faulty):
+    faulty.fail("new_writable_file", error=UnavailableError("down"), times=10**6)
+    with pytest.warns(RuntimeWarning, match="events are kept until one can"):
+        writer = EventFileWriter(tmp_path, file_system=faulty)
+    add(writer, range(3))
+    with pytest.raises(UnavailableError):
+        writer.flush()
+    faulty.heal()
+    writer.close()
+    assert steps_in(tmp_path) == [0, 1, 2]
+
+
+def test_what_will_not_work_later_either_is_said_when_the_writer_is_made(tmp_path, faulty):
+    faulty.fail("new_writable_file", error=PermissionDeniedError("no"))
+    with pytest.raises(PermissionDeniedError):
+        EventFileWriter(tmp_path, file_system=faulty)
+    for wrong in ({"flush_secs": 0}, {"policy": "wait"}, {"max_queue_bytes": 0}):
+        with pytest.raises(InvalidArgumentError):
+            EventFileWriter(tmp_path, **wrong)
+
+
+def test_the_first_failure_and_the_recovery_are_logged_once(tmp_path, faulty, caplog):
+    writer = EventFileWriter(tmp_path, file_system=faulty)
+    faulty.fail("flush", error=UnavailableError("down"), times=10**6)
+    add(writer, [1])
+    with caplog.at_level(logging.WARNING, "recordfs"):
+        for _ in range(3):
+            with pytest.raises(UnavailableError):
+                writer.flush()
+        faulty.heal()
+        writer.close()
+    failed, recovered = (record.getMessage() for record in caplog.records)
+    assert failed.startswith(f"{tmp_path}: events could not be written and are kept: UnavailableError: ")
+    assert "writing works again after" in recovered
+
+
+def test_writers_in_one_second_share_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
+    writers = [EventFileWriter(tmp_path) for _ in range(4)]
+    for number, writer in enumerate(writers):
+        add(writer, [number])
+    for writer in writers:
+        writer.close()
+    assert sorted(steps_in(tmp_path)) == [0, 1, 2, 3]
+
+
+def test_reopening_within_a_second_begins_another_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
+    writer = EventFileWriter(tmp_path)
+    for step in range(3):
+        add(writer, [step])
+        writer.close()
+        with pytest.raises(ClosedFileError, match="reopen"):
+            add(writer, [9])
+        writer.reopen()
+    writer.reopen()
+    writer.close()
+    writer.close()
+    assert sorted(steps_in(tmp_path)) == [0, 1, 2]
+
+
+def test_a_full_queue_drops_counts_and_tells(tmp_path, caplog):
+    gated = GateFileSystem()
+    writer = EventFileWriter(tmp_path, file_system=gated, policy="drop", max_queue_bytes=2000)
+    with caplog.at_level(logging.WARNING, "recordfs"):
+        add(writer, range(500))
+        assert 400 < writer.dropped_events < 500
+        gated.gate.set()
+        with pytest.warns(RuntimeWarning, match=f"{writer.dropped_events} events were dropped"):
+            writer.close()
+    assert len(steps_in(tmp_path)) == 500 - writer.dropped_events
+    assert "events were dropped: the queue was full" in caplog.text
+
+
+def test_a_full_queue_blocks_no_longer_than_it_was_said_in_all(tmp_path):
+    gated = GateFileSystem()
+    writer = EventFileWriter(tmp_path, file_system=gated, policy=block(0.2), max_queue_bytes=2000)
+    begin = time.monotonic()
+    add(writer, range(500))
+    assert 0.2 <= time.monotonic() - begin < 20, "0.2 s for all events, not for each"
+    gated.gate.set()
+    with pytest.warns(RuntimeWarning, match="dropped"):
+        writer.close()
+
+
+def test_a_queue_that_blocks_loses_nothing_if_there_is_room_in_time(tmp_path):
+    with EventFileWriter(tmp_path, policy=block(60), max_queue_bytes=1000) as writer:
+        threads = [threading.Thread(target=add, args=(writer, range(2000), f"t{n}")) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert writer.dropped_events == 0
+    assert {tag: column.step.tolist() for tag, column in columns(tmp_path).items()} == {
+        f"t{n}": list(range(2000)) for n in range(4)
+    }
+
+
+def test_files_end_at_their_size_and_each_says_what_its_tags_are(tmp_path):
+    with EventFileWriter(tmp_path, max_file_bytes=1000) as writer:
+        for step in range(60):
+            writer.add_event(tensor_scalar("a", step / 8, step, "scalars" if step == 0 else None))
+            if step % 5 == 4:
+                writer.flush()
+    assert len(writer.paths) > 2
+    assert writer.paths == sorted(writer.paths)
+    for path in writer.paths:
+        assert columns(path)["a"].value.dtype == np.float64, "only metadata makes a tensor a scalar"
+    assert steps_in(tmp_path) == list(range(60))
+
+
+def test_where_a_flush_sends_bytes_again_files_stay_small(tmp_path):
+    class Resending(WrapperFileSystem):
+        def capabilities(self, path):
+            return super().capabilities(path)._replace(flush_resends=5 << 20)
+
+    with EventFileWriter(tmp_path, file_system=Resending(PosixFileSystem())) as writer:
+        for first in range(0, 40_000, 2000):
+            add(writer, range(first, first + 2000))
+            writer.flush()
+    assert 3 <= len(writer.paths) <= 6
+    assert steps_in(tmp_path) == list(range(40_000))
+
+
+def test_step_and_time_of_an_event_can_be_given_anew(tmp_path):
+    with EventFileWriter(tmp_path) as writer:
+        writer.add_event(decode_event(scalar("a", 1.0, 5)), step=7, walltime=WALL + 0.5)
+        with pytest.raises(InvalidArgumentError, match="NaN"):
+            writer.add_event(scalar("a", 1.0, 5), walltime=float("nan"))
+        with pytest.raises(InvalidArgumentError, match="not a serialized Event"):
+            writer.add_event(b"\xff\xff")
+    column = columns(tmp_path)["a"]
+    assert (column.step.tolist(), column.wall_time.tolist()) == ([7], [WALL + 0.5])
+
+
+@pytest.fixture
+def spools(tmp_path, monkeypatch):
+    directory = tmp_path / "spools"
+    monkeypatch.setenv("RECORDFS_SPOOL_DIR", str(directory))
+    return directory
+
+
+def test_a_spooled_file_arrives_whole_and_leaves_no_spool(tmp_path, spools):
+    with EventFileWriter(tmp_path / "run", policy="spool", max_file_bytes=20_000) as writer:
+        add(writer, range(1000))
+        writer.flush()
+        assert steps_in(tmp_path / "run") == list(range(1000))
+        add(writer, range(1000, 2000))
+    assert steps_in(tmp_path / "run") == list(range(2000))
+    assert list(spools.iterdir()) == []
+
+
+def test_what_could_not_be_uploaded_stays_in_the_spool_until_it_is_resumed(tmp_path, spools):
+    gated = GateFileSystem()
+    writer = EventFileWriter(tmp_path / "run", policy="spool", file_system=gated, max_queue_bytes=10_000)
+    add(writer, range(5000))
+    with pytest.raises(DeadlineExceededError):
+        writer.close(timeout=0.5)
+    assert writer.dropped_events == 0
+    assert resume_spools() == [], "its process lives"
+    gated.gate.set()
+    writer.close()
+    assert steps_in(tmp_path / "run") == list(range(5000))
+
+
+def test_a_spooled_file_that_takes_nothing_more_is_uploaded_anew(tmp_path, spools, faulty):
+    writer = EventFileWriter(tmp_path / "run", policy="spool", file_system=faulty)
+    add(writer, range(100))
+    writer.flush()
+    faulty.fail("flush", error=AbortedError("the object was replaced"))
+    add(writer, range(100, 200))
+    with contextlib.suppress(AbortedError):  # an attempt that had begun before may have met it
+        writer.flush()
+    writer.close()
+    assert sorted(set(steps_in(tmp_path / "run"))) == list(range(200))
+    assert list(spools.iterdir()) == []
