@@ -2,37 +2,58 @@
 
 One line a record, ``offset size`` in decimal: where its header begins, and its bytes with header and footer. This is
 what DALI's ``tfrecord2idx`` and the ``tfrecord`` package write and read.
+
+Whether an index tells of the file beside it is looked up in the file, because times and sizes lie: one that was put in
+the place of another by ``rsync -t``, ``cp -p`` or ``mv`` keeps its old time, and may have the same size.
 """
 
 from __future__ import annotations
 
+import struct
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from recordfs._core import RecordScanner
-from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
+from recordfs._core import RecordScanner, masked_crc32c
+from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError, RecordFSError
 from recordfs.paths import path_to_str
 from recordfs.records.compression import detect_compression
+from recordfs.records.index_lines import (
+    LONGEST_LINE,
+    blocks_of_lines,
+    entry_of,
+    last_entry_of,
+    numbers_of,
+    sampled_entries,
+)
 from recordfs.records.scanning import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from recordfs.filesystem import FileSystem, RandomAccessFile
     from recordfs.paths import PathInput
 
-__all__ = ["INDEX_SUFFIX", "RecordIndex", "build_index", "default_index_path", "is_index_fresh", "read_index"]
+__all__ = [
+    "INDEX_SUFFIX",
+    "RecordIndex",
+    "build_index",
+    "check_index_is_another_file",
+    "default_index_path",
+    "headers_agree",
+    "is_index_fresh",
+    "last_entry",
+    "read_index",
+    "remove_stale_index",
+    "without_indexes",
+]
 
 INDEX_SUFFIX = ".idx"
 
-_RECORD_OVERHEAD = 16
+RECORD_OVERHEAD = 16
 """Bytes that a record has beyond its payload: a header of 12 and a footer of 4."""
 
-_LONGEST_LINE = 42
-"""Two numbers below 2^64, a space and a line end."""
-
-_READ_SIZE = 1 << 20
+_HEADER_SIZE = 12
 
 
 def default_index_path(path: PathInput) -> str:
@@ -142,16 +163,16 @@ def read_index(
     store, name = resolve(index_path, file_system=file_system, options=options)
     offsets, sizes = array("Q"), array("Q")
     with store.new_random_access_file(name) as file:
-        for block_offset, block in _blocks_of_lines(file):
-            numbers = _numbers(block, name, block_offset)
+        for block_offset, block in blocks_of_lines(file):
+            numbers = numbers_of(block, name, block_offset)
             offsets.extend(numbers[0::2])
             sizes.extend(numbers[1::2])
     end = 0
     for line, (offset, size) in enumerate(zip(offsets, sizes, strict=True), start=1):
-        if offset < end or size < _RECORD_OVERHEAD:
+        if offset < end or size < RECORD_OVERHEAD:
             raise DataLossError(
                 f"line {line} of the index gives a record of {size} bytes at {offset}; records have at least "
-                f"{_RECORD_OVERHEAD} bytes, and the one before ends at {end}. Make the index anew",
+                f"{RECORD_OVERHEAD} bytes, and the one before ends at {end}. Make the index anew",
                 path=name,
             )
         end = offset + size
@@ -175,12 +196,13 @@ def is_index_fresh(
     file_system: FileSystem | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Tell whether an index is there, was written after its record file, and ends where that ends.
+    """Tell whether an index is there, is no older than its record file, ends where that ends, and leads to its records.
 
-    Reads the index's last line only. A missing or malformed index is not fresh.
+    Up to some thousand records are looked up one by one, of more a sample that is spread over the file; payloads are
+    not read. A missing or malformed index is not fresh.
 
     Raises:
-        NotFoundError and others: As ``FileSystem.stat`` of the record file.
+        NotFoundError and others: As ``FileSystem.stat`` and opening the record file.
     """
     store, name = resolve(path, file_system=file_system, options=options)
     target = default_index_path(name) if index_path is None else index_path
@@ -188,15 +210,35 @@ def is_index_fresh(
     statistics = store.stat(name)
     try:
         index_statistics = index_store.stat(index_name)
-        last = last_entry(index_store, index_name)
+        # A store that keeps no times says 0.
+        if statistics.mtime_nsec and 0 < index_statistics.mtime_nsec < statistics.mtime_nsec:
+            return False
+        with index_store.new_random_access_file(index_name) as index_file:
+            last = last_entry_of(index_file)
+            if last is None:
+                return index_statistics.length == statistics.length == 0
+            if sum(last) != statistics.length:
+                return False
+            entries = sampled_entries(index_file, many=store.capabilities(name).memory_region)
     except NotFoundError:
         return False
-    # A store that keeps no times says 0; then the sizes alone decide.
-    if statistics.mtime_nsec and 0 < index_statistics.mtime_nsec < statistics.mtime_nsec:
+    if entries is None:
         return False
-    if last is None:
-        return index_statistics.length == statistics.length == 0
-    return sum(last) == statistics.length
+    with store.new_random_access_file(name) as file:
+        return headers_agree(file, [*entries, last])
+
+
+def headers_agree(file: RandomAccessFile, entries: Iterable[tuple[int, int]]) -> bool:
+    """Tell whether a record of the size that an index gives begins wherever it says so."""
+    wanted = list(entries)
+    headers = file.read_ranges([(offset, _HEADER_SIZE) for offset, _ in wanted])
+    for (_, size), header in zip(wanted, headers, strict=True):
+        if len(header) < _HEADER_SIZE:
+            return False
+        length, checksum = struct.unpack("<QI", header)
+        if length + RECORD_OVERHEAD != size or checksum != masked_crc32c(header[:8]):
+            return False
+    return True
 
 
 def last_entry(store: FileSystem, index_name: str) -> tuple[int, int] | None:
@@ -206,44 +248,27 @@ def last_entry(store: FileSystem, index_name: str) -> tuple[int, int] | None:
         As ``FileSystem.new_random_access_file``.
     """
     with store.new_random_access_file(index_name) as file:
-        size = file.size()
-        tail = file.read(max(0, size - 2 * _LONGEST_LINE), 2 * _LONGEST_LINE)
-    lines = tail.splitlines()
-    # A line without its end may have been cut off inside a number.
-    if not lines or not tail.endswith(b"\n"):
-        return None
-    fields = lines[-1].split()
-    if len(fields) != 2 or not all(field.isdigit() for field in fields):
-        return None
-    return int(fields[0]), int(fields[1])
+        return last_entry_of(file)
 
 
-def _blocks_of_lines(file: RandomAccessFile) -> Iterator[tuple[int, bytes]]:
-    """Yield a file as blocks of whole lines, each with its offset; the last line may lack its end."""
-    offset = 0
-    rest = b""
-    while chunk := file.read(offset + len(rest), _READ_SIZE):
-        block = rest + chunk
-        cut = block.rfind(b"\n") + 1
-        if not cut and len(block) > _LONGEST_LINE:
-            raise DataLossError("this is no index file: a line of it is too long", path=file.name, offset=offset)
-        if cut:
-            yield offset, block[:cut]
-        offset += cut
-        rest = block[cut:]
-    if rest:
-        yield offset, rest
+def remove_stale_index(store: FileSystem, name: str) -> None:
+    """Delete the index beside a record file that was written anew without one; a file that is no index stays.
 
-
-def _numbers(block: bytes, path: str, offset: int) -> array[int]:
-    """Parse lines of two numbers each."""
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    An index that cannot be looked at or deleted stays too: whoever uses it finds that it is not fresh.
+    """
+    index_name = default_index_path(name)
     try:
-        numbers = array("Q", map(int, block.split()))
-    except (ValueError, OverflowError) as error:
-        raise DataLossError(f"an index holds lines of two numbers, found: {error}", path=path, offset=offset) from None
-    if len(numbers) != 2 * lines:
-        raise DataLossError(
-            f"an index holds two numbers a line, found {len(numbers)} in {lines} lines", path=path, offset=offset
-        )
-    return numbers
+        with store.new_random_access_file(index_name) as file:
+            start = file.read(0, LONGEST_LINE)
+            first = entry_of(start.partition(b"\n")[0])
+            if start and (first is None or first[0] != 0 or last_entry_of(file) is None):
+                return
+        store.delete_file(index_name)
+    except RecordFSError:
+        return
+
+
+def without_indexes(paths: list[str]) -> list[str]:
+    """Leave out the indexes of record files that are among the paths themselves."""
+    among = set(paths)
+    return [path for path in paths if not (path.endswith(INDEX_SUFFIX) and path.removesuffix(INDEX_SUFFIX) in among)]

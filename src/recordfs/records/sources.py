@@ -10,6 +10,7 @@ from recordfs.errors import AbortedError, FailedPreconditionError, InvalidArgume
 from recordfs.file_objects import BorrowedReader, FileObjectReader, SupportsReadInto, is_file_object, name_of
 from recordfs.paths import has_wildcards, path_to_str
 from recordfs.records.followed_file import FollowedFile
+from recordfs.records.index import without_indexes
 from recordfs.records.opening_ahead import FilesAhead
 from recordfs.records.share import WHOLE, Share
 from recordfs.redaction import redact
@@ -91,7 +92,7 @@ def _expand_path(
         matches = store.get_matching_paths(name)
         if not matches:
             raise NotFoundError("no file matches this pattern", path=name)
-        return [OpenableSource(match, store, None) for match in sorted(matches)]
+        return [OpenableSource(match, store, None) for match in without_indexes(sorted(matches))]
     return [OpenableSource(name, store, None)]
 
 

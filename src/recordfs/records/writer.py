@@ -6,32 +6,14 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from recordfs._core import NativeRecordWriter
-from recordfs.errors import (
-    AbortedError,
-    ClosedFileError,
-    InvalidArgumentError,
-    NotFoundError,
-    UnimplementedError,
-)
-from recordfs.file_objects import BorrowedWriter, FactoryWriter, FileObjectWriter, SupportsAppendParts, is_file_object
-from recordfs.filesystem.files import give_up
+from recordfs.errors import ClosedFileError
 from recordfs.filesystem.unclosed_writers import forget, is_kept, keep_with
-from recordfs.paths import dirname, path_to_str
 from recordfs.records.compression import check_compression_level, compression_name
-from recordfs.records.index import (
-    build_index,
-    check_index_is_another_file,
-    default_index_path,
-    is_index_fresh,
-)
-from recordfs.records.repair import check_tail
-from recordfs.records.repair import repair_tail as cut_torn_tail
-from recordfs.records.writer_factory import writer_factory_for
+from recordfs.records.targets import TargetOptions, open_target
 from recordfs.redaction import redact
-from recordfs.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
@@ -52,12 +34,14 @@ class RecordWriter(NativeRecordWriter):
             ``register_writer_factory`` is opened by that factory, and closed by ``close``.
         compression: None or ``""``, ``"GZIP"`` or ``"ZLIB"``, as in TensorFlow's TFRecordOptions.
         compression_level: -1 (zlib's default) or 0 (none) to 9 (smallest).
-        append: Write behind what is there. The end of the file is checked first: see ``check_tail``.
+        append: Write after what is there. The end of the file is checked first: see ``check_tail``.
         repair_tail: With ``append``: cut off a torn record that a dead writer left at the end.
+        exclusive: Make a new file, and fail where one stands: two writers cannot wipe each other's records.
         atomic: Publish all or nothing: readers see the new file only once ``close`` has succeeded; leaving a ``with``
             block by an exception discards it.
         index: Write ``offset size`` lines alongside, for DALI and the ``tfrecord`` package: True puts them at
-            ``<path>.idx``, a path puts them there.
+            ``<path>.idx``, a path puts them there. An index at ``<path>.idx`` that is not kept up goes when the file
+            that it tells of is replaced.
         require_flush: Fail at once where ``flush`` cannot make records visible before ``close``.
         file_system: The filesystem of ``path``, instead of the registered one.
         options: For the registered filesystem.
@@ -73,7 +57,8 @@ class RecordWriter(NativeRecordWriter):
     of a remote file is kept, and closed when the interpreter ends.
 
     Raises:
-        InvalidArgumentError: An argument is wrong, or two do not go together.
+        InvalidArgumentError: An argument is wrong, or two do not go together. Nothing was touched.
+        AlreadyExistsError: ``exclusive``, and a file stands there.
         TruncatedRecordError: ``append`` to a file with a torn tail, without ``repair_tail``.
         CorruptRecordError: ``append`` to a file that is broken otherwise.
         UnimplementedError: ``append`` with ZLIB: TensorFlow reads only the first stream of such a file, silently.
@@ -88,6 +73,7 @@ class RecordWriter(NativeRecordWriter):
         compression_level: int = -1,
         append: bool = False,
         repair_tail: bool = False,
+        exclusive: bool = False,
         atomic: bool = False,
         index: bool | PathInput = False,
         require_flush: bool = False,
@@ -97,79 +83,40 @@ class RecordWriter(NativeRecordWriter):
         name = compression_name(compression)
         level = check_compression_level(compression_level)
         self._atomic = atomic
-        self._warn_of_flush: str | None = None
-        _check_combination(name, append=append, repair_tail=repair_tail, atomic=atomic, index=index)
-        file, target, offset = self._open(
-            path, name, append, repair_tail, atomic, index, require_flush, file_system, options
+        target = open_target(
+            path,
+            TargetOptions(
+                compression=name,
+                append=append,
+                repair_tail=repair_tail,
+                exclusive=exclusive,
+                atomic=atomic,
+                index_path=index,
+                require_flush=require_flush,
+                file_system=file_system,
+                options=options,
+            ),
         )
-        self.name: str = target
-        self._file = file
-        opened: list[Any] = [file]
-        index_file, index_path = None, ""
+        self._target = target
+        self._shows_on_flush = target.shows_on_flush
+        self.name: str = target.name
         try:
-            if index is not False:
-                index_path = default_index_path(target) if index is True else path_to_str(index)
-                index_file = _open_index(
-                    target, index_path, append=bool(offset), atomic=atomic, file_system=file_system, options=options
-                )
-                opened.append(index_file)
             self._attach(
-                file,
-                target,
-                position=file.tell(),
-                offset=offset,
+                target.file,
+                target.name,
+                position=target.file.tell(),
+                offset=target.offset,
                 compression=name,
                 compression_level=level,
-                append=append and offset > 0,
-                index_file=index_file,
-                index_path=index_path,
-                index_position=0 if index_file is None else index_file.tell(),
+                append=append and target.offset > 0,
+                index_file=target.index_file,
+                index_path=target.index_name,
+                index_position=0 if target.index_file is None else target.index_file.tell(),
             )
         except BaseException as error:
-            for one in opened:
-                give_up(one, error)
+            target.give_up(error)
             raise
-        keep_with(file, self, atomic=atomic)
-
-    def _open(
-        self,
-        path: Any,
-        compression: str,
-        append: bool,
-        repair_tail: bool,
-        atomic: bool,
-        index: bool | PathInput,
-        require_flush: bool,
-        file_system: FileSystem | None,
-        options: Mapping[str, Any] | None,
-    ) -> tuple[Any, str, int]:
-        """Return the file to write to, its name, and where its next record begins in the uncompressed stream."""
-        borrowed = isinstance(path, SupportsAppendParts)
-        if borrowed or is_file_object(path, "write"):
-            _check_file_object(append=append, atomic=atomic, index=index)
-            given = BorrowedWriter(path) if borrowed else FileObjectWriter(path)
-            return given, given.name, 0
-        factory = writer_factory_for(path) if file_system is None and options is None else None
-        if factory is not None:
-            target = path_to_str(path)
-            _check_factory(target, append=append, atomic=atomic, index=index)
-            return FactoryWriter(factory.open(target), target), target, 0
-        store, target = resolve(path, file_system=file_system, options=options)
-        self._check_flush(store, target, require_flush)
-        if not isinstance(index, bool):
-            index_store, index_name = resolve(index, file_system=file_system, options=options)
-            check_index_is_another_file(store, target, index_store, index_name)
-        if append:
-            file, offset = _open_for_append(store, target, compression, repair=repair_tail)
-            return file, target, offset
-        return _open_with_parents(store, target, lambda: store.new_writable_file(target, atomic=atomic)), target, 0
-
-    def _check_flush(self, store: FileSystem, target: str, require_flush: bool) -> None:
-        if store.capabilities(target).flush_visibility == "flush":
-            return
-        if require_flush:
-            raise UnimplementedError("this filesystem shows a file only when it is closed", path=target)
-        self._warn_of_flush = target
+        keep_with(target.file, self, atomic=atomic)
 
     def flush(self) -> None:
         """Return when every record so far can be read by others, compressed or not.
@@ -180,10 +127,10 @@ class RecordWriter(NativeRecordWriter):
         Raises:
             As ``write``.
         """
-        if self._warn_of_flush is not None:
-            target, self._warn_of_flush = self._warn_of_flush, None
+        if not self._shows_on_flush:
+            self._shows_on_flush = True  # said once
             warnings.warn(
-                f"{redact(target)}: this filesystem shows records only when the writer is closed; flush() does not",
+                f"{redact(self.name)}: this filesystem shows records only when the writer is closed; flush() does not",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -199,7 +146,7 @@ class RecordWriter(NativeRecordWriter):
             UnimplementedError: The file is on no object store.
             As ``write``.
         """
-        self._file.publish(overwrite=overwrite)
+        self._target.file.publish(overwrite=overwrite)
         try:
             self.flush()
         except ClosedFileError:
@@ -213,7 +160,10 @@ class RecordWriter(NativeRecordWriter):
         Raises:
             As ``write``.
         """
+        was_open = not self.closed
         super().close()
+        if was_open:
+            self._target.published()
         self._let_go()
 
     def discard(self) -> None:
@@ -252,92 +202,3 @@ class RecordWriter(NativeRecordWriter):
                 self.discard()
             else:
                 self.close()
-
-
-def _check_combination(
-    compression: str, *, append: bool, repair_tail: bool, atomic: bool, index: bool | PathInput
-) -> None:
-    if append and atomic:
-        raise InvalidArgumentError("append and atomic exclude each other: what is there is public already")
-    if repair_tail and not append:
-        raise InvalidArgumentError("repair_tail goes with append=True; a new file has no tail")
-    if index is not False and compression:
-        raise InvalidArgumentError(f"a {compression} file cannot have an index; write it uncompressed")
-    if append and compression == "ZLIB":
-        raise UnimplementedError(
-            "a ZLIB file cannot be appended to: TensorFlow reads only its first stream, silently. Use GZIP"
-        )
-
-
-def _check_file_object(*, append: bool, atomic: bool, index: bool | PathInput) -> None:
-    if append or atomic:
-        raise InvalidArgumentError("append and atomic need a path; a file object is written to from where it stands")
-    if index is True:
-        raise InvalidArgumentError("index=True needs a path; with a file object say where the index goes")
-
-
-def _check_factory(path: str, *, append: bool, atomic: bool, index: bool | PathInput) -> None:
-    if append or atomic:
-        raise UnimplementedError("append and atomic need a filesystem; a writer factory opens this path", path=path)
-    if index is True:
-        raise InvalidArgumentError("a writer factory opens this path: say where the index goes", path=path)
-
-
-def _open_with_parents(store: FileSystem, path: str, open_file: Callable[[], WritableFile]) -> WritableFile:
-    """Open a file for writing; where its directory is missing, make that and try again."""
-    try:
-        return open_file()
-    except NotFoundError:
-        parent = dirname(path)
-        if not parent:
-            raise
-        store.recursively_create_dir(parent)
-        return open_file()
-
-
-def _open_for_append(store: FileSystem, path: str, compression: str, *, repair: bool) -> tuple[WritableFile, int]:
-    """Check a file's end and open it behind that.
-
-    Returns:
-        The file, and where its next record begins in the uncompressed stream; 0 for a new or empty file.
-    """
-    try:
-        tail = check_tail(path, file_system=store)
-    except NotFoundError:
-        return _open_with_parents(store, path, lambda: store.new_appendable_file(path)), 0
-    if tail.file_size and tail.compression != compression:
-        found = tail.compression or "not compressed"
-        raise InvalidArgumentError(f"the file is {found}, and compression={compression!r} was asked for", path=path)
-    size = tail.file_size
-    if tail.error is not None:
-        if not repair:
-            raise tail.error
-        # Who writes records to it says that it is a record file.
-        size -= cut_torn_tail(path, force=True, file_system=store)
-    file = store.new_appendable_file(path)
-    if file.tell() != size:
-        found_size = file.tell()
-        file.close()
-        raise AbortedError(
-            f"the file had {size} bytes when its end was checked and has {found_size} now: somebody is writing to it",
-            path=path,
-        )
-    return file, tail.sound_end
-
-
-def _open_index(
-    path: str,
-    index_path: str,
-    *,
-    append: bool,
-    atomic: bool,
-    file_system: FileSystem | None,
-    options: Mapping[str, Any] | None,
-) -> WritableFile:
-    """Open the index of a file that is being written, with the lines of the records that are there."""
-    store, name = resolve(index_path, file_system=file_system, options=options)
-    if not append:
-        return _open_with_parents(store, name, lambda: store.new_writable_file(name, atomic=atomic))
-    if not is_index_fresh(path, name, file_system=file_system, options=options):
-        build_index(path, name, file_system=file_system, options=options)
-    return store.new_appendable_file(name)

@@ -128,7 +128,7 @@ def test_the_index_goes_on(tmp_path):
 def test_somebody_else_writing_is_noticed(tmp_path, monkeypatch):
     path = tmp_path / "records"
     write(path, OLD)
-    from recordfs.records import writer as module
+    from recordfs.records import targets as module
 
     def check_then_grow(*arguments, **keywords):
         tail = check(*arguments, **keywords)
