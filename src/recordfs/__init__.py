@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         UpdateFile,
         WritableFile,
     )
+    from recordfs.filesystems.key_value import KeyValueFileSystem
+    from recordfs.filesystems.read_only import ReadOnlyFileSystem
     from recordfs.plugins.library import load_file_system_library
     from recordfs.records.reader import RecordReader
     from recordfs.records.report import Loss, ReadReport
@@ -42,9 +44,11 @@ _HOME = {
     "DirectoryEntry": "recordfs.filesystem",
     "FileStatistics": "recordfs.filesystem",
     "FileSystem": "recordfs.filesystem",
+    "KeyValueFileSystem": "recordfs.filesystems.key_value",
     "Loss": "recordfs.records.report",
     "Position": "recordfs.records.sources",
     "RandomAccessFile": "recordfs.filesystem",
+    "ReadOnlyFileSystem": "recordfs.filesystems.read_only",
     "ReadOnlyMemoryRegion": "recordfs.filesystem",
     "ReadReport": "recordfs.records.report",
     "RecordReader": "recordfs.records.reader",
@@ -72,9 +76,11 @@ __all__ = [
     "DirectoryEntry",
     "FileStatistics",
     "FileSystem",
+    "KeyValueFileSystem",
     "Loss",
     "Position",
     "RandomAccessFile",
+    "ReadOnlyFileSystem",
     "ReadOnlyMemoryRegion",
     "ReadReport",
     "RecordReader",

@@ -27,13 +27,14 @@ class PerProcess(Generic[T]):
 
     Args:
         make: Returns the value. One call at a time; what it raises reaches the caller, and the next call makes anew.
+        made: This process's value, where it is there already.
     """
 
     __slots__ = ("__weakref__", "_inherited", "_lock", "_made", "_make")
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], T], made: T | None = None) -> None:
         self._make = make
-        self._made: tuple[int, T] | None = None
+        self._made: tuple[int, T] | None = None if made is None else (os.getpid(), made)
         self._inherited: list[T] = []
         self._lock = threading.RLock()
         _instances.add(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from recordfs.filesystem import KeyValueFileSystem
+from recordfs import KeyValueFileSystem
 
 if TYPE_CHECKING:
     from recordfs.filesystem import Capabilities

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import threading
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recordfs.errors import InvalidArgumentError, MissingDependencyError
 from recordfs.filesystems._fsspec_errors import fsspec_errors
 from recordfs.paths import scheme_of
+from recordfs.per_process import PerProcess
 
 try:
     import fsspec
@@ -57,9 +57,10 @@ class FsspecClients:
     def __init__(self, wrapped: Any, storage_options: Mapping[str, Any]) -> None:
         self._wrapped = wrapped
         self._storage_options = dict(storage_options)
-        self._shared: dict[object, Any] = {}
-        self._of_thread = threading.local()
-        self._process = os.getpid()
+        # In a forked child an instance is made alike if the parent's may not be used there.
+        self._instance: PerProcess[Any] = PerProcess(self._alike, made=wrapped)
+        self._shared: PerProcess[dict[str, Any]] = PerProcess(dict)
+        self._of_thread = PerProcess(threading.local)
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -72,27 +73,23 @@ class FsspecClients:
         with fsspec_errors(path):
             if isinstance(self._wrapped, str):
                 return self._for_url(self._wrapped, path)
-            instance = self._instance()
+            instance = self._instance.get()
             scheme = scheme_of(path)
             if scheme and scheme not in self.protocols:
                 path = path[len(scheme) + 3 :]
             return instance, instance._strip_protocol(path)
 
-    def _instance(self) -> Any:
-        """Return the wrapped instance, or in a forked child one made alike if the parent's may not be used there."""
-        if self._process == os.getpid() or not self._wrapped.async_impl:
+    def _alike(self) -> Any:
+        if not self._wrapped.async_impl:
             return self._wrapped
-        key = os.getpid()
-        if key not in self._shared:
-            # fsspec pickles an instance as its class and arguments.
-            self._shared[key] = pickle.loads(pickle.dumps(self._wrapped))  # noqa: S301 (our own bytes)
-        return self._shared[key]
+        # fsspec pickles an instance as its class and arguments.
+        return pickle.loads(pickle.dumps(self._wrapped))  # noqa: S301 (our own bytes)
 
     def _for_url(self, protocol: str, path: str) -> tuple[Any, str]:
         cls = fsspec.get_filesystem_class(protocol)
         options = {**cls._get_kwargs_from_urls(path), **self._storage_options}
-        known: dict[Any, Any] = self._shared if cls.async_impl else self._of_thread.__dict__
-        key = (os.getpid(), repr(sorted(options.items(), key=lambda item: item[0])))
+        known = self._shared.get() if cls.async_impl else self._of_thread.get().__dict__
+        key = repr(sorted(options.items(), key=lambda item: item[0]))
         instance = known.get(key)
         if instance is None:
             instance = cls(**options, skip_instance_cache=True)

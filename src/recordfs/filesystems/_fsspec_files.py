@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from recordfs.errors import FailedPreconditionError, UnimplementedError
 from recordfs.filesystem import RandomAccessFile, WritableFile
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.filesystems._fsspec_errors import error_from_fsspec, fsspec_errors
+from recordfs.per_process import PerProcess
 from recordfs.redaction import redact, redacted_cause
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class FsspecRandomAccessFile(RandomAccessFile):
         super().__init__(name)
         self._clients = clients
         self._length = size
-        self._lock = threading.Lock()
-        self._handle: Any = None
-        self._handle_process = 0
+        self._turns = PerProcess(threading.Lock)
+        # A parent's handle shares its position with the child's, so the child opens another.
+        self._handle: PerProcess[Any] = PerProcess(self._open_handle)
 
     def _read(self, offset: int, n: int) -> bytes:
         if self._length is not None:
@@ -53,17 +53,18 @@ class FsspecRandomAccessFile(RandomAccessFile):
         with fsspec_errors(self._name):
             if file_system.async_impl:
                 return bytes(file_system.cat_file(path, start=offset, end=offset + n))
-            return self._read_from_handle(file_system, path, offset, n)
+            return self._read_from_handle(offset, n)
 
-    def _read_from_handle(self, file_system: Any, path: str, offset: int, n: int) -> bytes:
-        with self._lock:
-            if self._handle is None or self._handle_process != os.getpid():
-                # A parent's handle shares its position with the child's, so the child opens another.
-                self._handle = file_system.open(path, "rb", cache_type="none")
-                self._handle_process = os.getpid()
-            self._handle.seek(offset)
-            data = bytes(self._handle.read(n))
-            while len(data) < n and (more := self._handle.read(n - len(data))):
+    def _open_handle(self) -> Any:
+        file_system, path = self._clients.resolve(self._name)
+        return file_system.open(path, "rb", cache_type="none")
+
+    def _read_from_handle(self, offset: int, n: int) -> bytes:
+        with self._turns.get():
+            handle = self._handle.get()
+            handle.seek(offset)
+            data = bytes(handle.read(n))
+            while len(data) < n and (more := handle.read(n - len(data))):
                 data += more
             return data
 
@@ -73,9 +74,9 @@ class FsspecRandomAccessFile(RandomAccessFile):
         return self._length
 
     def _close(self) -> None:
-        with self._lock:
-            handle, self._handle = self._handle, None
-        if handle is not None and self._handle_process == os.getpid():
+        with self._turns.get():
+            handle = self._handle.take()
+        if handle is not None:
             with fsspec_errors(self._name):
                 handle.close()
 

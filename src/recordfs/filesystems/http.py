@@ -19,7 +19,7 @@ from recordfs.errors import (
     UnavailableError,
 )
 from recordfs.filesystem import FileStatistics, RandomAccessFile
-from recordfs.filesystem.read_only import ReadOnlyFileSystem
+from recordfs.filesystems.read_only import ReadOnlyFileSystem
 from recordfs.per_process import PerProcess
 from recordfs.redaction import redacted_cause
 

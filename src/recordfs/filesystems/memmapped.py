@@ -21,7 +21,6 @@ from recordfs.errors import (
     error_from_os_error,
 )
 from recordfs.filesystem import Capabilities, FileStatistics, RandomAccessFile
-from recordfs.filesystem.read_only import READ_ONLY, ReadOnlyFileSystem
 from recordfs.filesystems._memmapped_package import (
     DEFAULT_GRAPH,
     PREFIX,
@@ -30,6 +29,7 @@ from recordfs.filesystems._memmapped_package import (
     Region,
     read_directory,
 )
+from recordfs.filesystems.read_only import READ_ONLY, ReadOnlyFileSystem
 from recordfs.paths import parse_path, path_to_str
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
+
+from recordfs.per_process import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +23,11 @@ FIRST_BYTES = 1 << 20
 """Fetched of the first file before it is asked for; who wants one record waits for no more."""
 
 NEXT_BYTES = 8 << 20
-"""Fetched of each file behind it: who reads file after file wants them whole."""
+"""Fetched of each file after it: who reads file after file wants them whole."""
 
 
 class FilesAhead:
-    """Opens files in order, and those behind the one asked for on other threads if the store gains by it.
+    """Opens files in order, and those after the one asked for on other threads if the store gains by it.
 
     One thread at a time.
 
@@ -40,9 +41,9 @@ class FilesAhead:
         self._open_file = open_file
         self._may_open_ahead = may_open_ahead
         self._count = count
-        self._process = os.getpid()
-        self._pool: ThreadPoolExecutor | None = None
-        self._ahead: dict[int, Future[Any]] = {}
+        # The threads of a parent, and what they were about to open, stay with it.
+        self._pool = PerProcess(_make_pool)
+        self._ahead: PerProcess[dict[int, Future[Any]]] = PerProcess(dict)
 
     def open(self, index: int, start: int) -> Any:
         """Return the file of an index, to be read from an offset.
@@ -50,9 +51,8 @@ class FilesAhead:
         Raises:
             As opening it; the next call tries again.
         """
-        if self._process != os.getpid():
-            self._ahead, self._pool, self._process = {}, None, os.getpid()  # the threads stayed with the parent
-        found = self._ahead.pop(index, None)
+        ahead = self._ahead.get()
+        found = ahead.pop(index, None)
         if found is not None:
             file = found.result()
         else:
@@ -60,18 +60,18 @@ class FilesAhead:
             if not self._may_open_ahead(index) or file.read_ahead(start, FIRST_BYTES) is None:
                 return file
         for following in range(index + 1, min(index + 1 + FILES, self._count)):
-            if following not in self._ahead and self._may_open_ahead(following):
-                self._ahead[following] = self._threads().submit(self._open_and_fetch, following)
+            if following not in ahead and self._may_open_ahead(following):
+                ahead[following] = self._pool.get().submit(self._open_and_fetch, following)
         return file
 
     def close(self) -> None:
         """Close what was opened and never asked for."""
-        ahead, self._ahead = self._ahead, {}
-        for future in ahead.values():
+        for future in (self._ahead.take() or {}).values():
             if not future.cancel():
                 future.add_done_callback(_close_result)
-        if self._pool is not None and self._process == os.getpid():
-            self._pool.shutdown(wait=False)
+        pool = self._pool.take()
+        if pool is not None:
+            pool.shutdown(wait=False)
 
     def _open_and_fetch(self, index: int) -> Any:
         file = self._open_file(index)
@@ -79,12 +79,11 @@ class FilesAhead:
         # The last one may be read on when it has grown.
         return file if size is None or index == self._count - 1 else _Snapshot(file, size)
 
-    def _threads(self) -> ThreadPoolExecutor:
-        if self._pool is None:
-            from concurrent.futures import ThreadPoolExecutor  # slow to import, and most readers need none
 
-            self._pool = ThreadPoolExecutor(FILES, thread_name_prefix="recordfs-open")
-        return self._pool
+def _make_pool() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # slow to import, and most readers need none
+
+    return ThreadPoolExecutor(FILES, thread_name_prefix="recordfs-open")
 
 
 class _Snapshot:

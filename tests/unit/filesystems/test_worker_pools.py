@@ -9,7 +9,7 @@ import os
 import pytest
 
 import recordfs
-from recordfs.filesystem import KeyValueFileSystem
+from recordfs import KeyValueFileSystem
 from recordfs.filesystems._memmapped_package import PREFIX
 from recordfs.filesystems.fsspec import FsspecFileSystem
 from recordfs.filesystems.memmapped import MemmappedFileSystem, MemmappedPackageWriter

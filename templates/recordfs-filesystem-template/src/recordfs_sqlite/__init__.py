@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import time
 
-from recordfs.filesystem import KeyValueFileSystem
+from recordfs import KeyValueFileSystem
 
 
 class SqliteFileSystem(KeyValueFileSystem):

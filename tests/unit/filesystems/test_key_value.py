@@ -4,6 +4,7 @@ import tracemalloc
 
 import pytest
 
+from recordfs import KeyValueFileSystem
 from recordfs.errors import (
     FailedPreconditionError,
     NotFoundError,
@@ -12,7 +13,6 @@ from recordfs.errors import (
     UnimplementedError,
     UnknownError,
 )
-from recordfs.filesystem import KeyValueFileSystem
 
 
 class DictFileSystem(KeyValueFileSystem):
