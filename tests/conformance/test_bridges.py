@@ -1,7 +1,9 @@
 """Filesystems that stand on something else keep the contract too, as far as their capabilities promise."""
 
+import contextlib
 import itertools
 import os
+import sqlite3
 import sys
 
 import pytest
@@ -24,6 +26,17 @@ class TestKeyValue(FileSystemConformance):
     @pytest.fixture
     def file_system_and_root(self, tmp_path):
         return SqliteFileSystem(database=tmp_path / "files.db"), "sqlite://place/root"
+
+    @pytest.fixture
+    def refused_path(self, tmp_path):
+        file_system = SqliteFileSystem(database=tmp_path / "refusing.db")
+        file_system.file_exists("sqlite://f")  # makes the table
+        with contextlib.closing(sqlite3.connect(tmp_path / "refusing.db")) as connection:
+            refuse = (
+                "CREATE TRIGGER refuse BEFORE INSERT ON files BEGIN SELECT RAISE(FAIL, 'the quota is used up'); END"
+            )
+            connection.execute(refuse)
+        return file_system, "sqlite://f"
 
 
 class TestFsspecMemory(FileSystemConformance):

@@ -65,8 +65,15 @@ class FsspecClients:
     @property
     def protocols(self) -> tuple[str, ...]:
         """The protocols that fsspec knows the filesystem by."""
-        protocol = self._wrapped if isinstance(self._wrapped, str) else self._wrapped.protocol
-        return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+        return _protocols_of(self._wrapped)
+
+    @property
+    def innermost_protocols(self) -> tuple[str, ...]:
+        """The protocols of the store itself, where an instance stands in front of others: a directory, a cache."""
+        wrapped = self._wrapped
+        while isinstance(inner := getattr(wrapped, "fs", None), fsspec.AbstractFileSystem):
+            wrapped = inner
+        return _protocols_of(wrapped)
 
     def resolve(self, path: str) -> tuple[Any, str]:
         """Return the fsspec filesystem for a full path, and the path as that filesystem takes it."""
@@ -77,7 +84,7 @@ class FsspecClients:
             scheme = scheme_of(path)
             if scheme and scheme not in self.protocols:
                 path = path[len(scheme) + 3 :]
-            return instance, instance._strip_protocol(path)
+            return instance, _without_protocol(instance, path)
 
     def _alike(self) -> Any:
         if not self._wrapped.async_impl:
@@ -87,7 +94,7 @@ class FsspecClients:
 
     def _for_url(self, protocol: str, path: str) -> tuple[Any, str]:
         cls = fsspec.get_filesystem_class(protocol)
-        options = {**cls._get_kwargs_from_urls(path), **self._storage_options}
+        options = {**cls._get_kwargs_from_urls(_guarded(path)), **self._storage_options}
         known = self._shared.get() if cls.async_impl else self._of_thread.get().__dict__
         key = repr(sorted(options.items(), key=lambda item: item[0]))
         instance = known.get(key)
@@ -101,4 +108,27 @@ class FsspecClients:
                 listings.clear()
             # Of two threads that come first at once, both use the instance that was kept.
             instance = known.setdefault(key, instance)
-        return instance, instance._strip_protocol(path)
+        return instance, _without_protocol(instance, path)
+
+
+def _protocols_of(wrapped: Any) -> tuple[str, ...]:
+    protocol = wrapped if isinstance(wrapped, str) else wrapped.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
+# Characters for private use in place of those that end a path where a URL is taken apart.
+_GUARDS = {ord("?"): "\ue03f", ord("#"): "\ue023"}
+_UNGUARD = {ord(guard): chr(character) for character, guard in _GUARDS.items()}
+
+
+def _guarded(path: str) -> str:
+    """Return a URL in which ``?`` and ``#`` are characters like others; on the web they are not."""
+    return path if scheme_of(path) in ("http", "https") else path.translate(_GUARDS)
+
+
+def _without_protocol(instance: Any, path: str) -> str:
+    """Return a path as an instance takes it. Some take ``?`` for the beginning of a query, and would open another."""
+    inside = str(instance._strip_protocol(path))
+    if any(character in path and character not in inside for character in "?#"):
+        inside = str(instance._strip_protocol(_guarded(path))).translate(_UNGUARD)
+    return inside

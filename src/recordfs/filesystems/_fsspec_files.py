@@ -6,14 +6,16 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import FailedPreconditionError, UnimplementedError
+from recordfs.errors import FailedPreconditionError, RecordFSError, UnimplementedError
 from recordfs.filesystem import RandomAccessFile, WritableFile
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
+from recordfs.filesystems._foreign_writes import count_taken
 from recordfs.filesystems._fsspec_errors import error_from_fsspec, fsspec_errors
 from recordfs.per_process import PerProcess
 from recordfs.redaction import redact, redacted_cause
 
 if TYPE_CHECKING:
+    from recordfs.filesystems._fsspec_checks import WrittenFileCheck
     from recordfs.filesystems._fsspec_clients import FsspecClients
 
 __all__ = ["BLOCK_SIZE", "FsspecRandomAccessFile", "FsspecWritableFile"]
@@ -91,13 +93,24 @@ class FsspecWritableFile(WritableFile):
         name: The full path as the caller gave it.
         handle: The open fsspec file.
         size: How many bytes it holds already.
+        check: Looks at what the store has in the end.
         atomic: It was opened with ``autocommit=False``.
         visible_on_flush: The store shows flushed bytes to new readers.
     """
 
-    def __init__(self, name: str, handle: Any, *, size: int, atomic: bool, visible_on_flush: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        handle: Any,
+        *,
+        size: int,
+        check: WrittenFileCheck,
+        atomic: bool,
+        visible_on_flush: bool,
+    ) -> None:
         self._handle = handle
         self._length = size
+        self._check = check
         # Where it is True there is nothing to warn of.
         self._warned = visible_on_flush or atomic
         self._failure: Exception | None = None
@@ -108,9 +121,14 @@ class FsspecWritableFile(WritableFile):
         complete = False
         try:
             for start in range(0, len(data), _WRITE_SIZE):
-                self._write(bytes(data[start : start + _WRITE_SIZE]))
+                block = bytes(data[start : start + _WRITE_SIZE])
+                self._write(block)
+                self._check.add(block)
             self._length += len(data)
             complete = True
+        except RecordFSError as error:
+            self._failure = error
+            raise
         except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
             raise self._failed(error) from redacted_cause(error)
         finally:
@@ -119,10 +137,8 @@ class FsspecWritableFile(WritableFile):
 
     def _write(self, block: bytes) -> None:
         """Write all of a block; some files write a part and say so, others return nothing."""
-        written = self._handle.write(block)
-        while isinstance(written, int) and written < len(block):
-            block = block[written:]
-            written = self._handle.write(block)
+        while block:
+            block = block[count_taken(self._handle.write(block), len(block), self._name) :]
 
     def _flush(self) -> None:
         if not self._warned:
@@ -143,15 +159,26 @@ class FsspecWritableFile(WritableFile):
         return self._length
 
     def _close(self) -> None:
+        if self._failure is None:
+            # Stands until all went well: a second `close` after an interrupted one must not seem to succeed.
+            self._failure = InterruptedError("closing it was interrupted or failed")
+            try:
+                with fsspec_errors(self._name):
+                    self._handle.close()
+                    if self.atomic:
+                        self._handle.commit()
+            except RecordFSError:
+                self._end()
+                raise
+            self._end()
+            self._check.run(self._length)
+            return
         self._end()
         with fsspec_errors(self._name):
             self._handle.close()
-            if self.atomic and self._failure is None:
-                self._handle.commit()
-        if self._failure is not None:
             if self.atomic:
                 self._handle.discard()
-            raise self._failure_error()
+        raise self._failure_error()
 
     def _discard(self) -> None:
         if not self.atomic:

@@ -6,6 +6,7 @@ registered as ``register_file_system("mystore", FsspecFileSystem(instance))``.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
@@ -15,15 +16,19 @@ from recordfs.errors import (
     IsADirectoryError,
     NotADirectoryError,
     NotFoundError,
+    PermissionDeniedError,
+    RecordFSError,
     UnimplementedError,
+    UnknownError,
     UnknownSchemeError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
 from recordfs.filesystem.defaults import stream_copy
+from recordfs.filesystems._fsspec_checks import WrittenFileCheck, info_now, same_bytes
 from recordfs.filesystems._fsspec_clients import FsspecClients, is_our_own_bridge, knows_protocol
 from recordfs.filesystems._fsspec_errors import fsspec_errors
 from recordfs.filesystems._fsspec_files import BLOCK_SIZE, FsspecRandomAccessFile, FsspecWritableFile
-from recordfs.paths import dirname
+from recordfs.paths import TEMPORARY_NAME, dirname, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +94,7 @@ class FsspecFileSystem(FileSystem):
         self._arguments = (wrapped, capabilities, storage_options)
         self._clients = FsspecClients(wrapped, storage_options)
         if capabilities is None:
-            explicit = not _EXPLICIT_DIRECTORIES.isdisjoint(self._clients.protocols)
+            explicit = not _EXPLICIT_DIRECTORIES.isdisjoint(self._clients.innermost_protocols)
             capabilities = _CAUTIOUS._replace(directories="explicit" if explicit else "implicit")
         self._capabilities = capabilities
 
@@ -135,7 +140,7 @@ class FsspecFileSystem(FileSystem):
         try:
             with fsspec_errors(path):
                 info = file_system.info(inside)
-        except (NotFoundError, NotADirectoryError):
+        except (NotFoundError, NotADirectoryError, PermissionDeniedError):  # HDFS permits nothing below a file
             self._check_parents(path)
             raise
         if info["type"] == "directory":
@@ -153,9 +158,14 @@ class FsspecFileSystem(FileSystem):
             if not self.stat(path).is_directory:
                 raise NotADirectoryError("a file has no children", path=path) from None
             return  # what some stores say of an empty directory
+        except PermissionDeniedError:
+            self._check_parents(path)
+            raise
         itself = inside.rstrip("/")
         names = {entry["name"].rstrip("/") for entry in listing}
-        if names <= {itself} and not self.stat(path).is_directory:
+        # A file lists itself, under its own name or (FTP) as if it were in a directory of that.
+        in_itself = f"{itself}/{itself.rpartition('/')[2]}"
+        if (names <= {itself} or names == {in_itself}) and not self.stat(path).is_directory:
             raise NotADirectoryError("a file has no children", path=path)
         for entry in listing:
             full_name = entry["name"].rstrip("/")
@@ -171,9 +181,12 @@ class FsspecFileSystem(FileSystem):
         """Make one directory; nothing remains of it in a store that has none."""
         if self.file_exists(path):
             raise AlreadyExistsError("something stands there already", path=path)
+        self._check_parents(path, needed=True)  # some stores make what is missing, unasked
         file_system, inside = self._clients.resolve(path)
         with fsspec_errors(path):
             file_system.mkdir(inside, create_parents=self._capabilities.directories == "implicit")
+        if self._capabilities.directories == "explicit" and not self._is_there(path):
+            raise UnknownError("the store reports no error, and has made no directory", path=path)
 
     def delete_file(self, path: str) -> None:
         """Delete one file."""
@@ -182,6 +195,7 @@ class FsspecFileSystem(FileSystem):
         file_system, inside = self._clients.resolve(path)
         with fsspec_errors(path):
             file_system.rm_file(inside)
+        self._expect_gone(path)
 
     def delete_dir(self, path: str) -> None:
         """Delete one empty directory."""
@@ -190,6 +204,10 @@ class FsspecFileSystem(FileSystem):
         file_system, inside = self._clients.resolve(path)
         with fsspec_errors(path):
             file_system.rmdir(inside)
+            if self._is_there(path):
+                # A class without an `rmdir` inherits one that does nothing; its `rm` may take empty directories.
+                file_system.rm(inside, recursive=False)
+        self._expect_gone(path)
 
     def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Move a file; by the store's own move if its fsspec class has one, else by a copy and a deletion."""
@@ -205,14 +223,11 @@ class FsspecFileSystem(FileSystem):
         if self._make_way(statistics, target, same=inside_source == inside_target, overwrite=overwrite):
             return
         self._check_parents(target, needed=True)
-        with fsspec_errors(source):
-            if _has_own_move(file_system):
-                file_system.mv(inside_source, inside_target)
-            elif statistics.is_directory:
-                file_system.mv(inside_source, inside_target, recursive=True)
-            else:
-                self._copy_contents(source, target)
-                self.delete_file(source)
+        if statistics.is_directory or _has_own_move(file_system):
+            self._move(source, target, statistics)
+        else:
+            self._copy_contents(source, target)
+            self.delete_file(source)
 
     def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy a file, inside the store where its fsspec class can."""
@@ -225,18 +240,83 @@ class FsspecFileSystem(FileSystem):
             self._check_parents(target, needed=True)
             self._copy_contents(source, target)
 
+    def _move(self, source: str, target: str, statistics: FileStatistics) -> None:
+        """Move by the store's own way; where that has not replaced a file, put the file aside first."""
+        replaces = self._is_there(target)
+        refusal: RecordFSError | None = None
+        try:
+            self._try_move(source, target, statistics)
+        except RecordFSError as error:
+            refusal = error
+        if self._has_moved(source, target, statistics):
+            return
+        if not replaces or statistics.is_directory or self._capabilities.atomic_rename:
+            raise refusal or UnknownError(f"the store reports no error, and has not moved it to {target}", path=source)
+        aside = join(dirname(target), f"{TEMPORARY_NAME}-{os.urandom(8).hex()}")
+        self._try_move(target, aside, self.stat(target))
+        try:
+            self._try_move(source, target, statistics)
+            if not self._has_moved(source, target, statistics):
+                raise UnknownError(f"the store reports no error, and has not moved it to {target}", path=source)
+        except BaseException as error:
+            try:
+                self._try_move(aside, target, self.stat(aside))
+            except RecordFSError as second:
+                error.add_note(f"the file that stood at {target} is now {aside}: {second}")
+            raise
+        self.delete_file(aside)
+
+    def _try_move(self, source: str, target: str, statistics: FileStatistics) -> None:
+        """Ask the store to move; what became of it is for the caller to see."""
+        file_system, inside_source = self._clients.resolve(source)
+        inside_target = self._clients.resolve(target)[1]
+        with fsspec_errors(source):
+            if _has_own_move(file_system):
+                file_system.mv(inside_source, inside_target)
+            else:
+                file_system.mv(inside_source, inside_target, recursive=statistics.is_directory)
+
+    def _has_moved(self, source: str, target: str, statistics: FileStatistics) -> bool:
+        """Tell whether what stood at the source stands at the target now, as far as a look can tell."""
+        if self._is_there(source):
+            return False
+        info = info_now(self._clients, target)
+        if info is None or (info["type"] == "directory") != statistics.is_directory:
+            return False
+        size = info.get("size")
+        return statistics.is_directory or size is None or statistics.length in (-1, size)
+
+    def _is_there(self, path: str) -> bool:
+        return info_now(self._clients, path) is not None
+
+    def _expect_gone(self, path: str) -> None:
+        if self._is_there(path):
+            raise UnknownError("the store reports no error, and has not deleted it", path=path)
+
     def _copy_contents(self, source: str, target: str) -> None:
+        """Copy inside the store where its class can, and by way of this process where that did not do it."""
         file_system, inside_source = self._clients.resolve(source)
         target_system, inside_target = self._clients.resolve(target)
-        if file_system is target_system:
+        before = info_now(self._clients, target)
+        # Stores with directories often copy through a temporary file, which stays if it cannot replace the target.
+        may_replace = before is None or self._capabilities.directories == "implicit"
+        if file_system is target_system and may_replace:
             try:
                 with fsspec_errors(source):
                     file_system.cp_file(inside_source, inside_target)
             except UnimplementedError:
                 pass
             else:
-                return
+                if self._was_copied(source, target, before):
+                    return
         stream_copy(self, source, self, target)
+
+    def _was_copied(self, source: str, target: str, before: dict[str, Any] | None) -> bool:
+        """Tell whether the target is a copy of the source now, and not what stood there before."""
+        original, copy = info_now(self._clients, source), info_now(self._clients, target)
+        if original is None or copy is None or original.get("size") != copy.get("size"):
+            return False
+        return copy != before or same_bytes(self._clients, source, target)
 
     def _make_way(self, statistics: FileStatistics, target: str, *, same: bool, overwrite: bool) -> bool:
         """Check what stands at the target of a rename; True if there is nothing to do."""
@@ -258,20 +338,27 @@ class FsspecFileSystem(FileSystem):
 
     def _open_for_writing(self, path: str, mode: str, *, atomic: bool) -> WritableFile:
         size = 0
-        try:
-            statistics = self.stat(path)
-            if mode == "xb":
-                raise AlreadyExistsError("something stands there already", path=path)
-            if statistics.is_directory:
-                raise IsADirectoryError("a directory cannot be written as a file", path=path)
-            size = statistics.length if mode == "ab" else 0
-        except NotFoundError:
-            pass
+        before = info_now(self._clients, path)
+        if before is None:
+            self._check_parents(path, needed=True)
+        elif mode == "xb":
+            raise AlreadyExistsError("something stands there already", path=path)
+        elif before["type"] == "directory":
+            raise IsADirectoryError("a directory cannot be written as a file", path=path)
+        elif mode == "ab":
+            size = before.get("size") or 0
         file_system, inside = self._clients.resolve(path)
         with fsspec_errors(path):
             handle = file_system.open(inside, mode, block_size=BLOCK_SIZE, autocommit=not atomic)
         visible_on_flush = self._capabilities.flush_visibility == "flush"
-        return FsspecWritableFile(path, handle, size=size, atomic=atomic, visible_on_flush=visible_on_flush)
+        return FsspecWritableFile(
+            path,
+            handle,
+            size=size,
+            check=WrittenFileCheck(self._clients, path, before, size),
+            atomic=atomic,
+            visible_on_flush=visible_on_flush,
+        )
 
     def _check_parents(self, path: str, *, needed: bool = False) -> None:
         """Raise NotADirectoryError if the nearest thing above a path is a file; if ``needed``, miss its directory."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import (
     AlreadyExistsError,
+    DataLossError,
     DirectoryNotEmptyError,
     IsADirectoryError,
     NotADirectoryError,
@@ -48,6 +49,9 @@ _CAPABILITIES = Capabilities(
     durable_sync=False,
     memory_region=False,
 )
+
+_COMPARED = 65536
+"""Bytes at the end of a value that are read back where nothing else tells an old value from the new one."""
 
 _KEPT_IN_MEMORY = 8 << 20
 """What a writer holds beyond this many bytes goes to a temporary file."""
@@ -114,11 +118,12 @@ class KeyValueFileSystem(FileSystem):
         """Collect a new file, which replaces an old one when it is closed."""
         if exclusive:
             raise self._unimplemented("promise that a new file has one maker (exclusive=True)", path)
-        if self._find(path) is None:
+        standing = self._find(path)
+        if standing is None:
             if _key_of(path).endswith("/") or self.is_directory(path):
                 raise IsADirectoryError("a directory cannot be written as a file", path=path)
             self._check_above(path)
-        return _ValueWriter(self, path, atomic=atomic)
+        return _ValueWriter(self, path, standing, atomic=atomic)
 
     def stat(self, path: str) -> FileStatistics:
         """Return size, time and kind."""
@@ -266,8 +271,9 @@ class _ValueReader(RandomAccessFile):
 class _ValueWriter(WritableFile):
     """A value being collected, in memory or in a temporary file."""
 
-    def __init__(self, file_system: KeyValueFileSystem, name: str, *, atomic: bool) -> None:
+    def __init__(self, file_system: KeyValueFileSystem, name: str, standing: _Value | None, *, atomic: bool) -> None:
         self._file_system = file_system
+        self._standing = standing
         self._collected = tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY)  # noqa: SIM115 (closed by _end)
         self._length = 0
         self._warned = atomic or file_system.capabilities(name).flush_visibility == "flush"
@@ -297,7 +303,28 @@ class _ValueWriter(WritableFile):
         with _errors(self._name):
             self._collected.truncate(self._length)
             self._collected.seek(0)
-            self._file_system.write_value(_key_of(self._name), self._collected, self._length)
+            key = _key_of(self._name)
+            self._file_system.write_value(key, self._collected, self._length)
+            self._check_stored(key)
+
+    def _check_stored(self, key: str) -> None:
+        """Raise if the store has not what it was given: many a client looks at no answer, and takes a refusal for done.
+
+        One look at the key; and if that is the same as before by length and time, at the end of the value.
+        """
+        found = self._file_system.find_value(key)
+        if found is None or found[0] != self._length:
+            raise DataLossError(
+                f"{self._length} bytes were stored without an error, and the store has "
+                f"{'nothing' if found is None else f'{found[0]} bytes'} under the key: does write_value look at the "
+                "answer?",
+                path=self._name,
+            )
+        if self._length and self._standing == found:
+            start = max(0, self._length - _COMPARED)
+            self._collected.seek(start)
+            if self._file_system.read_value(key, start, self._length - start) != self._collected.read():
+                raise DataLossError("the file was stored without an error, and the old one is there", path=self._name)
 
     def _discard(self) -> None:
         """What was collected goes with the file."""

@@ -66,6 +66,15 @@ class FileSystemConformance(
             file.append(data)
 
     @pytest.fixture
+    def refused_path(self) -> tuple[FileSystem, str] | None:
+        """Return the filesystem, and the path of a new file that the store refuses to take; or None to skip that.
+
+        With credentials that may only read, say, or a quota that is used up. A server that works refuses nothing, so
+        that only this shows whether a filesystem looks at the answers.
+        """
+        return None
+
+    @pytest.fixture
     def place(self, file_system_and_root: tuple[FileSystem, str]) -> Place:
         """Where a scenario works."""
         file_system, root = file_system_and_root

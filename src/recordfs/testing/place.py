@@ -9,6 +9,7 @@ import pytest
 
 from recordfs.errors import NotADirectoryError, NotFoundError
 from recordfs.paths import join
+from recordfs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,7 +90,7 @@ class Place:
         with pytest.raises(kind) as caught:
             yield
         assert caught.value.path in paths
-        assert str(caught.value).startswith(str(caught.value.path))
+        assert str(caught.value).startswith(redact(str(caught.value.path)))
 
 
 def _write_file(file_system: FileSystem, path: str, data: bytes) -> None:

@@ -14,10 +14,12 @@ from recordfs.errors import (
     IsADirectoryError,
     NotADirectoryError,
     NotFoundError,
+    RecordFSError,
     UnimplementedError,
 )
 
 if TYPE_CHECKING:
+    from recordfs.filesystem import FileSystem
     from recordfs.testing.place import Place
 
 __all__ = ["WritingScenarios"]
@@ -296,6 +298,15 @@ class WritingScenarios:
         file.discard()
         assert place.get(path) == b"early"
         assert place.names() == ["f"]
+
+    def test_w23_what_the_store_refuses_is_an_error(self, refused_path: tuple[FileSystem, str] | None) -> None:
+        if refused_path is None:
+            pytest.skip("give the fixture refused_path to see that a refusal of the store is told")
+        file_system, path = refused_path
+        for size in (0, 10, 300_000):
+            with pytest.raises(RecordFSError), file_system.new_writable_file(path) as file:
+                file.append(b"x" * size)
+            assert not file_system.file_exists(path), size
 
     def test_w22_two_writers_of_two_files_do_not_mix(self, place: Place) -> None:
         place.needs("write")

@@ -6,6 +6,7 @@ import pytest
 
 from recordfs import KeyValueFileSystem
 from recordfs.errors import (
+    DataLossError,
     FailedPreconditionError,
     NotFoundError,
     PermissionDeniedError,
@@ -168,3 +169,29 @@ def test_a_writer_belongs_to_its_process(store, monkeypatch):
             with pytest.raises(FailedPreconditionError, match="belongs to process"):
                 call()
     file.close()
+
+
+class NeverStoring(DictFileSystem):
+    """Takes what the store refuses for done, as a client does that looks at no answer."""
+
+    def write_value(self, key, data, length):
+        data.read()
+
+
+@pytest.mark.parametrize("standing", [None, b"shorter", b"new byte!"])
+def test_a_store_that_did_not_store_is_found_out_by_close(standing):
+    store = NeverStoring()
+    if standing is not None:
+        store.values["bucket/f"] = standing
+    file = store.new_writable_file("x://bucket/f")
+    file.append(b"new bytes")
+    with pytest.raises(DataLossError, match="without an error"):
+        file.close()
+    file.discard()
+
+
+def test_the_same_bytes_again_are_no_doubt(store):
+    for _ in range(2):
+        with store.new_writable_file("x://bucket/f") as file:
+            file.append(b"the same" * 20_000)
+    assert store.values["bucket/f"] == b"the same" * 20_000
