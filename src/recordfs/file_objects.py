@@ -9,12 +9,12 @@ have open; ``BorrowedReader`` and ``BorrowedWriter`` stand for a file that its o
 from __future__ import annotations
 
 import io
-import operator
 import os
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from recordfs.errors import FailedPreconditionError, InternalError, UnavailableError, UnimplementedError
+from recordfs.errors import FailedPreconditionError, UnavailableError, UnimplementedError
 from recordfs.filesystem.files import RandomAccessFile, WritableFile, give_up
+from recordfs.filesystems._foreign_writes import count_taken
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -371,18 +371,10 @@ class FileObjectWriter(WritableFile):
         except Exception:
             self._uncertain = self._seekable  # a pipe that raised took nothing of the call; others can be asked
             raise
-        if count is None:
-            if self._none_is_nothing:
-                self._uncertain = False
-                raise UnavailableError("the file is non-blocking and takes no bytes now; try again", path=self._name)
-            count = len(part)
-        taken = _count_of(count)
-        if not 0 < taken <= len(part):
-            raise InternalError(
-                f"write of this file object returned {count!r}; expected how many of the {len(part)} bytes it took, or "
-                "None if all",
-                path=self._name,
-            )
+        if count is None and self._none_is_nothing:
+            self._uncertain = False
+            raise UnavailableError("the file is non-blocking and takes no bytes now; try again", path=self._name)
+        taken = count_taken(count, len(part), self._name)
         written = self._written + taken
         self._written, self._uncertain = written, False
         return taken
@@ -439,16 +431,6 @@ class FileObjectWriter(WritableFile):
             self._write_rest()
         finally:
             self._end()
-
-
-def _count_of(answer: Any) -> int:
-    """Return a count of bytes, -1 for what is none; True is none, though Python counts with it."""
-    if isinstance(answer, bool):
-        return -1
-    try:
-        return operator.index(answer)
-    except TypeError:
-        return -1
 
 
 class FactoryWriter(WritableFile):

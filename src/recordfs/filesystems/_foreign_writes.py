@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from recordfs.errors import InternalError, UnavailableError
+import operator
+from typing import Any
+
+from recordfs.errors import InternalError
 
 __all__ = ["count_taken"]
 
 
-def count_taken(answer: object, offered: int, path: str) -> int:
-    """Return how many bytes a ``write`` has taken, by what it returned.
+def count_taken(answer: Any, offered: int, path: str) -> int:
+    """Return how many bytes a ``write`` has taken, by what it returned: at least one.
 
-    Python's own files return a count, which may be short. Many classes return nothing, or True, and have taken all.
-    A raw file says None where it would block: who knows that it is one asks before.
+    Python's own files return a count, which may be short; many classes return None and have taken all. A raw file says
+    None where it would block: who knows that it is one asks before.
 
     Args:
         answer: What it returned.
@@ -19,17 +22,18 @@ def count_taken(answer: object, offered: int, path: str) -> int:
         path: For errors.
 
     Raises:
-        UnavailableError: It took nothing: asking again and again would not end.
-        InternalError: The count cannot be right, so nobody knows what was taken.
+        InternalError: It is no such count, so that nobody knows what was taken, or 0, and asking on would never end.
     """
-    if answer is None or answer is True:
+    if answer is None:
         return offered
-    if isinstance(answer, int) and 0 < answer <= offered:
-        return answer
-    if answer is not False and answer == 0:
-        raise UnavailableError("the file takes no bytes: its write returned 0", path=path)
-    raise InternalError(
-        f"the file's write returned {answer!r} for {offered} bytes: expected how many it took, or None for all. What "
-        "was written is not known",
-        path=path,
-    )
+    try:
+        taken = -1 if isinstance(answer, bool) else operator.index(answer)  # True is no count, though Python adds it
+    except TypeError:
+        taken = -1
+    if not 0 < taken <= offered:
+        raise InternalError(
+            f"write of this file object returned {answer!r}; expected how many of the {offered} bytes it took, or None "
+            "if all",
+            path=path,
+        )
+    return taken

@@ -628,18 +628,20 @@ class OddWrites(MemoryFileSystem):
         return file
 
 
-@pytest.mark.parametrize(("answer", "error"), [(0, UnavailableError), (-1, InternalError), ("all", InternalError)])
+@pytest.mark.parametrize(
+    ("answer", "error"), [(0, InternalError), (-1, InternalError), (True, InternalError), ("all", InternalError)]
+)
 def test_a_write_that_returns_nonsense_is_an_error_and_does_not_hang(answer, error):
     store = OddWrites()
     store.answer = answer
     file = FsspecFileSystem(store).new_writable_file("oddwrites://f")
-    with pytest.raises(error, match="write returned"):
+    with pytest.raises(error, match="write of this file object returned"):
         file.append(b"data")
     with pytest.raises(FailedPreconditionError):
         file.close()
 
 
-@pytest.mark.parametrize("answer", [None, True, 4])
+@pytest.mark.parametrize("answer", [None, 4])
 def test_a_write_that_took_all_is_taken_at_its_word_and_looked_after(answer):
     store = OddWrites()
     store.answer = answer
