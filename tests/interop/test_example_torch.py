@@ -39,7 +39,7 @@ def test_pytorch_shares_the_columns_memory(tmp_path: Path) -> None:
                 "vector": FixedLenFeature([4], np.float32),
                 "tokens": RaggedFeature(np.int64, row_splits_dtype=np.int64),
             }
-            batch = next(read_examples(path, features, batch_size=100))
+            batch = next(iter(read_examples(path, features, batch_size=100)))
             labels, vectors = torch.from_numpy(batch["label"]), torch.from_numpy(batch["vector"])
             same_memory = vectors.data_ptr() == batch["vector"].ctypes.data
             vectors[3] = 7

@@ -3,10 +3,12 @@
 import io
 import os
 from collections.abc import Iterator
-from typing import assert_type
+from typing import Any, assert_type
+
+import numpy as np
 
 import recordfs
-from recordfs import errors, file_io, gfile
+from recordfs import errors, example, file_io, gfile
 
 
 def records(path: os.PathLike[str], store: recordfs.FileSystem) -> None:
@@ -83,3 +85,25 @@ class Mine(recordfs.FileSystem):
 
 
 assert_type(Mine, type[Mine])
+
+
+def columns_of_examples(paths: list[str], records: list[bytes]) -> None:
+    fixed = {"a": example.FixedLenFeature([], np.int64)}
+    ragged = {"a": example.VarLenFeature(bytes)}
+    mixed = {"a": example.FixedLenFeature(2, np.int64), "b": example.SparseFeature("i", "v", np.float32, 10)}
+    for batch in example.read_examples(paths, fixed, batch_size=10, compression="GZIP"):
+        assert_type(batch["a"], np.ndarray[Any, Any])
+        batch["a"].mean()
+    for rows in example.read_examples(paths, ragged, batch_size=10):
+        assert_type(rows["a"], example.RaggedColumn)
+    reader = example.read_examples(paths, mixed, batch_size=10, shard="auto")
+    for columns in reader:
+        columns["a"].mean()
+        columns["b"].dense_shape.tolist()
+    assert_type(reader.tell(), recordfs.Position)
+    assert_type(reader.report, recordfs.ReadReport)
+    example.parse_example(records, fixed)["a"].mean()
+    example.parse_example(records, ragged)["a"].to_list()
+    example.parse_example(records, {"a": example.FixedLenFeature([], np.int64), "b": example.VarLenFeature(bytes)})
+    example.parse_example(records, example.infer_features(records))["a"].mean()
+    example.read_examples(paths, fixed, batch_size=10, compresion="GZIP")  # type: ignore[call-overload]  # misspelt

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from recordfs.cli.console import Console
 
-__all__ = ["expand", "expand_all", "for_each_path", "total_length"]
+__all__ = ["expand", "expand_all", "for_each_path", "lengths_of", "total_length"]
 
 
 def expand(path: str) -> list[str]:
@@ -50,14 +50,20 @@ def expand_all(arguments: Iterable[str], console: Console) -> tuple[list[str], i
 
 def total_length(paths: Sequence[str], console: Console) -> int | None:
     """Return how many bytes files have together, for a progress bar; None where none would be drawn."""
+    lengths = lengths_of(paths, console)
+    return None if lengths is None else sum(lengths)
+
+
+def lengths_of(paths: Sequence[str], console: Console) -> list[int] | None:
+    """Return how many bytes each of some files has, for a progress bar; None where none would be drawn."""
     if not console.draws_progress:
         return None
     if len(paths) < 2:
-        return sum(map(_length_or_zero, paths))
+        return [_length_or_zero(path) for path in paths]
     from concurrent.futures import ThreadPoolExecutor  # many questions to a far store are mostly waiting
 
     with ThreadPoolExecutor(16) as executor:
-        return sum(executor.map(_length_or_zero, paths))
+        return list(executor.map(_length_or_zero, paths))
 
 
 def _length_or_zero(path: str) -> int:

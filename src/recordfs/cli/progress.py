@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Self, TextIO
 from recordfs.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     import rich.progress
+
+    from recordfs.records.sources import Position
 
 __all__ = ["Progress", "WorkStoppedError"]
 
@@ -92,6 +94,30 @@ class Progress:
             nonlocal last
             self.advance(offset - last, what)
             last = offset
+
+        return reached
+
+    def positions(self, paths: Sequence[str], lengths: Sequence[int] | None) -> Callable[[Position], None]:
+        """Return a function that takes how far a ``RecordReader`` of several files has come.
+
+        Args:
+            paths: The files, in the order in which they are read.
+            lengths: The bytes of each; None where nothing is drawn. A compressed file's offsets, which count what comes
+                out of it, may be larger: it counts as done then.
+        """
+        number = before = last = 0
+
+        def reached(position: Position) -> None:
+            nonlocal number, before, last
+            if lengths is None:
+                return
+            # A file that is named twice is read twice.
+            while number + 1 < len(paths) and (position.path != paths[number] or position.offset < last):
+                before += lengths[number]
+                number += 1
+                last = 0
+            last = position.offset
+            self.advance(before + min(position.offset, lengths[number]) - self.done, position.path)
 
         return reached
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from recordfs.example.arrow import ArrowExamples, from_arrow, read_arrow, read_table, to_arrow, write_table
+    from recordfs.example.bad_record import BadRecordError
     from recordfs.example.columns import RaggedColumn, SparseColumn
     from recordfs.example.convert import export_examples, import_examples
     from recordfs.example.encode import encode_example, encode_examples, encode_sequence_example
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
     )
     from recordfs.example.parse import ExampleParser, parse_example, parse_sequence_example, parse_single_example
     from recordfs.example.plain import EmptyList, decode_example, decode_sequence_example
-    from recordfs.example.read import read_examples
+    from recordfs.example.read import ExampleReader, read_examples
     from recordfs.example.schema import FeatureSummary, InferredFeatures, infer_features
 
 _HOME = {
     "ArrowExamples": "arrow",
+    "BadRecordError": "bad_record",
     "EmptyList": "plain",
     "ExampleParser": "parse",
+    "ExampleReader": "read",
     "FeatureSummary": "schema",
     "FixedLenFeature": "features",
     "FixedLenSequenceFeature": "features",
@@ -63,8 +66,10 @@ _HOME = {
 
 __all__ = [
     "ArrowExamples",
+    "BadRecordError",
     "EmptyList",
     "ExampleParser",
+    "ExampleReader",
     "FeatureSummary",
     "FixedLenFeature",
     "FixedLenSequenceFeature",

@@ -10,10 +10,11 @@ Source: the Arrow specification, "The Arrow PyCapsule Interface".
 import importlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol, Unpack
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError, MissingDependencyError
+from recordfs.example.bad_record import BadRecordError
 from recordfs.example.doubles import Doubles, are_refused
 from recordfs.example.features import (
     Feature,
@@ -23,15 +24,19 @@ from recordfs.example.features import (
     SparseFeature,
     checked_features,
 )
+from recordfs.example.keywords import ReaderKeywords, WriterKeywords, check_keywords
 from recordfs.example.parse import native_features
-from recordfs.example.read import record_batches
+from recordfs.example.record_batches import RecordBatches, open_reader
 from recordfs.example.schema import InferredFeatures, infer_features
+from recordfs.records.reader import RecordReader
 from recordfs.records.writer import RecordWriter
 
 __all__ = [
     "ArrowExamples",
     "arrow_batches",
+    "arrow_examples",
     "from_arrow",
+    "inferred_from_reader",
     "pyarrow_module",
     "read_arrow",
     "read_table",
@@ -46,6 +51,35 @@ _BATCH_SIZE = 1024
 _SAMPLE = 1000
 
 
+class Batches(Protocol):
+    """Lists of records, gone through once."""
+
+    first: int
+    """How many records there were before the last list."""
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        """Iterate over the lists."""
+
+    def located(self, error: BadRecordError) -> BadRecordError:
+        """The error about a record of the last list, with what is known of the record's place."""
+
+
+class _HeldBatches:
+    """Lists cut from records in memory."""
+
+    def __init__(self, records: list[bytes]) -> None:
+        self.first = 0
+        self._records = records
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        for first in range(0, len(self._records), _BATCH_SIZE):
+            self.first = first
+            yield self._records[first : first + _BATCH_SIZE]
+
+    def located(self, error: BadRecordError) -> BadRecordError:
+        return BadRecordError(error.message, record=self.first + error.record)
+
+
 class ArrowExamples:
     """Examples as an Arrow table that is decoded while it is read: one batch in memory at a time.
 
@@ -57,7 +91,7 @@ class ArrowExamples:
         features: Column name to feature. From ``infer_features``: what a record lacks is null, also where every record
             of the sample had it, and what a record has that the sample had not is an error. Of other features only
             those are read that are given.
-        batches: Makes a new iterator of lists of records.
+        batches: Begins anew with the lists of records.
         threads: How many threads may decode a batch.
 
     Raises:
@@ -66,9 +100,7 @@ class ArrowExamples:
             out.
     """
 
-    def __init__(
-        self, features: Mapping[str, Feature], batches: Callable[[], Iterator[list[bytes]]], *, threads: int = 1
-    ) -> None:
+    def __init__(self, features: Mapping[str, Any], batches: Callable[[], Batches], *, threads: int = 1) -> None:
         self._batches = batches
         chosen = _arrow_features(features)
         plans, places = native_features(chosen)
@@ -91,32 +123,36 @@ class ArrowExamples:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """All batches, in a capsule. A requested schema is a wish, and is not granted."""
-        return self._parser.stream(self._batches())
+        return self._parser.stream(iter(self._batches()))
 
     def batches(self) -> Iterator[Any]:
         """The batches one by one: objects with ``__arrow_c_array__``.
 
         Raises:
-            InvalidArgumentError: A record that does not fit the features.
+            BadRecordError: A record that does not fit the features. Where it is is known where the records come from
+                files.
         """
-        first = 0
-        for records in self._batches():
-            yield self._parser.parse(records, first)
-            first += len(records)
+        batches = self._batches()
+        for records in batches:
+            try:
+                batch = self._parser.parse(records, batches.first)
+            except BadRecordError as error:
+                raise batches.located(error) from None
+            yield batch
 
     def to_pyarrow(self) -> Any:
         """Everything as a ``pyarrow.Table``.
 
         Raises:
             MissingDependencyError: pyarrow is not installed.
-            InvalidArgumentError: A record that does not fit the features.
+            BadRecordError: A record that does not fit the features.
         """
         pyarrow = pyarrow_module()
         schema = pyarrow.schema(self)
         return pyarrow.Table.from_batches([pyarrow.record_batch(batch) for batch in self.batches()], schema=schema)
 
 
-def _arrow_features(features: Mapping[str, Feature]) -> dict[str, Feature]:
+def _arrow_features(features: Mapping[str, Any]) -> dict[str, Feature]:
     """The features as Arrow has them: of an inferred one that is missing now and then only the length counts."""
     if isinstance(features, InferredFeatures):
         return features.regardless_of_missing()
@@ -145,9 +181,7 @@ def pyarrow_module(name: str = "pyarrow") -> Any:
         raise MissingDependencyError("this needs pyarrow: pip install 'recordfs[arrow]'") from error
 
 
-def to_arrow(
-    records: Iterable[bytes], features: Mapping[str, Feature] | None = None, *, threads: int = 1
-) -> ArrowExamples:
+def to_arrow(records: Iterable[bytes], features: Mapping[str, Any] | None = None, *, threads: int = 1) -> ArrowExamples:
     """Serialized Examples as an Arrow table.
 
     Args:
@@ -160,21 +194,17 @@ def to_arrow(
     """
     held = records if isinstance(records, list) else list(records)
     chosen = infer_features(held) if features is None else features
-    return ArrowExamples(chosen, lambda: _cut(held), threads=threads)
-
-
-def _cut(records: list[bytes]) -> Iterator[list[bytes]]:
-    return (records[start : start + _BATCH_SIZE] for start in range(0, len(records), _BATCH_SIZE))
+    return ArrowExamples(chosen, lambda: _HeldBatches(held), threads=threads)
 
 
 def read_arrow(
     source: Any,
-    features: Mapping[str, Feature] | None = None,
+    features: Mapping[str, Any] | None = None,
     *,
     sample: int | None = _SAMPLE,
     batch_size: int = _BATCH_SIZE,
     threads: int = 1,
-    **reader_options: Any,
+    **reader_options: Unpack[ReaderKeywords],
 ) -> ArrowExamples:
     """Record files of Examples as an Arrow table that is read as it is consumed, in bounded memory.
 
@@ -191,18 +221,39 @@ def read_arrow(
         InvalidArgumentError: Features or sizes that make no sense; records that are no Examples.
         NotFoundError and others: As ``RecordReader``.
     """
+    reader = open_reader("read_arrow", source, reader_options)
+    return arrow_examples(reader, features, sample=sample, batch_size=batch_size, threads=threads)
 
-    def batches(size: int = batch_size) -> Iterator[list[bytes]]:
-        return record_batches(source, size, reader_options)
 
+def arrow_examples(
+    reader: RecordReader, features: Mapping[str, Any] | None, *, sample: int | None, batch_size: int, threads: int
+) -> ArrowExamples:
+    """``read_arrow`` of a reader that is open."""
+    RecordBatches(reader, batch_size)
     if features is None:
-        size = batch_size if sample is None else min(batch_size, sample)
-        features = infer_features(itertools.chain.from_iterable(batches(size)), sample=sample)
-    return ArrowExamples(features, batches, threads=threads)
+        features = inferred_from_reader(reader, sample, batch_size)
+    return ArrowExamples(features, lambda: RecordBatches(reader, batch_size), threads=threads)
+
+
+def inferred_from_reader(reader: RecordReader, sample: int | None, batch_size: int) -> InferredFeatures:
+    """``infer_features`` of the first records of a reader.
+
+    Raises:
+        BadRecordError: As ``infer_features``, with the record's place in the files.
+    """
+    batches = RecordBatches(reader, batch_size if sample is None else min(batch_size, sample))
+    try:
+        return infer_features(itertools.chain.from_iterable(batches), sample=sample)
+    except BadRecordError as error:
+        raise batches.located_in_stream(error) from None
 
 
 def read_table(
-    source: Any, features: Mapping[str, Feature] | None = None, *, threads: int = 1, **reader_options: Any
+    source: Any,
+    features: Mapping[str, Any] | None = None,
+    *,
+    threads: int = 1,
+    **reader_options: Unpack[ReaderKeywords],
 ) -> Any:
     """Record files of Examples as a ``pyarrow.Table``, in memory.
 
@@ -217,10 +268,8 @@ def read_table(
         InvalidArgumentError and others: As ``read_arrow``.
     """
     pyarrow_module()
-    if features is None:
-        records = itertools.chain.from_iterable(record_batches(source, _BATCH_SIZE, reader_options))
-        return to_arrow(records, threads=threads).to_pyarrow()
-    return read_arrow(source, features, threads=threads, **reader_options).to_pyarrow()
+    reader = open_reader("read_table", source, reader_options)
+    return arrow_examples(reader, features, sample=None, batch_size=_BATCH_SIZE, threads=threads).to_pyarrow()
 
 
 def from_arrow(data: Any, *, doubles: Doubles = "round") -> Iterator[bytes]:
@@ -253,7 +302,7 @@ def arrow_batches(data: Any, doubles: Doubles) -> Iterator[list[bytes]]:
     return _core.ArrowRecords(export(), are_refused(doubles))
 
 
-def write_table(data: Any, path: Any, *, doubles: Doubles = "round", **writer_options: Any) -> int:
+def write_table(data: Any, path: Any, *, doubles: Doubles = "round", **writer_options: Unpack[WriterKeywords]) -> int:
     """Write Arrow data as a record file of Examples.
 
     Args:
@@ -269,6 +318,7 @@ def write_table(data: Any, path: Any, *, doubles: Doubles = "round", **writer_op
         InvalidArgumentError: As ``from_arrow``.
         PermissionDeniedError and others: As ``RecordWriter``. What was written before stays, unless ``atomic=True``.
     """
+    check_keywords("write_table", writer_options, WriterKeywords)
     count = 0
     batches = arrow_batches(data, doubles)
     with RecordWriter(path, **writer_options) as writer:

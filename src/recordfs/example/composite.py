@@ -7,7 +7,7 @@ record move the values of one record into another. Here every record is checked,
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.example.bad_record import BadRecordError
 from recordfs.example.columns import Array, RaggedColumn, SparseColumn, as_splits
 from recordfs.example.features import (
     KeyedPartition,
@@ -64,7 +64,7 @@ def partitioned(
         splits_dtype: ``numpy.int32`` or ``numpy.int64``.
 
     Raises:
-        InvalidArgumentError: A partition does not fit the values of a record.
+        BadRecordError: A partition does not fit the values of a record.
     """
     values: Array | RaggedColumn = column.values
     records = column.splits
@@ -139,9 +139,8 @@ def _cut_by_row_ids(where: Where, what: str, ids: Rows, lengths: Array) -> _Cut:
     rows[there] = ids.values[ids.splits[1:][there] - 1]
     allowed = len(ids.values) + _MAX_SKIPPED_ROWS
     if rows.max(initial=0) >= allowed or int(rows.sum()) >= allowed:
-        raise InvalidArgumentError(
-            f"{where(int(np.argmax(rows)))}: {what} leave more than {_MAX_SKIPPED_ROWS:,} rows empty"
-        )
+        record = int(np.argmax(rows))
+        raise BadRecordError(f"{where(record)}: {what} leave more than {_MAX_SKIPPED_ROWS:,} rows empty", record=record)
     rows[there] += 1
     offsets = np.cumsum(rows) - rows
     return _Cut(rows, np.bincount(ids.values + np.repeat(offsets, counts), minlength=int(rows.sum())))
@@ -158,14 +157,14 @@ def _check(where: Where, sound: Array, lengths: Array, what: str) -> None:
     """Check something of every record, and name the first that is wrong."""
     if not sound.all():
         record = int(np.argmin(sound))
-        raise InvalidArgumentError(f"{where(record)}: its {lengths[record]} values cannot be cut by {what}")
+        raise BadRecordError(f"{where(record)}: its {lengths[record]} values cannot be cut by {what}", record=record)
 
 
 def sparse_column(where: Where, feature: SparseFeature, column: Rows, indices: Sequence[Rows]) -> SparseColumn:
     """The values at the places that the index features tell, sorted by record and place.
 
     Raises:
-        InvalidArgumentError: A record has another number of indices than of values, or an index beyond the size.
+        BadRecordError: A record has another number of indices than of values, or an index beyond the size.
     """
     sizes = (feature.size,) if isinstance(feature.size, int) else feature.size
     keys = (feature.index_key,) if isinstance(feature.index_key, str) else feature.index_key
@@ -175,14 +174,16 @@ def sparse_column(where: Where, feature: SparseFeature, column: Rows, indices: S
         aligned = index.lengths == counts
         if not aligned.all():
             record = int(np.argmin(aligned))
-            raise InvalidArgumentError(
-                f"{where(record)}: {counts[record]} values and {index.lengths[record]} indices in {key!r}"
+            raise BadRecordError(
+                f"{where(record)}: {counts[record]} values and {index.lengths[record]} indices in {key!r}",
+                record=record,
             )
         inside = (index.values >= 0) & (index.values < size)
         if not inside.all():
             wrong = int(np.argmin(inside))
-            raise InvalidArgumentError(
-                f"{where(int(records[wrong]))}: the index {index.values[wrong]} in {key!r} is not in 0 to {size - 1}"
+            record = int(records[wrong])
+            raise BadRecordError(
+                f"{where(record)}: the index {index.values[wrong]} in {key!r} is not in 0 to {size - 1}", record=record
             )
     places = np.stack([records, *(index.values for index in indices)], axis=1)
     values = column.values

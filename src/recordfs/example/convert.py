@@ -4,22 +4,26 @@ import io
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Unpack
 
 from recordfs.errors import InvalidArgumentError
-from recordfs.example.arrow import arrow_batches, pyarrow_module, read_arrow
+from recordfs.example.arrow import arrow_batches, arrow_examples, inferred_from_reader, pyarrow_module
+from recordfs.example.bad_record import BadRecordError
 from recordfs.example.doubles import Doubles
 from recordfs.example.encode import encode_example, encode_examples, encode_sequence_example
 from recordfs.example.features import Feature
 from recordfs.example.jsonl import LineFeatures, line_to_features, record_to_line
+from recordfs.example.keywords import ReaderKeywords, WriterKeywords, check_keywords
 from recordfs.example.line_kinds import LineKinds
 from recordfs.example.npz import arrays_of_columns, columns_of_arrays
 from recordfs.example.numpy_module import np
 from recordfs.example.parse import ExampleParser
-from recordfs.example.read import record_batches
+from recordfs.example.record_batches import RecordBatches, open_reader
 from recordfs.example.schema import InferredFeatures, infer_features
 from recordfs.example.sequence_table import SequenceTable, sequence_records
 from recordfs.file_objects import open_input, open_output
+from recordfs.records.reader import RecordReader
+from recordfs.records.sources import Position
 from recordfs.records.writer import RecordWriter
 
 __all__ = ["FORMATS", "export_examples", "format_of", "import_examples"]
@@ -47,20 +51,23 @@ def format_of(path: str) -> str:
 class _Export(NamedTuple):
     """What to write where."""
 
-    source: Any
+    reader: RecordReader
     target: Any
     features: Mapping[str, Feature] | None
     sample: int | None
     sequence: bool
     progress: Progress
-    reader_options: Mapping[str, Any]
+    on_position: Callable[[Position], object]
 
-    def batches(self, size: int = _BATCH_SIZE) -> Iterator[list[bytes]]:
-        return record_batches(self.source, size, self.reader_options)
+    def batches(self) -> RecordBatches:
+        return RecordBatches(self.reader, _BATCH_SIZE)
+
+    def advance(self, records: int) -> None:
+        self.progress(records)
+        self.on_position(self.reader.tell())
 
     def infer(self) -> InferredFeatures:
-        size = _BATCH_SIZE if self.sample is None else min(self.sample, _BATCH_SIZE)
-        inferred = infer_features(itertools.chain.from_iterable(self.batches(size)), sample=self.sample)
+        inferred = inferred_from_reader(self.reader, self.sample, _BATCH_SIZE)
         if not self.sequence:
             inferred.check_examples()
         return inferred
@@ -75,7 +82,8 @@ def export_examples(
     sample: int | None = 1000,
     sequence: bool = False,
     progress: Progress | None = None,
-    **reader_options: Any,
+    on_position: Callable[[Position], object] | None = None,
+    **reader_options: Unpack[ReaderKeywords],
 ) -> int:
     """Write record files of Examples as one Parquet, JSON lines or npz file.
 
@@ -94,40 +102,52 @@ def export_examples(
         sequence: Whether the records are SequenceExamples: their feature lists become nested columns, in Parquet and
             JSON lines.
         progress: Called with the number of records done since the last call.
+        on_position: Called with how far the source has been read.
         **reader_options: As ``RecordReader`` takes them.
 
     Returns:
         The number of records.
 
     Raises:
-        InvalidArgumentError: An unknown format; a record that is no Example or does not fit the features; no records to
-            infer from; SequenceExamples without ``sequence``.
+        BadRecordError: A record that is no Example or does not fit the features.
+        InvalidArgumentError: An unknown format; no records to infer from; SequenceExamples without ``sequence``.
         MissingDependencyError: The format's package is not installed.
         NotFoundError and others: As reading and writing.
     """
     chosen = format_of(os.fspath(target)) if to is None else to
-    export = _Export(source, target, features, sample, sequence, progress or (lambda _: None), reader_options)
+    exports: dict[str, Callable[[_Export], int]] = {
+        "parquet": _export_parquet_of_sequences if sequence else _export_parquet,
+        "jsonl": _export_jsonl,
+        "npz": _export_npz,
+    }
+    if chosen not in exports:
+        raise InvalidArgumentError(f"unknown format {chosen!r}; expected one of {', '.join(FORMATS)}")
     if sequence and features is not None:
         raise InvalidArgumentError("the features of SequenceExamples are inferred: features cannot be given as well")
-    if chosen == "parquet":
-        return _export_parquet_of_sequences(export) if sequence else _export_parquet(export)
-    if chosen == "jsonl":
-        return _export_jsonl(export)
-    if chosen == "npz":
-        return _export_npz(export)
-    raise InvalidArgumentError(f"unknown format {chosen!r}; expected one of {', '.join(FORMATS)}")
+    reader = open_reader("export_examples", source, reader_options)
+    try:
+        return exports[chosen](
+            _Export(reader, target, features, sample, sequence, progress or _ignore, on_position or _ignore)
+        )
+    finally:
+        if reader is not source:
+            reader.close()
+
+
+def _ignore(_: object) -> None:
+    """For a caller who does not want to know."""
 
 
 def _export_parquet(export: _Export) -> int:
     pyarrow, parquet = pyarrow_module(), pyarrow_module("pyarrow.parquet")
     features = export.infer() if export.features is None else export.features
-    examples = read_arrow(export.source, features, batch_size=_BATCH_SIZE, **export.reader_options)
+    examples = arrow_examples(export.reader, features, sample=None, batch_size=_BATCH_SIZE, threads=1)
     count = 0
     with open_output(export.target) as stream, parquet.ParquetWriter(stream, pyarrow.schema(examples)) as writer:
         for batch in examples.batches():
             writer.write_batch(pyarrow.record_batch(batch))
             count += len(batch)
-            export.progress(len(batch))
+            export.advance(len(batch))
     return count
 
 
@@ -135,26 +155,34 @@ def _export_parquet_of_sequences(export: _Export) -> int:
     pyarrow, parquet = pyarrow_module(), pyarrow_module("pyarrow.parquet")
     table = SequenceTable(pyarrow, export.infer())
     count = 0
+    batches = export.batches()
     with open_output(export.target) as stream, parquet.ParquetWriter(stream, table.schema) as writer:
-        for records in export.batches():
-            writer.write_batch(table.batch(records, count))
+        for records in batches:
+            try:
+                batch = table.batch(records, count)
+            except BadRecordError as error:
+                raise batches.located(error) from None
+            writer.write_batch(batch)
             count += len(records)
-            export.progress(len(records))
+            export.advance(len(records))
     return count
 
 
 def _export_jsonl(export: _Export) -> int:
     count = 0
+    batches = export.batches()
     with open_output(export.target) as stream:
-        for records in export.batches():
+        for records in batches:
+            lines = []
             for place, record in enumerate(records):
                 try:
-                    line = record_to_line(record, sequence=export.sequence)
+                    lines.append(record_to_line(record, sequence=export.sequence))
                 except InvalidArgumentError as error:
-                    raise InvalidArgumentError(f"record {count + place}: {error.message}") from error
-                stream.write(line)
+                    bad = BadRecordError(f"record {count + place}: {error.message}", record=place)
+                    raise batches.located(bad) from None
+            stream.write(b"".join(lines))
             count += len(records)
-            export.progress(len(records))
+            export.advance(len(records))
     return count
 
 
@@ -164,7 +192,7 @@ def _export_npz(export: _Export) -> int:
     records = []
     for batch in export.batches():
         records += batch
-        export.progress(len(batch))
+        export.advance(len(batch))
     if export.features is None:
         inferred = infer_features(records)
         inferred.check_examples()
@@ -182,8 +210,12 @@ class _Import(NamedTuple):
     """What to make of a file."""
 
     stream: BinaryIO
+    #: Bytes in the stream.
+    size: int
     sequence: bool
     doubles: Doubles
+    #: Takes how many of the bytes are done.
+    on_offset: Callable[[int], object]
 
 
 def import_examples(
@@ -194,7 +226,8 @@ def import_examples(
     sequence: bool = False,
     doubles: Doubles = "round",
     progress: Progress | None = None,
-    **options: Any,
+    on_offset: Callable[[int], object] | None = None,
+    **options: Unpack[WriterKeywords],
 ) -> int:
     """Write a Parquet, JSON lines or npz file as a record file of Examples.
 
@@ -208,6 +241,7 @@ def import_examples(
         doubles: ``"round"`` writes the float32 nearest to a double, ``"refuse"`` makes one that no float32 equals an
             error.
         progress: Called with the number of records done since the last call.
+        on_offset: Called with how many bytes of the source are done.
         **options: As ``RecordWriter`` takes them, such as ``compression="GZIP"``.
 
     Returns:
@@ -226,13 +260,16 @@ def import_examples(
     }
     if chosen not in readers:
         raise InvalidArgumentError(f"unknown format {chosen!r}; expected one of {', '.join(FORMATS)}")
+    check_keywords("import_examples", options, WriterKeywords)
+    notify = progress or _ignore
     count = 0
     with io.BufferedReader(open_input(source), 1 << 20) as stream, RecordWriter(target, **options) as writer:
-        for batch in readers[chosen](_Import(stream, sequence, doubles)):
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        for batch in readers[chosen](_Import(stream, size, sequence, doubles, on_offset or _ignore)):
             writer.write_batch(batch)
             count += len(batch)
-            if progress is not None:
-                progress(len(batch))
+            notify(len(batch))
     return count
 
 
@@ -240,12 +277,21 @@ def _read_parquet(wanted: _Import) -> Iterator[list[bytes]]:
     pyarrow, parquet = pyarrow_module(), pyarrow_module("pyarrow.parquet")
     try:
         file = parquet.ParquetFile(wanted.stream)
-        batches = file.iter_batches(_BATCH_SIZE)
+        batches = _counted(file.iter_batches(_BATCH_SIZE), wanted, file.metadata.num_rows)
         if wanted.sequence:
             return (list(sequence_records(pyarrow, batch, wanted.doubles)) for batch in batches)
         return arrow_batches(pyarrow.RecordBatchReader.from_batches(file.schema_arrow, batches), wanted.doubles)
     except pyarrow.ArrowInvalid as error:
         raise InvalidArgumentError(f"not a Parquet file: {error}") from error
+
+
+def _counted(batches: Iterator[Any], wanted: _Import, rows: int) -> Iterator[Any]:
+    """Tell how far a Parquet file is done by its rows, because its columns are read here and there."""
+    done = 0
+    for batch in batches:
+        yield batch
+        done += batch.num_rows
+        wanted.on_offset(wanted.size * done // max(rows, 1))
 
 
 def _read_jsonl(wanted: _Import) -> Iterator[list[bytes]]:
@@ -255,6 +301,7 @@ def _read_jsonl(wanted: _Import) -> Iterator[list[bytes]]:
     wanted.stream.seek(0)
     lines = _lines(wanted)
     while batch := list(itertools.islice(lines, _BATCH_SIZE)):
+        wanted.on_offset(wanted.stream.tell())
         yield [_encode_line(number, kinds, features, wanted) for number, features in batch]
 
 

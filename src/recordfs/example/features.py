@@ -68,7 +68,7 @@ def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
 class _FixedLenFields(NamedTuple):
     shape: tuple[int, ...]
     dtype: type
-    default_value: Any
+    default_value: object
 
 
 class FixedLenFeature(_FixedLenFields):
@@ -281,7 +281,7 @@ class _FixedLenSequenceFields(NamedTuple):
     shape: tuple[int, ...]
     dtype: type
     allow_missing: bool
-    default_value: Any
+    default_value: object
 
 
 class FixedLenSequenceFeature(_FixedLenSequenceFields):
@@ -317,7 +317,7 @@ class FixedLenSequenceFeature(_FixedLenSequenceFields):
 Feature: TypeAlias = FixedLenFeature | VarLenFeature | RaggedFeature | FixedLenSequenceFeature | SparseFeature
 
 
-def checked_features(features: Mapping[str, Feature]) -> dict[str, Feature]:
+def checked_features(features: Mapping[str, Any]) -> dict[str, Feature]:
     """A copy of what a user calls features; what each is, is checked where it is used.
 
     Raises:

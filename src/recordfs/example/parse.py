@@ -3,10 +3,11 @@
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError
+from recordfs.example.bad_record import BadRecordError
 from recordfs.example.columns import Array, Column, RaggedColumn, SparseColumn, as_splits, object_array
 from recordfs.example.composite import Rows, Where, partitioned, sparse_column
 from recordfs.example.features import (
@@ -44,7 +45,7 @@ class ExampleParser:
             (as in TensorFlow); one key asked for as two different things.
     """
 
-    def __init__(self, features: Mapping[str, Feature], *, complete: bool = False) -> None:
+    def __init__(self, features: Mapping[str, Any], *, complete: bool = False) -> None:
         self._features = checked_features(features)
         for name, feature in self._features.items():
             if isinstance(feature, FixedLenSequenceFeature) and not feature.allow_missing:
@@ -57,7 +58,7 @@ class ExampleParser:
         self._batch = {name: _batch_column_maker(name, feature, keys) for (name, feature), keys in named}
         self._single = {name: _single_value_maker(name, feature, keys) for (name, feature), keys in named}
 
-    def parse(self, serialized: Iterable[BytesLike], *, threads: int = 1) -> dict[str, Column]:
+    def parse(self, serialized: Iterable[BytesLike], *, threads: int = 1) -> dict[str, Any]:
         """The columns of a batch. See ``parse_example``."""
         if threads < 1:
             raise InvalidArgumentError(f"threads must be at least 1, found {threads}")
@@ -70,9 +71,22 @@ class ExampleParser:
         return {name: make(native) for name, make in self._single.items()}
 
 
+@overload
 def parse_example(
-    serialized: Iterable[BytesLike], features: Mapping[str, Feature], *, threads: int = 1
-) -> dict[str, Column]:
+    serialized: Iterable[BytesLike],
+    features: Mapping[str, FixedLenFeature | FixedLenSequenceFeature],
+    *,
+    threads: int = 1,
+) -> dict[str, Array]: ...
+@overload
+def parse_example(
+    serialized: Iterable[BytesLike], features: Mapping[str, VarLenFeature | RaggedFeature], *, threads: int = 1
+) -> dict[str, RaggedColumn]: ...
+@overload
+def parse_example(
+    serialized: Iterable[BytesLike], features: Mapping[str, Any], *, threads: int = 1
+) -> dict[str, Any]: ...
+def parse_example(serialized: Iterable[BytesLike], features: Mapping[str, Any], *, threads: int = 1) -> dict[str, Any]:
     """Parse a batch of serialized Examples into columns, as ``tf.io.parse_example`` does.
 
     Numbers are decoded with the GIL released. Bytes-like objects that can be written to are copied first.
@@ -89,13 +103,13 @@ def parse_example(
         Arrays are int64, float32 or, for bytes, object arrays of ``bytes``; all are writable and own their memory.
 
     Raises:
-        InvalidArgumentError: A record is no Example; a required feature is missing; a feature has another kind or
-            another number of values than asked for. The message names record and feature.
+        BadRecordError: A record is no Example; a required feature is missing; a feature has another kind or another
+            number of values than asked for. The message names record and feature. It is an InvalidArgumentError.
     """
     return _parser_for(features).parse(serialized, threads=threads)
 
 
-def parse_single_example(serialized: BytesLike, features: Mapping[str, Feature]) -> dict[str, Any]:
+def parse_single_example(serialized: BytesLike, features: Mapping[str, Any]) -> dict[str, Any]:
     """Parse one serialized Example, as ``tf.io.parse_single_example`` does.
 
     Args:
@@ -109,18 +123,18 @@ def parse_single_example(serialized: BytesLike, features: Mapping[str, Feature])
         array.
 
     Raises:
-        InvalidArgumentError: As ``parse_example``.
+        BadRecordError: As ``parse_example``.
     """
     return _parser_for(features).parse_single(serialized)
 
 
 def parse_sequence_example(
     serialized: Iterable[BytesLike],
-    context_features: Mapping[str, Feature] | None = None,
-    sequence_features: Mapping[str, Feature] | None = None,
+    context_features: Mapping[str, Any] | None = None,
+    sequence_features: Mapping[str, Any] | None = None,
     *,
     complete: bool = False,
-) -> tuple[dict[str, Column], dict[str, Column], dict[str, Array]]:
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Array]]:
     """Parse a batch of serialized SequenceExamples, as ``tf.io.parse_sequence_example`` does.
 
     Args:
@@ -135,7 +149,7 @@ def parse_sequence_example(
         ``FixedLenSequenceFeature`` the number of steps of each record, int64 of shape ``(batch,)``.
 
     Raises:
-        InvalidArgumentError: As ``parse_example``; also a step with another number of values than its shape has.
+        BadRecordError: As ``parse_example``; also a step with another number of values than its shape has.
     """
     context = checked_features({} if context_features is None else context_features)
     lists = checked_features({} if sequence_features is None else sequence_features)
@@ -181,7 +195,11 @@ def _stepwise_column(name: str, feature: Feature, steps: Rows, outer: Array, cut
         if not np.array_equal(np.frombuffer(row_splits, np.int64), outer):
             raise InvalidArgumentError(f"feature list {name!r} and one that cuts it have different numbers of steps")
         rows.append(Rows(np.frombuffer(values, np.int64), np.frombuffer(step_splits, np.int64)))
-    return partitioned(where, steps, _with_cuts(feature, rows), splits_dtype)
+    try:
+        return partitioned(where, steps, _with_cuts(feature, rows), splits_dtype)
+    except BadRecordError as error:
+        error.record = int(np.searchsorted(outer, error.record, side="right")) - 1  # of the step it was the number
+        raise
 
 
 def _with_cuts(feature: RaggedFeature, rows: list[Rows]) -> list[tuple[Any, Rows | None]]:
@@ -211,7 +229,7 @@ def _check_sequence_features(context: Mapping[str, Feature], lists: Mapping[str,
             raise InvalidArgumentError(f"feature list {name!r} cannot have a default_value: it is padded with zeros")
 
 
-def _parser_for(features: Mapping[str, Feature]) -> ExampleParser:
+def _parser_for(features: Mapping[str, Any]) -> ExampleParser:
     """A parser made before for equal features, if they can be told equal."""
     if not isinstance(features, dict):
         features = checked_features(features)

@@ -1,81 +1,164 @@
 """Columns straight from record files."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 
 from recordfs.errors import InvalidArgumentError
-from recordfs.example.columns import Column
-from recordfs.example.features import Feature
+from recordfs.example.bad_record import BadRecordError
+from recordfs.example.columns import Array, RaggedColumn
+from recordfs.example.features import (
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    RaggedFeature,
+    VarLenFeature,
+    checked_features,
+)
+from recordfs.example.keywords import ReaderKeywords
 from recordfs.example.parse import ExampleParser
+from recordfs.example.record_batches import RecordBatches, open_reader
 from recordfs.records.reader import RecordReader
+from recordfs.records.report import ReadReport
+from recordfs.records.sources import Position
 
-__all__ = ["read_examples", "record_batches"]
+__all__ = ["ExampleReader", "read_examples"]
+
+ColumnT = TypeVar("ColumnT")
 
 
+class ExampleReader(Generic[ColumnT]):
+    """Batches of columns from record files that hold Examples, one batch in memory at a time.
+
+    Made by ``read_examples``. Each ``iter()`` begins at the reader's ``start`` again. It can be pickled, as a
+    ``RecordReader`` of paths can, and closes the files at the end of a ``with`` block. One thread at a time.
+    """
+
+    def __init__(
+        self,
+        reader: RecordReader,
+        features: Mapping[str, Any],
+        *,
+        batch_size: int,
+        threads: int,
+        drop_remainder: bool,
+    ) -> None:
+        if threads < 1:
+            raise InvalidArgumentError(f"threads must be at least 1, found {threads}")
+        RecordBatches(reader, batch_size)
+        self._features = checked_features(features)
+        self._parser = ExampleParser(features)
+        self._reader = reader
+        self._batch_size = batch_size
+        self._threads = threads
+        self._drop_remainder = drop_remainder
+
+    def __iter__(self) -> Iterator[dict[str, ColumnT]]:
+        """Iterate over the batches; see ``read_examples``."""
+        batches = RecordBatches(self._reader, self._batch_size)
+        for records in batches:
+            if self._drop_remainder and len(records) < self._batch_size:
+                return
+            try:
+                columns = self._parser.parse(records, threads=self._threads)
+            except BadRecordError as error:
+                error.message += f" (the batch begins with record {batches.first} of what was read)"
+                raise batches.located(error) from None
+            yield cast("dict[str, ColumnT]", columns)
+
+    def tell(self) -> Position:
+        """Where the record after the last batch begins: ``start=`` of a reader that goes on there."""
+        return self._reader.tell()
+
+    @property
+    def report(self) -> ReadReport:
+        """What was read and what was lost so far, as ``RecordReader.report``."""
+        return self._reader.report
+
+    def stop(self) -> None:
+        """End every iteration before its next batch, from any thread."""
+        self._reader.stop()
+
+    def close(self) -> None:
+        """Close the files. Idempotent."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_parser"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._parser = ExampleParser(self._features)
+
+
+@overload
 def read_examples(
     source: Any,
-    features: Mapping[str, Feature],
+    features: Mapping[str, FixedLenFeature | FixedLenSequenceFeature],
     *,
     batch_size: int,
     threads: int = 1,
     drop_remainder: bool = False,
-    **reader_options: Any,
-) -> Iterator[dict[str, Column]]:
+    **reader_options: Unpack[ReaderKeywords],
+) -> ExampleReader[Array]: ...
+@overload
+def read_examples(
+    source: Any,
+    features: Mapping[str, VarLenFeature | RaggedFeature],
+    *,
+    batch_size: int,
+    threads: int = 1,
+    drop_remainder: bool = False,
+    **reader_options: Unpack[ReaderKeywords],
+) -> ExampleReader[RaggedColumn]: ...
+@overload
+def read_examples(
+    source: Any,
+    features: Mapping[str, Any],
+    *,
+    batch_size: int,
+    threads: int = 1,
+    drop_remainder: bool = False,
+    **reader_options: Unpack[ReaderKeywords],
+) -> ExampleReader[Any]: ...
+def read_examples(
+    source: Any,
+    features: Mapping[str, Any],
+    *,
+    batch_size: int,
+    threads: int = 1,
+    drop_remainder: bool = False,
+    **reader_options: Unpack[ReaderKeywords],
+) -> ExampleReader[Any]:
     """Batches of columns from record files that hold Examples, one batch in memory at a time.
 
     Args:
         source: What ``RecordReader`` takes: a path or pattern on any filesystem, an open file, an iterable of these;
-            or a ``RecordReader``, which is read from its ``start`` and not closed.
+            or a ``RecordReader``, which is read from its ``start``.
         features: Column name to feature; see ``ExampleParser``.
         batch_size: Records a batch, across files. The last batch may be smaller.
         threads: How many threads may decode a batch.
         drop_remainder: Whether to leave out a smaller last batch.
         **reader_options: As ``RecordReader`` takes them; not for a ``RecordReader``.
 
-    Yields:
-        Columns, as ``parse_example`` gives them.
+    Returns:
+        An iterable of columns, as ``parse_example`` gives them. ``tell`` says where to resume.
 
     Raises:
-        InvalidArgumentError: At once: a batch size or features that make no sense. While iterating: a record that does
-            not fit the features; the message says which record of the stream.
-        TruncatedRecordError and others: As ``RecordReader``, while iterating.
+        InvalidArgumentError: A batch size or features that make no sense.
+        NotFoundError and others: As ``RecordReader``.
+
+    Iterating raises:
+        BadRecordError: A record does not fit the features. It says which record of what was read, and its file and
+            offset where that is known. The position is after the batch.
+        TruncatedRecordError and others: As ``RecordReader``.
     """
-    parser = ExampleParser(features)
-    batches = record_batches(source, batch_size, reader_options)
-    return _columns(parser, batches, batch_size if drop_remainder else 1, threads)
-
-
-def _columns(
-    parser: ExampleParser, batches: Iterator[list[bytes]], smallest: int, threads: int
-) -> Iterator[dict[str, Column]]:
-    first = 0
-    for batch in batches:
-        if len(batch) < smallest:
-            return
-        try:
-            yield parser.parse(batch, threads=threads)
-        except InvalidArgumentError as error:
-            raise InvalidArgumentError(
-                f"{error.message} (the batch begins with record {first} of what was read)", path=error.path
-            ) from error
-        first += len(batch)
-
-
-def record_batches(source: Any, batch_size: int, reader_options: Mapping[str, Any]) -> Iterator[list[bytes]]:
-    """Lists of ``batch_size`` records, the last one perhaps shorter.
-
-    Raises:
-        InvalidArgumentError: A batch size below 1, or reader options for a reader that is open.
-    """
-    if batch_size < 1:
-        raise InvalidArgumentError(f"batch_size must be at least 1, found {batch_size}")
-    if isinstance(source, RecordReader):
-        if reader_options:
-            raise InvalidArgumentError(f"an open reader takes no more options: {', '.join(reader_options)}")
-        return source.batches(batch_size)
-    return _opened(RecordReader(source, **reader_options), batch_size)
-
-
-def _opened(reader: RecordReader, batch_size: int) -> Iterator[list[bytes]]:
-    with reader:
-        yield from reader.batches(batch_size)
+    reader = open_reader("read_examples", source, reader_options)
+    return ExampleReader(reader, features, batch_size=batch_size, threads=threads, drop_remainder=drop_remainder)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError
+from recordfs.example.bad_record import BadRecordError
 
 __all__ = ["FeatureSummary", "InferredFeatures", "infer_features"]
 
@@ -173,8 +174,9 @@ def infer_features(
         Features, and what was seen: kinds, lengths, share missing.
 
     Raises:
-        InvalidArgumentError: No records; one that is another message (an event, for instance), or has fields that no
-            Example has; more than 10,000 distinct features.
+        BadRecordError: A record is another message (an event, for instance), or has fields that no Example has; or it
+            brings the number of distinct features above 10,000.
+        InvalidArgumentError: There are no records.
     """
     summary = _core.ExampleSummary(_MAX_FEATURES)
     records = iter(serialized) if sample is None else itertools.islice(serialized, min(sample, sys.maxsize))
@@ -183,7 +185,7 @@ def infer_features(
         fault = summary.add(batch)
         if fault is not None:
             place, reason = fault
-            raise InvalidArgumentError(f"record {seen + place}: {reason}")
+            raise BadRecordError(f"record {seen + place}: {reason}", record=seen + place)
         seen += len(batch)
     if not seen:
         raise InvalidArgumentError("there are no records to infer features from")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from recordfs.errors import InvalidArgumentError
+from recordfs.example.bad_record import BadRecordError
 from recordfs.example.columns import Array, RaggedColumn
 from recordfs.example.doubles import Doubles
 from recordfs.example.encode import encode_sequence_example
@@ -60,16 +61,17 @@ class SequenceTable:
             first: How many there were before them, for the message of an error.
 
         Raises:
-            InvalidArgumentError: A record that does not fit, or that holds more than was inferred.
+            BadRecordError: A record that does not fit, or that holds more than was inferred.
         """
         try:
             context, lists, _ = parse_sequence_example(records, self._context, self._lists, complete=True)
             columns = [self._context_column(name, column) for name, column in context.items()]
-        except InvalidArgumentError as error:
-            raise InvalidArgumentError(
-                f"{error.message} (the batch begins with record {first} of what was read); the features were inferred "
-                f"from {self._seen} records: sample=None (--sample 0) infers them from all"
-            ) from error
+        except BadRecordError as error:
+            error.message += (
+                f" (the batch begins with record {first} of what was read); the features were inferred from "
+                f"{self._seen} records: sample=None (--sample 0) infers them from all"
+            )
+            raise
         columns += [self._list(column) for column in lists.values() if isinstance(column, RaggedColumn)]
         return self._pyarrow.record_batch(columns, schema=self.schema)
 
@@ -82,8 +84,8 @@ class SequenceTable:
             return self._list(column, lengths == 0)
         if lengths.max(initial=0) > 1:
             row = int(np.argmax(lengths > 1))
-            raise InvalidArgumentError(
-                f"record {row} of the batch, feature {name!r}: expected 1 value, found {lengths[row]}"
+            raise BadRecordError(
+                f"record {row} of the batch, feature {name!r}: expected 1 value, found {lengths[row]}", record=row
             )
         places = np.maximum(np.cumsum(lengths) - 1, 0)
         return self._values(column.flat_values).take(self._pyarrow.array(places, mask=lengths == 0))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from recordfs.example import encode_example, encode_sequence_example
+from recordfs.cli.progress import Progress
+from recordfs.example import encode_example, encode_sequence_example, export_examples, import_examples
 from recordfs.records.reader import RecordReader
+from recordfs.records.sources import Position
 from recordfs.records.writer import RecordWriter
 
 if TYPE_CHECKING:
@@ -164,3 +168,49 @@ def test_a_number_beyond_all_records_is_taken(
 ) -> None:
     target = [str(tmp_path / "t.parquet")] if words[0] == "export" else []
     assert recordfs(*words, "99999999999999999999", source, *target).status == 0
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_export_and_import_say_how_many_bytes_are_done(form: str, source: str, tmp_path: Path) -> None:
+    table, back = str(tmp_path / f"t.{form}"), str(tmp_path / "back")
+    done: list[int] = []
+    progress = Progress("work", None, "bytes", None)
+    sources = [source, str(tmp_path / "other.tfrecord")]
+    shutil.copy(*sources)
+    export_examples(sources, table, on_position=progress.positions(sources, [os.path.getsize(source)] * 2))
+    assert progress.done == 2 * os.path.getsize(source)
+    import_examples(table, back, on_offset=done.append)
+    assert done == sorted(done)
+    assert done[-1] == os.path.getsize(table)
+
+
+def test_positions_in_compressed_files_never_pass_their_length() -> None:
+    progress = Progress("work", None, "bytes", None)
+    reached = progress.positions(["a", "b", "c"], [10, 20, 30])
+    seen = []
+    for position in (Position("a", 5), Position("a", 900), Position("c", 7)):
+        reached(position)
+        seen.append(progress.done)
+    assert seen == [5, 10, 37]
+
+
+def test_a_file_that_is_named_twice_counts_twice() -> None:
+    progress = Progress("work", None, "bytes", None)
+    reached = progress.positions(["a", "a"], [10, 10])
+    for offset in (4, 10, 4, 10):
+        reached(Position("a", offset))
+    assert progress.done == 20
+
+
+def test_schema_names_the_file_and_the_offset_of_what_is_no_example(recordfs: Recordfs, tmp_path: Path) -> None:
+    good, bad = str(tmp_path / "1"), str(tmp_path / "2")
+    example = encode_example({"a": 1})
+    for path, records in ((good, [example]), (bad, [example, b"\xff"])):
+        with RecordWriter(path) as writer:
+            writer.write_batch(records)
+    ran = recordfs("schema", good, bad)
+    assert ran.status != 0
+    assert f"{bad}: record 2: not a serialized Example" in ran.err
+    assert f"(at byte {len(example) + 16})" in ran.err
+    ran = recordfs("export", good, bad, str(tmp_path / "t.jsonl"))
+    assert f"{bad}: record 2: not a serialized Example" in ran.err

@@ -12,7 +12,7 @@ use recordfs_core::example::{ExampleError, OnMissing, Plan, parse_batch};
 use super::InvalidArgumentError;
 use super::arrow_abi::{ArrowArray, ArrowArrayStream, ArrowSchema, into_capsule};
 use super::arrow_export::{ArrayNode, ArrowField, batch_array, batch_schema};
-use super::parser::{FeatureTuple, make_plan};
+use super::parser::{FeatureTuple, bad_record, make_plan};
 use super::records::Records;
 
 /// The error numbers a stream answers with: what the source says, and everything else.
@@ -44,7 +44,7 @@ impl Layout {
                     "; the features were inferred from {seen} records: sample=None (--sample 0) infers them from all"
                 );
             }
-            InvalidArgumentError::new_err(message)
+            bad_record(py, message, error.record)
         })
     }
 }

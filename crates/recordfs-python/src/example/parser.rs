@@ -10,8 +10,8 @@ use recordfs_core::example::{
 
 use crate::column_buffer::ColumnBuffer;
 
-use super::InvalidArgumentError;
 use super::records::Records;
+use super::{BadRecordError, InvalidArgumentError};
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -77,8 +77,17 @@ fn default_values(kind: Kind, values: &Bound<'_, PyAny>) -> PyResult<DefaultValu
 }
 
 /// The exception for a record that does not fit.
-pub fn python_error(error: &ExampleError) -> PyErr {
-    InvalidArgumentError::new_err(error.to_string())
+pub fn python_error(py: Python<'_>, error: &ExampleError) -> PyErr {
+    bad_record(py, error.to_string(), error.record)
+}
+
+/// The exception for a record of which the number in its batch is known.
+pub fn bad_record(py: Python<'_>, message: String, record: usize) -> PyErr {
+    let error = BadRecordError::new_err(message);
+    match error.value(py).setattr("record", record) {
+        Ok(()) => error,
+        Err(other) => other,
+    }
 }
 
 /// Asks for a large block and gives it back, once a process.
@@ -174,7 +183,7 @@ impl ExampleParser {
         check_memory(self.plan.fixed_bytes(slices.len()))?;
         let columns = py
             .detach(|| parse_batch(&self.plan, &slices, threads, single))
-            .map_err(|error| python_error(&error))?;
+            .map_err(|error| python_error(py, &error))?;
         let columns: Vec<_> = columns
             .into_iter()
             .map(|column| column_to_python(py, column))
@@ -211,7 +220,7 @@ impl SequenceExampleParser {
         let slices = records.slices();
         let (context, lists) = py
             .detach(|| parse_sequence_batch(&self.context, &self.lists, &slices))
-            .map_err(|error| python_error(&error))?;
+            .map_err(|error| python_error(py, &error))?;
         let context: Vec<_> = context
             .into_iter()
             .map(|column| column_to_python(py, column))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
-from recordfs.cli.expansion import expand_all
+from recordfs.cli.expansion import expand_all, lengths_of
 from recordfs.cli.formatting import format_count
 
 if TYPE_CHECKING:
@@ -57,14 +57,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     paths, status = expand_all(arguments.path, console)
     if not paths or status:
         return status
-    with console.progress("exporting", unit="records") as progress:
+    lengths = lengths_of(paths, console)
+    with console.progress("exporting", total=None if lengths is None else sum(lengths)) as progress:
         count = export_examples(
             paths,
             arguments.target,
             to=arguments.to,
             sample=arguments.sample or None,
             sequence=arguments.sequence,
-            progress=progress.advance,
+            on_position=progress.positions(paths, lengths),
             compression=compression_of(arguments),
         )
     if arguments.json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
+from recordfs.cli.expansion import total_length
 from recordfs.cli.formatting import format_count
 from recordfs.cli.status import OK
 from recordfs.registry import get_file_system
@@ -56,14 +57,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from recordfs.example.convert import import_examples  # brings NumPy
 
     target = arguments.target
-    with console.progress("importing", unit="records") as progress:
+    with console.progress("importing", total=total_length([arguments.source], console)) as progress:
         count = import_examples(
             arguments.source,
             target,
             source_format=arguments.source_format,
             sequence=arguments.sequence,
             doubles=arguments.doubles,
-            progress=progress.advance,
+            on_offset=progress.offsets(arguments.source),
             compression=arguments.compression,
             atomic=get_file_system(target).capabilities(target).atomic_write,
         )

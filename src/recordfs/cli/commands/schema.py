@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
-from recordfs.cli.expansion import expand_all
+from recordfs.cli.expansion import expand_all, lengths_of
 from recordfs.cli.formatting import format_count
+from recordfs.example.bad_record import BadRecordError
+from recordfs.example.record_batches import RecordBatches
 from recordfs.example.schema import infer_features
 from recordfs.records.reader import RecordReader
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from recordfs.cli.console import Console
-    from recordfs.cli.progress import Progress
     from recordfs.example.schema import FeatureSummary
+    from recordfs.records.sources import Position
 
 DESCRIPTION = """\
 Show what features the tf.train.Example or SequenceExample records in files have: the kind of their
@@ -28,6 +30,9 @@ EXAMPLES = """\
 recordfs schema train.tfrecord
 recordfs schema -n 10000 's3://bucket/train/*.tfrecord'
 """
+
+# Records read at once.
+_BATCH_SIZE = 256
 
 _COLUMNS = ("feature", "kind", ">values", ">steps", ">missing")
 
@@ -47,11 +52,17 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     paths, status = expand_all(arguments.path, console)
     if not paths:
         return status
+    lengths = lengths_of(paths, console)
     with (
         RecordReader(paths, compression=compression_of(arguments)) as reader,
-        console.progress("reading", total=arguments.records, unit="records") as progress,
+        console.progress("reading", total=None if lengths is None else sum(lengths)) as progress,
     ):
-        inferred = infer_features(_counted(reader, progress), sample=arguments.records)
+        batches = RecordBatches(reader, _BATCH_SIZE)
+        records = _counted(batches, progress.positions(paths, lengths))
+        try:
+            inferred = infer_features(records, sample=arguments.records)
+        except BadRecordError as error:
+            raise batches.located_in_stream(error) from None
     summaries = [*inferred.summaries, *inferred.list_summaries]
     if arguments.json:
         for summary in summaries:
@@ -62,10 +73,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return status
 
 
-def _counted(reader: RecordReader, progress: Progress) -> Iterator[bytes]:
-    for batch in reader.batches(256):
+def _counted(batches: RecordBatches, reached: Callable[[Position], None]) -> Iterator[bytes]:
+    for batch in batches:
         yield from batch
-        progress.advance(len(batch))
+        reached(batches.position)
 
 
 def _cells(summary: FeatureSummary) -> tuple[str, ...]:
