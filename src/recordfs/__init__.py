@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from recordfs.filesystems.key_value import KeyValueFileSystem
     from recordfs.filesystems.read_only import ReadOnlyFileSystem
-    from recordfs.plugins.library import load_file_system_library
+    from recordfs.plugins.library import get_include, load_file_system_library
     from recordfs.records.reader import RecordReader
     from recordfs.records.report import Loss, ReadReport
     from recordfs.records.sources import Position
@@ -60,6 +60,7 @@ _HOME = {
     "errors": "",
     "file_io": "",
     "get_file_system": "recordfs.registry",
+    "get_include": "recordfs.plugins.library",
     "get_registered_schemes": "recordfs.registry",
     "gfile": "",
     "load_file_system_library": "recordfs.plugins.library",
@@ -93,6 +94,7 @@ __all__ = [
     "errors",
     "file_io",
     "get_file_system",
+    "get_include",
     "get_registered_schemes",
     "gfile",
     "load_file_system_library",

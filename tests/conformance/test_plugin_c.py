@@ -10,7 +10,7 @@ from recordfs.testing.conformance import FileSystemConformance
 from support.plugin_libraries import example_plugin
 
 _numbers = itertools.count()
-KNOWN = {"growing_reads": True, "directories": "explicit"}
+KNOWN = {"cmem": {"growing_reads": True, "directories": "explicit"}}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.peer
 
 HOST = """
     import recordfs
-    recordfs.load_file_system_library(library, overwrite=True, capabilities={"growing_reads": True})
+    recordfs.load_file_system_library(library, overwrite=True, capabilities={"cmem": {"growing_reads": True}})
     with recordfs.RecordWriter("cmem://ours/records") as writer:
         writer.write_batch([b"one", b"two" * 100_000])
     assert len(list(recordfs.RecordReader("cmem://ours/records"))) == 2

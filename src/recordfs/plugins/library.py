@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recordfs.paths import PathInput
     from recordfs.plugins.operations import PluginOperations
 
-__all__ = ["load_file_system_library"]
+__all__ = ["get_include", "load_file_system_library"]
 
 _lock = threading.Lock()
 _loaded: dict[tuple[str, bool], dict[str, PluginOperations]] = {}
@@ -32,7 +32,7 @@ def load_file_system_library(
     overwrite: bool = False,
     max_read_size: int | None = None,
     max_append_size: int | None = None,
-    capabilities: Mapping[str, object] | None = None,
+    capabilities: Mapping[str, Mapping[str, object]] | None = None,
     helper_process: bool = False,
 ) -> list[str]:
     """Load a shared library with filesystem plugins for TensorFlow, and register their schemes.
@@ -49,8 +49,8 @@ def load_file_system_library(
         overwrite: Replace filesystems that are registered or built in for the plugin's schemes.
         max_read_size: Bytes that one call of the plugin may be asked for, for plugins that misbehave with more.
         max_append_size: Bytes that one call of the plugin may be given, likewise.
-        capabilities: What you know of the plugin beyond what its table of operations shows, by the names of
-            ``recordfs.Capabilities``: ``{"growing_reads": True, "directories": "implicit"}``.
+        capabilities: What you know of a scheme's filesystem beyond what its table of operations shows, by the names of
+            ``recordfs.Capabilities``: ``{"my": {"growing_reads": True, "directories": "implicit"}}``.
         helper_process: Run the plugin in a process of its own. If that dies, calls raise UnavailableError, and this
             process lives on; the next open starts another. Each call costs some tens of microseconds more.
 
@@ -69,9 +69,17 @@ def load_file_system_library(
     """
     limits = _limits(max_read_size, max_append_size)
     library = os.path.realpath(path_to_str(path))
+    plugins = _load(library, helper_process)
+    said = capabilities or {}
+    unknown = said.keys() - plugins.keys()
+    if unknown:
+        raise InvalidArgumentError(
+            f"capabilities are given by scheme: found {', '.join(unknown)}, the library has {', '.join(plugins)}",
+            path=library,
+        )
     made = [
-        _make(operations, library, limits, dict(capabilities or {}), helper_process)
-        for operations in _load(library, helper_process).values()
+        _make(operations, library, limits, dict(said.get(scheme, {})), helper_process)
+        for scheme, operations in plugins.items()
     ]
     registered: list[str] = []
     try:
@@ -84,6 +92,16 @@ def load_file_system_library(
                 unregister_file_system(scheme)
         raise
     return registered
+
+
+def get_include() -> str:
+    """Return the directory of the C++ headers that recordfs brings, for the compiler's ``-I``.
+
+    A filesystem in the style of TensorFlow's guide (``class MyFileSystem : public FileSystem``, and
+    ``REGISTER_FILE_SYSTEM("my", MyFileSystem);``) compiles against them, unchanged, into a library that
+    ``load_file_system_library`` and TensorFlow load. C++17.
+    """
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include")
 
 
 def _limits(max_read_size: int | None, max_append_size: int | None) -> PluginLimits:

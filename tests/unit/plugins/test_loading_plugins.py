@@ -126,7 +126,10 @@ def test_bounds_below_one_byte_are_refused(load, options):
         load(**options)
 
 
-@pytest.mark.parametrize("capabilities", [{"fast": True}, {"append": True}, {"atomic_write": True}])
+@pytest.mark.parametrize(
+    "capabilities",
+    [{"odd": {"fast": True}}, {"odd": {"append": True}}, {"odd": {"atomic_write": True}}, {"other": {}}],
+)
 def test_capabilities_that_do_not_exist_or_that_the_plugin_cannot_have_are_refused(load, capabilities):
     with pytest.raises(errors.InvalidArgumentError):
         load(capabilities=capabilities)
@@ -218,7 +221,7 @@ def test_the_log_is_formatted_and_what_is_verbose_is_silent(tmp_path):
 
 def test_a_pickled_filesystem_loads_its_library_in_another_process(tmp_path):
     library = example_plugin(tmp_path)
-    load_file_system_library(library, capabilities={"growing_reads": True})
+    load_file_system_library(library, capabilities={"cmem": {"growing_reads": True}})
     try:
         pickled = pickle.dumps(recordfs.get_file_system("cmem://"))
     finally:

@@ -32,7 +32,7 @@ def load(tmp_path):
 @pytest.fixture
 def memory(tmp_path):
     recordfs.load_file_system_library(
-        example_plugin(tmp_path), helper_process=True, capabilities={"growing_reads": True}
+        example_plugin(tmp_path), helper_process=True, capabilities={"cmem": {"growing_reads": True}}
     )
     yield recordfs.get_file_system("cmem://")
     recordfs.unregister_file_system("cmem")

@@ -1,0 +1,72 @@
+"""The C++ headers: what they promise, that each compiles by itself, and that copies of them do not meet."""
+
+import os
+import subprocess
+
+import pytest
+
+import recordfs
+from support.plugin_libraries import compile_program, guide_plugin
+from support.servers import REPOSITORY
+
+
+def headers():
+    include = recordfs.get_include()
+    return sorted(
+        os.path.relpath(os.path.join(directory, name), include)
+        for directory, _, names in os.walk(include)
+        for name in names
+    )
+
+
+def test_the_headers_keep_their_promises(tmp_path):
+    source = os.path.join(REPOSITORY, "tests", "support", "adapter_checks.cc")
+    program = compile_program(source, tmp_path / "checks")
+    done = subprocess.run([program, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert done.returncode == 0
+    assert done.stderr.endswith("shown 1\n")
+
+
+def test_every_header_compiles_by_itself_and_twice_without_a_warning(tmp_path):
+    """All in one file, each in a place of its own, so that one compiler run checks them; then in any order."""
+    names = headers()
+    assert "tensorflow/core/platform/file_system.h" in names
+    for order in (names, names[::-1]):
+        source = tmp_path / "all.cc"
+        source.write_text("".join(f'#include "{name}"\n' for name in [*order, *order]) + "int main() {}\n")
+        compile_program(source, tmp_path / "all", "-fsyntax-only")
+
+
+@pytest.mark.parametrize(
+    "name", ["recordfs/status.h", "recordfs/path.h", "recordfs/file_system.h", "recordfs/plugin.h"]
+)
+def test_a_header_needs_no_other_before_it(tmp_path, name):
+    source = tmp_path / "one.cc"
+    source.write_text(f'#include "{name}"\nint main() {{}}\n')
+    compile_program(source, tmp_path / "one", "-fsyntax-only")
+
+
+def test_two_files_of_one_library_share_their_registrations(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.cc").write_text(f"""
+            #include "tensorflow/core/platform/env.h"
+            class {name}FileSystem : public tensorflow::FileSystem {{}};
+            REGISTER_FILE_SYSTEM("{name}fs", {name}FileSystem);
+        """)
+    program = tmp_path / "libtwo.so"
+    compile_program(tmp_path / "one.cc", program, "-fPIC", "-shared", str(tmp_path / "two.cc"))
+    schemes = recordfs.load_file_system_library(program)
+    for scheme in schemes:
+        recordfs.unregister_file_system(scheme)
+    assert sorted(schemes) == ["onefs", "twofs"]
+
+
+def test_two_copies_of_one_library_have_state_of_their_own(tmp_path):
+    """The linker makes one of what has vague linkage in all libraries of a process, unless it is hidden."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        library = guide_plugin(tmp_path / name)
+        assert recordfs.load_file_system_library(library) == ["foobar", "emptybar"]
+        for scheme in ("foobar", "emptybar"):
+            recordfs.unregister_file_system(scheme)
