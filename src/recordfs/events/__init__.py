@@ -9,6 +9,7 @@ from recordfs.events.columns import Column, Columns, ColumnsReport, columns
 from recordfs.events.event import Event, SummaryMetadata, SummaryValue, decode_event
 from recordfs.events.file_writer import Block, EventFileWriter, block
 from recordfs.events.spool import ResumedSpool, resume_spools
+from recordfs.events.summary_writer import SummaryWriter
 from recordfs.events.writer import EventsWriter
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ResumedSpool",
     "SummaryMetadata",
     "SummaryValue",
+    "SummaryWriter",
     "block",
     "close_on_sigterm",
     "columns",

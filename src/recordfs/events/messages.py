@@ -1,0 +1,441 @@
+"""The messages inside of events, built and read: what each of TensorBoard's dashboards takes.
+
+Field numbers: ``{summary,tensor,tensor_shape}.proto`` in ``tensorboard/compat/proto``, and each plugin's own.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from recordfs._core import decode_message, encode_message
+from recordfs.errors import DataLossError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "Audio",
+    "Histogram",
+    "Image",
+    "Tensor",
+    "decode_audio",
+    "decode_histogram",
+    "decode_image",
+    "decode_tensor",
+    "encode_audio",
+    "encode_custom_scalars",
+    "encode_empty_tensor",
+    "encode_histogram",
+    "encode_hparams_end",
+    "encode_hparams_experiment",
+    "encode_hparams_start",
+    "encode_image",
+    "encode_mesh_metadata",
+    "encode_metadata",
+    "encode_string_tensor",
+    "encode_tensor",
+    "encode_value",
+]
+
+DATA_TYPES = {
+    "float32": 1,
+    "float64": 2,
+    "int32": 3,
+    "uint8": 4,
+    "int16": 5,
+    "int8": 6,
+    "int64": 9,
+    "bool": 10,
+    "uint16": 17,
+    "float16": 19,
+    "uint32": 22,
+    "uint64": 23,
+}
+"""The numbers of ``DataType`` in ``tensor.proto``, for types that NumPy has as well."""
+
+STRING = 7
+SCALAR, TENSOR, BLOB_SEQUENCE = 1, 2, 3
+"""The numbers of ``DataClass``."""
+
+_NAMES = {number: name for name, number in DATA_TYPES.items()}
+_LISTS = {5: "f4", 6: "f8", 7: "varint", 10: "varint", 11: "varint", 13: "varint", 16: "varint", 17: "varint"}
+
+
+def encode_value(tag: str, field: int, content: bytes | float | None, metadata: bytes | None = None) -> bytes:
+    """Return a summary of one value; ``field`` is the number of the field of ``Summary.Value`` that holds it."""
+    fields: list[tuple[int, str, Any]] = [(1, "b", tag)]
+    if content is not None:
+        fields.append((field, "f" if field == 2 else "b", content))
+    if metadata is not None:
+        fields.append((9, "b", metadata))
+    return encode_message([(1, "b", encode_message(fields))])
+
+
+def encode_metadata(
+    plugin: str = "", content: bytes = b"", *, data_class: int = 0, display_name: str = "", description: str = ""
+) -> bytes:
+    """Return a ``SummaryMetadata``."""
+    parts: list[tuple[int, str, Any]] = [(1, "b", plugin), (2, "b", content)]
+    plugin_data = [part for part in parts if part[2]]
+    fields: list[tuple[int, str, Any]] = [(1, "b", encode_message(plugin_data))]
+    fields += [(number, "b", text) for number, text in ((2, display_name), (3, description)) if text]
+    if data_class:
+        fields.append((4, "v", data_class))
+    return encode_message(fields)
+
+
+def _shape(dimensions: Sequence[int]) -> bytes:
+    sizes = [encode_message([(1, "v", size)] if size else []) for size in dimensions]
+    return encode_message([(2, "b", size) for size in sizes])
+
+
+def encode_tensor(array: Any) -> bytes:
+    """Return a ``TensorProto`` of a NumPy array.
+
+    Raises:
+        InvalidArgumentError: Tensors have no such type.
+    """
+    number = DATA_TYPES.get(array.dtype.name)
+    if number is None:
+        raise InvalidArgumentError(f"a tensor cannot hold {array.dtype}; it holds {', '.join(DATA_TYPES)}")
+    little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return encode_message([(1, "v", number), (2, "b", _shape(array.shape)), (4, "b", little_endian.tobytes())])
+
+
+def encode_string_tensor(strings: Sequence[bytes], shape: Sequence[int]) -> bytes:
+    """Return a ``TensorProto`` of strings."""
+    fields: list[tuple[int, str, Any]] = [(1, "v", STRING), (2, "b", _shape(shape))]
+    return encode_message(fields + [(8, "b", one) for one in strings])
+
+
+def encode_empty_tensor() -> bytes:
+    """Return a ``TensorProto`` of no values: what stands with metadata that say everything."""
+    return encode_message([(1, "v", DATA_TYPES["float32"]), (2, "b", _shape([0]))])
+
+
+class Tensor(NamedTuple):
+    """A tensor.
+
+    Attributes:
+        dtype: A name of NumPy's, or ``"string"``.
+        shape: The size of each dimension.
+        values: A NumPy array; a list of bytes for strings.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    values: Any
+
+
+def _fields(message: bytes, what: str) -> list[tuple[int, Any]]:
+    try:
+        return decode_message(message)
+    except ValueError as error:
+        raise DataLossError(f"not a serialized {what}: {error}") from None
+
+
+def _of_type(value: Any, kind: type, what: str) -> Any:
+    if not isinstance(value, kind):
+        raise DataLossError(f"not a serialized {what}: a field is of another type")
+    return value
+
+
+def decode_tensor(message: bytes) -> Tensor:
+    """Read a ``TensorProto``.
+
+    Raises:
+        DataLossError: It is none, its values are not as many as its shape says, or its type is one that NumPy lacks.
+        MissingDependencyError: NumPy is not installed.
+    """
+    from recordfs.events.optional import require_numpy
+
+    np = require_numpy("tensors of event files")
+    number, content = 0, b""
+    shape: tuple[int, ...] = ()
+    strings: list[bytes] = []
+    values: list[Any] = []
+    for field, value in _fields(message, "TensorProto"):
+        if field == 1:
+            number = _of_type(value, int, "TensorProto")
+        elif field == 2:
+            shape = _decode_shape(_of_type(value, bytes, "TensorProto"))
+        elif field == 4:
+            content = _of_type(value, bytes, "TensorProto")
+        elif field == 8:
+            strings.append(_of_type(value, bytes, "TensorProto"))
+        elif field in _LISTS:
+            values += _list_values(value, _LISTS[field])
+    count = 1
+    for size in shape:
+        count *= size
+    if number == STRING:
+        if len(strings) != count and not (not strings and count <= 1):
+            raise DataLossError(f"a tensor of shape {shape} has {len(strings)} strings")
+        return Tensor("string", shape, strings or [b""] * count)
+    if number not in _NAMES:
+        raise DataLossError(f"a tensor has the type {number}, which NumPy has not")
+    dtype = np.dtype(_NAMES[number]).newbyteorder("<")
+    if content:
+        if len(content) != count * dtype.itemsize:
+            raise DataLossError(f"a tensor of shape {shape} and type {_NAMES[number]} has {len(content)} bytes")
+        return Tensor(_NAMES[number], shape, np.frombuffer(content, dtype).reshape(shape))
+    if len(values) > count or (count > 1 << 24 and len(values) < count):
+        raise DataLossError(f"a tensor of shape {shape} has {len(values)} values")
+    if number == DATA_TYPES["float16"]:
+        array = np.array(values, "uint16").view("float16")
+    else:
+        array = np.array(values, "int64" if values and isinstance(values[0], int) else None).astype(_NAMES[number])
+    # A tensor of fewer values than its shape repeats the last one.
+    padded = np.resize(array[-1:] if len(array) else np.zeros(1, array.dtype), count)
+    padded[: len(array)] = array
+    return Tensor(_NAMES[number], shape, padded.astype(_NAMES[number]).reshape(shape))
+
+
+def _decode_shape(message: bytes) -> tuple[int, ...]:
+    shape = []
+    for field, dimension in _fields(message, "TensorShapeProto"):
+        if field == 2:
+            sizes = [value for number, value in _fields(_of_type(dimension, bytes, "shape"), "shape") if number == 1]
+            size: int = _of_type(sizes[-1], int, "shape") if sizes else 0
+            if size >= 1 << 40:
+                raise DataLossError(f"a tensor has a dimension of {size}")
+            shape.append(size)
+    return tuple(shape)
+
+
+def _list_values(value: Any, kind: str) -> list[Any]:
+    """Return the values of a repeated field: packed, or one of them."""
+    import struct
+
+    if not isinstance(value, bytes):
+        return [value - (1 << 64) if isinstance(value, int) and value >> 63 else value]
+    if kind == "varint":
+        # A packed list has the bytes of varints: as fields of number 1 the native reader reads them.
+        packed = b"".join(b"\x08" + one for one in _split_varints(value))
+        return [_list_values(one, kind)[0] for _, one in _fields(packed, "TensorProto")]
+    size = int(kind[1])
+    if len(value) % size:
+        raise DataLossError("a packed list of a tensor ends inside a value")
+    return list(struct.unpack(f"<{len(value) // size}{'f' if size == 4 else 'd'}", value))
+
+
+def _split_varints(packed: bytes) -> list[bytes]:
+    begin, parts = 0, []
+    for place, byte in enumerate(packed):
+        if byte < 0x80:
+            parts.append(packed[begin : place + 1])
+            begin = place + 1
+    if begin != len(packed):
+        raise DataLossError("a packed list of a tensor ends inside a value")
+    return parts
+
+
+class Histogram(NamedTuple):
+    """A histogram, as ``HistogramProto`` has it.
+
+    Attributes:
+        min: The smallest value.
+        max: The largest value.
+        num: How many values there are.
+        sum: Their sum.
+        sum_squares: The sum of their squares.
+        bucket_limits: The upper edge of each bucket; the first begins at minus infinity.
+        bucket_counts: How many values each bucket has.
+    """
+
+    min: float
+    max: float
+    num: float
+    sum: float
+    sum_squares: float
+    bucket_limits: list[float]
+    bucket_counts: list[float]
+
+
+def encode_histogram(histogram: Histogram) -> bytes:
+    """Return a ``HistogramProto``."""
+    import struct
+
+    # proto3 leaves out what is zero.
+    numbers = enumerate(histogram[:5], start=1)
+    fields: list[tuple[int, str, Any]] = [(number, "d", float(value)) for number, value in numbers if value]
+    for number, values in ((6, histogram.bucket_limits), (7, histogram.bucket_counts)):
+        fields.append((number, "b", struct.pack(f"<{len(values)}d", *values)))
+    return encode_message(fields)
+
+
+def decode_histogram(message: bytes) -> Histogram:
+    """Read a ``HistogramProto``.
+
+    Raises:
+        DataLossError: It is none.
+    """
+    numbers = [0.0] * 5
+    lists: tuple[list[float], list[float]] = ([], [])
+    for field, value in _fields(message, "HistogramProto"):
+        if 1 <= field <= 5:
+            numbers[field - 1] = _of_type(value, float, "HistogramProto")
+        elif field in (6, 7):
+            lists[field - 6].extend(_list_values(value, "f8"))
+    minimum, maximum, num, total, squares = numbers
+    return Histogram(minimum, maximum, num, total, squares, *lists)
+
+
+class Image(NamedTuple):
+    """An image, as ``Summary.Image`` has it.
+
+    Attributes:
+        height: In pixels.
+        width: In pixels.
+        colorspace: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+        encoded: The bytes of a PNG, GIF or JPEG file.
+    """
+
+    height: int
+    width: int
+    colorspace: int
+    encoded: bytes
+
+
+def encode_image(image: Image) -> bytes:
+    """Return a ``Summary.Image``."""
+    return encode_message(
+        [(1, "v", image.height), (2, "v", image.width), (3, "v", image.colorspace), (4, "b", image.encoded)]
+    )
+
+
+def decode_image(message: bytes) -> Image:
+    """Read a ``Summary.Image``.
+
+    Raises:
+        DataLossError: It is none.
+    """
+    values: dict[int, Any] = dict(_fields(message, "Summary.Image"))
+    height, width, colorspace = (_of_type(values.get(number, 0), int, "Summary.Image") for number in (1, 2, 3))
+    return Image(height, width, colorspace, _of_type(values.get(4, b""), bytes, "Summary.Image"))
+
+
+class Audio(NamedTuple):
+    """A sound, as ``Summary.Audio`` has it.
+
+    Attributes:
+        sample_rate: In hertz.
+        num_channels: How many channels.
+        length_frames: How many samples a channel has.
+        encoded: The bytes of a WAV file.
+    """
+
+    sample_rate: float
+    num_channels: int
+    length_frames: int
+    encoded: bytes
+
+
+def encode_audio(audio: Audio) -> bytes:
+    """Return a ``Summary.Audio``."""
+    fields: list[tuple[int, str, Any]] = [(1, "f", audio.sample_rate), (2, "v", audio.num_channels)]
+    return encode_message([*fields, (3, "v", audio.length_frames), (4, "b", audio.encoded), (5, "b", "audio/wav")])
+
+
+def decode_audio(message: bytes) -> Audio:
+    """Read a ``Summary.Audio``.
+
+    Raises:
+        DataLossError: It is none.
+    """
+    values: dict[int, Any] = dict(_fields(message, "Summary.Audio"))
+    return Audio(
+        _of_type(values.get(1, 0.0), float, "Summary.Audio"),
+        _of_type(values.get(2, 0), int, "Summary.Audio"),
+        _of_type(values.get(3, 0), int, "Summary.Audio"),
+        _of_type(values.get(4, b""), bytes, "Summary.Audio"),
+    )
+
+
+def _plain_value(value: object) -> bytes:
+    """Return a ``google.protobuf.Value``."""
+    if isinstance(value, bool):
+        return encode_message([(4, "v", value)])
+    if isinstance(value, str):
+        return encode_message([(3, "b", value)])
+    if hasattr(value, "item"):
+        return _plain_value(value.item())
+    if isinstance(value, (int, float)):
+        return encode_message([(2, "d", value)])
+    raise InvalidArgumentError(f"a hyperparameter is a bool, a number or a str, found {type(value).__name__}")
+
+
+def _type_of(values: Sequence[object]) -> int:
+    """Return the number of ``DataType`` in ``hparams/api.proto``: string, bool or float64."""
+    if all(isinstance(value, bool) for value in values):
+        return 2
+    return 1 if all(isinstance(value, str) for value in values) else 3
+
+
+def encode_hparams_experiment(
+    domains: Mapping[str, Sequence[Any]], display_names: Mapping[str, str], metrics: Sequence[str]
+) -> bytes:
+    """Return an ``HParamsPluginData`` that says what hyperparameters and metrics there are."""
+    fields: list[tuple[int, str, Any]] = []
+    for name in dict.fromkeys([*domains, *display_names]):
+        info: list[tuple[int, str, Any]] = [(1, "b", name)]
+        if name in display_names:
+            info.append((2, "b", display_names[name]))
+        if name in domains:
+            values = [(1, "b", _plain_value(value)) for value in domains[name]]
+            info += [(4, "v", _type_of(domains[name])), (5, "b", encode_message(values))]
+        fields.append((4, "b", encode_message(info)))
+    fields += [(5, "b", encode_message([(1, "b", encode_message([(2, "b", metric)]))])) for metric in metrics]
+    return encode_message([(2, "b", encode_message(fields))])
+
+
+def encode_hparams_start(hparams: Mapping[str, Any], group: str, start_time: float) -> bytes:
+    """Return an ``HParamsPluginData`` of a session's beginning."""
+    fields: list[tuple[int, str, Any]] = [
+        (1, "b", encode_message([(1, "b", name), (2, "b", _plain_value(value))]))
+        for name, value in sorted(hparams.items())
+    ]
+    if group:
+        fields.append((4, "b", group))
+    return encode_message([(3, "b", encode_message([*fields, (5, "d", start_time)]))])
+
+
+def encode_hparams_end(end_time: float) -> bytes:
+    """Return an ``HParamsPluginData`` of a session's end, by success."""
+    return encode_message([(4, "b", encode_message([(1, "v", 1), (2, "d", end_time)]))])
+
+
+def encode_mesh_metadata(name: str, content_type: int, components: int, shape: Sequence[int], config: object) -> bytes:
+    """Return a ``MeshPluginData``; ``content_type`` is 1 for vertices, 2 for faces, 3 for colours."""
+    fields: list[tuple[int, str, Any]] = [(2, "b", name), (3, "v", content_type)]
+    if config is not None:
+        fields.append((5, "b", json.dumps(config, sort_keys=True)))
+    fields += [(6, "v", size) for size in shape]
+    return encode_message([*fields, (7, "v", components)])
+
+
+def encode_custom_scalars(layout: Mapping[str, Mapping[str, Sequence[Any]]]) -> bytes:
+    """Return a ``Layout`` of categories, each of charts: ``["Multiline", tags]`` or ``["Margin", [value, low, high]]``.
+
+    Raises:
+        InvalidArgumentError: It is no such thing.
+    """
+    categories = []
+    for category, charts in layout.items():
+        fields: list[tuple[int, str, Any]] = [(1, "b", category)]
+        fields += [(2, "b", _chart(title, description)) for title, description in charts.items()]
+        categories.append((2, "b", encode_message(fields)))
+    return encode_message(categories)
+
+
+def _chart(title: str, description: Sequence[Any]) -> bytes:
+    kind, tags = description
+    if kind == "Multiline":
+        return encode_message([(1, "b", title), (2, "b", encode_message([(1, "b", tag) for tag in tags]))])
+    if kind == "Margin" and len(tags) == 3:
+        series = encode_message([(place + 1, "b", tag) for place, tag in enumerate(tags)])
+        return encode_message([(1, "b", title), (3, "b", encode_message([(1, "b", series)]))])
+    raise InvalidArgumentError(
+        f'a chart is ["Multiline", tags] or ["Margin", [value, low, high]], found {description!r}'
+    )

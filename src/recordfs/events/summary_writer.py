@@ -1,0 +1,526 @@
+"""SummaryWriter: what torch's and tensorboardX's writers of this name log, on any filesystem, and never in the way."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from recordfs._core import EventQueue, NativeScalarWriter, encode_message
+from recordfs.errors import InvalidArgumentError
+from recordfs.events import media, messages
+from recordfs.events.file_writer import QUEUE_BYTES, Block, EventFileWriter, FullPolicy
+from recordfs.events.optional import require_numpy
+from recordfs.paths import join, path_to_str
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from recordfs.filesystem import FileSystem
+    from recordfs.paths import PathInput
+
+__all__ = ["SummaryWriter"]
+
+SCALAR, TENSOR, BLOBS = messages.SCALAR, messages.TENSOR, messages.BLOB_SEQUENCE
+
+
+class SummaryWriter(NativeScalarWriter):
+    """Logs scalars, pictures, sounds, texts, histograms and more for TensorBoard.
+
+    Args:
+        logdir: The directory of the run, on any filesystem; if None, ``runs/<date>_<host><comment>``.
+        comment: The end of the directory's name if ``logdir`` is None.
+        purge_step: The step at which this job goes on: what an earlier one logged at it or later counts no longer.
+        max_queue: Taken for the sake of programs that give it, and not used: the queue is bounded in bytes.
+        flush_secs: Seconds between two flushes that nobody asked for.
+        filename_suffix: What the files' names end with.
+        write_to_disk: Whether to log at all; False makes every call do nothing.
+        log_dir: Another name for ``logdir``: torch's.
+        max_queue_bytes, policy, index, max_file_bytes, file_system, options: As EventFileWriter.
+
+    A tag has values of one kind: another kind is an InvalidArgumentError, because TensorBoard cannot show it. After
+    ``close`` logging goes on in another file. Lifetime, forks and threads: as EventFileWriter.
+
+    Attributes:
+        log_dir: The directory of the run.
+
+    Raises:
+        As EventFileWriter.
+    """
+
+    def __init__(
+        self,
+        logdir: PathInput | None = None,
+        comment: str = "",
+        purge_step: int | None = None,
+        max_queue: int = 10,
+        flush_secs: float = 120,
+        filename_suffix: str = "",
+        write_to_disk: bool = True,
+        log_dir: PathInput | None = None,
+        *,
+        max_queue_bytes: int = QUEUE_BYTES,
+        policy: FullPolicy = Block(1.0),  # noqa: B008 - a value, made once
+        index: bool = True,
+        max_file_bytes: int | None = None,
+        file_system: FileSystem | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        directory = logdir if logdir is not None else log_dir if log_dir is not None else _default_logdir(comment)
+        self.log_dir = path_to_str(directory)
+        self._settings: dict[str, Any] = {
+            "flush_secs": flush_secs,
+            "filename_suffix": filename_suffix,
+            "max_queue_bytes": max_queue_bytes,
+            "policy": policy,
+            "index": index,
+            "max_file_bytes": max_file_bytes,
+            "file_system": file_system,
+            "options": options,
+        }
+        self._writes = write_to_disk
+        self._writers: dict[str, EventFileWriter] = {}
+        self._has_warned_of_doubles = False
+        if write_to_disk:
+            writer = self._writers[self.log_dir] = EventFileWriter(
+                self.log_dir, max_queue, purge_step=purge_step, **self._settings
+            )
+            self._set_queue(writer.queue)
+
+    @property
+    def logdir(self) -> str:
+        """The directory of the run: tensorboardX's name for ``log_dir``."""
+        return self.log_dir
+
+    def get_logdir(self) -> str:
+        """Return the directory of the run."""
+        return self.log_dir
+
+    @property
+    def file_writer(self) -> EventFileWriter | None:
+        """The writer of the run's events; None if nothing is written."""
+        return self._writers.get(self.log_dir)
+
+    def _queue_to_use(self) -> EventQueue | None:
+        """Return the queue for scalars in this process: the native ``add_scalar`` asks when it has none to use."""
+        if not self._writes:
+            return None
+        queue = self._writer_of(self.log_dir)._queue_to_use()
+        self._set_queue(queue)
+        return queue
+
+    def _writer_of(self, directory: str) -> EventFileWriter:
+        writer = self._writers.get(directory)
+        if writer is None:
+            writer = self._writers[directory] = EventFileWriter(directory, **self._settings)
+        if writer.closed:
+            writer.reopen()
+        return writer
+
+    def _add(
+        self,
+        tag: str,
+        kind: str,
+        field: int,
+        content: bytes | None,
+        step: Any,
+        walltime: float | None,
+        metadata: bytes | None = None,
+        *,
+        directory: str | None = None,
+    ) -> None:
+        """Log a value that is no plain scalar; ``field`` is the number of its field in ``Summary.Value``."""
+        if not self._writes:
+            return
+        writer = self._writer_of(directory or self.log_dir)
+        writer._queue_to_use().claim_tag(tag, kind)
+        summary = messages.encode_value(tag, field, content, metadata)
+        number = None if step is None else int(step)
+        writer.add_message(5, summary, number, walltime, repeats_metadata=metadata is not None)
+
+    def _add_described_scalar(
+        self,
+        tag: str,
+        value: float,
+        step: int,
+        wall_time: float,
+        new_style: bool,
+        double_precision: bool,
+        display_name: str,
+        description: str,
+    ) -> None:
+        """Log a scalar with what the native ``add_scalar`` does not write."""
+        if not self._writes:
+            return
+        metadata = messages.encode_metadata(
+            "scalars", data_class=SCALAR, display_name=display_name, description=description
+        )
+        if not (new_style or double_precision):
+            self._add_simple(tag, value, step, wall_time, metadata)
+            return
+        if double_precision and not self._has_warned_of_doubles:
+            self._has_warned_of_doubles = True
+            warnings.warn(
+                "TensorBoard's fast mode, which is its default on local disks, does not show scalars of 64 bits; "
+                "--load_fast=false does",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        np = require_numpy("scalars as tensors")
+        tensor = messages.encode_tensor(np.array(value, "float64" if double_precision else "float32"))
+        self._add(tag, "scalar", 8, tensor, step, wall_time, metadata)
+
+    def _add_simple(self, tag: str, value: float, step: int, wall_time: float, metadata: bytes) -> None:
+        writer = self._writer_of(self.log_dir)
+        writer._queue_to_use().claim_tag(tag, "scalar")
+        writer.add_message(5, messages.encode_value(tag, 2, value, metadata), step, wall_time, repeats_metadata=True)
+
+    def add_scalars(
+        self, main_tag: str, tag_scalar_dict: Mapping[str, Any], global_step: Any = None, walltime: float | None = None
+    ) -> None:
+        """Log several numbers to be drawn in one chart: each in a run of its own, ``<logdir>/<main_tag>_<key>``.
+
+        As torch does; slashes of the tag become underscores in the run's name.
+        """
+        if not self._writes:
+            return
+        wall_time = time.time() if walltime is None else walltime
+        for key, value in tag_scalar_dict.items():
+            writer = self._writer_of(join(self.log_dir, f"{main_tag.replace('/', '_')}_{key}"))
+            queue = writer._queue_to_use()
+            queue.add_scalar(main_tag, float(value), 0 if global_step is None else int(global_step), wall_time)
+
+    def add_text(self, tag: str, text_string: str, global_step: Any = None, walltime: float | None = None) -> None:
+        """Log a text, in Markdown. The tag is written as ``<tag>/text_summary``, as torch and tensorboardX do."""
+        tensor = messages.encode_string_tensor([text_string.encode()], [1])
+        metadata = messages.encode_metadata("text", data_class=TENSOR)
+        self._add(f"{tag}/text_summary", "text", 8, tensor, global_step, walltime, metadata)
+
+    def add_histogram(
+        self,
+        tag: str,
+        values: Any,
+        global_step: Any = None,
+        bins: Any = "tensorflow",
+        walltime: float | None = None,
+        max_bins: int | None = None,
+    ) -> None:
+        """Log how values are distributed.
+
+        Values that are not finite are left out; if none is finite, it warns and logs nothing.
+
+        Args:
+            tag: What they are values of.
+            values: An array or tensor of any shape.
+            global_step: The training step.
+            bins: ``"tensorflow"`` (powers of 1.1), or what ``numpy.histogram`` takes.
+            walltime: Seconds since 1970; now, if None.
+            max_bins: The most buckets.
+        """
+        if not self._writes:
+            return
+        histogram = media.histogram_of(values, bins, max_bins)
+        if histogram is None:
+            warnings.warn(
+                f"{tag}: no value of this histogram is finite; it is not logged", RuntimeWarning, stacklevel=2
+            )
+            return
+        self._add(tag, "histogram", 5, messages.encode_histogram(histogram), global_step, walltime)
+
+    def add_histogram_raw(
+        self,
+        tag: str,
+        min: float,
+        max: float,
+        num: float,
+        sum: float,
+        sum_squares: float,
+        bucket_limits: Sequence[float],
+        bucket_counts: Sequence[float],
+        global_step: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Log a histogram that is counted already.
+
+        Raises:
+            InvalidArgumentError: There are not as many limits as counts.
+        """
+        if len(bucket_limits) != len(bucket_counts):
+            raise InvalidArgumentError(
+                f"a histogram has a limit for each count, found {len(bucket_limits)} and {len(bucket_counts)}"
+            )
+        limits, counts = [float(limit) for limit in bucket_limits], [float(count) for count in bucket_counts]
+        histogram = messages.Histogram(min, max, num, sum, sum_squares, limits, counts)
+        self._add(tag, "histogram", 5, messages.encode_histogram(histogram), global_step, walltime)
+
+    def add_image(
+        self,
+        tag: str,
+        img_tensor: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        dataformats: str = "CHW",
+    ) -> None:
+        """Log a picture.
+
+        Args:
+            tag: What it is a picture of.
+            img_tensor: An array or tensor: uint8, or floats from 0 to 1; or the bytes of a PNG, GIF or JPEG file.
+            global_step: The training step.
+            walltime: Seconds since 1970; now, if None.
+            dataformats: What the dimensions are: ``"CHW"``, ``"HWC"``, ``"HW"``, with ``N`` for several pictures.
+
+        Raises:
+            InvalidArgumentError: It cannot be a picture.
+        """
+        if not self._writes:
+            return
+        if isinstance(img_tensor, (bytes, bytearray, memoryview)):
+            image = media.image_from_bytes(bytes(img_tensor))
+        else:
+            image = media.picture_of(img_tensor, dataformats)
+        self._add(tag, "image", 4, messages.encode_image(image), global_step, walltime)
+
+    def add_images(
+        self,
+        tag: str,
+        img_tensor: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        dataformats: str = "NCHW",
+    ) -> None:
+        """Log several pictures side by side; see ``add_image``."""
+        self.add_image(tag, img_tensor, global_step, walltime, dataformats)
+
+    def add_figure(
+        self, tag: str, figure: Any, global_step: Any = None, close: bool = True, walltime: float | None = None
+    ) -> None:
+        """Log a figure of Matplotlib, or several, each under ``<tag>/<place>``.
+
+        Args:
+            tag: What it shows.
+            figure: A ``matplotlib.figure.Figure``, or a list of them.
+            global_step: The training step.
+            close: Whether to close it afterwards.
+            walltime: Seconds since 1970; now, if None.
+        """
+        figures = figure if isinstance(figure, (list, tuple)) else [figure]
+        for place, one in enumerate(figures):
+            name = tag if figures is not figure else f"{tag}/{place}"
+            self._add(name, "image", 4, messages.encode_image(media.figure_of(one)), global_step, walltime)
+            if close:
+                import sys
+
+                # A figure that was made without pyplot is not pyplot's to close.
+                pyplot = sys.modules.get("matplotlib.pyplot")
+                if pyplot is not None:
+                    pyplot.close(one)
+
+    def add_audio(
+        self,
+        tag: str,
+        snd_tensor: Any,
+        global_step: Any = None,
+        sample_rate: float = 44100,
+        walltime: float | None = None,
+    ) -> None:
+        """Log a sound: samples from -1 to 1, of shape [length], [1, length] or [length, channels].
+
+        Raises:
+            InvalidArgumentError: It has another shape.
+        """
+        if self._writes:
+            audio = media.sound_of(snd_tensor, sample_rate)
+            self._add(tag, "audio", 6, messages.encode_audio(audio), global_step, walltime)
+
+    def add_hparams(
+        self,
+        hparam_dict: Mapping[str, Any],
+        metric_dict: Mapping[str, Any],
+        hparam_domain_discrete: Mapping[str, Sequence[Any]] | None = None,
+        run_name: str | None = None,
+        global_step: Any = None,
+        *,
+        name: str | None = None,
+        display_names: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log the hyperparameters of a run and the metrics that it reached, in a run below this one.
+
+        TensorBoard takes the first description of an experiment that it finds and ignores the others, so that one in
+        each run would hide what other runs have: it is written only if domains or display names are given. Without it
+        TensorBoard shows the hyperparameters of all runs.
+
+        Args:
+            hparam_dict: Bools, numbers and strs by name.
+            metric_dict: Numbers by tag.
+            hparam_domain_discrete: The values that a hyperparameter can have.
+            run_name: The name of the run below; the time, if None.
+            global_step: The training step.
+            name: tensorboardX's word for ``run_name``.
+            display_names: Names of hyperparameters for people.
+
+        Raises:
+            InvalidArgumentError: A hyperparameter is nothing of this kind.
+        """
+        if not self._writes:
+            return
+        now = time.time()
+        directory = join(self.log_dir, str(run_name or name or now))
+        if hparam_domain_discrete or display_names:
+            domains, names = hparam_domain_discrete or {}, display_names or {}
+            content = messages.encode_hparams_experiment(domains, names, list(metric_dict))
+            self._add_hparams_part("experiment", content, directory, now)
+        self._add_hparams_part(
+            "session_start_info", messages.encode_hparams_start(hparam_dict, "", now), directory, now
+        )
+        queue = self._writer_of(directory)._queue_to_use()
+        for tag, value in metric_dict.items():
+            queue.add_scalar(tag, float(value), 0 if global_step is None else int(global_step), now)
+        self._add_hparams_part("session_end_info", messages.encode_hparams_end(time.time()), directory, now)
+
+    def _add_hparams_part(self, part: str, content: bytes, directory: str, wall_time: float) -> None:
+        metadata = messages.encode_metadata("hparams", content, data_class=TENSOR)
+        nothing = messages.encode_empty_tensor()
+        self._add(f"_hparams_/{part}", "hparams", 8, nothing, None, wall_time, metadata, directory=directory)
+
+    def add_pr_curve(
+        self,
+        tag: str,
+        labels: Any,
+        predictions: Any,
+        global_step: Any = None,
+        num_thresholds: int = 127,
+        weights: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Log precision and recall of predictions from 0 to 1 over thresholds, at most 127.
+
+        Raises:
+            InvalidArgumentError: There is not a prediction for each label.
+        """
+        if self._writes:
+            self._add_curve(tag, media.pr_curve_of(labels, predictions, num_thresholds, weights), global_step, walltime)
+
+    def add_pr_curve_raw(
+        self,
+        tag: str,
+        true_positive_counts: Any,
+        false_positive_counts: Any,
+        true_negative_counts: Any,
+        false_negative_counts: Any,
+        precision: Any,
+        recall: Any,
+        global_step: Any = None,
+        num_thresholds: int = 127,
+        weights: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Log a curve of precision and recall that is counted already; ``weights`` is not used."""
+        np = require_numpy("pr curves")
+        counts = [true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts]
+        rows = np.stack([media.as_array(row).reshape(-1) for row in [*counts, precision, recall]])
+        self._add_curve(tag, rows.astype("float32")[:, :num_thresholds], global_step, walltime)
+
+    def _add_curve(self, tag: str, curve: Any, step: Any, walltime: float | None) -> None:
+        content = encode_message([(2, "v", curve.shape[1])])
+        metadata = messages.encode_metadata("pr_curves", content, data_class=TENSOR)
+        self._add(tag, "pr_curve", 8, messages.encode_tensor(curve), step, walltime, metadata)
+
+    def add_mesh(
+        self,
+        tag: str,
+        vertices: Any,
+        colors: Any = None,
+        faces: Any = None,
+        config_dict: Mapping[str, Any] | None = None,
+        global_step: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Log meshes or clouds of points.
+
+        Args:
+            tag: What they show.
+            vertices: Points, of shape [batch, points, 3].
+            colors: The colour of each point, 0 to 255, of the same shape.
+            faces: Triangles as numbers of points, of shape [batch, faces, 3].
+            config_dict: Settings of three.js.
+            global_step: The training step.
+            walltime: Seconds since 1970; now, if None.
+
+        Raises:
+            InvalidArgumentError: An array has another shape.
+        """
+        if not self._writes:
+            return
+        given = [(1, "VERTEX", vertices, "float32"), (2, "FACE", faces, "int32"), (3, "COLOR", colors, "uint8")]
+        parts = [(number, name, media.as_array(part), dtype) for number, name, part, dtype in given if part is not None]
+        components = sum(1 << number for number, _, _, _ in parts)
+        for number, name, part, dtype in parts:
+            if part.ndim != 3 or part.shape[2] != 3:
+                raise InvalidArgumentError(
+                    f"{name.lower()}s of a mesh have the shape [batch, n, 3], found {part.shape}"
+                )
+            content = messages.encode_mesh_metadata(tag, number, components, part.shape, config_dict)
+            metadata = messages.encode_metadata("mesh", content, data_class=TENSOR)
+            tensor = messages.encode_tensor(part.astype(dtype))
+            self._add(f"{tag}_{name}", "mesh", 8, tensor, global_step, walltime, metadata)
+
+    def add_custom_scalars(self, layout: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
+        """Say which scalars TensorBoard's Custom Scalars page is to show in one chart.
+
+        Args:
+            layout: ``{category: {chart: ["Multiline", tags] or ["Margin", [value, low, high]]}}``, as in torch.
+
+        Raises:
+            InvalidArgumentError: It is no such thing.
+        """
+        tensor = messages.encode_string_tensor([messages.encode_custom_scalars(layout)], [])
+        metadata = messages.encode_metadata("custom_scalars", data_class=TENSOR)
+        self._add("custom_scalars__config__", "custom_scalars", 8, tensor, None, None, metadata)
+
+    def add_graph(self, graph_def: Any, walltime: float | None = None) -> None:
+        """Log a graph that is made already: a serialized ``GraphDef``, or anything with ``SerializeToString``."""
+        if self._writes:
+            self._writer_of(self.log_dir).add_graph(graph_def, walltime)
+
+    def add_event(self, event: Any, step: int | None = None, walltime: float | None = None) -> None:
+        """Log an event; see ``EventFileWriter.add_event``."""
+        if self._writes:
+            self._writer_of(self.log_dir).add_event(event, step, walltime)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Return when everything logged so far is visible to others; raises as ``EventFileWriter.flush``."""
+        for writer in list(self._writers.values()):
+            if not writer.closed:
+                writer.flush(timeout)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Flush, and end the files. Idempotent; raises as ``EventFileWriter.close``."""
+        errors = []
+        for writer in list(self._writers.values()):
+            try:
+                writer.close(timeout)
+            except Exception as error:  # noqa: BLE001 - the other files have to be closed as well
+                errors.append(error)
+        self._set_queue(None)
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(f"another file of this writer: {type(other).__name__}: {other}")
+            raise errors[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _default_logdir(comment: str) -> str:
+    import socket
+
+    return os.path.join("runs", f"{time.strftime('%b%d_%H-%M-%S')}_{socket.gethostname()}{comment}")

@@ -1,0 +1,103 @@
+"""TensorFlow and tensorboardX read what recordfs writes, and the other way round."""
+
+import os
+
+import pytest
+
+from recordfs import RecordReader
+from recordfs.events import SummaryWriter, columns, decode_event
+from support.event_files import training_events, write_events
+from support.peers import call_peer
+
+pytestmark = pytest.mark.peer
+
+READ_WITH_TENSORFLOW = """
+    import tensorflow as tf
+    result = [
+        [event.wall_time, event.step, event.WhichOneof("what"), [[v.tag, v.simple_value] for v in event.summary.value]]
+        for event in tf.compat.v1.train.summary_iterator(path)
+        if event.WhichOneof("what")
+    ]
+"""
+
+READ_WITH_TENSORBOARDX = """
+    from tensorboardX.proto.event_pb2 import Event
+    import struct
+    result, data, place = [], open(path, "rb").read(), 0
+    while place < len(data):
+        (length,) = struct.unpack_from("<Q", data, place)
+        event = Event.FromString(data[place + 12 : place + 12 + length])
+        place += length + 16
+        if event.WhichOneof("what"):
+            values = [[v.tag, v.simple_value] for v in event.summary.value]
+            result.append([event.wall_time, event.step, event.WhichOneof("what"), values])
+"""
+
+
+def ours(path):
+    with RecordReader(path) as reader:
+        events = [decode_event(record) for record in reader]
+    return [
+        [event.wall_time, event.step, event.kind, [[value.tag, value.content] for value in event.summary]]
+        for event in events
+        if event.kind
+    ]
+
+
+@pytest.mark.parametrize(
+    ("peer", "program"), [("tensorflow", READ_WITH_TENSORFLOW), ("tensorboardx", READ_WITH_TENSORBOARDX)]
+)
+def test_peers_see_the_same_events_with_an_index_as_without(tmp_path, peer, program):
+    events = training_events(10, 200)
+    indexed = write_events(tmp_path / "indexed", events)
+    plain = write_events(tmp_path / "plain", events, index=False)
+    assert os.path.getsize(indexed) > os.path.getsize(plain)
+    seen = call_peer(peer, program, path=indexed)
+    assert len(seen) == 2001
+    assert seen[1:] == call_peer(peer, program, path=plain)[1:]
+    assert seen == ours(indexed)
+
+
+def test_every_summary_is_a_message_of_tensorflow_byte_for_byte(tmp_path):
+    """What TensorFlow parses and serializes again is what was written: no field is unknown to it or out of order."""
+    numpy = pytest.importorskip("numpy")
+    with SummaryWriter(tmp_path, index=False) as writer:
+        writer.add_scalar("a", 1.5, 3)
+        writer.add_scalar("b", 1.5, -3, new_style=True, display_name="B", summary_description="text")
+        writer.add_text("text", "hello", 1)
+        writer.add_histogram("histogram", numpy.arange(100), 1)
+        writer.add_image("image", numpy.zeros((3, 2, 2)), 1)
+        writer.add_audio("audio", numpy.zeros(8), 1)
+        writer.add_pr_curve("curve", [0, 1], [0.2, 0.8], 1)
+        writer.add_mesh("mesh", numpy.zeros((1, 4, 3)), config_dict={"a": 1})
+        writer.add_hparams({"lr": 0.1, "x": "y"}, {"m": 1.0}, {"lr": [0.1, 0.2]}, run_name="run")
+        paths = [path for one in writer._writers.values() for path in one.paths]
+    for path in paths:
+        with RecordReader(path) as reader:
+            records = list(reader)
+        again = call_peer(
+            "tensorflow",
+            """
+            from tensorboard.compat.proto.event_pb2 import Event
+            result = [Event.FromString(record).SerializeToString(deterministic=True) for record in records]
+            """,
+            records=records,
+        )
+        assert again == records
+
+
+def test_scalars_of_tensorboardx_are_read(tmp_path):
+    call_peer(
+        "tensorboardx",
+        """
+        from tensorboardX import SummaryWriter
+        with SummaryWriter(path) as writer:
+            for step in range(50):
+                writer.add_scalar("loss", 1 / (1 + step), step, walltime=1.7e9 + step)
+            writer.add_scalars("group", {"a": 1.0}, 1)
+        """,
+        path=str(tmp_path / "run"),
+    )
+    column = columns(tmp_path / "run")["loss"]
+    assert column.step.tolist() == list(range(50))
+    assert column.wall_time.tolist() == [1.7e9 + step for step in range(50)]

@@ -1,0 +1,227 @@
+"""SummaryWriter: what torch's and tensorboardX's programs call, and what each call leaves in the file."""
+
+import io
+import os
+import wave
+
+import numpy as np
+import pytest
+
+from recordfs import RecordReader
+from recordfs.errors import InvalidArgumentError
+from recordfs.events import SummaryWriter, columns, decode_event
+from recordfs.events.messages import decode_audio, decode_histogram, decode_image, decode_tensor
+
+
+@pytest.fixture
+def logged(tmp_path):
+    """Return the events that a call of a SummaryWriter leaves, the first of the file left out."""
+
+    def call(use, **keywords):
+        with SummaryWriter(tmp_path / "run", **keywords) as writer:
+            use(writer)
+        with RecordReader(writer.file_writer.paths[0]) as reader:
+            events = [decode_event(record) for record in reader]
+        return [event for event in events[1:] if not event.is_index]
+
+    return call
+
+
+@pytest.fixture
+def value(logged):
+    def call(use):
+        (event,) = logged(use)
+        (only,) = event.summary
+        return only
+
+    return call
+
+
+class Tensor:
+    """As much of a tensor of torch as a scalar needs."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def item(self):
+        return self.number
+
+
+@pytest.mark.parametrize("number", [1, 1.5, True, np.float32(1.5), np.array([[1.5]]), Tensor(1.5)])
+def test_anything_that_is_one_number_is_a_scalar(logged, number):
+    (event,) = logged(lambda writer: writer.add_scalar("a", number, np.int64(7), 12.5))
+    assert (event.step, event.wall_time) == (7, 12.5)
+    assert event.summary[0].content == (1.0 if number in (1, True) else 1.5)
+
+
+@pytest.mark.parametrize("number", ["text", None, [1.0], np.zeros(2)])
+def test_what_is_no_number_is_refused(tmp_path, number):
+    with SummaryWriter(tmp_path) as writer, pytest.raises((TypeError, ValueError)):
+        writer.add_scalar("a", number)
+
+
+def test_a_scalar_of_64_bits_warns_and_is_stored_so(logged):
+    with pytest.warns(RuntimeWarning, match="fast mode"):
+        events = logged(lambda writer: [writer.add_scalar("a", 0.1, step, double_precision=True) for step in range(3)])
+    values = [event.summary[0] for event in events]
+    assert [decode_tensor(one.content).values.item() for one in values] == [0.1] * 3
+    assert [one.metadata is not None for one in values] == [True, False, False], "metadata stands with the first value"
+
+
+def test_a_tag_has_values_of_one_kind(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_scalar("a", 1.0)
+        writer.add_histogram("h", [1.0])
+        with pytest.raises(InvalidArgumentError, match='"a" holds values of the kind scalar'):
+            writer.add_histogram("a", [1.0])
+        with pytest.raises(InvalidArgumentError, match='"h" holds values of the kind histogram'):
+            writer.add_scalar("h", 1.0)
+        with pytest.raises(InvalidArgumentError, match="NaN"):
+            writer.add_scalar("b", 1.0, 1, float("nan"))
+        with pytest.raises(InvalidArgumentError, match="NaN"):
+            writer.add_text("t", "x", 1, float("nan"))
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0, 1.0, 1.0, -2.0], np.ones((3, 2)), [5], [1e30, -1e30, 0.5], [1e-300], range(7)]
+)
+def test_a_histogram_counts_every_value(value, values):
+    histogram = decode_histogram(value(lambda writer: writer.add_histogram("h", values)).content)
+    array = np.array(values, "float64").reshape(-1)
+    assert (histogram.min, histogram.max, histogram.num) == (array.min(), array.max(), array.size)
+    assert histogram.sum == pytest.approx(array.sum())
+    assert histogram.sum_squares == pytest.approx((array**2).sum())
+    limits, counts = histogram.bucket_limits, histogram.bucket_counts
+    assert len(limits) == len(counts)
+    assert limits == sorted(limits)
+    assert sum(counts) == array.size
+    for limit, total in zip(limits, np.cumsum(counts), strict=True):
+        assert (array < limit).sum() <= total <= (array <= limit).sum()
+
+
+def test_values_that_are_not_finite_stay_out_of_a_histogram(value, logged):
+    histogram = decode_histogram(value(lambda writer: writer.add_histogram("h", [1.0, np.nan, np.inf])).content)
+    assert (histogram.num, histogram.max) == (1, 1.0)
+    with pytest.warns(RuntimeWarning, match="no value of this histogram is finite"):
+        assert logged(lambda writer: writer.add_histogram("h", [np.nan])) == []
+
+
+def test_buckets_are_joined_to_no_more_than_asked_for(value):
+    content = value(lambda writer: writer.add_histogram("h", np.linspace(-5, 5, 1000), max_bins=10)).content
+    histogram = decode_histogram(content)
+    assert len(histogram.bucket_counts) <= 11
+    assert sum(histogram.bucket_counts) == 1000
+
+
+@pytest.mark.parametrize(
+    ("shape", "formats", "size", "channels"),
+    [
+        ((3, 4, 5), "CHW", (4, 5), 3),
+        ((4, 5, 4), "HWC", (4, 5), 4),
+        ((4, 5), "HW", (4, 5), 1),
+        ((1, 4, 5), "CHW", (4, 5), 1),
+        ((10, 3, 4, 5), "NCHW", (8, 40), 3),
+        ((2, 4, 5), "NHW", (4, 10), 1),
+    ],
+)
+def test_a_picture_has_the_size_that_its_dimensions_say(value, shape, formats, size, channels):
+    image = decode_image(value(lambda writer: writer.add_image("p", np.zeros(shape), dataformats=formats)).content)
+    assert ((image.height, image.width), image.colorspace) == (size, channels)
+    assert image.encoded[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_file_of_a_picture_is_taken_as_it_is(value, logged):
+    png = decode_image(value(lambda writer: writer.add_image("p", np.zeros((3, 4, 5)))).content).encoded
+    image = decode_image(logged(lambda writer: writer.add_image("q", png))[0].summary[0].content)
+    assert image == (4, 5, 3, png)
+    with pytest.raises(InvalidArgumentError, match="PNG, GIF or JPEG"):
+        logged(lambda writer: writer.add_image("q", b"something"))
+
+
+@pytest.mark.parametrize(("shape", "formats"), [((3, 4), "CHW"), ((4, 5), "HX"), ((5, 4, 5), "CHW"), ((0, 5), "HW")])
+def test_an_array_that_cannot_be_a_picture_is_refused(logged, shape, formats):
+    with pytest.raises(InvalidArgumentError):
+        logged(lambda writer: writer.add_image("p", np.zeros(shape), dataformats=formats))
+
+
+@pytest.mark.parametrize(("shape", "channels"), [((100,), 1), ((1, 100), 1), ((100, 2), 2)])
+def test_a_sound_is_a_wav_file(value, shape, channels):
+    audio = decode_audio(value(lambda writer: writer.add_audio("s", np.full(shape, 2.0), sample_rate=8000)).content)
+    assert (audio.sample_rate, audio.num_channels, audio.length_frames) == (8000, channels, 100)
+    with wave.open(io.BytesIO(audio.encoded)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (8000, channels, 100)
+        assert set(np.frombuffer(file.readframes(100), "<i2").tolist()) == {32767}, "samples are cut off at 1"
+
+
+def test_hyperparameters_say_what_an_experiment_is_only_if_more_than_values_is_given(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_hparams({"lr": np.float64(0.1)}, {"acc": 0.5}, run_name="plain")
+        writer.add_hparams({"lr": 0.1}, {"acc": 0.5}, {"lr": [0.1, 0.2]}, name="described")
+        with pytest.raises(InvalidArgumentError, match="a bool, a number or a str, found list"):
+            writer.add_hparams({"lr": [0.1]}, {}, run_name="wrong")
+    for run, count in (("plain", 2), ("described", 3)):
+        (name,) = os.listdir(tmp_path / run)
+        with RecordReader(str(tmp_path / run / name)) as reader:
+            tags = [value.tag for record in reader for value in decode_event(record).summary]
+        assert sum(tag.startswith("_hparams_/") for tag in tags) == count
+        assert columns(tmp_path / run)["acc"].value.tolist() == [0.5]
+
+
+def test_logging_goes_on_after_close_in_another_file(tmp_path):
+    writer = SummaryWriter(tmp_path)
+    for step in range(3):
+        writer.add_scalar("a", 1.0, step)
+        writer.add_text("t", "x", step)
+        writer.close()
+    writer.close()
+    assert len(writer.file_writer.paths) == 1
+    assert len(os.listdir(tmp_path)) == 3
+    assert sorted(columns(tmp_path)["a"].step.tolist()) == [0, 1, 2]
+
+
+def test_a_writer_that_is_not_to_write_makes_nothing(tmp_path):
+    with SummaryWriter(tmp_path / "run", write_to_disk=False) as writer:
+        writer.add_scalar("a", 1.0)
+        writer.add_scalars("b", {"c": 1.0})
+        writer.add_histogram("h", [1.0])
+        writer.add_image("i", np.zeros((3, 2, 2)))
+        writer.add_hparams({"a": 1}, {"b": 1})
+        writer.flush()
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_directory_the_run_is_named_by_time_and_host(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with SummaryWriter(comment="_lr") as writer:
+        writer.add_scalar("a", 1.0)
+    assert writer.log_dir.startswith("runs/")
+    assert writer.log_dir.endswith("_lr")
+    assert columns(writer.get_logdir())["a"].step.tolist() == [0]
+
+
+def test_torchs_and_tensorboardxs_names_of_arguments_are_taken(tmp_path):
+    with SummaryWriter(
+        log_dir=tmp_path / "torch", purge_step=2, max_queue=5, flush_secs=1, filename_suffix=".x"
+    ) as writer:
+        writer.add_scalar(tag="a", scalar_value=1, global_step=3, walltime=5.0)
+    assert writer.file_writer.paths[0].endswith(".x")
+    with SummaryWriter(logdir=str(tmp_path / "x"), comment="", write_to_disk=True) as writer:
+        writer.add_scalar("a", 1, display_name="A", summary_description="text")
+    assert columns(tmp_path / "x")["a"].value.tolist() == [1.0]
+
+
+def test_a_figure_is_stored_as_its_file(value):
+    png = decode_image(value(lambda writer: writer.add_image("p", np.zeros((3, 4, 5)))).content).encoded
+
+    class Figure:
+        def savefig(self, out, format):
+            assert format == "png"
+            out.write(png)
+
+    with SummaryWriter("ram://figures") as writer:
+        writer.add_figure("f", Figure(), 1)
+        writer.add_figure("g", [Figure(), Figure()], 1)
+    with RecordReader(writer.file_writer.paths[0]) as reader:
+        values = [one for record in reader for one in decode_event(record).summary]
+    assert [one.tag for one in values] == ["f", "g/0", "g/1"]
+    assert decode_image(values[0].content).encoded == png
