@@ -180,7 +180,8 @@ def accounts(tmp_path_factory):
 @pytest.fixture(scope="session")
 def hdfs_cluster(tmp_path_factory):
     """A running HDFS with three datanodes, one for the whole session: whoever breaks it repairs it."""
-    with HdfsCluster(str(tmp_path_factory.mktemp("hdfs"))) as cluster:
+    # A datanode that recovers a block asks all others; it need not ask dead ones for ten seconds.
+    with HdfsCluster(str(tmp_path_factory.mktemp("hdfs")), "ipc.client.connect.max.retries=1") as cluster:
         yield cluster
 
 

@@ -178,6 +178,9 @@ public final class HdfsCluster {
         return null;
       case "safe-mode":
         return fileSystem().setSafeMode(SafeModeAction.valueOf(words[1].toUpperCase()));
+      case "quota":
+        fileSystem().setQuota(new Path(words[1]), Long.parseLong(words[2]), Long.parseLong(words[3]));
+        return null;
       case "lease-limits":
         cluster.setLeasePeriod(Long.parseLong(words[1]), Long.parseLong(words[2]));
         return null;

@@ -164,7 +164,7 @@ class HdfsFileSystem(FileSystem):
         if atomic:
             return self._new_atomic_file(place, service, exclusive=exclusive)
         native = self._create(place, place.path, overwrite=not exclusive)
-        remake = None if exclusive else partial(self._create, place, place.path, overwrite=True)
+        remake = partial(self._create, place, place.path, overwrite=True)
         return HdfsWritableFile(path, Pipeline(service, path, place.path, native, 0, remake))
 
     def _new_atomic_file(self, place: _Place, service: NameService, *, exclusive: bool) -> WritableFile:

@@ -94,6 +94,7 @@ _TELLING_TEXTS: tuple[tuple[str, type[RecordFSError]], ...] = (
     ("is a directory or file under source", InvalidArgumentError),
     ("rename destination directory is not empty", DirectoryNotEmptyError),
     ("could only be written to", UnavailableError),
+    ("No active and not excluded nodes contain this block", UnavailableError),
     ("No space left", ResourceExhaustedError),
 )
 

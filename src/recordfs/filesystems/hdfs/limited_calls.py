@@ -8,6 +8,7 @@ on; what it does after that nobody sees, and whoever left it has to say so.
 from __future__ import annotations
 
 import threading
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["CallLeftError", "CallPanickedError", "call_within"]
 
 Result = TypeVar("Result")
+
+SLOW_SECONDS = 3.0
+"""A call that takes longer than this is worth a look at what it waits for."""
 
 
 class CallLeftError(Exception):
@@ -74,8 +78,17 @@ class _Worker:
 _idle_workers: PerProcess[list[_Worker]] = PerProcess(list)
 
 
-def call_within(seconds: float, function: Callable[..., Result], *arguments: Any) -> Result:
+def call_within(
+    seconds: float, function: Callable[..., Result], *arguments: Any, when_slow: Callable[[], None] | None = None
+) -> Result:
     """Return what a function returns, if that takes no longer than this. Callable from any thread and process.
+
+    Args:
+        seconds: How long it may take.
+        function: What is called, on another thread.
+        arguments: Its arguments.
+        when_slow: Called when it has taken SLOW_SECONDS, and after as long again each time; what it raises ends the
+            waiting, as the limit does.
 
     Raises:
         CallLeftError: It took longer. The function goes on.
@@ -92,8 +105,12 @@ def call_within(seconds: float, function: Callable[..., Result], *arguments: Any
             return function(*arguments)
     call = _Call(function, arguments)
     worker.calls.put(call)
-    if not call.done.acquire(timeout=seconds):
-        raise CallLeftError
+    deadline = time.monotonic() + seconds
+    while not call.done.acquire(timeout=max(0.0, min(SLOW_SECONDS, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline:
+            raise CallLeftError
+        if when_slow is not None:
+            when_slow()
     if call.error is not None:
         try:
             raise call.error

@@ -94,7 +94,7 @@ class NameService:
         if given is False:
             return None
         addresses = [given.rstrip("/")] if isinstance(given, str) else [node.web for node in self._namenodes]
-        return WebHdfs(addresses, min(30.0, self.settings.namenode_timeout), self._counter)
+        return WebHdfs(addresses, self.authority, min(30.0, self.settings.namenode_timeout), self._counter)
 
     def renew(self) -> None:
         """Take another native client from now on; calls that were left keep the old one to themselves."""
@@ -156,9 +156,15 @@ class NameService:
         return result
 
     def transfer(
-        self, operation: str, path: str, seconds: float, function: Callable[..., Result], *arguments: Any
+        self,
+        operation: str,
+        path: str,
+        seconds: float,
+        function: Callable[..., Result],
+        *arguments: Any,
+        when_slow: Callable[[], None] | None = None,
     ) -> Result:
-        """Return what a call returns that moves bytes to or from datanodes.
+        """Return what a call returns that moves bytes to or from datanodes; ``when_slow`` as for ``call_within``.
 
         Raises:
             DeadlineExceededError: It took longer than this many seconds.
@@ -166,7 +172,7 @@ class NameService:
         """
         self._counter.add(operation, requests=1)
         try:
-            return call_within(seconds, function, *arguments)
+            return call_within(seconds, function, *arguments, when_slow=when_slow)
         except CallLeftError:
             raise DeadlineExceededError(
                 f"the datanodes did not carry out {operation} in {self.settings.data_timeout:g} s (data_timeout)",

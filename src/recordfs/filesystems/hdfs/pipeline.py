@@ -9,11 +9,12 @@ namenode makes the other copies later.
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import DeadlineExceededError, NotFoundError, UnavailableError
+from recordfs.errors import DeadlineExceededError, NotFoundError, RecordFSError, UnavailableError
 from recordfs.filesystems.hdfs.errors import LeaseHeldError, LeaseLostError
 from recordfs.filesystems.hdfs.lease import recover_lease
 from recordfs.filesystems.hdfs.truncating import truncate
@@ -33,10 +34,22 @@ WINDOW = 14 << 20
 PIECE = 1 << 20
 """Bytes handed on at once."""
 
-MAX_ATTEMPTS = 10
+FULL_ATTEMPTS = 2
+"""How often a file is taken up with all its copies: where there are many datanodes, the next ones are others."""
+
+FEWER_ATTEMPTS = 5
+"""How often then with one copy fewer; after that with two fewer."""
+
+MAX_ATTEMPTS = 14
+
+CONNECT_SECONDS = 2.0
+"""How long to wait for a datanode's host to answer."""
 
 DEFAULT_REPLICATION = 3
 """dfs.replication, where the file has not said otherwise."""
+
+OWN_LEASE = "is already the current lease holder"
+"""What the namenode tells a client that asks to append to a file that it has open itself."""
 
 _log = logging.getLogger("recordfs")
 
@@ -53,8 +66,7 @@ class Pipeline:
         path: Its path on HDFS.
         native: The native client's writer.
         start: The file's length.
-        remake: Makes the file once more, empty, with a number of copies; None where it was there before, or must not
-            replace another one that came meanwhile.
+        remake: Makes the file once more, empty, with a number of copies; None where it was there before.
     """
 
     def __init__(
@@ -177,11 +189,35 @@ class Pipeline:
 
     def _transfer(self, operation: str, deadline: float, call: Callable[[], object]) -> None:
         seconds = max(0.1, deadline - time.monotonic())
-        self._service.transfer(operation, self._name, seconds, call)
+        self._service.transfer(operation, self._name, seconds, call, when_slow=self._check_datanodes)
+
+    def _check_datanodes(self) -> None:
+        """Raise if a datanode of the block that is being written cannot be reached.
+
+        The native client does not see what the first datanode says about those after it, and waits a minute for an
+        acknowledgement that cannot come.
+        """
+        webhdfs = self._service.webhdfs
+        if webhdfs is None:
+            return
+        try:
+            addresses = webhdfs.last_block_addresses(self._path)
+        except RecordFSError:
+            return  # the call that is slow says in the end what is wrong
+        for address in addresses:
+            try:
+                socket.create_connection(address, timeout=CONNECT_SECONDS).close()
+            except OSError as error:
+                raise UnavailableError(
+                    f"the datanode {address[0]}:{address[1]} cannot be reached ({error}), and the namenode still sends "
+                    "writers to it",
+                    path=self._name,
+                ) from error
 
     def _take_up(self, attempt: int, deadline: float, *, closing: bool) -> bool:
         """Open the file again and hand on what it lacks. True if it was to be closed, and is, and lacks nothing."""
-        if self._remake is not None and self._held.start == 0:
+        if self._remake is not None and self._held.start == 0 and self._is_ours():
+            # Quicker than to have what there is of it recovered, and nobody has seen any of it.
             self._native = self._remake(self._fewer_copies(attempt, None))
             length = 0
         else:
@@ -192,8 +228,21 @@ class Pipeline:
             if closing and length == self._held.end:
                 return True
             self._reopen(attempt)
-        for piece in self._held.after(length, self._name):
+        missing = self._held.after(length, self._name)
+        for piece in missing:
             self._transfer("writeBlock", deadline, partial(self._write_native, piece))
+        if missing:
+            self._check_datanodes()
+        return False
+
+    def _is_ours(self) -> bool:
+        """Tell whether what stands at the path is the file that this writer has open."""
+        try:
+            self._service.ask("append", self._name, self._client.append, self._path).inner = _Abandoned()
+        except LeaseHeldError as error:
+            return OWN_LEASE in error.message
+        except RecordFSError:
+            pass
         return False
 
     def _closed_length(self, deadline: float) -> int:
@@ -206,7 +255,7 @@ class Pipeline:
         try:
             native: Any = service.ask("append", self._name, client.append, self._path)
         except LeaseHeldError as error:
-            if "is already the current lease holder" not in error.message:
+            if OWN_LEASE not in error.message:
                 raise LeaseLostError(
                     f"another program took the file over after its datanodes failed ({error.message})", path=self._name
                 ) from error
@@ -238,10 +287,10 @@ class Pipeline:
     def _fewer_copies(self, attempt: int, present: int | None) -> int | None:
         """Return with how many copies to go on: one fewer with each attempt, so that a dead datanode is avoided."""
         wanted = self._replication or present or self._service.settings.replication or DEFAULT_REPLICATION
-        if attempt < 2:
-            return present if self._replication is None else self._replication
+        if attempt < FULL_ATTEMPTS:
+            return self._replication
         self._replication = wanted
-        return max(1, wanted - attempt + 1)
+        return max(1, wanted - (1 if attempt < FULL_ATTEMPTS + FEWER_ATTEMPTS else 2))
 
     def _cut(self, deadline: float) -> None:
         """Cut off what was handed on and taken back again."""

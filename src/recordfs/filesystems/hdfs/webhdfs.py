@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import ssl
+import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,9 @@ __all__ = ["WebHdfs", "WebHdfsUnreachableError"]
 
 TRIES = 6
 """The namenode may send a request to a datanode that died a moment ago; it chooses another the next time, perhaps."""
+
+PAUSE_SECONDS = 0.2
+"""Before a request that the namenode cannot answer yet is sent again, times the number of tries."""
 
 LARGEST_ANSWER = 64 << 20
 """Bytes of JSON beyond which an answer is not believed."""
@@ -69,12 +73,14 @@ class WebHdfs:
 
     Args:
         addresses: ``http://host:port`` or ``https://host:port`` of each namenode, or of an HttpFS gateway.
+        authority: The nameservice, for the paths in errors.
         seconds: How long to wait for a connection, and for each piece of an answer.
         counter: Where requests are counted.
     """
 
-    def __init__(self, addresses: Sequence[str], seconds: float, counter: RequestCounter) -> None:
+    def __init__(self, addresses: Sequence[str], authority: str, seconds: float, counter: RequestCounter) -> None:
         self.addresses = tuple(addresses)
+        self._authority = authority
         self._seconds = seconds
         self._counter = counter
         self._active = 0
@@ -86,6 +92,11 @@ class WebHdfs:
         """
         answer = self._json("GET", path, "GET_BLOCK_LOCATIONS", offset=offset, length=1)
         return bool(answer["LocatedBlocks"]["isUnderConstruction"])
+
+    def last_block_addresses(self, path: str) -> list[tuple[str, int]]:
+        """Return where the datanodes listen that have, or are being sent, a file's last block."""
+        block = self._json("GET", path, "GET_BLOCK_LOCATIONS", offset=0, length=1)["LocatedBlocks"]["lastLocatedBlock"]
+        return [(str(node["ipAddr"]), int(node["xferPort"])) for node in (block or {}).get("locations", ())]
 
     def truncate(self, path: str, length: int) -> bool:
         """Cut a file. False if the end of a block has still to be cut off, which the datanodes do in the background."""
@@ -132,11 +143,14 @@ class WebHdfs:
         try:
             answer: dict[str, Any] = json.loads(body)
         except ValueError as error:
-            raise UnknownError(f"WebHDFS answered {operation} with no JSON: {body[:200]!r}", path=path) from error
+            raise UnknownError(
+                f"WebHDFS answered {operation} with no JSON: {body[:200]!r}", path=f"hdfs://{self._authority}{path}"
+            ) from error
         return answer
 
     def _request(self, method: str, path: str, parameters: dict[str, str], window: _Window | None = None) -> _Answer:
         """Ask the active namenode, and the datanode that it names, for an answer or a window of a file."""
+        name = f"hdfs://{self._authority}{path}"
         trouble: Exception | None = None
         for attempt in range(max(TRIES, len(self.addresses))):
             address = self.addresses[(self._active + attempt) % len(self.addresses)]
@@ -149,7 +163,7 @@ class WebHdfs:
             except (OSError, http.client.HTTPException) as error:
                 trouble = error
                 continue
-            refusal = self._error_of(answer, path)
+            refusal = self._error_of(answer, name)
             if refusal is None:
                 self._active = self.addresses.index(address)
                 self._counter.add(f"WebHDFS {parameters['op']}", received=len(answer.body))
@@ -157,10 +171,12 @@ class WebHdfs:
             if not isinstance(refusal, UnavailableError) or isinstance(refusal, WebHdfsUnreachableError):
                 raise refusal
             trouble = refusal
+            if attempt >= len(self.addresses):  # not only the wrong one of two namenodes
+                time.sleep(PAUSE_SECONDS * attempt)
         if isinstance(trouble, RecordFSError):
             raise trouble
         raise WebHdfsUnreachableError(
-            f"WebHDFS cannot be reached at {' or '.join(self.addresses)} ({trouble})", path=path
+            f"WebHDFS cannot be reached at {' or '.join(self.addresses)} ({trouble})", path=name
         ) from trouble
 
     def _url(self, address: str, path: str, parameters: dict[str, str]) -> str:
@@ -194,7 +210,7 @@ class WebHdfs:
         finally:
             connection.close()
 
-    def _error_of(self, answer: _Answer, path: str) -> RecordFSError | None:
+    def _error_of(self, answer: _Answer, name: str) -> RecordFSError | None:
         if answer.status == 200:
             return None
         try:
@@ -204,16 +220,16 @@ class WebHdfs:
             if answer.status in (401, 403):
                 return WebHdfsUnreachableError(
                     f"WebHDFS at {' or '.join(self.addresses)} wants Kerberos (SPNEGO), which recordfs does not speak",
-                    path=path,
+                    path=name,
                 )
             return WebHdfsUnreachableError(
-                f"what answers at {' or '.join(self.addresses)} is not WebHDFS (status {answer.status})", path=path
+                f"what answers at {' or '.join(self.addresses)} is not WebHDFS (status {answer.status})", path=name
             )
         if "out of the range [0, " in cause.message or cause.message == "Cannot seek after EOF":
-            return OutOfRangeError(cause.message, path=path)
+            return OutOfRangeError(cause.message, path=name)
         if answer.status == 401:
-            return PermissionDeniedError(cause.message, path=path)
-        return error_from_java(cause, path)
+            return PermissionDeniedError(cause.message, path=name)
+        return error_from_java(cause, name)
 
 
 def _body(response: http.client.HTTPResponse, limit: int) -> bytes:
