@@ -22,7 +22,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
-from recordfs.filesystem.defaults import read_memory_region
+from recordfs.filesystem.defaults import read_memory_region, stream_copy
 from recordfs.paths import dirname, join, scheme_of
 from recordfs.plugins.plugin_files import PluginRandomAccessFile, PluginWritableFile
 
@@ -304,7 +304,10 @@ class PluginFileSystem(FileSystem):
 
     def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Move a file, by copying it and deleting the source where the plugin cannot; a directory if it can."""
-        if not overwrite and self.file_exists(target):
+        if "rename_file" not in self._present:
+            self._need("delete_file", source)
+        found = self._look(target)
+        if found is not None and not overwrite:
             raise AlreadyExistsError("the target exists and overwrite is False", path=target)
         is_directory = self.stat(source).is_directory
         same = self.canonical_path(source) == self.canonical_path(target)
@@ -312,32 +315,37 @@ class PluginFileSystem(FileSystem):
             if same:
                 return
             raise self._unimplemented("rename directories", source)
-        self._check_target(source, target, directory=is_directory)
+        self._check_target(source, target, found, directory=is_directory)
         if same:
             return
-        if "rename_file" not in self._present:
-            self.copy_file(source, target)
-            self.delete_file(source)
-            return
         with _Refining(self, source, target):
-            self._plugin.rename_file(source, target)
+            if "rename_file" in self._present:
+                self._plugin.rename_file(source, target)
+                return
+            self._copy(source, target, overwrite=True)
+        with _Refining(self, source):
+            self._plugin.delete_file(source)
 
     def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy one file, through this process where the plugin cannot."""
-        if "copy_file" not in self._present:
-            super().copy_file(source, target, overwrite=overwrite)
-            return
-        if not overwrite and self.file_exists(target):
+        found = self._look(target)
+        if found is not None and not overwrite:
             raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
-        for path in (source, target):
-            if self.is_directory(path):
+        for path, statistics in ((source, self.stat(source)), (target, found)):
+            if statistics is not None and statistics.is_directory:
                 raise IsADirectoryError("a copy takes files, and this is a directory", path=path)
-        self.stat(source)
         if self.canonical_path(source) == self.canonical_path(target):
             return
-        self._check_parent(target)
+        if found is None:
+            self._check_parent(target)
         with _Refining(self, source, target):
+            self._copy(source, target, overwrite=overwrite)
+
+    def _copy(self, source: str, target: str, *, overwrite: bool) -> None:
+        if "copy_file" in self._present:
             self._plugin.copy_file(source, target)
+        else:
+            stream_copy(self, source, self, target, overwrite=overwrite)
 
     def canonical_path(self, path: str) -> str:
         """Return the scheme and the name that the plugin's operations get."""
@@ -360,12 +368,10 @@ class PluginFileSystem(FileSystem):
     def _check_can_write(self, operation: str, path: str) -> FileStatistics | None:
         """Raise unless a file may come to stand at a path; return what stands there."""
         self._need(operation, path)
-        try:
-            found = self.stat(path)
-        except NotFoundError:
+        found = self._look(path)
+        if found is None:
             self._check_parent(path)
-            return None
-        if found.is_directory:
+        elif found.is_directory:
             raise IsADirectoryError("a directory stands where a file is needed", path=path)
         return found
 
@@ -386,16 +392,19 @@ class PluginFileSystem(FileSystem):
         if not statistics.is_directory:
             raise NotADirectoryError(f"{parent} is a file", path=path)
 
-    def _check_target(self, source: str, target: str, *, directory: bool) -> None:
-        """Raise where what stands at the target of a rename cannot be replaced."""
+    def _look(self, path: str) -> FileStatistics | None:
+        """Return what stands at a path, or None. Below a file nothing can: NotADirectoryError."""
         try:
-            found = self.stat(target)
+            return self.stat(path)
         except NotFoundError:
-            self._check_parent(target)
-            found = None
+            return None
+
+    def _check_target(self, source: str, target: str, found: FileStatistics | None, *, directory: bool) -> None:
+        """Raise where what stands at the target of a rename cannot be replaced."""
         if directory and self.canonical_path(target).startswith(self.canonical_path(source).rstrip("/") + "/"):
             raise InvalidArgumentError(f"a directory cannot be moved into itself ({target})", path=source)
         if found is None:
+            self._check_parent(target)
             return
         if found.is_directory and not directory:
             raise IsADirectoryError("a file cannot replace a directory", path=target)
