@@ -99,17 +99,21 @@ def test_small_objects_are_uploaded_again_in_one_request(gcs, gcs_root, gcs_prox
         for number in range(4):
             writer.append(bytes([number]) * 32 * KIB)
             writer.flush()
-        assert requests_by_kind(gcs_proxy)["insert"] == 4
-        assert "compose" not in requests_by_kind(gcs_proxy)
         writer.append(b"beyond")
         writer.flush()
+        assert requests_by_kind(gcs_proxy)["insert"] == 5
+        assert "compose" not in requests_by_kind(gcs_proxy)
+        sent = gcs_proxy.traffic().sent
+        writer.append(b"more")
+        writer.flush()
         assert requests_by_kind(gcs_proxy)["compose"] == 1
-    assert stored.get(path) == b"".join(bytes([number]) * 32 * KIB for number in range(4)) + b"beyond"
+        assert gcs_proxy.traffic().sent - sent < 4 * KIB, "above 128 KiB the new bytes and nothing else"
+    assert stored.get(path) == b"".join(bytes([number]) * 32 * KIB for number in range(4)) + b"beyondmore"
 
 
 def test_a_long_write_of_many_parts_is_composed_in_several_steps(gcs, gcs_root, stored, monkeypatch):
     monkeypatch.setattr(staging, "MOST_PIECES", 40)
-    monkeypatch.setattr("recordfs.filesystems.gcs.PART_SIZE", 64 * KIB)
+    monkeypatch.setattr("recordfs.filesystems.gcs.object_upload.GCSObjectUpload.part_size", 64 * KIB)
     path = f"{gcs_root}/f"
     data = random.Random(5).randbytes(64 * KIB * 150 + 17)
     with gcs.new_writable_file(path) as writer:
@@ -125,7 +129,7 @@ def test_a_long_write_of_many_parts_is_composed_in_several_steps(gcs, gcs_root, 
 @pytest.mark.parametrize("request_pattern", [INSERT, COMPOSE])
 def test_steps_that_fail_in_a_long_write_are_done_again(gcs, gcs_root, gcs_proxy, stored, monkeypatch, request_pattern):
     monkeypatch.setattr(staging, "MOST_PIECES", 40)
-    monkeypatch.setattr("recordfs.filesystems.gcs.PART_SIZE", 64 * KIB)
+    monkeypatch.setattr("recordfs.filesystems.gcs.object_upload.GCSObjectUpload.part_size", 64 * KIB)
     path = f"{gcs_root}/f"
     data = random.Random(6).randbytes(64 * KIB * 100)
     writer = gcs.new_writable_file(path)
@@ -164,7 +168,10 @@ def test_an_object_composed_of_other_bytes_is_refused(gcs, gcs_root, stored, goo
     writer = gcs.new_writable_file(path)
     writer.append(bytes(300_000))
     writer.flush()
-    writer._crc ^= 1  # as if the store held other bytes than this writer has taken
+    ledger = writer._ledger
+    ledger._state = ledger._state._replace(
+        crc=ledger._state.crc ^ 1
+    )  # as if the store held other bytes than this writer has taken
     writer.append(b"more")
     with pytest.raises(DataLossError, match="CRC32C"):
         writer.flush()
@@ -253,7 +260,7 @@ def test_temporary_objects_of_dead_writers_are_deleted_after_a_day(gcs, gcs_root
     for name in (path, neighbour):
         dead = gcs.new_writable_file(name)
         dead.append(bytes(20 * MIB))
-        dead._staging.deliver(0)
+        dead._upload.settle(0)
         dead._end()
     assert len(stored.leftovers(path)) == 8
     write(gcs, path, bytes(200_000), bytes(200_000))
@@ -268,7 +275,7 @@ def test_a_part_that_somebody_deletes_is_told_as_lost(gcs, gcs_root, stored, goo
     path = f"{gcs_root}/f"
     writer = gcs.new_writable_file(path)
     writer.append(bytes(20 * MIB))
-    writer._staging.deliver(0)
+    writer._upload.settle(0)
     bucket, _ = split_path(path)
     google_client.bucket(bucket).blob(stored.leftovers(path)[0]).delete()
     with pytest.raises(DataLossError, match=r"1 temporary objects .* gone"):

@@ -12,6 +12,18 @@ pytestmark = pytest.mark.service
 MIB = 1 << 20
 
 
+WRITING = tuple(
+    f"filesystems/{name}.py"
+    for name in (
+        "_object_store/writer",
+        "_object_store/commits",
+        "_object_store/part_queue",
+        "s3/object_upload",
+        "s3/multipart_upload",
+    )
+)
+
+
 class Driver:
     """Writes until everything is taken, whatever is thrown at it, and knows what the file has to hold."""
 
@@ -58,7 +70,10 @@ class UnexpectedError(Exception):
     """Nothing that recordfs knows."""
 
 
-STEPS = [300_000, MIB, 200_000, 3 * MIB, "flush", 2 * MIB, "flush", 100, "flush", 12 * MIB, 7, "flush", 900_000]
+STEPS = [
+    *(300_000, MIB, 200_000, 3 * MIB, "flush", 2 * MIB, "flush", 100, "flush", 12 * MIB, 7, "flush", 900_000, "flush"),
+    *(600_000, "flush", 500),
+]
 """Small puts, an upload with a copy, one with parts of its own, and a tail for close."""
 
 
@@ -116,7 +131,7 @@ def test_ctrl_c_at_random_moments(object_place):
         if any(file.endswith(("threading.py", "concurrent/futures/thread.py")) for file in files):
             # A lock of Python's own, which is written in Python, would stay taken for ever: wait until it is let go.
             signal.setitimer(signal.ITIMER_REAL, 0.001)
-        elif any(file.endswith("_object_store/writer.py") for file in files):
+        elif any(file.endswith(WRITING) for file in files):
             raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGALRM, interrupt)

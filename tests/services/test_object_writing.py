@@ -63,7 +63,7 @@ def test_a_failed_flush_keeps_its_bytes_and_a_later_one_heals(object_place, stor
     source = random.Random(request_name + mode)
     writer = store.new_writable_file(path)
     # More failures than one request is tried again, so that some come through to the writer.
-    fault = object_place.proxy.fail(REQUESTS[path.partition(":")[0]][request_name], mode, count=6)
+    fault = object_place.proxy.fail(REQUESTS[path.partition(":")[0]][request_name], mode, count=9)
     taken = bytearray()
     failures = 0
     for number in range(36):
@@ -88,7 +88,7 @@ def test_a_failed_flush_keeps_its_bytes_and_a_later_one_heals(object_place, stor
                 assert stored.get(path) == taken, "what flush acknowledged is visible"
     writer.close()
     assert stored.get(path) == taken
-    assert fault.hits == 6
+    assert fault.hits == 9
     if (request_name, mode) != ("CreateMultipartUpload", "lose_response"):  # whose id nobody has learnt
         assert stored.leftovers(path) == []
     if mode == "status" and request_name not in CLEANING:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from recordfs.errors import RecordFSError, ResourceExhaustedError
-from recordfs.filesystems.s3 import orphans, staging, writer
+from recordfs.filesystems.s3 import object_upload, orphans, staging
 
 pytestmark = pytest.mark.service
 
@@ -17,7 +17,7 @@ MIB = 1 << 20
 @pytest.fixture(autouse=True)
 def few_parts(monkeypatch):
     """An upload is full with three parts instead of 9,000, so that 60 MiB are many times too much."""
-    monkeypatch.setattr(writer, "MOST_PARTS", 3)
+    monkeypatch.setattr(object_upload, "MOST_PARTS", 3)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from recordfs.errors import RecordFSError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor
 
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
@@ -48,7 +49,7 @@ class Failures(Generic[_Item]):
                 self.first.append((item, error))
 
 
-def submit(pool: ThreadPoolExecutor, function: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:
+def submit(pool: Executor, function: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:
     """Call a function on a thread of a pool; when the interpreter ends, and starts no thread any more, on this one."""
     try:
         return pool.submit(function, item)

@@ -9,7 +9,7 @@ listed. Parents need not exist. Keys are taken verbatim.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
     AbortedError,
@@ -28,11 +28,13 @@ from recordfs.filesystem import FileStatistics, FileSystem
 from recordfs.filesystem.defaults import undeleted_error
 from recordfs.filesystems._object_store.bulk import delete_objects, move_objects
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
+from recordfs.filesystems._object_store.opening import Location, Opening
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 from recordfs.filesystems._object_store.store import ObjectInfo
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary, move_record_key
 from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.filesystems._object_store.tree import SeriesLister, TreeLister
+from recordfs.filesystems._object_store.writer import open_writer
 from recordfs.paths import parse_path, scheme_of
 
 if TYPE_CHECKING:
@@ -41,35 +43,10 @@ if TYPE_CHECKING:
     from recordfs.filesystem import DirectoryEntry, RandomAccessFile, WritableFile
     from recordfs.filesystems._object_store.fetching import RangeFetcher
     from recordfs.filesystems._object_store.store import ObjectStore
-    from recordfs.filesystems._object_store.writer import ObjectWriter
 
-__all__ = ["Location", "ObjectStoreFileSystem"]
+__all__ = ["ObjectStoreFileSystem"]
 
 _DIRECTORY = FileStatistics(length=0, mtime_nsec=0, is_directory=True)
-
-
-class Location(NamedTuple):
-    """Where a path points.
-
-    Attributes:
-        path: As the caller gave it.
-        bucket: The bucket's name.
-        key: The key, verbatim; empty for the bucket's root.
-    """
-
-    path: str
-    bucket: str
-    key: str
-
-    @property
-    def names_directory(self) -> bool:
-        """Whether the path can only be a directory: a bucket's root, or written with a slash at the end."""
-        return not self.key or self.key.endswith("/")
-
-    @property
-    def prefix(self) -> str:
-        """What the keys below this path begin with."""
-        return self.key if self.names_directory else f"{self.key}/"
 
 
 class ObjectStoreFileSystem(FileSystem):
@@ -98,22 +75,6 @@ class ObjectStoreFileSystem(FileSystem):
     def _fetcher(self) -> RangeFetcher:
         """What fetches ranges of objects."""
         raise NotImplementedError
-
-    def _writer(
-        self,
-        location: Location,
-        found: ObjectInfo | None,
-        *,
-        append: bool = False,
-        exclusive: bool = False,
-        atomic: bool = False,
-    ) -> ObjectWriter:
-        """Return a writer of the object at a location, where ``found`` is now; see ObjectWriter."""
-        raise NotImplementedError
-
-    def _blind_writer(self, location: Location, *, exclusive: bool, atomic: bool) -> ObjectWriter | None:
-        """Return a writer for credentials that cannot look at the object, or None where there is no such thing."""
-        return None
 
     def _locate(self, path: str) -> Location:
         """Return where a path points.
@@ -201,19 +162,19 @@ class ObjectStoreFileSystem(FileSystem):
                 raise AlreadyExistsError("a directory stands where a file was to be made", path=path) from error
             raise
         except PermissionDeniedError:
-            writer = self._blind_writer(location, exclusive=exclusive, atomic=atomic)
-            if writer is None:
-                raise
-            return writer
+            self._store.say_blind(location)
+            return open_writer(self._store, Opening(location, exclusive=exclusive, atomic=atomic, is_blind=True))
         if exclusive and found is not None:
             # From the one look that the first commit is conditional on: a second look could see what another made.
             raise AlreadyExistsError("the object exists, and exclusive was asked for", path=path)
-        return self._writer(location, found, exclusive=exclusive, atomic=atomic)
+        if exclusive:
+            self._store.check_exclusive(location)
+        return open_writer(self._store, Opening(location, found, exclusive=exclusive, atomic=atomic))
 
     def new_appendable_file(self, path: str) -> WritableFile:
         """Open an object for writing behind its end; see FileSystem."""
         location = self._locate_file(path)
-        return self._writer(location, self._state(location), append=True)
+        return open_writer(self._store, Opening(location, self._state(location), append=True))
 
     def _state(self, location: Location) -> ObjectInfo | None:
         """Return the object as it is now, or None; a directory there is IsADirectoryError, no bucket NotFoundError."""

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import AbortedError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
+from recordfs.filesystems._object_store.commits import OPENING_METADATA, WRITER_METADATA
 from recordfs.filesystems._object_store.threads import THREADS, begin, call_interruptibly
-from recordfs.filesystems._object_store.writer import OPENING_METADATA, WRITER_METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

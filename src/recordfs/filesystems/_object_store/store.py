@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from obstore import GetOptions, GetResult
 
     from recordfs.errors import RecordFSError
+    from recordfs.filesystems._object_store.opening import Known, Location, Opening
+    from recordfs.filesystems._object_store.upload import ObjectUpload
 
 __all__ = ["ObjectInfo", "ObjectPage", "ObjectStore"]
 
@@ -154,6 +156,24 @@ class ObjectStore(abc.ABC):
             AlreadyExistsError: ``overwrite`` is False and the target exists.
             AbortedError: The source is another version by now.
         """
+
+    def check_exclusive(self, location: Location) -> None:
+        """Raise UnimplementedError if the store cannot make one of several writers the only one."""
+
+    def say_blind(self, location: Location) -> None:
+        """Say once a bucket what follows from writing with credentials that cannot look at the object."""
+
+    @abc.abstractmethod
+    def known_of(self, location: Location, found: ObjectInfo) -> Known:
+        """Return what a writer has to know of an object that it appends to.
+
+        Raises:
+            AbortedError: The object is another version by now.
+        """
+
+    @abc.abstractmethod
+    def new_upload(self, opening: Opening, known: Known) -> ObjectUpload:
+        """Return what stages and publishes the bytes of one writer."""
 
     @abc.abstractmethod
     def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:

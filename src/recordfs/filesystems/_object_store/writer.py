@@ -1,23 +1,17 @@
-"""Writing an object that grows: the part that is the same on every store.
+"""Writing an object that grows, on every store: the ledger says what is to be done, the upload does it.
 
-Bytes go through three places: the *filling* buffer, parts *in flight* to the store, and the *committed* object that
-everybody sees. ``flush`` commits. A byte leaves memory only when a commit that covers it succeeded, or when the store
-acknowledged a part that holds it.
+A byte leaves memory only when a commit that covers it succeeded, or when the store acknowledged a part that holds it.
+A commit whose answer is lost may or may not have happened. It carries a token (this writer's id and a sequence number)
+in the object's metadata: the next step looks at the object, and sends the very same commit again if it is not there.
 
-A commit whose answer is lost may or may not have happened. Each one therefore carries a token (this writer's id and a
-sequence number) in the object's metadata; when the outcome is unknown, the next step looks at the object and compares.
-
-Any call may be torn by Ctrl-C, or by another error that is no RecordFSError. What belongs together is therefore changed
-in lines without a call or a loop between them, where CPython runs no signal handler; everything else can be done again.
+Any call may be torn by Ctrl-C, or by another error that is no RecordFSError. The ledger changes in single steps, and
+everything else can be done again.
 """
 
 from __future__ import annotations
 
-import abc
-import uuid
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from recordfs._core import crc32c
 from recordfs.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -29,34 +23,19 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import WritableFile
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
+from recordfs.filesystems._object_store.commits import Ledger
+from recordfs.filesystems._object_store.opening import NOTHING_KNOWN
 
 if TYPE_CHECKING:
-    from recordfs.filesystems._object_store.store import ObjectInfo
+    from recordfs.filesystems._object_store.commits import Commit
+    from recordfs.filesystems._object_store.opening import Opening
+    from recordfs.filesystems._object_store.store import ObjectStore
+    from recordfs.filesystems._object_store.upload import ObjectUpload
 
-__all__ = ["OPENING_METADATA", "SEQUENCE_METADATA", "WRITER_METADATA", "Attempt", "ObjectWriter"]
-
-WRITER_METADATA = "recordfs-writer"
-SEQUENCE_METADATA = "recordfs-sequence"
-OPENING_METADATA = "recordfs-opening"
+__all__ = ["ObjectWriter", "open_writer"]
 
 TAKEN_AT_ONCE = 1 << 18
 """Data up to this size are taken without talking to the store in between: an error then has taken nothing."""
-
-
-MOST_DOUBTFUL = 8
-"""Attempts that are remembered while it is not sure that they will not happen."""
-
-
-class Attempt(NamedTuple):
-    """A commit that has been sent and whose outcome is not known yet.
-
-    Attributes:
-        sequence: Its number.
-        total: The object's size if it happened.
-    """
-
-    sequence: int
-    total: int
 
 
 class ObjectWriter(WritableFile):
@@ -64,115 +43,23 @@ class ObjectWriter(WritableFile):
 
     Args:
         name: The full path.
-        found: The object as it was at open, or None; the first commit is conditional on that.
-        append: Go on behind what is there instead of replacing it.
-        crc: The CRC-32C of what is there when appending, or None if unknown.
-        exclusive: Finding the object made by somebody else is AlreadyExistsError.
+        ledger: What is known of the object at open.
+        upload: How its bytes reach the store.
         atomic: Only ``close`` publishes.
-        conditional: Whether commits may name the state that they replace.
-        part_size: Bytes a part has.
-        blind: The credentials could not look at the object at open, so ``found`` is None whatever is there.
     """
 
-    def __init__(
-        self,
-        name: str,
-        found: ObjectInfo | None,
-        *,
-        append: bool,
-        crc: int | None,
-        exclusive: bool,
-        atomic: bool,
-        conditional: bool,
-        part_size: int,
-        blind: bool = False,
-    ) -> None:
-        self._exclusive = exclusive
-        self._conditional = conditional
-        self._part_size = part_size
-        self._blind = blind
-        # The object as this writer last knew it: what the next commit is conditional on.
-        self._tag = None if found is None else found.tag
-        self._committed = found.size if append and found is not None else 0
-        self._published = append and found is not None
-        self._crc = crc if append and found is not None else 0
-        self._total = self._committed
-        self._filling = bytearray()
-        # Bytes of an attempt whose outcome is unknown, kept apart from what came later.
-        self._attempted = bytearray()
-        self._attempt: Attempt | None = None
-        # Attempts that had not happened when it was looked, and may still: an interrupted request goes on at the store.
-        self._doubtful: tuple[Attempt, ...] = ()
-        # Appending keeps the id that it finds: to a reader it is the same object growing.
-        known = found.metadata if append and found is not None else {}
-        self._writer_id = known.get(WRITER_METADATA) or uuid.uuid4().hex
-        # So two that append to one object have the same id and count from the same number: this tells them apart.
-        self._opening = uuid.uuid4().hex
-        sequence = known.get(SEQUENCE_METADATA, "")
-        self._sequence = int(sequence) if sequence.isdecimal() and len(sequence) < 20 else 0
-        # A part that the store's side of the writer has not taken over yet.
-        self._handing: bytearray | None = None
-        # Handing a part on failed or was interrupted; the next call goes on with it before it takes anything.
-        self._stuck = False
+    def __init__(self, name: str, ledger: Ledger, upload: ObjectUpload, *, atomic: bool) -> None:
+        self._ledger = ledger
+        self._upload = upload
+        # Another writer has won, or bytes are gone: nothing but ``publish`` goes on.
         self._lost: RecordFSError | None = None
         super().__init__(name, atomic=atomic)
         keep_until_closed(self)
 
-    # What a store writes.
-
-    @abc.abstractmethod
-    def _send_part(self, body: bytearray) -> None:
-        """Take over the bytes of a part and hand them to the store, waiting while too many are in flight.
-
-        It owns the bytes from the moment at which it sets ``_handing`` to None: if it raises behind that,
-        ``_send_again`` will try them again; before it, this will be called again with them.
-        """
-
-    @abc.abstractmethod
-    def _send_again(self) -> None:
-        """Try again what could not be delivered; raise if it still cannot."""
-
-    @abc.abstractmethod
-    def _is_full(self) -> bool:
-        """Tell whether what is staged has to be committed before more can be taken."""
-
-    @abc.abstractmethod
-    def _commit(self, *, overwrite: bool) -> str:
-        """Publish everything taken so far and return the object's new tag.
-
-        What is in ``_attempted`` is the tail to send; ``_token()`` goes into the metadata.
-
-        Args:
-            overwrite: Whatever is there by now may be replaced.
-        """
-
-    @abc.abstractmethod
-    def _look(self) -> ObjectInfo:
-        """Return the object as it is now, with metadata; NotFoundError if there is none."""
-
-    @abc.abstractmethod
-    def _committed_now(self) -> None:
-        """Called after a commit has happened: forget parts and uploads that it consumed.
-
-        Being interrupted, it is called again for the same attempt.
-        """
-
-    @abc.abstractmethod
-    def _abandon(self) -> None:
-        """Remove what was staged and not committed. Called by ``discard``."""
-
-    def _way_out(self) -> str:
-        """Return what the writer that lost can do with its bytes."""
-        return "They are kept until it is closed: publish(overwrite=True) puts them over the other's"
-
-    def _unpublished(self) -> dict[str, object]:
-        """Return attributes for the error of the writer that lost."""
-        return {"unpublished_bytes": self._total - self._committed}
-
-    # The contract.
+    # The contract
 
     def _tell(self) -> int:
-        return self._total
+        return self._ledger.taken
 
     def _append(self, data: memoryview) -> None:
         """Take all of the data.
@@ -182,32 +69,56 @@ class ObjectWriter(WritableFile):
         usual bound, and the next call says so. An interrupt there is raised when all of the data have been taken, as
         ``tell`` shows.
         """
-        self._deliver()
-        while len(self._filling) >= self._part_size:
+        self._hand_on()
+        while self._has_part():
             self._stage()
-        if self._is_full():
-            self._publish(overwrite=False)
+        if self._upload.is_full():
+            self._publish()
         if len(data) <= TAKEN_AT_ONCE:
-            self._take(data)
+            self._ledger.take(data)
         else:
             self._take_in_pieces(data)
 
+    def _take_in_pieces(self, data: memoryview) -> None:
+        """Take data that fill parts, handing these on in between."""
+        size, ledger = self._upload.part_size, self._ledger
+        before = ledger.taken
+        is_stuck = False
+        try:
+            while (taken := ledger.taken - before) < len(data):
+                if self._has_part() and not is_stuck:
+                    try:
+                        self._stage()
+                    except RecordFSError:
+                        is_stuck = True  # the next call tries again, and says it
+                room = len(data) if is_stuck else max(size - ledger.waiting, 1)
+                with data[taken : taken + room] as piece:
+                    ledger.take(piece)
+        except BaseException:
+            if ledger.taken > before:
+                # An interrupt: all of the data or nothing of them.
+                with data[ledger.taken - before :] as rest:
+                    ledger.take(rest)
+            raise
+
     def _flush(self) -> None:
-        self._deliver()
+        self._hand_on()
         if not self.atomic:
-            self._publish(overwrite=False)
+            if not self._ledger.is_published:
+                self._upload.refuse_flush(self._ledger.taken)
+            self._publish()
 
     def _close(self) -> None:
         if self._lost is not None:
             # Everything it could do has been tried and said; what it holds goes with it now, as the error told.
             self._end()
             raise self._lost
-        self._deliver()
-        self._publish(overwrite=False)
+        self._hand_on()
+        self._publish()
 
     def _discard(self) -> None:
         try:
-            self._abandon()
+            self._upload.abandon()
         finally:
             self._end()
 
@@ -218,219 +129,145 @@ class ObjectWriter(WritableFile):
         """
         self._check_open()
         self._lost = None
-        self._deliver()
+        self._hand_on()
         self._publish(overwrite=overwrite)
 
-    # The bookkeeping.
+    def _end(self) -> None:
+        super()._end()
+        self._upload.end()
+        forget(self)
 
-    def _take(self, piece: memoryview) -> None:
-        """Put bytes into the filling buffer, and count them, all at once."""
-        size = len(piece)
-        crc = None if self._crc is None else crc32c(piece, self._crc)
-        self._filling += piece
-        self._crc = crc
-        self._total += size
+    def _check_usable(self) -> None:
+        super()._check_usable()
+        if self._lost is not None:
+            raise self._lost
 
-    def _take_in_pieces(self, view: memoryview) -> None:
-        """Take data that fill parts, handing these on in between."""
-        before = self._total
-        try:
-            while (taken := self._total - before) < len(view):
-                if len(self._filling) >= self._part_size and not self._stuck:
-                    try:
-                        self._stage()
-                    except RecordFSError:
-                        self._stuck = True  # the next call tries again, and says it
-                room = len(view) if self._stuck else self._part_size - len(self._filling)
-                with view[taken : taken + room] as piece:
-                    self._take(piece)
-        except BaseException:
-            if self._total > before:
-                # An interrupt: all of the data or nothing of them.
-                with view[self._total - before :] as rest:
-                    self._take(rest)
-            raise
+    # Parts
+
+    def _has_part(self) -> bool:
+        """Tell whether what is in memory fills a part."""
+        return self._ledger.waiting >= self._upload.part_size
 
     def _stage(self) -> None:
-        """Hand a part on: the first bytes of the filling buffer, behind those of an attempt that did not happen."""
-        if self._attempt is not None:
-            self._settle_attempt()
-        size = self._part_size
-        part = self._attempted + self._filling if self._attempted else self._filling
-        rest, nothing = part[size:], bytearray()
-        del part[size:]
-        self._filling = rest
-        self._attempted = nothing
-        self._handing = part
-        self._stuck = True
-        self._hand_on()
-
-    def _deliver(self) -> None:
-        """Go on with what could not be handed on, and raise if it still cannot; nothing is taken then."""
-        if not self._stuck:
+        """Hand a part on, if settling a commit in doubt leaves one."""
+        self._settle_doubt()
+        if not self._has_part():
             return
-        if self._attempt is not None:
-            self._settle_attempt()
-        self._hand_on()
+        if not self._upload.takes_part(self._ledger.origin()):
+            self._publish()
+        else:
+            self._ledger.cut(self._upload.part_size)
+            self._hand_on()
 
     def _hand_on(self) -> None:
-        """Hand on the part that was cut off, or what was handed on before and failed."""
+        """Hand on a part that was cut off, and send again what was handed on before and failed."""
+        part = self._ledger.handing
         try:
-            if self._handing is not None:
-                self._send_part(self._handing)
-            else:
-                self._send_again()
+            if part is not None:
+                self._upload.send(part, self._ledger.origin())
+                self._ledger.handed_on()
+            self._upload.settle()
         except RecordFSError as error:
-            self._handing = None
-            if isinstance(error, AbortedError | NotFoundError):
-                self._raise_if_lost(error)
-            raise
-        self._handing = None
-        self._stuck = False
-
-    def _publish(self, *, overwrite: bool) -> None:
-        """Commit what is new, settling an attempt of unknown outcome first."""
-        if self._attempt is not None and self._settle_attempt() and self._total == self._committed:
-            return
-        if self._total == self._committed and self._published and not overwrite:
-            return
-        nothing = bytearray()
-        if self._attempted:
-            self._attempted += self._filling
-        else:
-            self._attempted = self._filling
-        self._filling = nothing
-        self._sequence += 1
-        self._attempt = Attempt(self._sequence, self._total)
-        try:
-            tag = self._commit(overwrite=overwrite)
-        except RecordFSError as error:
-            if self._landed_after(error):
-                if self._total != self._committed:
-                    self._publish(overwrite=overwrite)  # it was an earlier attempt; the rest follows
-                return
-            if isinstance(error, DataLossError):
-                self._lost = error  # some of the bytes are nowhere any more; going on would hide it
-            raise
-        self._happened(tag)
-
-    def _landed_after(self, error: RecordFSError) -> bool:
-        """After a failed commit: tell whether it happened all the same; raise if somebody else's did."""
-        try:
-            if self._has_landed():
-                return True
-        except RecordFSError as unreachable:
-            # Outcome unknown: bytes and attempt are kept, and the next call looks again.
-            if isinstance(error, AbortedError | NotFoundError):
-                raise unreachable from error  # it may only mean that the first of several tries had succeeded
-            error.add_note(f"whether it happened could not be found out: {unreachable}")
-            return False
-        if not self._is_undecided():
-            self._doubt()
-        if isinstance(error, AbortedError | NotFoundError):
             self._raise_if_lost(error)
-        return False
+            raise
 
-    def _settle_attempt(self) -> bool:
-        """Find out what became of the last attempt, and take note of it.
+    # Commits
+
+    def _publish(self, *, overwrite: bool = False) -> None:
+        """Commit what is new, settling a commit in doubt first."""
+        if self._settle_doubt(give_up=overwrite):
+            overwrite = False  # what was to be published has happened, and the object is this writer's
+        if self._ledger.is_published and not overwrite:
+            return
+        commit = self._ledger.begin(overwrite=overwrite)
+        try:
+            self._upload.prepare(commit)
+        except RecordFSError as error:
+            self._raise_if_lost(error)
+            raise
+        self._ledger.sent(commit)
+        self._send(commit)
+
+    def _settle_doubt(self, *, give_up: bool = False) -> bool:
+        """Carry a commit through whose outcome is unknown, or with ``give_up`` only look for it.
 
         Returns:
-            True if it happened, or if an earlier one did after all; False if none has.
+            Whether it has happened; False also where there was none.
         """
-        if self._has_landed():
-            return True
-        if self._attempt is not None and self._is_undecided() and (self._resume() or self._has_landed()):
-            return True
-        self._doubt()
-        return False
-
-    def _is_undecided(self) -> bool:
-        """Tell whether the last attempt has to be sent again as it is, because it could take effect at any time."""
-        return False
-
-    def _resume(self) -> bool:
-        """Send the last attempt again; True if it happened, False if it never will."""
-        return False
-
-    def _has_landed(self) -> bool:
-        """Look whether the last attempt happened, or an earlier one, and take note of it."""
-        attempt = self._attempt
-        if attempt is None:
+        commit = self._ledger.in_doubt
+        if commit is None:
             return False
+        if self._find(commit):
+            return True
+        if give_up:
+            self._ledger.give_up()
+            return False
+        self._send(self._ledger.in_doubt or commit)
+        return True
+
+    def _send(self, commit: Commit) -> None:
+        """Send a commit, for the first time or again; return when it has happened."""
         try:
-            found = self._look()
+            tag = self._upload.commit(commit)
+        except RecordFSError as error:
+            self._look_after(error, commit)
+        else:
+            self._note(commit, tag)
+
+    def _note(self, commit: Commit, tag: str) -> None:
+        """Take note of a commit that has happened. Interrupted before that, it is found to have happened later."""
+        replaced = self._ledger.tag is not None
+        self._ledger.happened(commit, tag)
+        self._upload.tidy(replaced=replaced)
+
+    def _find(self, commit: Commit) -> bool:
+        """Look whether a commit has happened, and take note of it."""
+        try:
+            found = self._upload.look()
         except NotFoundError:
             return False
         except PermissionDeniedError:
-            if not self._blind:
+            if not self._ledger.is_blind:
                 raise
-            # Nobody can tell. Sent again as it is, it does no harm; a condition might name what it replaced itself.
-            self._conditional = self._exclusive and self._tag is None
-            if not self._is_undecided():
-                self._attempt = None
+            self._ledger.stop_conditions()  # nobody can tell; sent again as it is, it does no harm
             return False
-        if found.size == attempt.total and self._is_own(found, attempt):
-            self._happened(found.tag)
-            return True
-        return self._has_happened_late(found)
-
-    def _doubt(self) -> None:
-        """Give the last attempt up, as it has not happened so far."""
-        if self._attempt is not None:
-            doubtful = (*self._doubtful, self._attempt)[-MOST_DOUBTFUL:]
-            self._doubtful = doubtful
-            self._attempt = None
-
-    def _has_happened_late(self, found: ObjectInfo) -> bool:
-        """Tell whether an object is what an earlier attempt has made after all, and take note of that."""
-        for earlier in self._doubtful:
-            if found.size != earlier.total or found.tag == self._tag or not self._is_own(found, earlier):
-                continue
-            return self._happened_late(earlier, found.tag)
-        return False
-
-    def _happened_late(self, earlier: Attempt, tag: str) -> bool:
-        """Take note of an earlier attempt that has happened after all; what came behind it is to be committed.
-
-        Returns:
-            False if that cannot be done: this writer has lost against itself then, and keeps its bytes as a loser does.
-        """
-        size = earlier.total - (self._total - len(self._filling) - len(self._attempted))
-        if not 0 <= size <= len(self._attempted):
-            return False  # what came behind it has been handed on together with a part of it
-        rest, covered = self._attempted[size:] + self._filling, self._attempted[:size]
-        self._filling = rest
-        self._attempted = covered
-        self._attempt = earlier
-        self._happened(tag)
+        if not self._upload.is_made_by(self._ledger, commit, found):
+            return False
+        self._note(commit, found.tag)
         return True
 
-    def _is_own(self, found: ObjectInfo, attempt: Attempt) -> bool:
-        """Tell whether an object of the right size is what an attempt has made."""
-        token = {**self._token(), SEQUENCE_METADATA: str(attempt.sequence)}
-        return all(found.metadata.get(name) == value for name, value in token.items())
+    def _look_after(self, error: RecordFSError, commit: Commit) -> None:
+        """Return if a commit that failed has happened all the same, and raise otherwise."""
+        try:
+            if self._find(commit):
+                return
+        except RecordFSError as unreachable:
+            if isinstance(error, AbortedError | NotFoundError | DataLossError):
+                raise unreachable from error  # it may only mean that the first of several tries had succeeded
+            error.add_note(f"whether it happened could not be found out: {unreachable}")
+            raise error from error.__cause__
+        self._raise_if_lost(error)
+        raise error from error.__cause__
 
-    def _happened(self, tag: str) -> None:
-        """Take note of a commit. Torn by an interrupt, it leaves the attempt, which is then found to have happened."""
-        attempt, nothing = self._attempt, bytearray()
-        assert attempt is not None
-        self._tag, self._committed, self._published = tag, attempt.total, True
-        self._committed_now()
-        self._attempt = None
-        self._attempted = nothing
-        self._doubtful = ()
+    # Losing
 
     def _raise_if_lost(self, error: RecordFSError) -> None:
-        """Raise the loser's error if the object is no longer what this writer last knew."""
+        """Raise the loser's error if an error means that another writer has won; remember it if bytes are gone."""
+        if isinstance(error, DataLossError):
+            self._lost = error  # going on would hide it
+            self._ledger.give_up()
+        if not isinstance(error, AbortedError | NotFoundError):
+            return
+        ledger = self._ledger
         try:
-            now: str | None = self._look().tag
+            now: str | None = self._upload.look().tag
         except NotFoundError:
             now = None
         except PermissionDeniedError:
-            if not self._blind:
+            if not ledger.is_blind:
                 raise
             now = "one that these credentials cannot look at"
-        if now == self._tag:
+        if now == ledger.tag:
             if isinstance(error, NotFoundError) and now is None:
                 return  # the bucket is missing
             # What the store says is not so: another request was under way, or this one arrived damaged.
@@ -438,30 +275,25 @@ class ObjectWriter(WritableFile):
                 f"the store refused a commit, although the object is as it was; flush again: {error.message}",
                 path=self._name,
             ) from error
-        kind = AlreadyExistsError if self._exclusive and self._tag is None else AbortedError
-        lost = kind(
-            f"another writer changed this object: expected {self._tag or 'no object'}, found {now or 'no object'}. "
-            f"{self._total - self._committed} bytes of this writer are not published. {self._way_out()}",
+        is_first = ledger.is_exclusive and ledger.tag is None
+        lost = (AlreadyExistsError if is_first else AbortedError)(
+            f"another writer changed this object: expected {ledger.tag or 'no object'}, found {now or 'no object'}. "
+            f"{ledger.taken - ledger.committed} bytes of this writer are not published. "
+            f"{self._upload.way_out(ledger.origin())}",
             path=self._name,
         )
-        lost.__dict__.update(self._unpublished())
+        unpublished = {"unpublished_bytes": ledger.taken - ledger.committed, **self._upload.unpublished()}
+        lost.__dict__.update(unpublished)
+        ledger.give_up()
         self._lost = lost
         raise lost from error
 
-    def _token(self) -> dict[str, str]:
-        """Return the metadata that tells this attempt from every other."""
-        return {
-            WRITER_METADATA: self._writer_id,
-            SEQUENCE_METADATA: str(self._sequence),
-            OPENING_METADATA: self._opening,
-        }
 
-    def _end(self) -> None:
-        super()._end()
-        self._filling = self._attempted = bytearray()
-        forget(self)
-
-    def _check_usable(self) -> None:
-        super()._check_usable()
-        if self._lost is not None:
-            raise self._lost
+def open_writer(store: ObjectStore, opening: Opening) -> ObjectWriter:
+    """Return a writer, with what it has to know of an object that it appends to."""
+    known = NOTHING_KNOWN
+    if opening.append and opening.found is not None:
+        known = store.known_of(opening.location, opening.found)
+    upload = store.new_upload(opening, known)
+    ledger = Ledger(opening, known, most_kept=upload.most_kept)
+    return ObjectWriter(opening.location.path, ledger, upload, atomic=opening.atomic)

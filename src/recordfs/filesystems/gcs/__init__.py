@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import AbortedError, MissingDependencyError, NotFoundError
+from recordfs.errors import MissingDependencyError
 
 try:  # before the modules below: whichever of them comes first would say only what it needs itself
     import google.cloud.storage  # noqa: F401  # asked for here, used below
@@ -18,23 +18,16 @@ except ImportError as missing:
 from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.fetching import RangeFetcher
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
-from recordfs.filesystems._object_store.notices import Notices
 from recordfs.filesystems._object_store.statistics import RequestCounter
 from recordfs.filesystems.gcs.client import Clients
 from recordfs.filesystems.gcs.obstore_client import make_obstore
 from recordfs.filesystems.gcs.settings import Settings
-from recordfs.filesystems.gcs.store import GCSStore, crc32c_of
-from recordfs.filesystems.gcs.writer import LARGEST_UPLOADED_AGAIN, GCSWriter, kept_properties
+from recordfs.filesystems.gcs.store import GCSStore
 
 if TYPE_CHECKING:
-    from recordfs.filesystems._object_store.file_system import Location
     from recordfs.filesystems._object_store.statistics import OperationStatistics
-    from recordfs.filesystems._object_store.store import ObjectInfo
 
 __all__ = ["GCSFileSystem"]
-
-PART_SIZE = 4 << 20
-"""Bytes of one part of a long write; a writer holds up to four."""
 
 _CAPABILITIES = Capabilities(
     verbatim_names=True,
@@ -46,15 +39,6 @@ _CAPABILITIES = Capabilities(
     memory_region=False,
     detects_replacement=True,
 )
-
-
-class _Known(NamedTuple):
-    """What a writer has to know of an object that it appends to; see GCSWriter."""
-
-    head: bytes
-    crc: int | None
-    metadata: dict[str, str]
-    properties: dict[str, Any]
 
 
 class GCSFileSystem(ObjectStoreFileSystem):
@@ -71,7 +55,6 @@ class GCSFileSystem(ObjectStoreFileSystem):
         unknown = set(settings) - set(Settings._fields)
         super().__init__(allow_bucket_root=allow_bucket_root, **{name: settings[name] for name in unknown})
         self._counter = RequestCounter()
-        self._notices = Notices()
         self._clients = Clients(Settings(**settings).checked(), self._counter)
         self._gcs_store = GCSStore(self._clients)
         self._range_fetcher = RangeFetcher(self._gcs_store, partial(make_obstore, self._clients), self._counter, "gs")
@@ -104,67 +87,3 @@ class GCSFileSystem(ObjectStoreFileSystem):
     def close(self) -> None:
         """Close this process's connections. Idempotent; what is used afterwards opens others."""
         self._clients.close()
-
-    def _writer(
-        self,
-        location: Location,
-        found: ObjectInfo | None,
-        *,
-        append: bool = False,
-        exclusive: bool = False,
-        atomic: bool = False,
-    ) -> GCSWriter:
-        """Return a writer, with what it has to know of an object that it appends to."""
-        return self._make_writer(location, found, append=append, exclusive=exclusive, atomic=atomic)
-
-    def _blind_writer(self, location: Location, *, exclusive: bool, atomic: bool) -> GCSWriter:
-        """Return a writer for credentials that cannot look at the object."""
-        self._notices.once(
-            location.bucket,
-            "blind",
-            f"{location.path} could not be looked at with these credentials: the first commit replaces whatever is "
-            f"there, a lost answer cannot be told from a failure, and more than {PART_SIZE >> 20} MiB or a second "
-            "flush may be refused. Grant storage.objects.get, as the role Storage Object User has it",
-        )
-        return self._make_writer(location, None, append=False, exclusive=exclusive, atomic=atomic, blind=True)
-
-    def _make_writer(
-        self,
-        location: Location,
-        found: ObjectInfo | None,
-        *,
-        append: bool,
-        exclusive: bool,
-        atomic: bool,
-        blind: bool = False,
-    ) -> GCSWriter:
-        known = _Known(b"", None, {}, {}) if not append or found is None else self._look_at(location, found)
-        return GCSWriter(
-            self._gcs_store,
-            self._clients,
-            location.bucket,
-            location.key,
-            head=known.head,
-            metadata=known.metadata,
-            properties=known.properties,
-            name=location.path,
-            found=found,
-            append=append,
-            crc=known.crc,
-            exclusive=exclusive,
-            atomic=atomic,
-            conditional=True,
-            part_size=PART_SIZE,
-            blind=blind,
-        )
-
-    def _look_at(self, location: Location, found: ObjectInfo) -> _Known:
-        """Return what a writer has to know of an object that it appends to."""
-        head = b""
-        try:
-            blob = self._gcs_store.look(location.bucket, location.key, int(found.tag))
-            if 0 < found.size <= LARGEST_UPLOADED_AGAIN:
-                head = self._gcs_store.get_range(location.bucket, location.key, 0, found.size, found.tag)
-        except NotFoundError as error:
-            raise AbortedError("the object changed while it was opened", path=location.path) from error
-        return _Known(head, crc32c_of(blob), dict(blob.metadata or {}), kept_properties(blob))

@@ -9,25 +9,22 @@ Source: "Objects: insert" and "Objects: compose" in the service's JSON API refer
 
 from __future__ import annotations
 
-import base64
 import json
-import struct
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from google.api_core.exceptions import from_http_response
 
-from recordfs._core import crc32c
 from recordfs.errors import DataLossError, UnavailableError
+from recordfs.filesystems._object_store.checksums import crc32c_header, crc32c_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from recordfs.filesystems.gcs.client import Clients
     from recordfs.filesystems.gcs.store import GCSStore
 
-__all__ = ["MOST_SOURCES", "ObjectMaker", "Source", "encoded_crc"]
+__all__ = ["MOST_SOURCES", "ObjectMaker", "Source"]
 
 MOST_SOURCES = 32
 """Objects that one compose takes."""
@@ -82,19 +79,18 @@ class ObjectMaker:
 
     Args:
         store: Maps errors and tries again.
-        clients: The session of this process.
         bucket: The bucket's name.
         path: For errors.
     """
 
-    def __init__(self, store: GCSStore, clients: Clients, bucket: str, path: str) -> None:
+    def __init__(self, store: GCSStore, bucket: str, path: str) -> None:
         self._store = store
-        self._clients = clients
+        self._clients = store.clients
         self._bucket = bucket
         self._path = path
 
     def insert(
-        self, key: str, resource: dict[str, Any], buffers: list[bytes | bytearray], *, replaces: str | None
+        self, key: str, resource: dict[str, Any], buffers: Sequence[bytes | bytearray], *, replaces: str | None
     ) -> str:
         """Make an object of what lies in some buffers, one behind another; the store verifies their CRC-32C.
 
@@ -111,13 +107,10 @@ class ObjectMaker:
             AbortedError: Another generation is there; perhaps one that this very call made, if an answer was lost.
             UnavailableError: Also if the bytes did not arrive as they were sent.
         """
-        crc = 0
-        for buffer in buffers:
-            crc = crc32c(buffer, crc)
         query = {"uploadType": "multipart", **self._conditions(replaces)}
         if self._clients.settings.kms_key_name is not None:
             query["kmsKeyName"] = self._clients.settings.kms_key_name
-        body = _Body({**resource, "name": key, "crc32c": encoded_crc(crc)}, buffers)
+        body = _Body({**resource, "name": key, "crc32c": crc32c_header(crc32c_of(*buffers))}, buffers)
         headers = {"Content-Type": body.content_type, "Content-Length": str(len(body))}
         try:
             return self._post(f"/upload/storage/v1/b/{self._bucket}/o", query, headers, body, key)
@@ -195,8 +188,3 @@ class ObjectMaker:
 
         generation: str = self._store.call(self._path, post)
         return generation
-
-
-def encoded_crc(crc: int) -> str:
-    """Return a CRC-32C as the store writes it: base64 of its four bytes, big-endian."""
-    return base64.b64encode(struct.pack(">I", crc)).decode()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import random
-import struct
 import time
 import uuid
 from datetime import datetime
@@ -22,9 +20,13 @@ from recordfs.errors import (
     UnknownError,
 )
 from recordfs.filesystems._object_store.bulk import MAX_REPORTED, for_each_in_parallel
+from recordfs.filesystems._object_store.checksums import crc32c_from_header
+from recordfs.filesystems._object_store.commits import WRITER_METADATA
+from recordfs.filesystems._object_store.notices import Notices
+from recordfs.filesystems._object_store.opening import Known
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
-from recordfs.filesystems._object_store.writer import WRITER_METADATA
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_answer, error_from_sdk
+from recordfs.filesystems.gcs.object_upload import LARGEST_UPLOADED_AGAIN, PART_SIZE, GCSObjectUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,9 +34,11 @@ if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket
     from obstore import GetOptions
 
+    from recordfs.filesystems._object_store.opening import Location, Opening
+    from recordfs.filesystems._object_store.upload import ObjectUpload
     from recordfs.filesystems.gcs.client import Clients
 
-__all__ = ["GCSStore", "crc32c_of"]
+__all__ = ["GCSStore"]
 
 LONGEST_TRYING = 60.0
 """Seconds after which no further attempt begins."""
@@ -47,11 +51,27 @@ LIMITED, FIRST_PAUSE_LIMITED = 429, 2.0
 
 NO_GCS_SERVER = "it is not that of Google Cloud Storage; is the endpoint right?"
 
+_KEPT_PROPERTIES = (
+    "cacheControl",
+    "contentDisposition",
+    "contentEncoding",
+    "contentLanguage",
+    "contentType",
+    "customTime",
+    "storageClass",
+)
+"""What an object keeps when bytes are appended to it, besides its metadata."""
+
 _LISTED = "items(name,size,updated,timeCreated,generation),prefixes,nextPageToken"
 
 
 class GCSStore(ObjectStore):
-    """The requests, each with the settings' options, and errors mapped. Tags are generations, as decimal text."""
+    """The requests, each with the settings' options, and errors mapped. Tags are generations, as decimal text.
+
+    Attributes:
+        clients: The SDK's clients.
+        notices: What has been said about the buckets.
+    """
 
     tags_never_return = True
 
@@ -61,7 +81,8 @@ class GCSStore(ObjectStore):
     deletes_in_bulk = False
 
     def __init__(self, clients: Clients) -> None:
-        self._clients = clients
+        self.clients = clients
+        self.notices = Notices()
         settings = clients.settings
         self._timeout = (settings.connect_timeout, settings.read_timeout)
         self.max_attempts = settings.max_attempts
@@ -108,15 +129,15 @@ class GCSStore(ObjectStore):
         Raises:
             InvalidArgumentError: It can be no bucket's name.
         """
-        client = self._clients.storage
+        client = self.clients.storage
         try:
-            return client.bucket(bucket, user_project=self._clients.settings.user_project)
+            return client.bucket(bucket, user_project=self.clients.settings.user_project)
         except ValueError as error:
             raise error_from_sdk(error, f"gs://{bucket}") from error
 
     def blob(self, bucket: str, key: str) -> Blob:
         """Return a fresh blob of the SDK for a request: with the key that encrypts new objects, and nothing cached."""
-        return self.bucket(bucket).blob(key, kms_key_name=self._clients.settings.kms_key_name)
+        return self.bucket(bucket).blob(key, kms_key_name=self.clients.settings.kms_key_name)
 
     def look(self, bucket: str, key: str, generation: int | None = None) -> Blob:
         """Return all that the store says of an object, or of one generation of it.
@@ -143,11 +164,11 @@ class GCSStore(ObjectStore):
         The answer is taken as it came: making the SDK's objects of it takes ten times as long.
         """
         query = {"prefix": prefix, "maxResults": str(limit), "fields": _LISTED, "projection": "noAcl"}
-        optional = {"delimiter": delimiter, "pageToken": page, "userProject": self._clients.settings.user_project}
+        optional = {"delimiter": delimiter, "pageToken": page, "userProject": self.clients.settings.user_project}
         query.update((name, value) for name, value in optional.items() if value)
         path = f"gs://{bucket}/{prefix}".removesuffix("/")
         where = f"{self.bucket(bucket).path}/o"
-        found = self.call(path, self._clients.storage._get_resource, where, query_params=query)
+        found = self.call(path, self.clients.storage._get_resource, where, query_params=query)
         if not isinstance(found, dict):
             raise UnknownError(f"the answer to the listing is none: {NO_GCS_SERVER}", path=path)
         objects = [_listed_info(item) for item in found.get("items", ())]
@@ -155,13 +176,13 @@ class GCSStore(ObjectStore):
 
     def list_buckets(self) -> list[str]:
         """buckets.list, which needs a project."""
-        if self._clients.project is None:
+        if self.clients.project is None:
             raise FailedPreconditionError(
                 "listing buckets needs a project: give the option project, or set GOOGLE_CLOUD_PROJECT", path="gs://"
             )
 
         def ask(**common: Any) -> list[str]:
-            return [bucket.name for bucket in self._clients.storage.list_buckets(**common)]
+            return [bucket.name for bucket in self.clients.storage.list_buckets(**common)]
 
         names: list[str] = self.call("gs://", ask)
         return names
@@ -230,7 +251,7 @@ class GCSStore(ObjectStore):
             content: bytes = blob.download_as_bytes(
                 start=start, end=end - 1, raw_download=True, checksum=None, **common
             )
-            self._clients.counter.add("objects.get", received=len(content))
+            self.clients.counter.add("objects.get", received=len(content))
             if len(content) != end - start:
                 # A generation does not change, so these are not all of the bytes, and asking again helps.
                 raise UnavailableError(
@@ -241,6 +262,33 @@ class GCSStore(ObjectStore):
 
         content: bytes = self.call(f"gs://{bucket}/{key}", download)
         return content
+
+    def say_blind(self, location: Location) -> None:
+        """See ObjectStore."""
+        self.notices.once(
+            location.bucket,
+            "blind",
+            f"{location.path} could not be looked at with these credentials: the first commit replaces whatever is "
+            f"there, a lost answer cannot be told from a failure, and more than {PART_SIZE >> 20} MiB or a second "
+            "flush may be refused. Grant storage.objects.get, as the role Storage Object User has it",
+        )
+
+    def known_of(self, location: Location, found: ObjectInfo) -> Known:
+        """objects.get of all metadata, and of the bytes of a small object."""
+        kept = b""
+        try:
+            blob = self.look(location.bucket, location.key, int(found.tag))
+            if 0 < found.size <= LARGEST_UPLOADED_AGAIN:
+                kept = self.get_range(location.bucket, location.key, 0, found.size, found.tag)
+        except NotFoundError as error:
+            raise AbortedError("the object changed while it was opened", path=location.path) from error
+        crc = None if blob.crc32c is None else crc32c_from_header(blob.crc32c)
+        properties = {name: blob._properties[name] for name in _KEPT_PROPERTIES if blob._properties.get(name)}
+        return Known(kept, crc, dict(blob.metadata or {}), properties)
+
+    def new_upload(self, opening: Opening, known: Known) -> ObjectUpload:
+        """See ObjectStore."""
+        return GCSObjectUpload(self, opening, known)
 
     def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
         """See ObjectStore."""
@@ -282,11 +330,6 @@ class GCSStore(ObjectStore):
         except NotFoundError:
             return False
         return True
-
-
-def crc32c_of(blob: Blob) -> int | None:
-    """Return the CRC-32C that the store keeps of a whole object, or None where it keeps none."""
-    return None if blob.crc32c is None else int(struct.unpack(">I", base64.b64decode(blob.crc32c))[0])
 
 
 def _pause_after(attempt: int, error: Exception) -> float:

@@ -17,14 +17,14 @@ from recordfs.filesystems._object_store.temporary import temporary_key
 from recordfs.filesystems.s3.features import is_refusal
 
 if TYPE_CHECKING:
-    from recordfs.filesystems.s3.store import S3Store
+    from recordfs.filesystems.s3.requests import S3Requests
 
 __all__ = ["are_conditions_kept", "learn_conditions"]
 
 NO_ETAG = '"00000000000000000000000000000000"'
 
 
-def learn_conditions(store: S3Store, bucket: str, key: str, operation: str) -> bool | None:
+def learn_conditions(store: S3Requests, bucket: str, key: str, operation: str) -> bool | None:
     """Return whether a bucket's store keeps conditions on an operation; find it out once, and say it if not.
 
     Returns:
@@ -45,7 +45,7 @@ def learn_conditions(store: S3Store, bucket: str, key: str, operation: str) -> b
     return features.conditions[operation]
 
 
-def are_conditions_kept(store: S3Store, bucket: str, key: str, operation: str) -> bool | None:
+def are_conditions_kept(store: S3Requests, bucket: str, key: str, operation: str) -> bool | None:
     """Probe with one operation, at a fresh name in the temporary directory beside a key.
 
     PutObject costs one request, CompleteMultipartUpload four; where conditions are ignored one more.
@@ -78,7 +78,7 @@ def are_conditions_kept(store: S3Store, bucket: str, key: str, operation: str) -
     return False
 
 
-def _complete(store: S3Store, path: str, target: dict[str, Any]) -> None:
+def _complete(store: S3Requests, path: str, target: dict[str, Any]) -> None:
     """Complete a tiny upload on a condition that cannot hold."""
     upload = store.call("create_multipart_upload", path, **target, **store.encryption())["UploadId"]
     try:

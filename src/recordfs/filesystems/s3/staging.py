@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from recordfs.errors import RecordFSError
 from recordfs.filesystems._object_store.temporary import temporary_key
-from recordfs.filesystems.s3.upload import LARGEST_PART_NUMBER, Upload, UploadGoneError
+from recordfs.filesystems.s3.multipart_upload import LARGEST_PART_NUMBER, MultipartUpload, UploadGoneError
 
 if TYPE_CHECKING:
-    from recordfs.filesystems.s3.store import S3Store
+    from recordfs.filesystems.s3.requests import S3Requests
 
 __all__ = ["Staging"]
 
@@ -36,7 +36,7 @@ class Staging:
         upload: Takes the parts for now.
     """
 
-    def __init__(self, store: S3Store, bucket: str, key: str, main: Upload) -> None:
+    def __init__(self, store: S3Requests, bucket: str, key: str, main: MultipartUpload) -> None:
         self.main = main
         self._store = store
         self._bucket = bucket
@@ -45,10 +45,12 @@ class Staging:
         self._first = main.next_number  # nothing else goes there before this has been copied
         # Its parts are verified one by one by their MD5, which directory buckets do not know, and the whole at the end.
         checksums = store.features(bucket).directory_bucket
-        self.upload = Upload.begin(store, bucket, self._key, store.encryption(), checksums=checksums, whole=False)
+        self.upload = MultipartUpload.begin(
+            store, bucket, self._key, store.encryption(), checksums=checksums, whole=False
+        )
 
     @staticmethod
-    def has_room(main: Upload) -> bool:
+    def has_room(main: MultipartUpload) -> bool:
         """Tell whether two more temporary objects fit behind an upload (one may be under way), and a last part."""
         return main.next_number + 2 * COPIES_OF_ONE < LARGEST_PART_NUMBER
 

@@ -2,61 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
-
-from botocore.exceptions import BotoCoreError
-from urllib3.exceptions import HTTPError
+from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
     AbortedError,
     AlreadyExistsError,
-    DataLossError,
     NotFoundError,
     PermissionDeniedError,
     RecordFSError,
-    UnavailableError,
     UnimplementedError,
     UnknownError,
 )
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
-from recordfs.filesystems._object_store.notices import Notices
+from recordfs.filesystems._object_store.checksums import crc32c_from_header
+from recordfs.filesystems._object_store.opening import Known
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
 from recordfs.filesystems.s3.errors import (
     _BY_CODE,
     NO_S3_SERVER,
     SDK_ERRORS,
-    BrokenAnswerError,
     error_from_answer,
     error_from_sdk,
     refused_without_reason,
 )
 from recordfs.filesystems.s3.features import BULK_DELETES, CONDITIONS, LISTING_VERSION_2, Features, is_refusal
-from recordfs.filesystems.s3.upload import Upload
+from recordfs.filesystems.s3.multipart_upload import SMALLEST_PART, MultipartUpload
+from recordfs.filesystems.s3.object_upload import S3ObjectUpload
+from recordfs.filesystems.s3.probe import learn_conditions
+from recordfs.filesystems.s3.requests import S3Requests, nanoseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
     from obstore import GetOptions, GetResult
 
+    from recordfs.filesystems._object_store.opening import Location, Opening
+    from recordfs.filesystems._object_store.upload import ObjectUpload
     from recordfs.filesystems.s3.client import Clients
 
 __all__ = ["S3Store"]
 
-_Answer = TypeVar("_Answer")
-
 # Source: Amazon S3 API reference. CopyObject takes up to 5 GiB; larger objects are copied in parts.
 LARGEST_COPY = 5 << 30
 
-_ALWAYS_ANSWERED = {
-    "head_object": ("ContentLength", "ETag", "LastModified"),
-    "put_object": ("ETag",),
-    "create_multipart_upload": ("UploadId",),
-    "upload_part": ("ETag",),
-    "complete_multipart_upload": ("ETag",),
-}
-"""What S3 always answers, so that a server of another kind is found out before anything is taken for stored."""
+_KEPT_PROPERTIES = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType")
+"""What an object keeps when bytes are appended to it, besides its metadata."""
 
 # Source: obstore's documentation of Attributes. User metadata has lower-case names.
 _STANDARD_ATTRIBUTES = frozenset(
@@ -64,89 +54,25 @@ _STANDARD_ATTRIBUTES = frozenset(
 )
 
 
-def nanoseconds(moment: datetime) -> int:
-    """Return a time of the SDK as nanoseconds since 1970-01-01 UTC."""
-    return int(moment.timestamp()) * 1_000_000_000
-
-
-class S3Store(ObjectStore):
+class S3Store(S3Requests, ObjectStore):
     """The requests, each with the settings' options, and errors mapped.
 
-    Attributes:
-        notices: What has been said about the buckets.
+    Args:
+        clients: The SDK's clients.
+        part_size: Bytes of one part of a long write.
     """
 
     described_by_obstore = "HeadObject"
 
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
-        self._options = clients.settings.request_options()
-        self.max_attempts = clients.settings.max_attempts
-        self._features: dict[str, Features] = {}
-        self.notices = Notices()
-
-    def features(self, bucket: str) -> Features:
-        """Return what is known of a bucket; one object for each, which learns."""
-        found = self._features.get(bucket)
-        if found is None:
-            host = urlsplit(str(self._clients.s3.meta.endpoint_url)).hostname or ""
-            settings = self._clients.settings
-            amazon = host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-            made = Features(
-                amazon=amazon,
-                conditional_writes=settings.conditional_writes,
-                equal_parts=settings.has_equal_parts(host),
-                directory_bucket=amazon and bucket.endswith("--x-s3"),
-            )
-            found = self._features.setdefault(bucket, made)
-        return found
-
-    def has_no_conditions(self, bucket: str) -> bool:
-        """Tell whether a bucket is known already not to keep conditions on writes; asks nothing."""
-        known = self._features.get(bucket)
-        return known is not None and False in known.conditions.values()
-
-    def encryption(self) -> dict[str, Any]:
-        """Return the parameters of every request that makes an object."""
-        return self._clients.settings.encryption()
-
-    def call(self, operation: str, path: str, **parameters: Any) -> Any:
-        """Send one request, with boto3's own names for operation and parameters, and map what goes wrong."""
-        try:
-            answer = getattr(self._clients.s3, operation)(**parameters, **self._options)
-        except SDK_ERRORS as error:
-            mapped = error_from_sdk(error, path)
-            if isinstance(mapped, DataLossError) and "Body" in parameters:
-                # Nothing is lost that the caller still holds: sent again, it may arrive.
-                mapped = UnavailableError(f"the bytes arrived damaged: {mapped.message}", path=path)
-            raise mapped from error
-        for field in _ALWAYS_ANSWERED.get(operation, ()):
-            if field not in answer:
-                raise UnknownError(f"the answer to {operation} has no {field}: {NO_S3_SERVER}", path=path)
-        return answer
-
-    def head(self, bucket: str, key: str) -> ObjectInfo:
-        """HeadObject, and where that is refused without a reason, a request that gets one."""
-        path = f"s3://{bucket}/{key}"
-        try:
-            found = self.call("head_object", path, Bucket=bucket, Key=key)
-        except RecordFSError as error:
-            if not refused_without_reason(error):
-                raise
-            self._again_if_broken(
-                lambda: self.call("get_object", path, Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
-            )
-            # It was redirected to the bucket's region, which the SDK remembers.
-            found = self.call("head_object", path, Bucket=bucket, Key=key)
-        return ObjectInfo(
-            key, found["ContentLength"], nanoseconds(found["LastModified"]), found["ETag"], found.get("Metadata", {})
-        )
+    def __init__(self, clients: Clients, part_size: int = SMALLEST_PART) -> None:
+        super().__init__(clients)
+        self._part_size = part_size
 
     def list_page(
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
     ) -> ObjectPage:
         """ListObjectsV2, or ListObjects where the store has only that."""
-        return self._again_if_broken(lambda: self._list_page(bucket, prefix, delimiter, page, limit))
+        return self.again_if_broken(lambda: self._list_page(bucket, prefix, delimiter, page, limit))
 
     def _list_page(self, bucket: str, prefix: str, delimiter: str, page: str | None, limit: int) -> ObjectPage:
         parameters: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": limit}
@@ -236,17 +162,6 @@ class S3Store(ObjectStore):
         except AbortedError as error:
             raise AlreadyExistsError("the directory exists", path=error.path) from error
 
-    def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
-        """DeleteObject, after a look at the version: a conditional one is not understood by every store."""
-        if tag is not None:
-            try:
-                now = self.head(bucket, key).tag
-            except NotFoundError:
-                return
-            if now != tag:
-                raise AbortedError(f"expected {tag}, found {now}", path=f"s3://{bucket}/{key}")
-        self.call("delete_object", f"s3://{bucket}/{key}", Bucket=bucket, Key=key)
-
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
         """DeleteObjects, or where the store has no such thing DeleteObject for each, in parallel."""
         features = self.features(bucket)
@@ -300,35 +215,48 @@ class S3Store(ObjectStore):
         for_each_in_parallel(delete, keys)
         return failed
 
-    def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
-        """GetObject of a range; again if it breaks off, as the SDK tries only until an answer begins."""
-        path = f"s3://{bucket}/{key}"
-        asked = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{end - 1}", "IfMatch": tag}
+    # Writing
 
-        def get() -> bytes:
-            answer = self.call("get_object", path, **asked)
-            _check_range(answer, start, end, path)
-            try:
-                content: bytes = answer["Body"].read()
-            except (BotoCoreError, HTTPError) as error:
-                raise BrokenAnswerError(f"the answer broke off: {error}", path=path) from error
-            self._clients.counter.add("GetObject", received=len(content))
-            if len(content) != end - start:
-                raise BrokenAnswerError(
-                    f"asked for bytes {start} to {end}, found {len(content)} bytes: the answer broke off", path=path
-                )
-            return content
+    def check_exclusive(self, location: Location) -> None:
+        """See ObjectStore."""
+        kept = [
+            learn_conditions(self, location.bucket, location.key, operation)
+            for operation in ("PutObject", "CompleteMultipartUpload")
+        ]
+        if False in kept:
+            raise UnimplementedError(
+                "exclusive creation needs a store that keeps If-None-Match, and this one does not; write to a name "
+                "that nobody else uses instead",
+                path=location.path,
+            )
 
-        return self._again_if_broken(get)
+    def say_blind(self, location: Location) -> None:
+        """See ObjectStore."""
+        self.notices.once(
+            location.bucket,
+            "blind",
+            f"{location.path} could not be looked at with these credentials: the first commit replaces whatever is "
+            "there, and a lost answer cannot be told from a failure. Grant s3:GetObject and s3:ListBucket to have both",
+        )
 
-    def _again_if_broken(self, ask: Callable[[], _Answer]) -> _Answer:
-        """Call what asks the store for something and changes nothing, again while its answers break off."""
-        for _ in range(self.max_attempts - 1):
-            try:
-                return ask()
-            except BrokenAnswerError:
-                continue
-        return ask()
+    def known_of(self, location: Location, found: ObjectInfo) -> Known:
+        """HeadObject with the checksum, and the bytes of a small object."""
+        where = {"Bucket": location.bucket, "Key": location.key}
+        described = self.call("head_object", location.path, **where, IfMatch=found.tag, ChecksumMode="ENABLED")
+        properties = {name: described[name] for name in _KEPT_PROPERTIES if described.get(name)}
+        kept, crc = b"", None
+        if found.size < (self._part_size if self.features(location.bucket).equal_parts else SMALLEST_PART):
+            if found.size:
+                kept = self.get_range(location.bucket, location.key, 0, found.size, found.tag)
+        elif described.get("ChecksumType") == "FULL_OBJECT" and "ChecksumCRC32C" in described:
+            crc = crc32c_from_header(described["ChecksumCRC32C"])
+        return Known(kept, crc, found.metadata, properties)
+
+    def new_upload(self, opening: Opening, known: Known) -> ObjectUpload:
+        """See ObjectStore."""
+        return S3ObjectUpload(self, opening, known, self._part_size)
+
+    # Reading by obstore
 
     def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
         """By S3's error codes."""
@@ -389,7 +317,7 @@ class S3Store(ObjectStore):
             "ContentType": described.get("ContentType", "binary/octet-stream"),
             **self.encryption(),
         }
-        upload = Upload.begin(self, bucket, key, made_with, checksums=False, whole=False)
+        upload = MultipartUpload.begin(self, bucket, key, made_with, checksums=False, whole=False)
         try:
             upload.copy({"Bucket": source_bucket, "Key": source.key}, source.tag, source.size)
             upload.complete(upload.parts, crc=None, size=source.size, conditions={})
@@ -408,18 +336,6 @@ def _page(found: dict[str, Any], following: str | None, path: str) -> ObjectPage
     ]
     prefixes = [item["Prefix"] for item in found.get("CommonPrefixes", [])]
     return ObjectPage(objects, prefixes, following if found.get("IsTruncated") else None)
-
-
-def _check_range(answer: dict[str, Any], start: int, end: int, path: str) -> None:
-    """Raise if an answer has other bytes than were asked for, before they are read: it may be all of a large object."""
-    where = answer.get("ContentRange") or ("" if start else f"bytes 0-{answer['ContentLength'] - 1}/")
-    if not where.startswith(f"bytes {start}-{end - 1}/"):
-        answer["Body"].close()
-        raise UnknownError(
-            f"asked for bytes {start} to {end}, found {where or 'the whole object'}: the server, or something between, "
-            "does not keep to ranges",
-            path=path,
-        )
 
 
 def _error_of_item(item: dict[str, Any], path: str) -> RecordFSError:

@@ -11,15 +11,15 @@ from botocore.exceptions import ClientError
 
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnimplementedError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
+from recordfs.filesystems._object_store.checksums import crc32c_header, crc32c_of, md5_header
 from recordfs.filesystems.s3.body import Body
-from recordfs.filesystems.s3.checksums import crc32c_header, crc32c_of, md5_header
 from recordfs.filesystems.s3.errors import code_of
 from recordfs.filesystems.s3.features import CHECKSUMS, OBJECT_SIZE, PART_COPIES, WHOLE_CHECKSUMS, is_refusal
 
 if TYPE_CHECKING:
-    from recordfs.filesystems.s3.store import S3Store
+    from recordfs.filesystems.s3.requests import S3Requests
 
-__all__ = ["LARGEST_PART_NUMBER", "MOST_COPIES", "SMALLEST_PART", "Upload", "UploadGoneError"]
+__all__ = ["LARGEST_PART_NUMBER", "MOST_COPIES", "SMALLEST_PART", "MultipartUpload", "UploadGoneError"]
 
 SMALLEST_PART = 5 << 20
 """Every part but the last has at least this size."""
@@ -38,7 +38,7 @@ class UploadGoneError(DataLossError):
     """The store no longer knows an upload, and with it the bytes that it held."""
 
 
-class Upload:
+class MultipartUpload:
     """A multipart upload that is under way. Parts may be sent from several threads.
 
     Args:
@@ -52,20 +52,18 @@ class Upload:
     Attributes:
         parts: What the store has acknowledged, by number.
         next_number: The number behind those that are taken.
-        sequence: The number in the metadata of the object that it will make.
         size: Bytes in the parts that the store has acknowledged, without copies.
         first: The number of the first part behind what was copied.
-        before: Bytes that belong in front of the first part that is sent.
     """
 
-    def __init__(self, store: S3Store, bucket: str, key: str, identifier: str, *, checksums: bool, whole: bool) -> None:
+    def __init__(
+        self, store: S3Requests, bucket: str, key: str, identifier: str, *, checksums: bool, whole: bool
+    ) -> None:
         self.identifier = identifier
         self.parts: dict[int, dict[str, Any]] = {}
         self.next_number = 1
-        self.sequence = 0
         self.size = 0
         self.first = 1
-        self.before = bytearray()
         self._store = store
         self._features = store.features(bucket)
         self._bucket = bucket
@@ -76,8 +74,8 @@ class Upload:
 
     @classmethod
     def begin(
-        cls, store: S3Store, bucket: str, key: str, parameters: dict[str, Any], *, checksums: bool, whole: bool
-    ) -> Upload:
+        cls, store: S3Requests, bucket: str, key: str, parameters: dict[str, Any], *, checksums: bool, whole: bool
+    ) -> MultipartUpload:
         """Create an upload whose object will be made with these parameters.
 
         The rest is as the arguments of the class; of the last two the store may have to be spared one or both.

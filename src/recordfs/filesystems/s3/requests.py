@@ -1,0 +1,174 @@
+"""S3's requests for one object, and how every request is sent: with the settings' options, and errors mapped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError
+from urllib3.exceptions import HTTPError
+
+from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnavailableError, UnknownError
+from recordfs.filesystems._object_store.notices import Notices
+from recordfs.filesystems._object_store.store import ObjectInfo
+from recordfs.filesystems.s3.errors import (
+    NO_S3_SERVER,
+    SDK_ERRORS,
+    BrokenAnswerError,
+    error_from_sdk,
+    refused_without_reason,
+)
+from recordfs.filesystems.s3.features import Features
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from recordfs.filesystems.s3.client import Clients
+
+__all__ = ["S3Requests", "nanoseconds"]
+
+_Answer = TypeVar("_Answer")
+
+_ALWAYS_ANSWERED = {
+    "head_object": ("ContentLength", "ETag", "LastModified"),
+    "put_object": ("ETag",),
+    "create_multipart_upload": ("UploadId",),
+    "upload_part": ("ETag",),
+    "complete_multipart_upload": ("ETag",),
+}
+"""What S3 always answers, so that a server of another kind is found out before anything is taken for stored."""
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Return a time of the SDK as nanoseconds since 1970-01-01 UTC."""
+    return int(moment.timestamp()) * 1_000_000_000
+
+
+class S3Requests:
+    """The requests of one filesystem. Safe to use from any thread.
+
+    Args:
+        clients: The SDK's clients.
+
+    Attributes:
+        notices: What has been said about the buckets.
+        max_attempts: How often a request is sent at most whose answer breaks off.
+    """
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._options = clients.settings.request_options()
+        self._features: dict[str, Features] = {}
+        self.notices = Notices()
+        self.max_attempts = clients.settings.max_attempts
+
+    def features(self, bucket: str) -> Features:
+        """Return what is known of a bucket; one object for each, which learns."""
+        found = self._features.get(bucket)
+        if found is None:
+            host = urlsplit(str(self._clients.s3.meta.endpoint_url)).hostname or ""
+            settings = self._clients.settings
+            amazon = host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+            made = Features(
+                amazon=amazon,
+                conditional_writes=settings.conditional_writes,
+                equal_parts=settings.has_equal_parts(host),
+                directory_bucket=amazon and bucket.endswith("--x-s3"),
+            )
+            found = self._features.setdefault(bucket, made)
+        return found
+
+    def has_no_conditions(self, bucket: str) -> bool:
+        """Tell whether a bucket is known already not to keep conditions on writes; asks nothing."""
+        known = self._features.get(bucket)
+        return known is not None and False in known.conditions.values()
+
+    def encryption(self) -> dict[str, Any]:
+        """Return the parameters of every request that makes an object."""
+        return self._clients.settings.encryption()
+
+    def call(self, operation: str, path: str, **parameters: Any) -> Any:
+        """Send one request, with boto3's own names for operation and parameters, and map what goes wrong."""
+        try:
+            answer = getattr(self._clients.s3, operation)(**parameters, **self._options)
+        except SDK_ERRORS as error:
+            mapped = error_from_sdk(error, path)
+            if isinstance(mapped, DataLossError) and "Body" in parameters:
+                # Nothing is lost that the caller still holds: sent again, it may arrive.
+                mapped = UnavailableError(f"the bytes arrived damaged: {mapped.message}", path=path)
+            raise mapped from error
+        for field in _ALWAYS_ANSWERED.get(operation, ()):
+            if field not in answer:
+                raise UnknownError(f"the answer to {operation} has no {field}: {NO_S3_SERVER}", path=path)
+        return answer
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        """HeadObject, and where that is refused without a reason, a request that gets one."""
+        path = f"s3://{bucket}/{key}"
+        try:
+            found = self.call("head_object", path, Bucket=bucket, Key=key)
+        except RecordFSError as error:
+            if not refused_without_reason(error):
+                raise
+            self.again_if_broken(
+                lambda: self.call("get_object", path, Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            )
+            # It was redirected to the bucket's region, which the SDK remembers.
+            found = self.call("head_object", path, Bucket=bucket, Key=key)
+        return ObjectInfo(
+            key, found["ContentLength"], nanoseconds(found["LastModified"]), found["ETag"], found.get("Metadata", {})
+        )
+
+    def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
+        """GetObject of a range; again if it breaks off, as the SDK tries only until an answer begins."""
+        path = f"s3://{bucket}/{key}"
+        asked = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{end - 1}", "IfMatch": tag}
+
+        def get() -> bytes:
+            answer = self.call("get_object", path, **asked)
+            _check_range(answer, start, end, path)
+            try:
+                content: bytes = answer["Body"].read()
+            except (BotoCoreError, HTTPError) as error:
+                raise BrokenAnswerError(f"the answer broke off: {error}", path=path) from error
+            self._clients.counter.add("GetObject", received=len(content))
+            if len(content) != end - start:
+                raise BrokenAnswerError(
+                    f"asked for bytes {start} to {end}, found {len(content)} bytes: the answer broke off", path=path
+                )
+            return content
+
+        return self.again_if_broken(get)
+
+    def again_if_broken(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Call what asks the store for something and changes nothing, again while its answers break off."""
+        for _ in range(self.max_attempts - 1):
+            try:
+                return ask()
+            except BrokenAnswerError:
+                continue
+        return ask()
+
+    def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
+        """DeleteObject, after a look at the version: a conditional one is not understood by every store."""
+        if tag is not None:
+            try:
+                now = self.head(bucket, key).tag
+            except NotFoundError:
+                return
+            if now != tag:
+                raise AbortedError(f"expected {tag}, found {now}", path=f"s3://{bucket}/{key}")
+        self.call("delete_object", f"s3://{bucket}/{key}", Bucket=bucket, Key=key)
+
+
+def _check_range(answer: dict[str, Any], start: int, end: int, path: str) -> None:
+    """Raise if an answer has other bytes than were asked for, before they are read: it may be all of a large object."""
+    where = answer.get("ContentRange") or ("" if start else f"bytes 0-{answer['ContentLength'] - 1}/")
+    if not where.startswith(f"bytes {start}-{end - 1}/"):
+        answer["Body"].close()
+        raise UnknownError(
+            f"asked for bytes {start} to {end}, found {where or 'the whole object'}: the server, or something between, "
+            "does not keep to ranges",
+            path=path,
+        )
