@@ -17,6 +17,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import tomllib
 from typing import Any, Self
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -214,13 +215,26 @@ def own_process(environment: dict[str, str] | None = None) -> PeerProcess:
 
 
 def _directory_with_only_recordfs(inside: str) -> str:
-    """A directory for PYTHONPATH that holds recordfs and none of the packages installed beside it."""
+    """A directory for PYTHONPATH that holds recordfs and none of the packages installed beside it.
+
+    It is there as an installation is, so that fsspec and universal_pathlib find it by its entry points.
+    """
     import recordfs
 
     assert recordfs.__file__ is not None
     directory = os.path.join(inside, "path")
     os.mkdir(directory)
     os.symlink(os.path.dirname(os.path.abspath(recordfs.__file__)), os.path.join(directory, "recordfs"))
+    with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
+        project = tomllib.load(file)["project"]
+    metadata = os.path.join(directory, "recordfs-0.dist-info")
+    os.mkdir(metadata)
+    with open(os.path.join(metadata, "METADATA"), "w") as file_of_names:
+        file_of_names.write("Metadata-Version: 2.1\nName: recordfs\nVersion: 0\n")
+    with open(os.path.join(metadata, "entry_points.txt"), "w") as points:
+        for group, names in project["entry-points"].items():
+            points.write(f"[{group}]\n")
+            points.writelines([f"{name} = {value}\n" for name, value in names.items()])
     return directory
 
 

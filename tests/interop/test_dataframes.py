@@ -9,11 +9,7 @@ pytestmark = pytest.mark.peer
 BEGINNING = """
 import recordfs
 
-# In an installed recordfs, entry points do this.
 import fsspec
-from recordfs.interop import fsspec as bridge
-for cls in (bridge.RecordFSFileSystem, bridge.RecordFSRamFileSystem):
-    fsspec.register_implementation(cls.protocol, cls, clobber=True)
 ram = recordfs.get_file_system("ram://")
 recordfs.register_file_system("mine", type(ram)(), overwrite=True)
 """
@@ -98,18 +94,53 @@ result = again.shape
     assert run(peer, source, root=root) == [100, 100]
 
 
-@pytest.mark.parametrize("root", ["recordfs+ram://host", "recordfs+mine://host", "recordfs://"])
-def test_universal_pathlib(peer, root, tmp_path):
+@pytest.fixture
+def fresh_peer():
+    """A process of its own: what an import has settled for one protocol would hold for the next test as well."""
+    with peer_process("dataframes", recordfs=True) as process:
+        yield process
+
+
+@pytest.mark.parametrize("base", ["recordfs+ram://bucket", "recordfs+s3://bucket", "recordfs+gs://bucket"])
+def test_universal_pathlib_takes_a_path_apart_as_installed(fresh_peer, base):
     source = """
-class MineFileSystem(bridge.RecordFSSchemeFileSystem):
-    protocol, scheme = "recordfs+mine", "mine"
-fsspec.register_implementation("recordfs+mine", MineFileSystem, clobber=True)
-import upath.registry
-from recordfs.interop.upath import RecordFSPath
-for protocol in ("recordfs+mine", "recordfs+ram"):
-    upath.registry.register_implementation(protocol, RecordFSPath, clobber=True)
 import warnings
-warnings.simplefilter("ignore")  # of a protocol that universal_pathlib has no class for
+warnings.simplefilter("error")
+from upath import UPath
+path = UPath(base + "/x/y/zz.txt")
+assert (path.name, path.stem, path.suffix) == ("zz.txt", "zz", ".txt")
+assert (path.drive, path.root, path.anchor) == ("bucket", "/", "bucket/")
+assert path.parts == ("bucket/", "x", "y", "zz.txt")
+assert [str(parent) for parent in path.parents] == [base + "/x/y", base + "/x", base + "/"]
+assert str(path.parent.parent.parent.parent) == base + "/"
+assert str(path.with_name("g")) == base + "/x/y/g"
+assert str(path.with_suffix(".gz")) == base + "/x/y/zz.gz"
+assert str(path.relative_to(path.parent)) == "zz.txt"
+assert path.is_relative_to(UPath(base)) and not path.is_relative_to(UPath(base + "/z"))
+assert str(UPath(base) / "x" / "y") == str(UPath(base, "x", "y")) == str(path.parent) == base + "/x/y"
+assert str(path.joinpath("..", "a").resolve()) == base + "/x/y/a"
+import pickle
+assert pickle.loads(pickle.dumps(path)) == path
+result = type(path).__name__
+"""
+    assert fresh_peer.call(source, base=base) == "RecordFSPath"
+
+
+@pytest.mark.parametrize("root", ["recordfs+ram://host", "recordfs+mine://host", "recordfs://"])
+def test_universal_pathlib(fresh_peer, root, tmp_path):
+    source = """
+import warnings
+if root.startswith("recordfs+mine"):
+    # What a package with a scheme of its own leaves to two entry points.
+    from recordfs.interop.fsspec import RecordFSSchemeFileSystem
+    class MineFileSystem(RecordFSSchemeFileSystem):
+        protocol, scheme = "recordfs+mine", "mine"
+    fsspec.register_implementation("recordfs+mine", MineFileSystem)
+    import upath.registry
+    from recordfs.interop.upath import RecordFSPath
+    upath.registry.register_implementation("recordfs+mine", RecordFSPath)
+elif root == "recordfs://":
+    warnings.simplefilter("ignore")  # universal_pathlib has no class for it
 from upath import UPath
 top = UPath(root)
 (top / "dir").mkdir(parents=True)
@@ -125,4 +156,19 @@ assert file.stat().st_size == 4
 file.unlink()
 result = sorted(child.name for child in (top / "dir").iterdir())
 """
-    assert run(peer, source, root=f"{root}{tmp_path}") == ["b"]
+    assert fresh_peer.call(BEGINNING + source, root=f"{root}{tmp_path}") == ["b"]
+
+
+@pytest.mark.parametrize("cache", ["simplecache", "filecache", "blockcache"])
+def test_fsspecs_caches_in_front_of_recordfs(peer, root, cache, tmp_path):
+    source = """
+with fsspec.open(root + "/f", "wb", auto_mkdir=True) as file:
+    file.write(bytes(range(256)) * 1000)
+cached = {"cache_storage": str(cache_storage)}
+for _ in range(2):
+    with fsspec.open(f"{cache}::{root}/f", **{cache: cached}) as file:
+        file.seek(1000)
+        assert file.read(10) == bytes(range(232, 242))
+result = True
+"""
+    assert run(peer, source, root=root, cache=cache, cache_storage=f"{tmp_path}/{cache}")

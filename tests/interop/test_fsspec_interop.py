@@ -11,8 +11,9 @@ import fsspec
 import pytest
 
 import recordfs
-from recordfs.errors import ClosedFileError, InvalidArgumentError
+from recordfs.errors import ClosedFileError, InvalidArgumentError, UnimplementedError
 from recordfs.filesystems.fsspec import FsspecFileSystem
+from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.interop.fsspec import RecordFSFileSystem, RecordFSRamFileSystem, RecordFSSchemeFileSystem
 from recordfs.registry import canonical_scheme, registration_of
 
@@ -289,3 +290,50 @@ def test_a_file_right_behind_the_scheme_is_written_and_read():
     file_system = recordfs.get_file_system("ram://")
     assert not file_system.is_directory("ram://right-behind-the-scheme")
     file_system.delete_file("ram://right-behind-the-scheme")
+
+
+def test_a_size_that_the_caller_knows_is_no_trouble(ram):
+    file_system = fsspec.filesystem("recordfs+ram")
+    file_system.pipe("fsspec-test/f", b"0123456789")
+    for size in (10, 4):
+        with file_system.open("fsspec-test/f", "rb", size=size) as file:
+            assert (file.size, file.read()) == (10, b"0123456789")
+
+
+def test_a_bucket_that_cannot_be_made_is_said_in_the_stores_words(ram):
+    with pytest.raises(NotImplementedError, match="makes no buckets"):
+        BucketsOnly().mkdir("new-bucket")
+    fsspec.filesystem("recordfs+ram").mkdir("fsspec-test-new")
+    assert ram.is_directory("ram://fsspec-test-new")
+    ram.delete_dir("ram://fsspec-test-new")
+
+
+class NoBuckets(MemoryFileSystem):
+    """Makes none, and knows nothing above them, as object stores do."""
+
+    def create_dir(self, path):
+        if path.count("/") == 2:
+            raise UnimplementedError("makes no buckets", path=path)
+        super().create_dir(path)
+
+    def recursively_create_dir(self, path):
+        if path.endswith("://"):
+            raise InvalidArgumentError("found no bucket", path=path)
+        super().recursively_create_dir(path)
+
+
+class BucketsOnly(RecordFSSchemeFileSystem):
+    protocol, scheme = "recordfs+nobuckets", "nobuckets"
+    cachable = False
+
+    def _serving(self, path):
+        return NoBuckets(), self._full(path)
+
+
+def test_the_time_of_a_directory_is_told_only_where_one_is_kept(ram, monkeypatch):
+    file_system = fsspec.filesystem("recordfs+ram")
+    assert file_system.modified("fsspec-test/dir").year > 2000
+    stat = MemoryFileSystem.stat
+    monkeypatch.setattr(MemoryFileSystem, "stat", lambda self, path: stat(self, path)._replace(mtime_nsec=0))
+    with pytest.raises(NotImplementedError, match="of directories"):
+        file_system.modified("fsspec-test/dir")

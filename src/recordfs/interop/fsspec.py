@@ -152,21 +152,26 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         return file_system.file_exists(full)
 
     def modified(self, path: str) -> datetime:
-        """Return the time of the last modification."""
+        """Return the time of the last modification; of a directory only where the store keeps one."""
         from datetime import UTC, datetime
 
         file_system, full = self._serving(path)
-        if not file_system.capabilities(full).modification_time:
-            raise UnimplementedError("this store keeps no times of modification", path=full)
-        return datetime.fromtimestamp(file_system.stat(full).mtime_nsec / 1e9, UTC)
+        statistics = file_system.stat(full)
+        if not file_system.capabilities(full).modification_time or (
+            statistics.is_directory and not statistics.mtime_nsec
+        ):
+            what = "directories" if statistics.is_directory else "files"
+            raise UnimplementedError(f"this store keeps no times of modification of {what}", path=full)
+        return datetime.fromtimestamp(statistics.mtime_nsec / 1e9, UTC)
 
     # Changing.
 
     def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
         """Make a directory; FileExistsError if it is there."""
         file_system, full = self._serving(path)
-        if create_parents:
-            file_system.recursively_create_dir(_directory_of(full))
+        above = _directory_of(full)
+        if create_parents and not above.endswith("://"):  # above a bucket nothing can be made
+            file_system.recursively_create_dir(above)
         file_system.create_dir(full)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
@@ -373,7 +378,9 @@ class RecordFSReader(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has 
 
     def __init__(self, fs: RecordFSFileSystem, path: str, reader: RandomAccessFile, **keywords: Any) -> None:
         self._reader = reader
-        super().__init__(fs, path, "rb", size=reader.size(), **keywords)
+        # Caches pass on the size that they know. The file knows it better: it may have grown.
+        keywords["size"] = reader.size()
+        super().__init__(fs, path, "rb", **keywords)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         return self._reader.read(start, end - start)
