@@ -7,7 +7,7 @@
 //! Slice  { 1 extent* { 1 start int64, 2 length int64, optional } }
 //! ```
 
-use super::dtype::item_size;
+use super::dtype::{DTYPE_STRING, DTYPE_VARIANT, item_size};
 use super::error::EntryFault;
 use super::wire::{put_number, take_varint};
 use crate::protobuf::{Field, Malformed, for_each_field, put_delimited, put_fixed32, put_varint};
@@ -164,6 +164,9 @@ impl Entry {
     }
 
     fn check(&self, num_shards: i32) -> Result<(), EntryFault> {
+        if self.dtype <= 0 {
+            return Err(EntryFault::Malformed("it has no type"));
+        }
         let elements = self.elements().ok_or_else(|| EntryFault::Shape(self.shape.clone()))?;
         if !self.slices.is_empty() {
             return Ok(()); // its bytes are those of the slices
@@ -178,6 +181,18 @@ impl Entry {
             return Err(EntryFault::Extent {
                 offset: self.offset,
                 size: self.size,
+            });
+        }
+        // Elements without a fixed size have a byte at least, or they are variants with a length and a checksum.
+        let least = match self.dtype {
+            DTYPE_STRING => elements,
+            DTYPE_VARIANT => elements.saturating_mul(5),
+            _ => 0,
+        };
+        if least > self.size as u64 {
+            return Err(EntryFault::Size {
+                size: self.size,
+                expected: least,
             });
         }
         if let Some(item_size) = item_size(self.dtype) {

@@ -165,7 +165,10 @@ impl fmt::Display for EntryFault {
             }
             Self::Shape(shape) => write!(f, "its shape {shape:?} is none"),
             Self::Size { size, expected } => {
-                write!(f, "its entry says {size} bytes, and its shape and type need {expected}")
+                write!(
+                    f,
+                    "its entry says {size} bytes, and its shape and type need {expected} or more"
+                )
             }
             Self::Slice(what) => write!(f, "its slices are corrupt: {what}"),
         }

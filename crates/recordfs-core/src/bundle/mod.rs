@@ -30,6 +30,6 @@ pub use error::{BundleError, EntryFault, Fault};
 pub use graph::{Attribute, Child, GraphError, Node, RegisteredSaver, SlotVariable, decode_graph, encode_graph};
 pub use index::{Index, LocatedSlice};
 pub use merge::{MergeError, Merged, Numbering, merge};
-pub use strings::{StringsFault, StringsHeader, decode_strings, strings_header};
+pub use strings::{StringsFault, StringsHeader, check_variants, decode_strings, strings_header};
 pub use table::read_table;
 pub use table_writer::TableWriter;

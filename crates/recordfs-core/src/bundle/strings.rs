@@ -1,4 +1,4 @@
-//! String tensors in a data file.
+//! String tensors, and variants, in a data file.
 //!
 //! ```text
 //! varint length of element 0 ... n-1 | u32 masked L | bytes of element 0 ... n-1
@@ -36,10 +36,10 @@ pub enum StringsFault {
 impl fmt::Display for StringsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lengths => write!(f, "the lengths of its strings do not add up to its size"),
+            Self::Lengths => write!(f, "the lengths of its elements do not add up to its size"),
             Self::LengthsChecksum { stored, computed } => write!(
                 f,
-                "the checksum of its strings' lengths is {stored:#010x}, but they give {computed:#010x}"
+                "the checksum of its elements' lengths is {stored:#010x}, but they give {computed:#010x}"
             ),
             Self::Checksum { stored, computed } => {
                 write!(f, "its checksum is {stored:#010x}, but its bytes give {computed:#010x}")
@@ -116,6 +116,57 @@ fn update_with_length(crc: &mut Crc32c, length: u64, big_endian: bool) {
         Ok(short) => crc.update(&short.to_le_bytes()),
         Err(_) if big_endian => crc.update(&length.to_be_bytes()),
         Err(_) => crc.update(&length.to_le_bytes()),
+    }
+}
+
+/// Checks a variant tensor, whose elements only TensorFlow can make sense of.
+///
+/// ```text
+/// varint length | bytes | u32 masked checksum, for each element
+/// ```
+/// The checksum goes on from element to element: over the length as eight bytes, the bytes, and the stored checksum.
+///
+/// # Errors
+/// `data` is not exactly `count` elements, or a checksum does not match.
+pub fn check_variants(data: &[u8], count: u64, checksum: u32, big_endian: bool) -> Result<(), StringsFault> {
+    let mut rest = data;
+    let mut crc = Crc32c::new();
+    for _ in 0..count {
+        let length = take_varint(&mut rest).ok_or(StringsFault::Lengths)?;
+        let size = usize::try_from(length).map_err(|_| StringsFault::Lengths)?;
+        let (element, after) = rest.split_at_checked(size).ok_or(StringsFault::Lengths)?;
+        let (stored_bytes, after) = after.split_first_chunk::<4>().ok_or(StringsFault::Lengths)?;
+        crc.update(&if big_endian {
+            length.to_be_bytes()
+        } else {
+            length.to_le_bytes()
+        });
+        crc.update(element);
+        let stored = if big_endian {
+            u32::from_be_bytes(*stored_bytes)
+        } else {
+            u32::from_le_bytes(*stored_bytes)
+        };
+        if stored != crc.masked() {
+            return Err(StringsFault::Checksum {
+                stored,
+                computed: crc.masked(),
+            });
+        }
+        crc.update(stored_bytes);
+        rest = after;
+    }
+    if !rest.is_empty() {
+        return Err(StringsFault::Lengths);
+    }
+    let computed = crc.masked();
+    if computed == checksum {
+        Ok(())
+    } else {
+        Err(StringsFault::Checksum {
+            stored: checksum,
+            computed,
+        })
     }
 }
 

@@ -122,6 +122,20 @@ impl BundleIndex {
         PyList::new(py, names)
     }
 
+    /// Name and shape of every tensor, sorted by the names' bytes.
+    ///
+    /// Raises:
+    ///     DataLossError: An entry makes no sense.
+    fn shapes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyString>, Vec<i64>)>> {
+        self.index
+            .names()
+            .map(|name| {
+                let shape = self.entry(py, name)?.map_or_else(Vec::new, |entry| entry.shape.clone());
+                Ok((name_to_python(py, name)?, shape))
+            })
+            .collect()
+    }
+
     /// What the index says of one tensor: dtype, shape, data file, offset, size, masked checksum, and whether it lies in
     /// slices, in which case only the first two mean something. None if there is no such tensor.
     ///

@@ -2,13 +2,14 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
-use recordfs_core::bundle::{decode_strings, strings_header};
+use recordfs_core::bundle::{check_variants, decode_strings, strings_header};
 
 use crate::error::{ErrorClass, error};
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(decode_bundle_strings, module)?)?;
+    module.add_function(wrap_pyfunction!(check_bundle_variants, module)?)?;
     module.add_function(wrap_pyfunction!(bundle_strings_header, module)?)
 }
 
@@ -42,6 +43,29 @@ fn decode_bundle_strings<'py>(
         error(py, ErrorClass::DataLoss, &message, Some(&path), None)
     })?;
     PyList::new(py, elements.into_iter().map(|element| PyBytes::new(py, element)))
+}
+
+/// check_bundle_variants(data, count, crc, big_endian, name, path)
+/// --
+///
+/// Check the bytes of a variant tensor; arguments as for ``decode_bundle_strings``.
+///
+/// Raises:
+///     DataLossError: The bytes are not that many elements, or a checksum is wrong.
+#[pyfunction]
+fn check_bundle_variants(
+    py: Python<'_>,
+    data: &Bound<'_, PyBytes>,
+    count: u64,
+    crc: u32,
+    big_endian: bool,
+    name: &Bound<'_, PyString>,
+    path: Py<PyString>,
+) -> PyResult<()> {
+    check_variants(data.as_bytes(), count, crc, big_endian).map_err(|fault| {
+        let message = format!("tensor {:?}: {fault}", name.to_string_lossy());
+        error(py, ErrorClass::DataLoss, &message, Some(&path), None)
+    })
 }
 
 /// bundle_strings_header(elements)
