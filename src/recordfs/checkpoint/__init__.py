@@ -4,7 +4,8 @@ Reading: ``CheckpointReader``, and as in ``tf.train``: ``load_checkpoint``, ``li
 ``latest_checkpoint``, ``get_checkpoint_state``, ``checkpoint_exists``, ``checkpoints_iterator``.
 Writing: ``save_checkpoint``, ``CheckpointWriter``, ``save_async``, ``CheckpointManager``; several writers:
 ``merge_parts``, ``merge_checkpoints``. Deleting: ``delete_checkpoint``, ``remove_leftovers``. The state file:
-``read_state``, ``write_state``.
+``read_state``, ``write_state``. Looking after them: ``verify_checkpoint``, ``compare_checkpoints``,
+``convert_checkpoint``.
 
 They need NumPy, and for bfloat16 and smaller types ml_dtypes: ``pip install 'recordfs[checkpoint]'``. The format:
 ``docs/formats/tensor-bundle.md``.
@@ -13,6 +14,8 @@ They need NumPy, and for bfloat16 and smaller types ml_dtypes: ``pip install 're
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from recordfs.checkpoint.comparison import TensorDifference, compare_checkpoints
+    from recordfs.checkpoint.conversion import Conversion, convert_checkpoint, rename_by_patterns
     from recordfs.checkpoint.deletion import Leftover, delete_checkpoint, find_leftovers, remove_leftovers
     from recordfs.checkpoint.entries import StoredSlice, TensorEntry
     from recordfs.checkpoint.manager import CheckpointManager
@@ -31,13 +34,17 @@ if TYPE_CHECKING:
         load_checkpoint,
         load_variable,
     )
+    from recordfs.checkpoint.verification import BrokenTensor, CheckpointReport, verify_checkpoint
     from recordfs.checkpoint.writer import CheckpointWriter, save_checkpoint
 
 _HOME = {
+    "BrokenTensor": "verification",
     "CheckpointManager": "manager",
     "CheckpointReader": "reader",
+    "CheckpointReport": "verification",
     "CheckpointState": "state",
     "CheckpointWriter": "writer",
+    "Conversion": "conversion",
     "Leftover": "deletion",
     "ObjectAttribute": "object_graph",
     "ObjectGraph": "object_graph",
@@ -46,11 +53,14 @@ _HOME = {
     "SlotVariable": "object_graph",
     "Snapshots": "saving",
     "StoredSlice": "entries",
+    "TensorDifference": "comparison",
     "TensorEntry": "entries",
     "TensorNotFoundError": "reader",
     "TensorType": "tensor_types",
     "checkpoint_exists": "tf_names",
     "checkpoints_iterator": "tf_names",
+    "compare_checkpoints": "comparison",
+    "convert_checkpoint": "conversion",
     "delete_checkpoint": "deletion",
     "find_leftovers": "deletion",
     "get_checkpoint_state": "tf_names",
@@ -62,16 +72,21 @@ _HOME = {
     "merge_parts": "merging",
     "read_state": "state",
     "remove_leftovers": "deletion",
+    "rename_by_patterns": "conversion",
     "save_async": "saving",
     "save_checkpoint": "writer",
+    "verify_checkpoint": "verification",
     "write_state": "state",
 }
 
 __all__ = [
+    "BrokenTensor",
     "CheckpointManager",
     "CheckpointReader",
+    "CheckpointReport",
     "CheckpointState",
     "CheckpointWriter",
+    "Conversion",
     "Leftover",
     "ObjectAttribute",
     "ObjectGraph",
@@ -80,11 +95,14 @@ __all__ = [
     "SlotVariable",
     "Snapshots",
     "StoredSlice",
+    "TensorDifference",
     "TensorEntry",
     "TensorNotFoundError",
     "TensorType",
     "checkpoint_exists",
     "checkpoints_iterator",
+    "compare_checkpoints",
+    "convert_checkpoint",
     "delete_checkpoint",
     "find_leftovers",
     "get_checkpoint_state",
@@ -96,8 +114,10 @@ __all__ = [
     "merge_parts",
     "read_state",
     "remove_leftovers",
+    "rename_by_patterns",
     "save_async",
     "save_checkpoint",
+    "verify_checkpoint",
     "write_state",
 ]
 

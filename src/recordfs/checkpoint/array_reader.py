@@ -10,7 +10,7 @@ from recordfs.checkpoint.fetcher import DIRECT_SIZE, Stretch, check_memory, fetc
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.slicing import Box, byte_runs, intersection
 from recordfs.checkpoint.tensor_types import STRING
-from recordfs.errors import DataLossError, InvalidArgumentError
+from recordfs.errors import DataLossError, InvalidArgumentError, MissingDependencyError, UnimplementedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -68,9 +68,17 @@ class ArrayReader:
         arrays = job.run()
         return {entry.name: arrays[entry.name] for entry in entries}
 
+    def _numpy_type(self, entry: TensorEntry) -> np.dtype[Any]:
+        """Return the type of a tensor's elements; an error that there is none names the tensor."""
+        try:
+            return entry.type.numpy_type()
+        except (UnimplementedError, MissingDependencyError) as error:
+            path = self._files.path(entry.slices[0].shard) if entry.slices else None
+            raise type(error)(f"tensor {entry.name!r}: {error.message}", path=path) from error.__cause__
+
     def _check_entry(self, entry: TensorEntry) -> None:
         """Refuse what cannot be there before anything is allocated."""
-        entry.type.numpy_type()
+        self._numpy_type(entry)
         for stored in entry.slices:
             self._files.check_range(entry.name, stored.shard, stored.offset, stored.size)
         if len(entry.slices) > 1:
@@ -87,7 +95,7 @@ class ArrayReader:
         Tensors in slices, strings, numbers of the other byte order, and those that do not lie at a multiple of their
         items' alignment are read.
         """
-        dtype = entry.type.numpy_type()
+        dtype = self._numpy_type(entry)
         stored = entry.slices[0]
         swapped = self._big_endian and dtype.itemsize > 1
         if entry.is_partitioned or entry.type is STRING or swapped or stored.offset % dtype.alignment:

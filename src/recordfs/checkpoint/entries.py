@@ -32,6 +32,11 @@ class StoredSlice(NamedTuple):
     size: int
     crc: int
 
+    @property
+    def elements(self) -> int:
+        """How many elements it has."""
+        return math.prod(self.shape)
+
 
 class TensorEntry(NamedTuple):
     """A tensor in a checkpoint.

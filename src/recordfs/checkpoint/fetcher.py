@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from recordfs.checkpoint.data_files import DataFiles
 
-__all__ = ["DIRECT_SIZE", "Stretch", "check_memory", "fetch"]
+__all__ = ["DIRECT_SIZE", "Stretch", "check_memory", "fetch", "stream_check"]
 
 DIRECT_SIZE = 256 << 10
 """From this many bytes on a tensor is read straight into its array; smaller ones are read with their neighbours."""
@@ -141,7 +141,9 @@ class _DirectRead:
         self._stretch = stretch
         self._target = target
         self._piece = piece
-        self._checksums: list[int | None] = [None] * -(-stretch.size // piece)
+        self._checksums = [0] * -(-stretch.size // piece)
+        # One entry for each piece that is there: a list can be added to by several threads without a lock.
+        self._done: list[int] = []
 
     def __len__(self) -> int:
         return len(self._checksums)
@@ -155,10 +157,10 @@ class _DirectRead:
             if stretch.crc is None:
                 return
             self._checksums[number] = crc32c_of_still_memory(view)
-        # Threads come here one at a time enough: the last to store its own sees all others'.
-        checksums = [checksum for checksum in self._checksums if checksum is not None]
-        if len(checksums) == len(self._checksums):
-            self._check(checksums)
+        self._done.append(number)
+        # Of the threads that end at the same time more than one may see the last piece, which does no harm.
+        if len(self._done) == len(self._checksums):
+            _check_combined(self._files, stretch, self._checksums, self._piece)
 
     def _fill(self, view: memoryview, offset: int) -> None:
         file = self._files.file(self._stretch.shard)
@@ -178,21 +180,39 @@ class _DirectRead:
         if done < len(view):
             raise _cut_short(self._files, self._stretch, offset + done)
 
-    def _check(self, checksums: list[int]) -> None:
-        size = self._stretch.size
-        whole = checksums[0]
-        for number, checksum in enumerate(checksums[1:], 1):
-            whole = combine_crc32c(whole, checksum, min(self._piece, size - number * self._piece))
-        computed = mask_crc32c(whole)
-        if computed != self._stretch.crc:
-            raise _wrong_checksum(self._files, self._stretch, computed)
-
 
 def _pieces(files: DataFiles, stretch: Stretch, target: memoryview, piece: int) -> Iterator[Callable[[], None]]:
     """Yield the reads that fill a target."""
     read = _DirectRead(files, stretch, target, piece)
     for number in range(len(read)):
         yield lambda number=number: read.read(number)  # type: ignore[misc]
+
+
+def stream_check(files: DataFiles, stretch: Stretch) -> None:
+    """Read a stretch of any size and check it, with memory for a few pieces of it."""
+    piece = _REMOTE_PIECE if files.is_remote(stretch.shard) else _BLOCK
+    checksums = [0] * -(-stretch.size // piece)
+
+    def check(number: int) -> None:
+        start = number * piece
+        length = min(piece, stretch.size - start)
+        data = files.file(stretch.shard).read_ranges([(stretch.offset + start, length)])[0]
+        if len(data) < length:
+            raise _cut_short(files, stretch, stretch.offset + start + len(data))
+        checksums[number] = crc32c_of_still_memory(data)
+
+    do_all(check, range(len(checksums)), _REMOTE_THREADS)
+    _check_combined(files, stretch, checksums, piece)
+
+
+def _check_combined(files: DataFiles, stretch: Stretch, checksums: Sequence[int], piece: int) -> None:
+    """Compare the checksum of a whole with those of its pieces, all of one size but for the last."""
+    whole = 0
+    for number, checksum in enumerate(checksums):
+        whole = combine_crc32c(whole, checksum, min(piece, stretch.size - number * piece))
+    computed = mask_crc32c(whole)
+    if computed != stretch.crc:
+        raise _wrong_checksum(files, stretch, computed)
 
 
 def check_memory(files: DataFiles, stretch: Stretch, data: memoryview) -> None:
@@ -206,12 +226,7 @@ def check_memory(files: DataFiles, stretch: Stretch, data: memoryview) -> None:
             checksums[number] = crc32c_of_still_memory(piece)
 
     do_all(check, range(len(pieces)), usable_cores())
-    whole = 0
-    for start, checksum in zip(pieces, checksums, strict=True):
-        whole = combine_crc32c(whole, checksum, min(pieces.step, len(data) - start))
-    computed = mask_crc32c(whole)
-    if computed != stretch.crc:
-        raise _wrong_checksum(files, stretch, computed)
+    _check_combined(files, stretch, checksums, pieces.step)
 
 
 def _wrong_checksum(files: DataFiles, stretch: Stretch, computed: int) -> DataLossError:

@@ -141,7 +141,7 @@ class ObjectGraph:
 
     @classmethod
     def from_attributes(cls, paths: Iterable[str]) -> ObjectGraph:
-        """Return the tree for variables that attributes lead to.
+        """Return the tree for variables that attributes lead to, the same whatever the order of the paths.
 
         Args:
             paths: For each variable the attributes that lead to it, joined by ``/``: ``"model/layers/0/kernel"``. A
@@ -152,7 +152,7 @@ class ObjectGraph:
         """
         children: list[dict[str, int]] = [{}]
         attributes: list[tuple[ObjectAttribute, ...]] = [()]
-        for path in paths:
+        for path in sorted(paths):
             node = 0
             for part in path.split("/"):
                 if not part:

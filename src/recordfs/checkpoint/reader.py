@@ -119,6 +119,11 @@ class CheckpointReader(Mapping[str, "Array"]):
         """Whether numbers in data files have their high byte first; arrays have the processor's order all the same."""
         return self._index.big_endian
 
+    @property
+    def data_files(self) -> DataFiles:
+        """The data files, each opened when it is first needed; for reading what lies in them by other means."""
+        return self._files
+
     # A mapping
 
     def __len__(self) -> int:
@@ -176,8 +181,7 @@ class CheckpointReader(Mapping[str, "Array"]):
 
     def get_variable_to_shape_map(self) -> dict[str, list[int]]:
         """Return the shape of every tensor, as ``tf.train.load_checkpoint`` does."""
-        names = self._all_names()
-        return {name: list(found[1]) for name, found in zip(names, self._index.find_many(names), strict=True)}
+        return dict(self._index.shapes())
 
     def get_variable_to_dtype_map(self) -> dict[str, np.dtype[Any]]:
         """Return the NumPy type of every tensor; ``object`` for strings. Types that NumPy has none for are left out."""

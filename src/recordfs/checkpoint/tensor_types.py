@@ -15,7 +15,7 @@ from recordfs.errors import InvalidArgumentError, MissingDependencyError, Unimpl
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-__all__ = ["STRING", "TensorType", "type_for", "type_numbered"]
+__all__ = ["STRING", "VARIANT", "TensorType", "type_for", "type_numbered"]
 
 
 class TensorType(NamedTuple):
@@ -43,7 +43,7 @@ class TensorType(NamedTuple):
         if not self.numpy_name:
             raise UnimplementedError(
                 f"elements of type {self.name} are C++ objects that only TensorFlow can make sense of"
-                if self.number == _VARIANT
+                if self is VARIANT
                 else f"elements of type {self.name} are not known to this version of recordfs"
             )
         if not self.needs_ml_dtypes:
@@ -57,8 +57,6 @@ class TensorType(NamedTuple):
         found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, self.numpy_name))
         return found
 
-
-_VARIANT = 21
 
 _PLAIN = {
     1: "float32",
@@ -94,9 +92,12 @@ _ML_DTYPES = {
 STRING = TensorType(7, "string", "object")
 """Elements are bytes of any length."""
 
+VARIANT = TensorType(21, "variant", "")
+"""Elements are serialized C++ objects."""
+
 _TYPES = [
     STRING,
-    TensorType(_VARIANT, "variant", ""),
+    VARIANT,
     *(TensorType(number, name, name) for number, name in _PLAIN.items()),
     *(TensorType(number, f"q{name}", name) for number, name in _QUANTIZED.items()),
     *(TensorType(number, name, name, needs_ml_dtypes=True) for number, name in _ML_DTYPES.items()),
