@@ -2,7 +2,7 @@
 
 Adding a command takes two steps:
 
-1. Write ``recordfs/cli/commands/<name>.py`` (``-`` becomes ``_``), one command a file, with
+1. Write ``recordfs/cli/commands/<name>.py`` (``-`` and spaces become ``_``), one command a file, with
 
    - ``DESCRIPTION``: what it does, for its help; a few sentences.
    - ``EXAMPLES``: lines for the end of its help, each a command that works; may be empty.
@@ -11,7 +11,8 @@ Adding a command takes two steps:
    - ``run(arguments, console) -> int``: does the work and returns the exit status (``recordfs.cli.status``). It prints
      through the ``Console`` only, and lets errors of the library pass: the frame prints them as one line.
 
-2. List it in ``recordfs/cli/command_table.py`` with one line of summary.
+2. List it in ``recordfs/cli/command_table.py`` with one line of summary. Commands for one kind of thing are a family:
+   their names are two words, the first of them the same.
 
 Every command has ``--quiet``, ``--debug`` and ``-o`` from the frame. A command is imported when it is called, so
 ``recordfs --help`` imports none of them, and ``rich`` is imported only to draw on a terminal.

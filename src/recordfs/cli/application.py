@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from recordfs import __version__
 from recordfs.cli.arguments import add_common_arguments, apply_filesystem_options
-from recordfs.cli.command_table import COMMAND_GROUPS, CommandEntry, find_command, module_of
+from recordfs.cli.command_table import COMMAND_GROUPS, CommandEntry, family_of, find_command, module_of
 from recordfs.cli.console import Console, OutputClosedError, OutputFailedError, abandon_stdout
 from recordfs.cli.status import BROKEN_PIPE, FAILED, INTERRUPTED, OK, USAGE
 from recordfs.errors import RecordFSError
@@ -107,19 +107,24 @@ def _status_of_run(words: list[str], console: Console) -> int:
 def _dispatch(words: list[str], console: Console) -> int:
     """Answer what needs no command, or find the command and run it."""
     if words[:1] == ["help"] and len(words) > 1:
-        words = [words[1], "--help"]
+        words = [*words[1:], "--help"]
     if not words or words[0] in ("-h", "--help", "help"):
         _print_help(console)
         return OK if words else USAGE
     if words[0] in ("-V", "--version"):
         console.print(f"recordfs {__version__}")
         return OK
-    entry = find_command(words[0])
+    family = family_of(words[0])
+    if family and words[1:2] in ([], ["-h"], ["--help"]):
+        _print_family(words[0], family, console)
+        return OK if words[1:] else USAGE
+    typed, rest = (" ".join(words[:2]), words[2:]) if family else (words[0], words[1:])
+    entry = find_command(typed)
     if entry is None:
-        console.error(f"there is no command {words[0]!r}{_suggestion(words[0])}; recordfs --help lists all")
+        console.error(f"there is no command {typed!r}{_suggestion(typed)}; recordfs --help lists all")
         return USAGE
     command = _load(entry)
-    arguments = command_parser(entry, command, console).parse_args(words[1:])
+    arguments = command_parser(entry, command, console).parse_args(rest)
     console.quiet = arguments.quiet
     configured = apply_filesystem_options(arguments)
     try:
@@ -181,11 +186,19 @@ def _print_help(console: Console) -> None:
     """Print the list of commands."""
     console.print_lines(_INTRODUCTION)
     for group, entries in COMMAND_GROUPS.items():
+        width = max(10, *(len(entry.name) for entry in entries))
         console.print(f"{group}:")
         for entry in entries:
-            console.print(f"  {entry.name:<10} {entry.summary}")
+            console.print(f"  {entry.name:<{width}} {entry.summary}")
         console.print()
     console.print_lines(_CONCLUSION)
+
+
+def _print_family(word: str, family: list[CommandEntry], console: Console) -> None:
+    """Print the commands that begin with a word."""
+    console.print_lines(f"usage: recordfs {word} COMMAND [ARGUMENTS]\n       recordfs {word} COMMAND --help\n")
+    for entry in family:
+        console.print(f"  {entry.name.removeprefix(word).strip():<10} {entry.summary}")
 
 
 def _suggestion(word: str) -> str:

@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-__all__ = ["COMMAND_GROUPS", "CommandEntry", "find_command", "module_of"]
+__all__ = ["COMMAND_GROUPS", "CommandEntry", "family_of", "find_command", "module_of"]
 
 
 class CommandEntry(NamedTuple):
     """One command.
 
     Attributes:
-        name: What the user types.
+        name: What the user types: a word, or two of which the first is that of a family of commands.
         summary: One line without a full stop, for ``recordfs --help``.
-        module: Where it lives below ``recordfs.cli.commands``, if that is not its name with ``_`` for ``-``.
+        module: Where it lives below ``recordfs.cli.commands``, if that is not its name with ``_`` for ``-`` and spaces.
     """
 
     name: str
@@ -46,8 +46,23 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("export", "write records as Parquet, JSON lines or npz"),
         CommandEntry("import", "write Parquet, JSON lines or npz as records", module="import_"),
     ),
+    "checkpoints": (
+        CommandEntry("checkpoint ls", "list the checkpoints of directories"),
+        CommandEntry("checkpoint show", "show the tensors of a checkpoint: names, types, shapes, places"),
+        CommandEntry("checkpoint cat", "print a tensor, or part of it"),
+        CommandEntry("checkpoint verify", "check every tensor, and say which are broken"),
+        CommandEntry("checkpoint diff", "say in which tensors two checkpoints differ, and by how much"),
+        CommandEntry("checkpoint convert", "convert from and to safetensors, npz and other checkpoints"),
+        CommandEntry("checkpoint merge", "make one checkpoint of several, without moving tensors"),
+        CommandEntry("checkpoint prune", "delete old checkpoints, and what killed writers left"),
+    ),
     "for TensorFlow": (CommandEntry("mmap-pack", "write a memory-mapped package"),),
 }
+
+
+def family_of(word: str) -> list[CommandEntry]:
+    """Return the commands of two words that begin with this one."""
+    return [entry for entries in COMMAND_GROUPS.values() for entry in entries if entry.name.startswith(f"{word} ")]
 
 
 def find_command(name: str) -> CommandEntry | None:
@@ -61,4 +76,4 @@ def find_command(name: str) -> CommandEntry | None:
 
 def module_of(entry: CommandEntry) -> str:
     """Return the full name of a command's module."""
-    return f"recordfs.cli.commands.{entry.module or entry.name.replace('-', '_')}"
+    return f"recordfs.cli.commands.{entry.module or entry.name.replace('-', '_').replace(' ', '_')}"

@@ -28,7 +28,7 @@ def test_help_lists_every_command_once(capsys: pytest.CaptureFixture[str]) -> No
     lines = capsys.readouterr().out.splitlines()
     for entries in COMMAND_GROUPS.values():
         for entry in entries:
-            assert sum(line.split() == [entry.name, *entry.summary.split()] for line in lines) == 1
+            assert sum(line.split() == f"{entry.name} {entry.summary}".split() for line in lines) == 1
 
 
 def test_calling_without_a_command_is_wrong_usage_and_helps(capsys: pytest.CaptureFixture[str]) -> None:
