@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from recordfs.filesystems.key_value import KeyValueFileSystem
     from recordfs.filesystems.read_only import ReadOnlyFileSystem
     from recordfs.plugins.library import get_include, load_file_system_library
+    from recordfs.records.random_access import RecordFile
     from recordfs.records.reader import RecordReader
     from recordfs.records.report import Loss, ReadReport
     from recordfs.records.sources import Position
@@ -51,6 +52,7 @@ _HOME = {
     "ReadOnlyFileSystem": "recordfs.filesystems.read_only",
     "ReadOnlyMemoryRegion": "recordfs.filesystem",
     "ReadReport": "recordfs.records.report",
+    "RecordFile": "recordfs.records.random_access",
     "RecordReader": "recordfs.records.reader",
     "RecordWriter": "recordfs.records.writer",
     "UpdateFile": "recordfs.filesystem",
@@ -84,6 +86,7 @@ __all__ = [
     "ReadOnlyFileSystem",
     "ReadOnlyMemoryRegion",
     "ReadReport",
+    "RecordFile",
     "RecordReader",
     "RecordWriter",
     "UpdateFile",

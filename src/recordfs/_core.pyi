@@ -300,6 +300,25 @@ class LineIterator:
     def __iter__(self) -> Self: ...
     def __next__(self) -> Any: ...
 
+# record_table.rs
+
+@final
+class RecordTable:
+    """Where the records of a plain record file lie, and reading them by number."""
+
+    def __new__(cls, path: str, offsets: Buffer, sizes: Buffer, *, verify_checksums: bool) -> Self: ...
+    def __len__(self) -> int: ...
+    def attach(self, file_descriptor: int) -> None:
+        """Read from a descriptor of the operating system from now on; it is duplicated."""
+    def detach(self) -> None:
+        """Let go of the descriptor."""
+    def ranges(self, numbers: Iterable[int]) -> list[tuple[int, int]]:
+        """Return the ``(offset, size)`` of each of these records."""
+    def decode(self, numbers: Iterable[int], contents: list[bytes]) -> list[bytes]:
+        """Check what was read of these records, and return their payloads."""
+    def read(self, numbers: Iterable[int]) -> list[bytes]:
+        """Read these records from the attached descriptor and return their payloads, in the order asked."""
+
 # region.rs
 
 @final

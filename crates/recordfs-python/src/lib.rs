@@ -18,6 +18,7 @@ mod process;
 mod progress;
 mod reader;
 mod record_buffer;
+mod record_table;
 mod region;
 mod scan;
 mod sink;
@@ -39,6 +40,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     plugin::register(module)?;
     process::register(module)?;
     reader::register(module)?;
+    record_table::register(module)?;
     region::register(module)?;
     scan::register(module)?;
     writer::register(module)

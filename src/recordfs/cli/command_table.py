@@ -39,6 +39,7 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("follow", "show records as they are written"),
         CommandEntry("verify", "check every record, and say where and how a file is broken"),
         CommandEntry("repair", "cut off a record that was never finished"),
+        CommandEntry("salvage", "copy what is sound in a broken file to a new one"),
         CommandEntry("index", "write where each record lies, so that readers can jump"),
     ),
     "record files of tf.train.Example": (

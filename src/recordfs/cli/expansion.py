@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from recordfs.cli.console import Console
 
-__all__ = ["expand", "expand_all", "for_each_path", "lengths_of", "total_length"]
+__all__ = ["expand", "expand_all", "expand_record_files", "for_each_path", "lengths_of", "total_length"]
 
 
 def expand(path: str) -> list[str]:
@@ -48,6 +48,20 @@ def expand_all(arguments: Iterable[str], console: Console) -> tuple[list[str], i
     return paths, status
 
 
+def expand_record_files(arguments: Iterable[str], console: Console) -> tuple[list[str], int]:
+    """Do the same for record files: the index of one that is meant too is left out, and counted in a remark.
+
+    ``data/*`` means the records, also where the shell has expanded it.
+    """
+    from recordfs.records.index import without_indexes  # the commands for other files have no use for it
+
+    paths, status = expand_all(arguments, console)
+    records = without_indexes(paths)
+    if len(records) < len(paths):
+        console.remark(f"left out {len(paths) - len(records)} indexes (.idx) of these files")
+    return records, status
+
+
 def total_length(paths: Sequence[str], console: Console) -> int | None:
     """Return how many bytes files have together, for a progress bar; None where none would be drawn."""
     lengths = lengths_of(paths, console)
@@ -74,13 +88,19 @@ def _length_or_zero(path: str) -> int:
         return 0
 
 
-def for_each_path(arguments: Iterable[str], console: Console, work: Callable[[str], None]) -> int:
+def for_each_path(
+    arguments: Iterable[str],
+    console: Console,
+    work: Callable[[str], None],
+    *,
+    expand: Callable[[Iterable[str], Console], tuple[list[str], int]] = expand_all,
+) -> int:
     """Do something with every path that the arguments mean, going on after a failure.
 
     Returns:
         The worst exit status; each failure has been printed as a line of its own.
     """
-    meant, status = expand_all(arguments, console)
+    meant, status = expand(arguments, console)
     for path in meant:
         try:
             work(path)

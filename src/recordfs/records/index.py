@@ -23,6 +23,7 @@ from recordfs.records.index_lines import (
     entry_of,
     last_entry_of,
     numbers_of,
+    sample_numbers,
     sampled_entries,
 )
 from recordfs.records.scanning import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
@@ -40,11 +41,12 @@ __all__ = [
     "build_index",
     "check_index_is_another_file",
     "default_index_path",
-    "headers_agree",
+    "index_fits",
     "is_index_fresh",
     "last_entry",
     "read_index",
     "remove_stale_index",
+    "scan_index",
     "without_indexes",
 ]
 
@@ -72,6 +74,16 @@ class RecordIndex:
     def __init__(self, offsets: array[int], sizes: array[int]) -> None:
         self._offsets = offsets
         self._sizes = sizes
+
+    @property
+    def offsets(self) -> array[int]:
+        """Where each record begins, as unsigned 64-bit numbers. Not to be changed."""
+        return self._offsets
+
+    @property
+    def sizes(self) -> array[int]:
+        """The bytes of each record with header and footer, as unsigned 64-bit numbers. Not to be changed."""
+        return self._sizes
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -143,6 +155,29 @@ def build_index(
             if fault is not None:
                 raise fault_error(fault, name)
     return scanner.records
+
+
+def scan_index(file: RandomAccessFile) -> RecordIndex:
+    """Return the index of an open plain record file, without writing it.
+
+    Raises:
+        TruncatedRecordError, CorruptRecordError: The file is broken.
+        Whatever reading raises.
+    """
+    offsets, sizes = array("Q"), array("Q")
+    size = file.size()
+    scanner = RecordScanner(end=size, verify_checksums=False, index=True)
+
+    def take(_offset: int) -> None:
+        numbers = array("Q", map(int, scanner.take_index().split()))
+        offsets.extend(numbers[0::2])
+        sizes.extend(numbers[1::2])
+
+    scan_file(file, scanner, end=size, progress=take)
+    fault = scanner.fault
+    if fault is not None:
+        raise fault_error(fault, file.name)
+    return RecordIndex(offsets, sizes)
 
 
 def read_index(
@@ -225,10 +260,23 @@ def is_index_fresh(
     if entries is None:
         return False
     with store.new_random_access_file(name) as file:
-        return headers_agree(file, [*entries, last])
+        return _headers_agree(file, [*entries, last])
 
 
-def headers_agree(file: RandomAccessFile, entries: Iterable[tuple[int, int]]) -> bool:
+def index_fits(index: RecordIndex, file: RandomAccessFile, *, many: bool) -> bool:
+    """Tell whether an index ends where a file ends, and leads to its records, as far as a sample of them tells.
+
+    Args:
+        index: The index.
+        file: The record file.
+        many: Whether to look up many records, because reading costs little.
+    """
+    if index.end != file.size():
+        return False
+    return _headers_agree(file, (index[number] for number in sample_numbers(len(index), many=many)))
+
+
+def _headers_agree(file: RandomAccessFile, entries: Iterable[tuple[int, int]]) -> bool:
     """Tell whether a record of the size that an index gives begins wherever it says so."""
     wanted = list(entries)
     headers = file.read_ranges([(offset, _HEADER_SIZE) for offset, _ in wanted])

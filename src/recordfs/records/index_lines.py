@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from recordfs.filesystem import RandomAccessFile
 
-__all__ = ["LONGEST_LINE", "blocks_of_lines", "entry_of", "last_entry_of", "numbers_of", "sampled_entries"]
+__all__ = [
+    "LONGEST_LINE",
+    "blocks_of_lines",
+    "entry_of",
+    "last_entry_of",
+    "numbers_of",
+    "sample_numbers",
+    "sampled_entries",
+]
 
 LONGEST_LINE = 42
 """Two numbers below 2^64, a space and a line end, in bytes."""
@@ -74,8 +82,7 @@ def sampled_entries(file: RandomAccessFile, *, many: bool) -> list[tuple[int, in
     if many and size <= _WHOLE_SIZE:
         lines = file.read(0, size).splitlines()
     else:
-        samples = _SAMPLES if many else _FAR_SAMPLES
-        starts = _spread(max(1, size - 2 * LONGEST_LINE), samples)
+        starts = sample_numbers(max(1, size - 2 * LONGEST_LINE), many=many)
         blocks = file.read_ranges([(start, 2 * LONGEST_LINE) for start in starts])
         # The first line of each but the first block began somewhere before it.
         lines = [part[bool(start)] for start, block in zip(starts, blocks, strict=True) if (part := block.split(b"\n"))]
@@ -91,8 +98,9 @@ def entry_of(line: bytes) -> tuple[int, int] | None:
     return int(fields[0]), int(fields[1])
 
 
-def _spread(count: int, samples: int) -> list[int]:
-    """Return up to ``samples`` numbers below ``count``, the first and the last among them, at even distances."""
+def sample_numbers(count: int, *, many: bool) -> list[int]:
+    """Return some of the numbers below ``count``, the first and the last among them, at even distances."""
+    samples = _SAMPLES if many else _FAR_SAMPLES
     if count <= samples:
         return list(range(count))
     return [number * (count - 1) // (samples - 1) for number in range(samples)]

@@ -174,6 +174,32 @@ def test_repair_tells_programs_too_and_cuts_short_files_only_by_force(files: Pat
     assert (files / "note.txt").read_bytes() == b""
 
 
+def test_salvage_copies_what_is_sound_and_says_what_is_not(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("salvage", "corrupt.tfrecord", "new.tfrecord")
+    lines = ran.out.splitlines()
+    assert ran.status == 1
+    assert lines[0] == "new.tfrecord: 4 records salvaged, 106 bytes lost"
+    assert lines[1].startswith("  at byte 37: ")
+    assert recordfs("verify", "new.tfrecord").status == 0
+    assert recordfs("salvage", "corrupt.tfrecord", "new.tfrecord").status == 1  # it is there
+    assert recordfs("salvage", "plain.tfrecord", "whole.tfrecord") == (
+        0,
+        "whole.tfrecord: 5 records salvaged, nothing lost\n",
+        "",
+    )
+    ran = recordfs("salvage", "--json", "torn.tfrecord", "json.tfrecord")
+    assert (ran.status, json.loads(ran.out)["records"]) == (1, 4)
+
+
+def test_the_indexes_of_files_are_not_taken_for_record_files(files: Path, recordfs: Recordfs) -> None:
+    assert recordfs("index", "-q", "plain.tfrecord").status == 0
+    assert recordfs("verify", "plain.tfrecord*").out.startswith("plain.tfrecord: ok")
+    # As a shell expands it.
+    assert recordfs("count", "plain.tfrecord", "plain.tfrecord.idx").out.startswith("5")
+    assert recordfs("repair", "plain.tfrecord", "plain.tfrecord.idx").status == 0
+    assert recordfs("ls", "plain.tfrecord*").out.split() == ["plain.tfrecord", "plain.tfrecord.idx"]
+
+
 def test_repair_leaves_another_break_alone(files: Path, recordfs: Recordfs) -> None:
     data = bytearray((files / "plain.tfrecord").read_bytes())
     data[21] ^= 0x40

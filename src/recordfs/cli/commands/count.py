@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, compression_of
-from recordfs.cli.expansion import expand_all, total_length
+from recordfs.cli.expansion import expand_record_files, total_length
 from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.errors import RecordFSError
 from recordfs.records.verify import count_records
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Count, going on after a file that is broken."""
-    paths, status = expand_all(arguments.path, console)
+    paths, status = expand_record_files(arguments.path, console)
     alone = len(paths) == 1 and len(arguments.path) == 1
     total = 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
-from recordfs.cli.expansion import expand_all, lengths_of
+from recordfs.cli.expansion import expand_record_files, lengths_of
 from recordfs.cli.formatting import format_count
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Write the table."""
     from recordfs.example.convert import export_examples  # brings NumPy
 
-    paths, status = expand_all(arguments.path, console)
+    paths, status = expand_record_files(arguments.path, console)
     if not paths or status:
         return status
     lengths = lengths_of(paths, console)

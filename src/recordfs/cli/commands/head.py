@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recordfs._core import message_kind
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
 from recordfs.cli.example_lines import EXAMPLE_COLUMNS, example_json, example_rows
-from recordfs.cli.expansion import expand_all
+from recordfs.cli.expansion import expand_record_files
 from recordfs.cli.record_lines import COLUMNS, PREVIEW_LENGTH, record_cells, record_object
 from recordfs.errors import RecordFSError
 from recordfs.records.reader import RecordReader
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Print the records of each file."""
-    paths, status = expand_all(arguments.path, console)
+    paths, status = expand_record_files(arguments.path, console)
     several = len(paths) > 1
     for path in paths:
         records = _named(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
-from recordfs.cli.expansion import expand_all, total_length
+from recordfs.cli.expansion import expand_record_files, total_length
 from recordfs.cli.formatting import format_count
 from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.errors import InvalidArgumentError, RecordFSError
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Write the indexes, going on after a file that is broken."""
-    paths, status = expand_all(arguments.path, console)
+    paths, status = expand_record_files(arguments.path, console)
     if arguments.output is not None and len(paths) != 1:
         raise InvalidArgumentError(f"--output is for a single record file, and {len(paths)} are given")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from recordfs.cli.arguments import add_paths
-from recordfs.cli.expansion import for_each_path
+from recordfs.cli.expansion import expand_record_files, for_each_path
 from recordfs.cli.formatting import format_count
 from recordfs.records.repair import check_tail, refuse_uncuttable, repair_tail, torn_bytes
 from recordfs.registry import get_file_system
@@ -59,4 +59,4 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         else:
             console.print(f"{path}: " + (f"{would}cut off {format_count(cut, 'byte')}" if cut else _SOUND))
 
-    return for_each_path(arguments.path, console, repair)
+    return for_each_path(arguments.path, console, repair, expand=expand_record_files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
-from recordfs.cli.expansion import expand_all, lengths_of
+from recordfs.cli.expansion import expand_record_files, lengths_of
 from recordfs.cli.formatting import format_count
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.record_batches import RecordBatches
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Tally the records of all files and print a line for each feature."""
-    paths, status = expand_all(arguments.path, console)
+    paths, status = expand_record_files(arguments.path, console)
     if not paths:
         return status
     lengths = lengths_of(paths, console)

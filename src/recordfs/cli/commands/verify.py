@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recordfs.cli.arguments import add_compression, add_paths, compression_of
-from recordfs.cli.expansion import expand_all, total_length
+from recordfs.cli.expansion import expand_record_files, total_length
 from recordfs.cli.formatting import format_count, format_size
 from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.cli.status import FAILED
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Check the files, going on after one that is broken."""
-    paths, status = expand_all(arguments.path, console)
+    paths, status = expand_record_files(arguments.path, console)
     reports: list[VerifyReport] = []
 
     def verify(path: str) -> VerifyReport:
