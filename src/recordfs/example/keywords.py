@@ -34,6 +34,7 @@ class WriterKeywords(TypedDict, total=False):
     compression_level: int
     append: bool
     repair_tail: bool
+    exclusive: bool
     atomic: bool
     index: bool | PathInput
     require_flush: bool

@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 from tests.support.followers import Follower
-from tests.unit.test_key_value import DictFileSystem
+from tests.unit.filesystems.test_key_value import DictFileSystem
 
 import recordfs
 from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError, UnavailableError
