@@ -4,6 +4,7 @@
 - ```` ```console ```` blocks are run by bash, a ``$ `` at a time, and what a command prints (standard error too) is
   compared with the lines under it; ``...`` stands for anything. A command that fails has to be followed by
   ``$ echo $?``, so that its status is part of the example.
+- ```` ```cpp ```` blocks whose first line is ``// NAME`` are written to a file of that name, for commands to compile.
 - Any other block (``sh``, ``text``, none) is not run.
 
 Each document has a fresh directory, in which all of its examples run. docs/design/ is history and is not run.
@@ -92,8 +93,17 @@ def _run_console_block(example: Example) -> str | None:
     return None
 
 
+def _write_source_block(example: Example) -> None:
+    """Write a block of C++ to the file that its first line names; one that names none is only shown."""
+    first = example.parsed.partition("\n")[0]
+    if first.startswith("// "):
+        with open(first.removeprefix("// ").strip(), "w") as file:
+            file.write(example.parsed)
+
+
 pytest_collect_file = Sybil(
     parsers=[
+        CodeBlockParser("cpp", _write_source_block),
         PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS),
         CodeBlockParser("console", _run_console_block),
         SkipParser(),

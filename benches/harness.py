@@ -73,11 +73,13 @@ class Contestant:
         name: what the table calls it.
         source: Python that defines ``work()`` and perhaps ``check()``; common indentation is taken off.
         peer: the peer whose environment it runs in (see ``peers/``); None: our own interpreter and recordfs.
+        with_recordfs: whether recordfs can be imported beside the peer, too.
     """
 
     name: str
     source: str
     peer: str | None = None
+    with_recordfs: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,9 @@ def run_row(row: Row, *, rounds: int, directory: str) -> Result:
 
 
 def _start(contestant: Contestant) -> PeerProcess:
-    return own_process() if contestant.peer is None else PeerProcess(peer_python(contestant.peer))
+    if contestant.peer is None:
+        return own_process()
+    return PeerProcess(peer_python(contestant.peer), recordfs=contestant.with_recordfs)
 
 
 def _take_turns(row: Row, result: Result, processes: dict[str, PeerProcess], rounds: int) -> None:
