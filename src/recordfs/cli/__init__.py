@@ -18,6 +18,24 @@ Every command has ``--quiet``, ``--debug`` and ``-o`` from the frame. A command 
 ``recordfs --help`` imports none of them, and ``rich`` is imported only to draw on a terminal.
 """
 
-from recordfs.cli.application import main
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, see ``recordfs.cli.application.main``; Ctrl-C while that is imported ends it in a word."""
+    try:
+        from recordfs.cli.application import main as run_command
+
+        return run_command(argv)
+    except KeyboardInterrupt:
+        if sys.stderr is not None:
+            print("recordfs: interrupted", file=sys.stderr)
+        return 130  # status.INTERRUPTED, which may be what could not be imported

@@ -126,6 +126,7 @@ def _dispatch(words: list[str], console: Console) -> int:
     command = _load(entry)
     arguments = command_parser(entry, command, console).parse_args(rest)
     console.quiet = arguments.quiet
+    console.as_json = getattr(arguments, "json", False)
     configured = apply_filesystem_options(arguments)
     try:
         return command.run(arguments, console)

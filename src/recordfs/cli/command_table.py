@@ -58,6 +58,7 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("checkpoint prune", "delete old checkpoints, and what killed writers left"),
     ),
     "for TensorFlow": (CommandEntry("mmap-pack", "write a memory-mapped package"),),
+    "for the shell": (CommandEntry("completion", "print a script that lets the shell complete commands and options"),),
 }
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Console", "OutputClosedError", "OutputFailedError", "abandon_stdout"]
 
 
+_RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
+
+
 class OutputClosedError(Exception):
     """The reader of standard output went away."""
 
@@ -37,11 +40,13 @@ class Console:
 
     Attributes:
         quiet: As given.
+        as_json: Results are JSON objects, one a line, and so is what went wrong.
         stdout_is_terminal: A person reads the results.
     """
 
     def __init__(self, *, quiet: bool = False, stdout: BinaryIO | None = None, stderr: TextIO | None = None) -> None:
         self.quiet = quiet
+        self.as_json = False
         # The interpreter has None for a stream that was closed when it started.
         own_stdout: BinaryIO | None = getattr(sys.stdout, "buffer", None)
         own_stderr: TextIO | None = sys.stderr
@@ -69,14 +74,21 @@ class Console:
         except OSError as error:
             _output_broke(error)
 
-    def print(self, text: str = "") -> None:
+    def print(self, text: str = "", *, alarm: str = "") -> None:
         """Print one line of results.
 
         On a terminal, control characters (a file's name may hold any) are shown as escapes. Elsewhere the line is
         verbatim, and names that are no UTF-8 come out with the bytes that they have on disk.
+
+        Args:
+            text: The line.
+            alarm: A word of it that a person has to see: its last occurrence is red on a terminal.
         """
         if self.stdout_is_terminal:
             text = _without_controls(text)
+            if alarm and not os.environ.get("NO_COLOR"):
+                before, found, after = text.rpartition(alarm)
+                text = f"{before}{_RED}{found}{_PLAIN}{after}" if found else text
             if self._progress is not None and self._progress.print_above(text):
                 return
         self.write(text.encode("utf-8", "surrogateescape") + b"\n")
@@ -124,6 +136,9 @@ class Console:
     def failure(self, error: RecordFSError) -> int:
         """Print what went wrong with one of several things, and return the exit status that it means."""
         self.error(str(error))
+        if self.as_json:
+            path = None if error.path is None else redact(error.path)
+            self.print_json({"path": path, "error": type(error).__name__, "message": error.message})
         return status_of(error)
 
     @property

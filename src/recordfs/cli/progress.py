@@ -125,7 +125,9 @@ class Progress:
         """Print a line above the bar; returns False, and prints nothing, where no bar is drawn."""
         if self._bar is None:
             return False
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        from rich.text import Text
+
+        self._bar.console.print(Text.from_ansi(text), soft_wrap=True)
         return True
 
     def _start(self, stream: TextIO) -> None:

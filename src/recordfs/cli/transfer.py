@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from recordfs.cli.formatting import format_count, format_duration, format_rate, format_size
 from recordfs.cli.parallel import do_in_parallel
 from recordfs.cli.status import FAILED, OK
 from recordfs.errors import (
@@ -158,13 +160,23 @@ def copy_planned(plan: CopyPlan, console: Console, *, overwrite: bool, jobs: int
         advance = partial(progress.advance, what=file.source)
         copy(file.source, file.target, overwrite=overwrite, progress=advance)
 
+    copied = 0
+
     def note(file: PlannedFile, outcome: RecordFSError | None) -> None:
-        nonlocal status
-        if outcome is not None:
+        nonlocal status, copied
+        if outcome is None:
+            copied += 1
+        else:
             status = max(status, console.failure(outcome))
 
+    began = time.perf_counter()
     with console.progress("copying", total=sum(file.length for file in plan.files)) as progress:
         do_in_parallel(copy_file, plan.files, jobs, progress, note)
+    seconds = time.perf_counter() - began
+    console.remark(
+        f"copied {format_count(copied, 'file')} ({format_size(progress.done)}) in {format_duration(seconds)} "
+        f"({format_rate(progress.done, seconds)})"
+    )
     return status
 
 

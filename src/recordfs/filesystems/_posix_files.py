@@ -124,10 +124,19 @@ class PosixRandomAccessFile(RandomAccessFile):
             raise posix_error(error, self._name) from error
 
     def _size(self) -> int:
+        number = self._open_descriptor().number
         try:
-            return os.fstat(self._open_descriptor().number).st_size
+            status = os.fstat(number)
+            if stat.S_ISREG(status.st_mode):
+                return status.st_size
+            # For what is no regular file the system says 0, whatever there is to read.
+            if stat.S_ISBLK(status.st_mode):
+                return os.lseek(number, 0, os.SEEK_END)  # reads take an offset, and have no position to lose
+            if not os.pread(number, 1, 0):
+                return 0
         except OSError as error:
             raise posix_error(error, self._name) from error
+        raise UnimplementedError("this device has no size; pass an open file object instead", path=self._name)
 
     def statistics(self) -> FileStatistics:
         """Return what ``stat`` tells of the file that is open."""

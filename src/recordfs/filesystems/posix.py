@@ -120,7 +120,9 @@ class PosixFileSystem(FileSystem):
             raise posix_error(error, path) from error
         if stat.S_ISDIR(status.st_mode):
             return FileStatistics(0, status.st_mtime_ns, True)
-        return FileStatistics(status.st_size, status.st_mtime_ns, False, version_of(status))
+        # Of a block device the system says 0 here, and only its size at opening is true.
+        size = -1 if stat.S_ISBLK(status.st_mode) else status.st_size
+        return FileStatistics(size, status.st_mtime_ns, False, version_of(status))
 
     def canonical_path(self, path: str) -> str:
         """Return the absolute local path without symbolic links."""

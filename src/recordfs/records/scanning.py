@@ -110,5 +110,7 @@ def _scan_ahead(
 def fault_error(fault: tuple[int, str, str], path: str) -> DataLossError:
     """Return the exception for what a scanner calls a fault."""
     offset, class_name, message = fault
+    if offset == 0 and class_name == "CorruptRecordError":
+        message += "; this is perhaps no TFRecord file"
     error: DataLossError = getattr(errors, class_name)(message, path=path, offset=offset)
     return error

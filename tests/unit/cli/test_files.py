@@ -97,7 +97,8 @@ def test_stat(tree: Path, recordfs: Recordfs) -> None:
 def test_stat_goes_on_after_what_is_missing(tree: Path, recordfs: Recordfs) -> None:
     ran = recordfs("stat", "--json", "missing", "d/a.txt")
     assert ran.status == 1
-    assert json.loads(ran.out)["path"] == "d/a.txt"
+    missing, found = map(json.loads, ran.out.splitlines())
+    assert (missing["path"], missing["error"], found["path"]) == ("missing", "NotFoundError", "d/a.txt")
     assert ran.err.startswith("recordfs: missing: ")
     assert ran.err.count("\n") == 1
 
@@ -418,3 +419,15 @@ def test_doctor_names_what_a_writer_has_not_published(tmp_path: Path, recordfs: 
     (line,) = [line for line in lines if line.startswith("unpublished:")]
     assert f"1 file of writers that live, or died before they published: {tmp_path}/.recordfs-tmp-0123" in line
     assert "(5 B, written " in line
+
+
+def test_what_is_missing_is_a_json_line_too(tree: Path, recordfs: Recordfs) -> None:
+    for command in ("stat", "count", "verify", "index", "ls"):
+        ran = recordfs(command, "--json", "missing", "d/*.nothing")
+        assert ran.status == 1
+        rows = [json.loads(line) for line in ran.out.splitlines()]
+        assert {(row["path"], row["error"]) for row in rows} == {
+            ("missing", "NotFoundError"),
+            ("d/*.nothing", "NotFoundError"),
+        }, command
+        assert len(ran.err.splitlines()) == 2, command

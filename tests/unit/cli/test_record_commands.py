@@ -163,10 +163,12 @@ def test_repair_tells_programs_too_and_cuts_short_files_only_by_force(files: Pat
     (files / "note.txt").write_bytes(b"hello\n")
     ran = recordfs("repair", "--json", "--dry-run", "torn.tfrecord", "plain.tfrecord", "note.txt")
     assert ran.status == 1
-    assert [json.loads(line) for line in ran.out.splitlines()] == [
+    *cut, refused = [json.loads(line) for line in ran.out.splitlines()]
+    assert cut == [
         {"path": "torn.tfrecord", "cut_bytes": 4916, "dry_run": True},
         {"path": "plain.tfrecord", "cut_bytes": 0, "dry_run": True},
     ]
+    assert (refused["path"], refused["error"]) == ("note.txt", "TruncatedRecordError")
     assert recordfs("repair", "note.txt").status == 1
     assert (files / "note.txt").read_bytes() == b"hello\n"
     assert recordfs("repair", "--dry-run", "--force", "note.txt").out == "note.txt: would cut off 6 bytes\n"

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -64,6 +65,48 @@ def test_a_table_has_a_head_and_aligned_columns(directory: Path) -> None:
         "2.00 KiB  2023-11-14 22:13:20Z  long",
         "     1 B  2023-11-14 22:13:20Z  short",
     ]
+
+
+def test_what_is_broken_is_red_and_what_was_done_is_said(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (directory / "BROKEN-is-my-name").write_bytes(stream([b"sound"]))
+    (directory / "torn").write_bytes(stream([b"torn"])[:-1])
+    terminal = Terminal("verify", "BROKEN-is-my-name", "torn")
+    assert terminal.end() == 1
+    lines = terminal.shown.split(b"\r\n")
+    assert lines[0].startswith(b"BROKEN-is-my-name: ok, 1 record")
+    assert lines[1].startswith(b"torn: \x1b[1;31mBROKEN\x1b[0m, 0 records")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal("verify", "torn")
+    terminal.end()
+    assert terminal.shown.startswith(b"torn: BROKEN, 0 records")
+    for words, said in (
+        (["cp", "torn", "copy"], b"copied 1 file (19 B) in "),
+        (["mv", "copy", "moved"], b"moved 1 of 1"),
+        (["rm", "moved", "torn"], b"deleted 2 paths"),
+    ):
+        terminal = Terminal(*words)
+        assert terminal.end() == 0
+        assert said in terminal.shown
+    (directory / "torn").write_bytes(b"x")
+    terminal = Terminal("rm", "-q", "torn")
+    assert (terminal.end(), terminal.shown) == (0, b"")
+
+
+def test_ctrl_c_while_a_command_is_being_loaded_ends_it_in_a_word(directory: Path) -> None:
+    program = """
+import subprocess
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from recordfs.cli import main
+sys.exit(main(["verify", "x"]))
+"""
+    for module in ("recordfs.cli.application", "recordfs.cli.commands.verify", "recordfs.records.verify", "argparse"):
+        done = subprocess.run([sys.executable, "-c", program, module], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", "recordfs: interrupted\n"), module
 
 
 def test_names_cannot_steer_the_terminal(directory: Path) -> None:

@@ -450,3 +450,18 @@ def test_a_process_may_change_its_directory_while_it_writes(tmp_path, monkeypatc
         file.close()
     assert sorted(os.listdir(tmp_path / "a")) == ["f0", "f1", "f2"]
     assert os.listdir(tmp_path / "b") == []
+
+
+def test_a_device_is_as_large_as_it_is_or_has_no_size():
+    with system.new_random_access_file("/dev/null") as file:
+        assert file.size() == 0
+    with system.new_random_access_file("/dev/zero") as file, pytest.raises(UnimplementedError, match="no size"):
+        file.size()
+    for name in os.listdir("/sys/block"):
+        sectors = int(Path(f"/sys/block/{name}/size").read_text())
+        if sectors and os.path.exists(f"/dev/{name}"):
+            assert system.stat(f"/dev/{name}").length == -1
+            with contextlib.suppress(PermissionDeniedError), system.new_random_access_file(f"/dev/{name}") as file:
+                assert file.size() == 512 * sectors
+                return
+    pytest.skip("there is no block device that may be read")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from recordfs.cli.arguments import add_compression, add_paths, compression_of
 from recordfs.cli.expansion import expand_record_files, total_length
 from recordfs.cli.parallel import add_jobs, do_in_parallel
+from recordfs.cli.status import FAILED
 from recordfs.errors import RecordFSError
 from recordfs.records.verify import count_records
 
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     def show(path: str, outcome: int | RecordFSError) -> None:
         nonlocal status, total
         if isinstance(outcome, RecordFSError):
-            status = max(status, console.failure(outcome))
+            console.failure(outcome)
+            status = max(status, FAILED)
             return
         total += outcome
         if arguments.json:

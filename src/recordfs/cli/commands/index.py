@@ -8,6 +8,7 @@ from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import expand_record_files, total_length
 from recordfs.cli.formatting import format_count
 from recordfs.cli.parallel import add_jobs, do_in_parallel
+from recordfs.cli.status import FAILED
 from recordfs.errors import InvalidArgumentError, RecordFSError
 from recordfs.records.index import build_index, default_index_path
 
@@ -54,7 +55,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     def show(path: str, outcome: int | RecordFSError) -> None:
         nonlocal status
         if isinstance(outcome, RecordFSError):
-            status = max(status, console.failure(outcome))
+            console.failure(outcome)  # what is in a file is no fault of the command line's
+            status = max(status, FAILED)
         elif arguments.json:
             console.print_json({"path": path, "index": index_path_of(path), "records": outcome})
         elif not console.quiet:

@@ -45,11 +45,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     targets = targets_of(sources, arguments.target)
     overwrite = not arguments.no_overwrite
     status = OK
+    moved = 0
     for source, target in zip(sources, targets, strict=True):
         try:
-            status = max(status, _move(source, target, console, overwrite=overwrite, jobs=arguments.jobs))
+            outcome = _move(source, target, console, overwrite=overwrite, jobs=arguments.jobs)
         except RecordFSError as error:
-            status = max(status, console.failure(error))
+            outcome = console.failure(error)
+        moved += outcome == OK
+        status = max(status, outcome)
+    console.remark(f"moved {moved} of {len(sources)}")
     return status
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import expand
+from recordfs.cli.formatting import format_count
 from recordfs.errors import InvalidArgumentError, IsADirectoryError, NotFoundError, RecordFSError
 from recordfs.paths import basename
 from recordfs.registry import get_file_system
@@ -37,12 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Delete what the arguments mean, going on after a failure."""
-    status = 0
+    status = deleted = 0
     for argument in arguments.path:
         try:
             for path in expand(argument):
                 try:
                     _delete(path, recursive=arguments.recursive)
+                    deleted += 1
                 except NotFoundError as error:
                     if not arguments.force:
                         status = max(status, console.failure(error))
@@ -53,6 +55,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 status = max(status, console.failure(error))
         except RecordFSError as error:
             status = max(status, console.failure(error))
+    console.remark(f"deleted {format_count(deleted, 'path')}")
     return status
 
 

@@ -22,7 +22,7 @@ DESCRIPTION = """\
 Read record files from end to end and check every length and every checksum. Says how many records
 and bytes are sound, and for a broken file where each break begins, where the next sound record is,
 and what is wrong. Compression is recognised; offsets then count uncompressed bytes. The exit status
-is 1 if any file is broken or missing.
+is 1 if any file is broken or missing. With -q only what is broken is shown.
 """
 
 EXAMPLES = """\
@@ -57,17 +57,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     def show(path: str, outcome: VerifyReport | RecordFSError) -> None:
         nonlocal status
         if isinstance(outcome, RecordFSError):
-            status = max(status, console.failure(outcome))
+            console.failure(outcome)
+            status = max(status, FAILED)
             return
         reports.append(outcome)
         if arguments.json:
             console.print_json(_as_object(outcome))
-        else:
+        elif not (console.quiet and outcome.sound):
             _print_report(outcome, console)
 
     with console.progress("verifying", total=total_length(paths, console)) as progress:
         do_in_parallel(verify, paths, arguments.jobs, progress, show)
-    if len(reports) > 1 and not arguments.json:
+    if len(reports) > 1 and not arguments.json and not console.quiet:
         _print_total(reports, console)
     return status if all(report.sound for report in reports) else max(status, FAILED)
 
@@ -78,7 +79,8 @@ def _print_report(report: VerifyReport, console: Console) -> None:
     stored = f", {report.compression}, {format_size(report.file_size)} stored" if report.compression else ""
     console.print(
         f"{report.path}: {verdict}, {format_count(report.records, 'record')}, "
-        f"{format_size(report.payload_bytes)} of data{stored}"
+        f"{format_size(report.payload_bytes)} of data{stored}",
+        alarm="" if report.sound else "BROKEN",
     )
     for lost in report.lost:
         behind = "the end of the file" if lost.end == report.stream_size else "the next sound record"
@@ -104,7 +106,8 @@ def _print_total(reports: list[VerifyReport], console: Console) -> None:
     console.print(
         f"{format_count(len(reports), 'file')}: {verdict}, "
         f"{format_count(sum(report.records for report in reports), 'record')}, "
-        f"{format_size(sum(report.payload_bytes for report in reports))} of data"
+        f"{format_size(sum(report.payload_bytes for report in reports))} of data",
+        alarm="BROKEN" if broken else "",
     )
 
 
