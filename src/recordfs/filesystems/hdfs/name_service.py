@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import hdfs_native
 
 from recordfs.errors import DeadlineExceededError, RecordFSError, UnavailableError
+from recordfs.filesystems.hdfs.block_stream import BlockStream
 from recordfs.filesystems.hdfs.errors import error_from_native
 from recordfs.filesystems.hdfs.limited_calls import CallLeftError, call_within
 from recordfs.filesystems.hdfs.webhdfs import WebHdfs
@@ -192,6 +193,19 @@ class NameService:
             _note_read()
         self._counter.add("readBlock", received=len(data))
         return data
+
+    def stream_blocks(self, path: str, reader: Any, start: int, end: int) -> BlockStream:
+        """Begin to read finished blocks from one place on; the range has to lie inside."""
+        _outlive_inherited_connections()
+        chunks: Any = self.transfer(
+            "readBlock", path, self.settings.data_timeout, reader.read_range_stream, start, end - start
+        )
+
+        def note(size: int) -> None:
+            _note_read()
+            self._counter.add("readBlock", received=size)
+
+        return BlockStream(chunks, start, note)
 
     def count_sent(self, operation: str, size: int) -> None:
         """Count bytes that were handed to datanodes."""

@@ -9,6 +9,7 @@ whether the file is open, and if it is, WebHDFS reads on from there.
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from recordfs.errors import AbortedError, NotFoundError, RecordFSError, UnavailableError
@@ -19,6 +20,9 @@ from recordfs.per_process import PerProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import Buffer
+
+    from recordfs.filesystems.hdfs.block_stream import BlockStream
     from recordfs.filesystems.hdfs.name_service import NameService
     from recordfs.filesystems.hdfs.webhdfs import WebHdfs
 
@@ -26,8 +30,11 @@ __all__ = ["HdfsRandomAccessFile"]
 
 Result = TypeVar("Result")
 
-PIECE = 4 << 20
-"""Bytes of one request to the datanodes."""
+PIECE = 1 << 20
+"""Bytes of one request to the datanodes: the native client puts an answer together in memory, and then copies it."""
+
+STREAMED_FROM = 1 << 20
+"""Bytes that have to be left for reads one after the other to become a stream."""
 
 TAIL_LIMIT = 1 << 30
 """Bytes of a block that is being written that one call reads at most."""
@@ -53,6 +60,24 @@ class _View(NamedTuple):
     is_open: bool | None
 
 
+class _Ahead:
+    """What one process reads ahead of a file: the stream, and where the last read ended, which the next may follow."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.next_offset = -1
+        self.stream: BlockStream | None = None
+
+    def drop(self) -> None:
+        """Let the stream end. The lock is held."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.stop()
+
+    def __del__(self) -> None:
+        self.drop()
+
+
 class HdfsRandomAccessFile(RandomAccessFile):
     """A file of HDFS open for reading. Thread-safe; a forked child opens it anew.
 
@@ -68,6 +93,7 @@ class HdfsRandomAccessFile(RandomAccessFile):
         super().__init__(name)
         # A list of one, so that what is known can be replaced. The native client's reader is the process's own.
         self._views: PerProcess[list[_View]] = PerProcess(lambda: [self._look()])
+        self._ahead: PerProcess[_Ahead] = PerProcess(_Ahead)
         self._views.get()
 
     # What the contract asks for.
@@ -79,20 +105,83 @@ class HdfsRandomAccessFile(RandomAccessFile):
         return self._by_webhdfs(lambda webhdfs: webhdfs.visible_length(self._path, view.length))
 
     def _read(self, offset: int, n: int) -> bytes:
-        if n == 0:
-            return b""
-        view = self._views.get()[0]
-        if offset + n > view.length:
-            view = self._refreshed()
-        parts: list[bytes] = []
+        view = self._view_of(offset, n)
+        end = min(offset + n, view.finished)
+        parts: list[Buffer] = []
         position = offset
-        while position < min(offset + n, view.finished):
-            end = min(offset + n, view.finished, position + PIECE)
-            parts.append(self._read_finished(view, position, end))
-            position = end
+        while position < end and (pieces := self._streamed(view, position, end - position)):
+            parts += pieces
+            position += sum(map(len, pieces))
+        while position < end:
+            stop = min(end, position + PIECE)
+            parts.append(self._read_finished(view, position, stop))
+            position = stop
         if view.is_open and position < offset + n:
             parts.append(self._read_tail(view, position, offset + n - position))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        self._ahead.get().next_offset = position
+        return b"".join(parts)
+
+    def _read_into(self, offset: int, room: memoryview) -> int:
+        view = self._view_of(offset, len(room))
+        done = 0
+        if offset < view.finished:
+            for piece in self._streamed(view, offset, min(len(room), view.finished - offset)):
+                room[done : done + len(piece)] = piece
+                done += len(piece)
+            self._ahead.get().next_offset = offset + done
+        if not done:
+            data = self._read(offset, min(len(room), PIECE))
+            done = len(data)
+            room[:done] = data
+        return done
+
+    def _read_ahead(self, offset: int, n: int) -> int:
+        view = self._views.get()[0]
+        ahead = self._ahead.get()
+        with ahead.lock:
+            if ahead.stream is None and n >= STREAMED_FROM and view.finished - offset >= STREAMED_FROM:
+                ahead.stream = self._begin_stream(view, offset, view.finished)
+        return view.length
+
+    def _close(self) -> None:
+        ahead = self._ahead.peek()
+        if ahead is not None:
+            with ahead.lock:
+                ahead.drop()
+
+    # Reading ahead.
+
+    def _streamed(self, view: _View, offset: int, n: int) -> list[memoryview]:
+        """Return up to ``n`` bytes of finished blocks from the stream, none if this place is in no stream.
+
+        Reads that follow each other become a stream to the end of the finished blocks, a large read one of its own.
+        """
+        ahead = self._ahead.get()
+        with ahead.lock:
+            if ahead.stream is None or ahead.stream.position != offset:
+                if offset == ahead.next_offset and view.finished - offset >= STREAMED_FROM:
+                    end = view.finished
+                elif n > PIECE:
+                    end = offset + n
+                else:
+                    return []
+                ahead.drop()
+                ahead.stream = self._begin_stream(view, offset, end)
+            try:
+                return ahead.stream.take(n, self._find_service().settings.data_timeout)
+            except BaseException as error:
+                ahead.drop()
+                if isinstance(error, KeyboardInterrupt | SystemExit):
+                    raise
+                return []  # the same bytes are asked for again, range by range: that says what is wrong
+
+    def _begin_stream(self, view: _View, start: int, end: int) -> BlockStream:
+        return self._find_service().stream_blocks(self._name, view.reader, start, end)
+
+    def _view_of(self, offset: int, n: int) -> _View:
+        """Return what is known, asked anew where the bytes lie past it."""
+        view = self._views.get()[0]
+        return self._refreshed() if offset + n > view.length else view
 
     # What is known, and what is asked.
 
