@@ -9,6 +9,7 @@ the XML API, which not every emulator has.
 from __future__ import annotations
 
 import logging
+import mmap
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -66,19 +67,22 @@ GROUP = 64
 """Ranges of one call of obstore, which keeps ten of them on their way."""
 
 _first_process = 0
-_warned_in = 0
+_warned: mmap.mmap | None = None
+"""One byte, 1 once a forked child has warned. All of them share it: a DataLoader forks its workers anew for every
+epoch, and each has the same to say."""
 
 
 def _usable_here() -> bool:
     """Tell whether obstore may be used in this process, remembering the first one that does."""
-    global _first_process, _warned_in
+    global _first_process, _warned
     process = os.getpid()
     if _first_process == 0:
+        _warned = mmap.mmap(-1, 1)
         _first_process = process
     if _first_process == process:
         return True
-    if _warned_in != process:
-        _warned_in = process
+    if _warned is not None and not _warned[0]:
+        _warned[0] = 1
         logging.getLogger("recordfs").warning(
             "process %d was forked after its parent had read objects; it reads through the store's SDK, which is "
             "slower for small ranges. Start workers by spawn, or fork them before the first read",
