@@ -2,7 +2,8 @@
 
 use recordfs_core::detect::{Detected, PREFIX_SIZE, detect};
 use recordfs_core::error::RecordError;
-use recordfs_core::inflate::{EndOfInput, Format, InflateError, Inflater};
+use recordfs_core::format::{Format, InflateError};
+use recordfs_core::inflate::{EndOfInput, Inflater};
 use recordfs_core::record::{DecodeOptions, Decoded, OVERHEAD, RecordDecoder, decode_record};
 use recordfs_core::scan::{Found, ScanOptions, Scanner};
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zlib_rs::{Deflate, DeflateFlush, Status};
 
-use crate::inflate::Format;
+use crate::format::Format;
 
 /// The levels that zlib knows: -1 is its default (6), 0 stores, 1 is fastest, 9 is smallest.
 pub const LEVELS: std::ops::RangeInclusive<i32> = -1..=9;

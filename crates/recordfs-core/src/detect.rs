@@ -3,7 +3,8 @@
 //! A plain file is tried first: the checksum over its first record's length is right by chance once in 2^32 files,
 //! while a plain record of 40,056 bytes begins like a zlib stream and one of 559,903 like a gzip member.
 
-use crate::inflate::{EndOfInput, Format, Inflater};
+use crate::format::Format;
+use crate::inflate::{EndOfInput, Inflater};
 use crate::record::{HEADER_SIZE, decode_header};
 use crate::stream_header::check_zlib_header;
 

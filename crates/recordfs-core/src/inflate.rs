@@ -5,26 +5,16 @@
 //!
 //! Sources of the formats: RFC 1950 (zlib), RFC 1951 (deflate), RFC 1952 (gzip).
 
-use std::fmt;
-
 use zlib_rs::adler32::adler32;
 use zlib_rs::crc32::crc32;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-pub use crate::stream_header::MAX_GZIP_HEADER;
-use crate::stream_header::{Gathered, Header};
+use crate::format::{Format, InflateError, InflateErrorKind};
+use crate::partial::Partial;
+use crate::stream_header::Header;
 
 /// The largest back reference of deflate is 2^15 bytes.
 const WINDOW_BITS: u8 = 15;
-
-/// The two wrappers around a deflate stream that record files use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// RFC 1950: two bytes of header, an Adler-32 behind. A file is one stream.
-    Zlib,
-    /// RFC 1952: ten bytes of header or more, a CRC-32 and the length behind. A file is one member or several.
-    Gzip,
-}
 
 /// How far one call of [`Inflater::inflate`] came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,65 +41,6 @@ pub enum EndOfInput {
     },
 }
 
-/// Why a compressed stream cannot be read on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InflateErrorKind {
-    /// The header is not one of this format, or uses something that the format does not define.
-    BadHeader(&'static str),
-    /// The deflate data are damaged.
-    BadData,
-    /// The checksum in the trailer does not match the data.
-    BadChecksum {
-        /// What the trailer says.
-        expected: u32,
-        /// What the data give.
-        found: u32,
-    },
-    /// The length in a gzip trailer does not match the data (both modulo 2^32).
-    BadLength {
-        /// What the trailer says.
-        expected: u32,
-        /// What the data give.
-        found: u32,
-    },
-    /// Bytes follow a complete zlib stream, or something other than a further member follows a gzip member.
-    TrailingBytes,
-}
-
-/// An [`InflateErrorKind`] with its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InflateError {
-    /// What is wrong.
-    pub kind: InflateErrorKind,
-    /// The number of compressed bytes before the place where it was noticed.
-    pub offset: u64,
-}
-
-impl fmt::Display for InflateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            InflateErrorKind::BadHeader(what) => write!(f, "bad compression header: {what}")?,
-            InflateErrorKind::BadData => write!(f, "damaged compressed data")?,
-            InflateErrorKind::BadChecksum { expected, found } => {
-                write!(
-                    f,
-                    "the compressed stream's trailer has checksum {expected:#010x}, its data give {found:#010x}"
-                )?;
-            }
-            InflateErrorKind::BadLength { expected, found } => {
-                write!(
-                    f,
-                    "the compressed stream's trailer has length {expected}, its data have {found} bytes"
-                )?;
-            }
-            InflateErrorKind::TrailingBytes => write!(f, "bytes follow the end of the compressed stream")?,
-        }
-        write!(f, " (at compressed byte {})", self.offset)
-    }
-}
-
-impl std::error::Error for InflateError {}
-
 /// Decompresses one zlib stream, or gzip members one after the other, from input that arrives in pieces of any size.
 ///
 /// Input may end anywhere and go on later; nothing is decided until the caller asks [`Inflater::end_of_input`].
@@ -132,7 +63,7 @@ enum Phase {
     Boundary,
     Header(Header),
     Body,
-    Trailer(Gathered<8>),
+    Trailer(Partial<8>),
 }
 
 impl Inflater {
@@ -246,7 +177,7 @@ impl Inflater {
                 }
             }
             Phase::Trailer(trailer) => {
-                step.consumed = trailer.gather(input, trailer_size(self.format));
+                step.consumed = trailer.take_up_to(input, trailer_size(self.format));
                 self.total_in += step.consumed as u64;
                 if trailer.have < trailer_size(self.format) {
                     return Ok((step, false));
@@ -276,7 +207,7 @@ impl Inflater {
         };
         match result {
             Ok(Status::StreamEnd) => {
-                self.phase = Phase::Trailer(Gathered::new());
+                self.phase = Phase::Trailer(Partial::new());
                 (step, Ok(true))
             }
             Ok(Status::Ok | Status::BufError) => (step, Ok(false)),

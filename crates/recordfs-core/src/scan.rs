@@ -10,6 +10,7 @@ pub use chain::{Chain, ChainSearch};
 
 use crate::crc::Crc32c;
 use crate::error::{RecordError, RecordFault};
+use crate::partial::Partial;
 use crate::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, OVERHEAD, decode_record};
 use crate::scan::header_search::{HeaderSearch, fits};
 
@@ -95,40 +96,6 @@ struct Open {
 impl Open {
     fn size(&self) -> u64 {
         Scanner::size_of(self.length)
-    }
-}
-
-/// The first bytes of a field that chunks cut in two.
-struct Partial<const N: usize> {
-    bytes: [u8; N],
-    have: usize,
-}
-
-impl<const N: usize> Partial<N> {
-    const fn new() -> Self {
-        Self { bytes: [0; N], have: 0 }
-    }
-
-    fn of(bytes: &[u8]) -> Self {
-        let mut partial = Self::new();
-        partial.take(bytes);
-        partial
-    }
-
-    fn present(&self) -> &[u8] {
-        &self.bytes[..self.have]
-    }
-
-    /// Takes what is missing, or what there is, from the front of `input`; returns how much.
-    fn take(&mut self, input: &[u8]) -> usize {
-        let count = input.len().min(N - self.have);
-        self.bytes[self.have..self.have + count].copy_from_slice(&input[..count]);
-        self.have += count;
-        count
-    }
-
-    fn whole(&self) -> Option<[u8; N]> {
-        (self.have == N).then_some(self.bytes)
     }
 }
 

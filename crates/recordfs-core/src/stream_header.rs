@@ -2,36 +2,13 @@
 
 use zlib_rs::crc32::crc32;
 
-use crate::inflate::{Format, InflateErrorKind};
-
-/// The largest gzip header accepted. Its name and comment have no limit in RFC 1952; nothing of it is kept in memory,
-/// and the limit only ends the search for their final zero in a file that is not gzip at all.
-pub const MAX_GZIP_HEADER: u64 = 256 * 1024;
-
-/// A few bytes that may arrive one by one.
-pub(crate) struct Gathered<const N: usize> {
-    pub(crate) bytes: [u8; N],
-    pub(crate) have: usize,
-}
-
-impl<const N: usize> Gathered<N> {
-    pub(crate) fn new() -> Self {
-        Self { bytes: [0; N], have: 0 }
-    }
-
-    /// Takes from the front of `input` until `want` bytes are there; returns how many it took.
-    pub(crate) fn gather(&mut self, input: &[u8], want: usize) -> usize {
-        let take = input.len().min(want - self.have);
-        self.bytes[self.have..self.have + take].copy_from_slice(&input[..take]);
-        self.have += take;
-        take
-    }
-}
+use crate::format::{Format, InflateErrorKind, MAX_GZIP_HEADER};
+use crate::partial::Partial;
 
 /// Reads the header of a zlib stream or of a gzip member; nothing of it is kept.
 pub(crate) struct Header {
     part: HeaderPart,
-    gathered: Gathered<10>,
+    gathered: Partial<10>,
     /// gzip's FLG byte, without the bits of the parts that are already read.
     flags: u8,
     /// CRC-32 of the header so far; gzip stores its low half where FHCRC is set.
@@ -64,7 +41,7 @@ impl Header {
         };
         Self {
             part,
-            gathered: Gathered::new(),
+            gathered: Partial::new(),
             flags: 0,
             crc: 0,
             length: 0,
@@ -106,11 +83,11 @@ impl Header {
                 None => Ok((input.len(), false)),
             },
             HeaderPart::Zlib | HeaderPart::GzipExtraLength | HeaderPart::GzipCrc => {
-                let taken = self.gathered.gather(input, 2);
+                let taken = self.gathered.take_up_to(input, 2);
                 Ok((taken, self.gathered.have == 2))
             }
             HeaderPart::GzipFixed => {
-                let taken = self.gathered.gather(input, 10);
+                let taken = self.gathered.take_up_to(input, 10);
                 self.check_magic()?;
                 Ok((taken, self.gathered.have == 10))
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use recordfs_core::deflate::Deflater;
-use recordfs_core::inflate::Format;
+use recordfs_core::format::Format;
 use recordfs_core::record::{encode_header, encode_record};
 
 #[path = "../fuzz/bodies.rs"]

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use recordfs_core::deflate::{Deflater, LEVELS};
-use recordfs_core::inflate::{EndOfInput, Format, InflateError, InflateErrorKind, Inflater, MAX_GZIP_HEADER};
+use recordfs_core::format::{Format, InflateError, InflateErrorKind, MAX_GZIP_HEADER};
+use recordfs_core::inflate::{EndOfInput, Inflater};
 
 const FORMATS: [Format; 2] = [Format::Zlib, Format::Gzip];
 

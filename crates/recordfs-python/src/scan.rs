@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use recordfs_core::detect::{Detected, PREFIX_SIZE, detect};
 use recordfs_core::error::{RecordError, RecordFault};
-use recordfs_core::inflate::{EndOfInput, Format, InflateErrorKind, Inflater};
+use recordfs_core::format::{Format, InflateErrorKind};
+use recordfs_core::inflate::{EndOfInput, Inflater};
 use recordfs_core::record::{DecodeOptions, OVERHEAD};
 use recordfs_core::scan::{Found, ScanOptions, Scanner};
 

@@ -5,7 +5,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use recordfs_core::detect::{Detected, detect};
-use recordfs_core::inflate::{EndOfInput, Format, InflateError, Inflater};
+use recordfs_core::format::{Format, InflateError};
+use recordfs_core::inflate::{EndOfInput, Inflater};
 
 use crate::error::{ErrorClass, error};
 use crate::lease::Place;

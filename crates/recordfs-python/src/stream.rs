@@ -20,7 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView, PyString};
 use recordfs_core::detect::{Detected, detect};
 use recordfs_core::error::RecordFault;
-use recordfs_core::inflate::InflateError;
+use recordfs_core::format::InflateError;
 use recordfs_core::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, OVERHEAD, decode_record, encode_header};
 use recordfs_core::scan::ChainSearch;
 

@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use recordfs_core::deflate::Deflater;
-use recordfs_core::inflate::Format;
+use recordfs_core::format::Format;
 
 use crate::error::{ErrorClass, error};
 use crate::lease::new_bytes;

@@ -1,7 +1,8 @@
 //! The blocks of an index: rows, and the points of one tag, each deflated by itself so that each can be fetched alone.
 
 use crate::deflate::Deflater;
-use crate::inflate::{EndOfInput, Format, Inflater};
+use crate::format::Format;
+use crate::inflate::{EndOfInput, Inflater};
 use crate::varint;
 
 use super::index::{IndexError, TagKind};

@@ -1,7 +1,7 @@
 //! Looking for a sound header in bytes that arrive in chunks.
 
+use crate::partial::Partial;
 use crate::record::{DecodeOptions, HEADER_SIZE, OVERHEAD};
-use crate::scan::Partial;
 
 /// A sound header that a search has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

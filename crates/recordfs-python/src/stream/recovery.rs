@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use recordfs_core::detect::{Detected, detect};
 use recordfs_core::error::RecordFault;
-use recordfs_core::inflate::{Format, InflateError, InflateErrorKind};
+use recordfs_core::format::{Format, InflateError, InflateErrorKind};
 use recordfs_core::record::{HEADER_SIZE, OVERHEAD};
 
 use super::{OnError, Status, Step, Stream};
