@@ -1,4 +1,4 @@
-# The documentation of every name here stands in the Rust source that the section names; `help()` shows it.
+# The docstrings are those of the Rust source that each section names: tools/write_stub_docstrings.py puts them here.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
@@ -20,28 +20,66 @@ _GraphNode: TypeAlias = tuple[
 
 @final
 class BundleIndex:
+    """The index of a checkpoint: which tensors there are and where they lie. Safe to use from many threads.
+
+    Args:
+        data: The bytes of the index file.
+        path: Its name, for errors.
+
+    Raises:
+        DataLossError: The bytes are no index, or damaged; ``offset`` says where.
+        UnimplementedError: Only readers of a later version may read it.
+    """
     def __new__(cls, data: bytes, path: str) -> Self: ...
     @property
-    def num_shards(self) -> int: ...
+    def num_shards(self) -> int:
+        """How many data files there are."""
     @property
-    def big_endian(self) -> bool: ...
+    def big_endian(self) -> bool:
+        """Whether numbers in data files have their high byte first."""
     @property
-    def producer(self) -> int: ...
+    def producer(self) -> int:
+        """The version of the format that the writer had."""
     def __len__(self) -> int: ...
     def __contains__(self, name: str, /) -> bool: ...
-    def names(self) -> list[str]: ...
-    def shapes(self) -> list[tuple[str, list[int]]]: ...
-    def find(self, name: str) -> _TensorEntry | None: ...
-    def find_many(self, names: list[str]) -> list[_TensorEntry]: ...
-    def slices(self, name: str) -> list[_TensorSlice]: ...
+    def names(self) -> list[str]:
+        """The names of all tensors, sorted by their bytes."""
+    def shapes(self) -> list[tuple[str, list[int]]]:
+        """Name and shape of every tensor, sorted by the names' bytes.
+
+        Raises:
+            DataLossError: An entry makes no sense.
+        """
+    def find(self, name: str) -> _TensorEntry | None:
+        """What the index says of one tensor: dtype, shape, data file, offset, size, masked checksum, and whether it lies in
+        slices, in which case only the first two mean something. None if there is no such tensor.
+
+        Raises:
+            DataLossError: Its entry makes no sense.
+        """
+    def find_many(self, names: list[str]) -> list[_TensorEntry]:
+        """As ``find`` for many tensors at once; a name that is not there is a KeyError with that name."""
+    def slices(self, name: str) -> list[_TensorSlice]:
+        """The slices of a partitioned tensor: starts, lengths, data file, offset, size and masked checksum of each.
+
+        Raises:
+            DataLossError: One is missing or makes no sense, or they do not cover the tensor exactly once.
+            KeyError: There is no such tensor.
+        """
 
 @final
 class BundleIndexBuilder:
+    """The index of a checkpoint that is being written. Safe to use from many threads."""
     def __new__(cls) -> Self: ...
     def __len__(self) -> int: ...
     def check(
         self, name: str, dtype: int, shape: Sequence[int], slice: Sequence[tuple[int, int | None]] | None = None
-    ) -> None: ...
+    ) -> None:
+        """Raise what ``add`` would raise for this tensor or slice, before its bytes are written.
+
+        Raises:
+            InvalidArgumentError: The name is taken or empty, or the slice does not fit.
+        """
     def add(
         self,
         name: str,
@@ -49,30 +87,136 @@ class BundleIndexBuilder:
         shape: Sequence[int],
         place: tuple[int, int, int, int],
         slice: Sequence[tuple[int, int | None]] | None = None,
-    ) -> None: ...
-    def finish(self, num_shards: int) -> bytes: ...
+    ) -> None:
+        """Add a tensor, or one slice of a tensor of that shape.
 
-def merge_bundle_indexes(parts: list[BundleIndex], keep_numbers: bool) -> tuple[list[tuple[int, int]], bytes]: ...
+        Args:
+            name: The tensor's name.
+            dtype: TensorFlow's number of its type.
+            shape: Of the whole tensor.
+            place: Data file, offset, size in bytes, masked checksum.
+            slice: ``(start, length)`` for each dimension, or None for the whole tensor.
+
+        Raises:
+            InvalidArgumentError: As ``check``.
+        """
+    def finish(self, num_shards: int) -> bytes:
+        """Return the bytes of the index file for so many data files."""
+
+def merge_bundle_indexes(parts: list[BundleIndex], keep_numbers: bool) -> tuple[list[tuple[int, int]], bytes]:
+    """merge_bundle_indexes(parts, keep_numbers)
+    --
+
+    Return what several checkpoints come to as one: for each of its data files the part and the number there, and the
+    bytes of its index. With ``keep_numbers`` the parts were written for one checkpoint, each its own of these files;
+    nothing is numbered anew then, and the list is empty.
+
+    Raises:
+        InvalidArgumentError: The parts do not go together: a tensor in two of them, different byte orders.
+    """
+
 def decode_bundle_strings(
     data: bytes, count: int, crc: int | None, big_endian: bool, name: str, path: str
-) -> list[bytes]: ...
-def check_bundle_variants(data: bytes, count: int, crc: int, big_endian: bool, name: str, path: str) -> None: ...
-def bundle_strings_header(elements: list[bytes]) -> tuple[bytes, int, int]: ...
-def decode_object_graph(data: bytes, path: str) -> list[_GraphNode]: ...
-def encode_object_graph(nodes: Sequence[_GraphNode]) -> bytes: ...
+) -> list[bytes]:
+    """decode_bundle_strings(data, count, crc, big_endian, name, path)
+    --
+
+    Return the elements of a string tensor.
+
+    Args:
+        data: Its bytes in the data file.
+        count: How many elements its shape has.
+        crc: The masked checksum in its entry; None leaves the elements unchecked, but not their lengths.
+        big_endian: Whether the checkpoint is.
+        name: The tensor's name, for errors.
+        path: The data file, for errors.
+
+    Raises:
+        DataLossError: The bytes are not that many strings, or a checksum is wrong.
+    """
+
+def check_bundle_variants(data: bytes, count: int, crc: int, big_endian: bool, name: str, path: str) -> None:
+    """check_bundle_variants(data, count, crc, big_endian, name, path)
+    --
+
+    Check the bytes of a variant tensor; arguments as for ``decode_bundle_strings``.
+
+    Raises:
+        DataLossError: The bytes are not that many elements, or a checksum is wrong.
+    """
+
+def bundle_strings_header(elements: list[bytes]) -> tuple[bytes, int, int]:
+    """bundle_strings_header(elements)
+    --
+
+    Return what stands before the elements of a string tensor in a data file, the size of the whole in bytes, and its
+    masked checksum.
+    """
+
+def decode_object_graph(data: bytes, path: str) -> list[_GraphNode]:
+    """decode_object_graph(data, path)
+    --
+
+    Return the nodes of a serialized ``TrackableObjectGraph``, each as ``(children, attributes, slot variables,
+    registered saver or None, whether it has values or None)``: children ``(node, name)``, attributes ``(name, full
+    name, key, optional)``, slot variables ``(original node, slot name, node)``.
+
+    Raises:
+        DataLossError: The bytes are none, or refer to nodes that are not there.
+    """
+
+def encode_object_graph(nodes: Sequence[_GraphNode]) -> bytes:
+    """encode_object_graph(nodes)
+    --
+
+    Return the serialized ``TrackableObjectGraph`` of nodes as ``decode_object_graph`` gives them.
+    """
 
 # checksum.rs
 
-def crc32c(data: Buffer, value: int = 0, /) -> int: ...
-def crc32c_of_still_memory(data: Buffer, value: int = 0, /) -> int: ...
-def combine_crc32c(first: int, second: int, second_size: int, /) -> int: ...
-def mask_crc32c(crc: int, /) -> int: ...
-def masked_crc32c(data: Buffer, /) -> int: ...
+def crc32c(data: Buffer, value: int = 0, /) -> int:
+    """crc32c(data, value=0)
+    --
+
+    Return the CRC-32C of a contiguous buffer, going on from ``value``, the CRC-32C of what stands before it.
+    """
+
+def crc32c_of_still_memory(data: Buffer, value: int = 0, /) -> int:
+    """crc32c_of_still_memory(data, value=0)
+    --
+
+    Return what ``crc32c`` returns, and let other threads run meanwhile whatever kind of buffer it is. The caller answers
+    for it that nobody writes to the memory before the call is done.
+    """
+
+def combine_crc32c(first: int, second: int, second_size: int, /) -> int:
+    """combine_crc32c(first, second, second_size)
+    --
+
+    Return the CRC-32C of two stretches of bytes, one after the other, from that of each and the size of the second.
+    """
+
+def mask_crc32c(crc: int, /) -> int:
+    """mask_crc32c(crc)
+    --
+
+    Return a CRC-32C in the form that record files and checkpoints store.
+    """
+
+def masked_crc32c(data: Buffer, /) -> int:
+    """masked_crc32c(data)
+    --
+
+    Return the CRC-32C of a contiguous buffer in the form that record files store.
+    """
 
 # column_buffer.rs
 
 @final
 class ColumnBuffer:
+    """The memory of one column as a writable buffer of plain bytes: ``numpy.frombuffer(buffer, dtype)`` is an array over it
+    that keeps it alive. It never moves, and native code does not look at it again.
+    """
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
@@ -80,46 +224,109 @@ class ColumnBuffer:
 
 _NativeColumn: TypeAlias = tuple[ColumnBuffer, ColumnBuffer, ColumnBuffer, ColumnBuffer, ColumnBuffer | None]
 
-def decode_event_record(record: bytes) -> tuple[float, int, int, Any, str | None, bool]: ...
-def decode_message(message: bytes) -> list[tuple[int, Any]]: ...
-def check_event(record: bytes) -> None: ...
-def encode_message(fields: list[tuple[int, str, Any]]) -> bytes: ...
-def encode_scalar(tag: str, value: float, step: int, wall_time: float) -> bytes: ...
+def decode_event_record(record: bytes) -> tuple[float, int, int, Any, str | None, bool]:
+    """Reads an Event.
+
+    Returns:
+        ``(wall_time, step, field number of what it holds or 0, content, writer or None, whether it is an index)``. The
+        content of a summary is a list of values ``(tag, field number or 0, number or bytes or None, metadata or None,
+        node name)``, with metadata ``(plugin name, plugin content, display name, description, data class)``; of a
+        version str; of all else bytes.
+
+    Raises:
+        ValueError: It is no Event.
+    """
+
+def decode_message(message: bytes) -> list[tuple[int, Any]]:
+    """Reads any message's fields.
+
+    Returns:
+        ``(number, value)`` of each field in order: int for a varint, float for four or eight bytes, bytes for what has
+        a length. Groups are left out.
+
+    Raises:
+        ValueError: It is no protobuf message.
+    """
+
+def check_event(record: bytes) -> None:
+    """Raise ValueError unless bytes are an Event, with all values of its summary."""
+
+def encode_message(fields: list[tuple[int, str, Any]]) -> bytes:
+    """Makes a message of fields ``(number, kind, value)`` in this order. Kinds: ``"v"`` varint (int or bool), ``"d"``
+    double, ``"f"`` float, ``"b"`` bytes or str.
+    """
+
+def encode_scalar(tag: str, value: float, step: int, wall_time: float) -> bytes:
+    """The event of one scalar, without metadata."""
 
 @final
 class EventFramer:
+    """Frames events. What it has framed is held until ``take``. Safe to use from many threads."""
     def __new__(cls, *, index: bool) -> Self: ...
-    def add(self, payload: bytes, repeats_metadata: bool = False) -> None: ...
-    def flush(self) -> None: ...
-    def finish(self) -> None: ...
-    def begin_file(self) -> None: ...
+    def add(self, payload: bytes, repeats_metadata: bool = False) -> None:
+        """Frame an event. Raises ValueError if it is none."""
+    def flush(self) -> None:
+        """Frame the index or the pointer that is due at a flush."""
+    def finish(self) -> None:
+        """Frame the index of all that is not indexed yet."""
+    def begin_file(self) -> None:
+        """Begin another file."""
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Where the next record begins in the file, what was not taken counted."""
     @property
-    def pending(self) -> int: ...
-    def take(self) -> bytes: ...
+    def pending(self) -> int:
+        """How many bytes are framed and not taken."""
+    def take(self) -> bytes:
+        """Take the bytes framed since the last call."""
 
 @final
 class EventQueue:
+    """A queue of events, bounded in bytes.
+
+    Adding takes a lock for as long as it takes to copy the event, and never does I/O. In a forked child it must not be
+    used: a thread of the parent may have held the lock.
+
+    Args:
+        limit: Bytes that may wait, those counted that are being written.
+        patience: Seconds that loggers wait in all for room before events are dropped; 0 drops at once.
+    """
     def __new__(cls, limit: int, patience: float) -> Self: ...
-    def add_scalar(self, tag: str, value: float, step: int, wall_time: float) -> bool: ...
-    def add_event(self, payload: bytes, repeats_metadata: bool = False) -> bool: ...
-    def claim_tag(self, tag: str, kind: str) -> None: ...
-    def urge(self) -> None: ...
-    def drain(self, framer: EventFramer, patience: float) -> int: ...
-    def done(self) -> None: ...
+    def add_scalar(self, tag: str, value: float, step: int, wall_time: float) -> bool:
+        """Add the event of a scalar; False if it was dropped."""
+    def add_event(self, payload: bytes, repeats_metadata: bool = False) -> bool:
+        """Add a serialized event; False if it was dropped. Raises ValueError if it is none."""
+    def claim_tag(self, tag: str, kind: str) -> None:
+        """Remember what kind of values a tag has. Raises InvalidArgumentError if it has another."""
+    def urge(self) -> None:
+        """Have ``drain`` take what there is at once."""
+    def drain(self, framer: EventFramer, patience: float) -> int:
+        """Take events and frame them, the oldest first: at once if there are 256 KiB, or after ``urge``; else whatever
+        there is after so many seconds. What was taken counts as queued until ``done``. The GIL is released.
+
+        Returns:
+            How many events were framed.
+        """
+    def done(self) -> None:
+        """Say that everything drained so far is written: it makes room."""
     @property
-    def added(self) -> int: ...
+    def added(self) -> int:
+        """Events added so far."""
     @property
-    def dropped(self) -> int: ...
+    def dropped(self) -> int:
+        """Events dropped so far for lack of room."""
     @property
-    def queued(self) -> int: ...
+    def queued(self) -> int:
+        """Bytes that wait or are being written."""
     @property
-    def belongs_to_this_process(self) -> bool: ...
+    def belongs_to_this_process(self) -> bool:
+        """False in a forked child."""
 
 class NativeScalarWriter:
+    """The base of SummaryWriter: its ``add_scalar``."""
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self: ...
-    def _set_queue(self, queue: EventQueue | None) -> None: ...
+    def _set_queue(self, queue: EventQueue | None) -> None:
+        """The queue that `add_scalar` adds to; None while there is none."""
     def add_scalar(
         self,
         tag: str,
@@ -130,36 +337,69 @@ class NativeScalarWriter:
         double_precision: bool = False,
         display_name: str = "",
         summary_description: str = "",
-    ) -> None: ...
+    ) -> None:
+        """add_scalar(tag, scalar_value, global_step=None, walltime=None, new_style=False, double_precision=False, display_name="", summary_description="")
+        --
+
+        Log one number. It takes well under a microsecond and waits for nothing: see EventFileWriter for when the queue
+        is full.
+
+        Args:
+            tag: What it is a value of.
+            scalar_value: A number, or an array or tensor of one element. Stored with 32 bits.
+            global_step: The training step.
+            walltime: Seconds since 1970; now, if None.
+            new_style: Store it as a tensor, as TensorFlow 2 does.
+            double_precision: Store it as a tensor of 64 bits. TensorBoard's fast mode does not show those: it warns.
+            display_name: The tag's name for people.
+            summary_description: A description, in Markdown.
+
+        Raises:
+            InvalidArgumentError: The tag has values of another kind, or the time is NaN.
+            TypeError: The value or the step is no number.
+        """
 
 @final
 class EventIndexPlace:
+    """Where the last index of an event file is; offsets and lengths in bytes."""
     @property
-    def record_offset(self) -> int: ...
+    def record_offset(self) -> int:
+        """Where the record of the index begins: it covers every event before."""
     @property
-    def rows_offset(self) -> int: ...
+    def rows_offset(self) -> int:
+        """Where its rows begin; the directory follows them."""
     @property
-    def directory_offset(self) -> int: ...
+    def directory_offset(self) -> int:
+        """Where its directory begins."""
     @property
-    def directory_end(self) -> int: ...
+    def directory_end(self) -> int:
+        """Where its directory ends."""
     @property
-    def record_end(self) -> int: ...
+    def record_end(self) -> int:
+        """Where the first record after it begins."""
 
-def locate_event_index(tail: bytes, file_size: int) -> EventIndexPlace | None: ...
+def locate_event_index(tail: bytes, file_size: int) -> EventIndexPlace | None:
+    """Find the last index of an event file in the bytes that end at ``file_size``; None if they show none."""
 
 @final
 class EventRows:
+    """The rows of a segment: what the points of its tags refer to."""
     def __len__(self) -> int: ...
-    def starts(self) -> list[tuple[int, int]]: ...
+    def starts(self) -> list[tuple[int, int]]:
+        """The rows at which a job started, with their steps."""
 
 @final
 class EventDirectory:
+    """The directory of an index."""
     def __new__(cls, block: bytes, place: EventIndexPlace) -> Self: ...
     @property
-    def has_file_version(self) -> bool: ...
+    def has_file_version(self) -> bool:
+        """Whether the file says its version."""
     @property
-    def first_wall(self) -> float: ...
-    def segments(self) -> list[tuple[int, int, int, bool, int, int]]: ...
+    def first_wall(self) -> float:
+        """The time of the file's first event."""
+    def segments(self) -> list[tuple[int, int, int, bool, int, int]]:
+        """Its segments in order."""
     def tags(
         self,
     ) -> list[
@@ -172,12 +412,24 @@ class EventDirectory:
             tuple[int, float],
             list[tuple[int, int, int, int]],
         ]
-    ]: ...
-    def rows(self, segment: int, block: bytes) -> EventRows: ...
-    def column(self, tag: int, column: int, block: bytes, rows: EventRows) -> _NativeColumn: ...
+    ]:
+        """Its tags in the order in which they first appeared."""
+    def rows(self, segment: int, block: bytes) -> EventRows:
+        """The rows of a segment from their bytes. Raises DataLossError."""
+    def column(self, tag: int, column: int, block: bytes, rows: EventRows) -> _NativeColumn:
+        """The points of a tag's column from its bytes. Raises DataLossError."""
 
 @final
 class EventScanner:
+    """Puts the events of a file that is fed to it in chunks into columns, over what is damaged. ``feed`` releases the GIL.
+    Safe to use from many threads, one call at a time.
+
+    Args:
+        tags: The tags whose points are kept; all, if None.
+        offset: Where in the file the first chunk begins; a record has to begin there.
+        verify_checksums: Whether to check payloads; lengths always are.
+        max_record_size: Payloads that claim more bytes than this are damage.
+    """
     def __new__(
         cls,
         *,
@@ -186,26 +438,39 @@ class EventScanner:
         verify_checksums: bool = True,
         max_record_size: int = ...,
     ) -> Self: ...
-    def introduce(self, name: str, is_scalar: bool, metadata: bytes | None) -> None: ...
-    def feed(self, chunk: Buffer) -> None: ...
-    def finish(self) -> int: ...
+    def introduce(self, name: str, is_scalar: bool, metadata: bytes | None) -> None:
+        """Tell of a tag that was seen before ``offset``: what a tensor of it is, its first metadata says."""
+    def feed(self, chunk: Buffer) -> None:
+        """Take the next chunk of the file; any contiguous buffer of bytes will do."""
+    def finish(self) -> int:
+        """Say that the file ends here for now; returns how many bytes of a record are there that is not whole."""
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Where the bytes begin that gave no event and no loss yet."""
     @property
-    def events(self) -> int: ...
+    def events(self) -> int:
+        """How many events were read."""
     @property
-    def has_file_version(self) -> bool: ...
+    def has_file_version(self) -> bool:
+        """Whether the file says its version."""
     @property
-    def first_wall(self) -> float | None: ...
+    def first_wall(self) -> float | None:
+        """The time of the first event; None before it."""
     def __len__(self) -> int: ...
-    def starts(self) -> list[tuple[int, int]]: ...
-    def tags(self) -> list[tuple[str, str, bytes | None, int]]: ...
-    def column(self, tag: int) -> _NativeColumn: ...
+    def starts(self) -> list[tuple[int, int]]:
+        """The rows at which a job started, with their steps."""
+    def tags(self) -> list[tuple[str, str, bytes | None, int]]:
+        """The tags in the order in which they first appeared."""
+    def column(self, tag: int) -> _NativeColumn:
+        """The points of a tag."""
     @property
-    def losses(self) -> list[tuple[int, int, str]]: ...
+    def losses(self) -> list[tuple[int, int, str]]:
+        """The first thousand losses: offset, length in bytes, reason."""
     @property
-    def loss_count(self) -> int: ...
-    def encode_index(self) -> bytes | None: ...
+    def loss_count(self) -> int:
+        """How many losses there are."""
+    def encode_index(self) -> bytes | None:
+        """The record of an index of everything before ``offset``, as if it stood there; None if no event was read."""
 
 # example/
 
@@ -216,17 +481,27 @@ _PlainFeature: TypeAlias = list[int] | list[float] | list[bytes] | None
 
 @final
 class ExampleParser:
+    """Reads Examples into columns. Safe to use from many threads."""
     def __new__(cls, features: list[_NativeFeature], complete: bool) -> Self: ...
-    def parse(self, records: Iterable[_Record], threads: int) -> list[Any]: ...
-    def parse_single(self, record: _Record) -> list[Any]: ...
+    def parse(self, records: Iterable[_Record], threads: int) -> list[Any]:
+        """The columns of a batch, in the features' order: values, row splits or None, records, and the padded
+        number of steps.
+        """
+    def parse_single(self, record: _Record) -> list[Any]:
+        """The columns of one record, as `parse_single_example` reads it."""
 
 @final
 class SequenceExampleParser:
+    """Reads SequenceExamples into columns. Safe to use from many threads."""
     def __new__(cls, context: list[_NativeFeature], lists: list[_NativeFeature], complete: bool) -> Self: ...
-    def parse(self, records: Iterable[_Record]) -> tuple[list[Any], list[Any]]: ...
+    def parse(self, records: Iterable[_Record]) -> tuple[list[Any], list[Any]]:
+        """The context's columns, as `ExampleParser.parse` gives them, and the feature lists': values, step splits, row
+        splits and the padded number of steps.
+        """
 
 @final
 class ArrowExampleParser:
+    """Reads Examples into Arrow arrays. Safe to use from many threads."""
     def __new__(
         cls,
         features: list[_NativeFeature],
@@ -234,43 +509,74 @@ class ArrowExampleParser:
         threads: int,
         inferred_from: int | None,
     ) -> Self: ...
-    def schema(self) -> object: ...
-    def parse(self, records: Iterable[_Record], first: int) -> ArrowBatch: ...
-    def stream(self, batches: Iterator[list[bytes]]) -> object: ...
+    def schema(self) -> object:
+        """The schema in a capsule."""
+    def parse(self, records: Iterable[_Record], first: int) -> ArrowBatch:
+        """One batch, before which there were `first` records."""
+    def stream(self, batches: Iterator[list[bytes]]) -> object:
+        """A stream, in a capsule, of the batches of an iterator of lists of records."""
 
 @final
 class ArrowBatch:
+    """One batch of Examples as an Arrow struct array; it may be exported any number of times, always over the same memory."""
     def __len__(self) -> int: ...
     def __arrow_c_schema__(self) -> object: ...
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
 
 @final
 class ArrowRecords:
+    """The records of an Arrow stream, a list of serialized Examples for each of its batches."""
     def __new__(cls, capsule: object, refuse_doubles: bool) -> Self: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> list[bytes]: ...
 
 @final
 class ExampleSummary:
+    """What features some records hold. Safe to use from many threads."""
     def __new__(cls, max_features: int) -> Self: ...
-    def add(self, records: Iterable[_Record]) -> tuple[int, str] | None: ...
-    def result(self) -> tuple[int, list[tuple[str, _Counts]], list[tuple[str, _Counts]]]: ...
+    def add(self, records: Iterable[_Record]) -> tuple[int, str] | None:
+        """Count a batch of records.
 
-def decode_example(record: _Record, make_empty: Callable[[str], Any], strict: bool) -> dict[str, _PlainFeature]: ...
+        Returns:
+            None, or the place in the batch and the fault of the first record that cannot be read; those before it count.
+        """
+    def result(self) -> tuple[int, list[tuple[str, _Counts]], list[tuple[str, _Counts]]]:
+        """Records counted, and the counts of each feature and of each feature list, in no order."""
+
+def decode_example(record: _Record, make_empty: Callable[[str], Any], strict: bool) -> dict[str, _PlainFeature]:
+    """The features of an Example: lists of bytes, float or int, None for a feature without a list, and what `make_empty`
+    makes of the kind's name for a list without values. `strict` refuses fields that no Example has.
+    """
+
 def decode_sequence(
     record: _Record, make_empty: Callable[[str], Any], strict: bool
-) -> tuple[dict[str, _PlainFeature], dict[str, list[_PlainFeature]]]: ...
-def message_kind(record: _Record) -> str: ...
-def encode_example(features: dict[str, Any], as_plain: Callable[[Any], Any], refuse_doubles: bool) -> bytes: ...
+) -> tuple[dict[str, _PlainFeature], dict[str, list[_PlainFeature]]]:
+    """The context and the feature lists of a SequenceExample: a feature list is a list of steps, each of them as
+    `decode_example` gives a feature.
+    """
+
+def message_kind(record: _Record) -> str:
+    """The name of the message that a record is, "other" if it is none that is known."""
+
+def encode_example(features: dict[str, Any], as_plain: Callable[[Any], Any], refuse_doubles: bool) -> bytes:
+    """One Example; `as_plain` turns what is not known here into an array, a list or None."""
+
 def encode_sequence_example(
     context: dict[str, Any], feature_lists: dict[str, Any], as_plain: Callable[[Any], Any], refuse_doubles: bool
-) -> bytes: ...
-def encode_columns(columns: list[tuple[tuple[str, str, Any, Any], Any | None]], count: int) -> list[bytes]: ...
+) -> bytes:
+    """One SequenceExample; a feature list is an iterable of steps."""
+
+def encode_columns(columns: list[tuple[tuple[str, str, Any, Any], Any | None]], count: int) -> list[bytes]:
+    """Records from columns whose row splits Python has checked to be ascending and within the values.
+
+    A row that `present` (one byte a record) marks as absent gets no such feature.
+    """
 
 # reader.rs
 
 @final
 class NativeRecordReader:
+    """Iterates over the records of one source after the other, as bytes. `RecordReader.__iter__` returns it."""
     def __new__(
         cls,
         sources: object,
@@ -285,17 +591,27 @@ class NativeRecordReader:
     ) -> Self: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> bytes: ...
-    def batches(self, size: int) -> Iterator[list[bytes]]: ...
-    def views(self) -> Iterator[memoryview]: ...
-    def stop(self) -> None: ...
-    def close(self) -> None: ...
-    def position(self) -> tuple[int, int]: ...
-    def counts(self) -> tuple[int, int]: ...
-    def losses(self) -> tuple[list[tuple[int, int, int | None, str]], int, int, bool, bool, int]: ...
+    def batches(self, size: int) -> Iterator[list[bytes]]:
+        """An iterator over the same records as lists of up to `size`."""
+    def views(self) -> Iterator[memoryview]:
+        """An iterator over the same records as read-only memoryviews."""
+    def stop(self) -> None:
+        """Makes every iteration end, also one that waits in another thread."""
+    def close(self) -> None:
+        """Stops, and closes the source that is open. Idempotent."""
+    def position(self) -> tuple[int, int]:
+        """`(source index, offset)` of the next record."""
+    def counts(self) -> tuple[int, int]:
+        """`(records, payload bytes)` so far."""
+    def losses(self) -> tuple[list[tuple[int, int, int | None, str]], int, int, bool, bool, int]:
+        """`(losses, how many in all, how many bytes in all, truncated_tail, unfinished_stream, restarts)` so far."""
 
 # lines.rs
 
 class LineIterator:
+    """The base of a file object over which `for` loops. A subclass has ``_next_lines()``: an iterator over some of the next
+    lines, or None at the end of the file; after None it is asked again, because a file may have grown.
+    """
     def __new__(cls, *_arguments: object, **_keywords: object) -> Self: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Any: ...
@@ -304,36 +620,101 @@ class LineIterator:
 
 @final
 class RecordTable:
-    """Where the records of a plain record file lie, and reading them by number."""
+    """Where the records of a plain record file lie, and reading them by number.
+
+    Safe to use from many threads at once; the GIL is released while a file is read. Usable in a forked child.
+
+    Args:
+        path: The file, for messages.
+        offsets: Where each record's header begins, as an array of unsigned 64-bit numbers.
+        sizes: The bytes of each with header and footer, as many.
+            Neither array is copied.
+        verify_checksums: Whether to compare the checksums of payloads. Those of lengths always are.
+    """
 
     def __new__(cls, path: str, offsets: Buffer, sizes: Buffer, *, verify_checksums: bool) -> Self: ...
     def __len__(self) -> int: ...
     def attach(self, file_descriptor: int) -> None:
-        """Read from a descriptor of the operating system from now on; it is duplicated."""
+        """Read from a descriptor of the operating system from now on. It is duplicated: the caller may close it."""
     def detach(self) -> None:
-        """Let go of the descriptor."""
+        """Let go of the descriptor; reads under way in other threads still end well."""
     def ranges(self, numbers: Iterable[int]) -> list[tuple[int, int]]:
-        """Return the ``(offset, size)`` of each of these records."""
+        """The ``(offset, size)`` of each of these records.
+
+        Raises:
+            OutOfRangeError: There is no such record. Negative numbers count from the end.
+        """
     def decode(self, numbers: Iterable[int], contents: list[bytes]) -> list[bytes]:
-        """Check what was read of these records, and return their payloads."""
+        """Check what was read of these records, and return their payloads.
+
+        Raises:
+            OutOfRangeError: There is no such record.
+            TruncatedRecordError, CorruptRecordError: What was read is no such record.
+        """
     def read(self, numbers: Iterable[int]) -> list[bytes]:
-        """Read these records from the attached descriptor and return their payloads, in the order asked."""
+        """Read these records from the attached descriptor and return their payloads, in the order asked.
+
+        Raises:
+            OutOfRangeError: There is no such record.
+            TruncatedRecordError, CorruptRecordError: In the file is no such record.
+            ClosedFileError: No descriptor is attached.
+            OSError: The system cannot read.
+        """
 
 # region.rs
 
 @final
 class ReadOnlyMemoryRegion:
+    """The bytes of a file as a read-only buffer: mapped, or held as ``bytes``.
+
+    ``memoryview(region)``, ``numpy.frombuffer(region, ...)`` and everything else that takes a buffer see the bytes
+    without a copy, and ``memoryview(region)[a:b]`` is a slice without one. The memory stays until the region is closed
+    or collected *and* every such view is gone, so a view never outlives its bytes. Safe to use from many threads.
+
+    A mapped file that another process shortens kills this process (SIGBUS) when the missing part is touched: map only
+    files that nobody shortens.
+
+    Args:
+        data: The bytes to hold; they are not copied.
+    """
     def __new__(cls, data: bytes) -> Self: ...
     @staticmethod
-    def map_file(file_descriptor: int) -> ReadOnlyMemoryRegion: ...
+    def map_file(file_descriptor: int) -> ReadOnlyMemoryRegion:
+        """Map the whole of an open regular file; the descriptor may be closed afterwards.
+
+        An empty file gives an empty region.
+
+        Raises:
+            OSError: The descriptor cannot be mapped (a directory, a pipe, not open for reading).
+        """
     @property
-    def length(self) -> int: ...
+    def length(self) -> int:
+        """The number of bytes; known also after closing."""
     @property
-    def data(self) -> memoryview: ...
-    def subregion(self, offset: int, length: int) -> ReadOnlyMemoryRegion: ...
+    def data(self) -> memoryview:
+        """A new ``memoryview`` over all bytes.
+
+        Raises:
+            ClosedFileError: The region is closed.
+        """
+    def subregion(self, offset: int, length: int) -> ReadOnlyMemoryRegion:
+        """A region over a part of this one, without a copy.
+
+        The two share the memory and nothing else: each is closed by itself, and the memory stays while either needs it.
+
+        Args:
+            offset: Where the part begins, in bytes from the beginning of this region.
+            length: Its size in bytes.
+
+        Raises:
+            OutOfRangeError: The part does not lie within this region.
+            ClosedFileError: The region is closed.
+        """
     @property
-    def closed(self) -> bool: ...
-    def close(self) -> None: ...
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+    def close(self) -> None:
+        """Refuse new views and, once the existing ones are gone, let go of the memory. Idempotent."""
     def __len__(self) -> int: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -345,10 +726,35 @@ class ReadOnlyMemoryRegion:
 
 COMPRESSION_PREFIX_SIZE: int
 
-def detect_compression(prefix: bytes, at_end: bool) -> str | None: ...
+def detect_compression(prefix: bytes, at_end: bool) -> str | None:
+    """Tell from a file's first bytes how it is compressed.
+
+    Args:
+        prefix: The first bytes, up to ``COMPRESSION_PREFIX_SIZE`` of them.
+        at_end: Whether the file has no further bytes now.
+
+    Returns:
+        ``""``, ``"GZIP"`` or ``"ZLIB"``; None if more bytes are needed, which is never so with ``at_end``.
+    """
 
 @final
 class RecordScanner:
+    """Finds the records of a stream that is fed to it in chunks, and what is lost between them.
+
+    It keeps no record; memory does not depend on the stream. ``feed`` releases the GIL. Safe to use from many threads,
+    one call at a time.
+
+    Args:
+        offset: Where in the uncompressed stream the first chunk begins; a record has to begin there.
+        end: Where the uncompressed stream ends, if that is known: a record that claims to reach past it is noticed at
+            its header. Chunks must not reach past it.
+        verify_checksums: Whether to check payloads; lengths always are.
+        max_record_size: Payloads that claim more bytes than this are corrupt.
+        resync: Go on after a broken record and collect what is lost; else the first fault ends the scan. Of a plain file
+            with a known end, bytes are then asked for again where sound records may lead out of a broken one.
+        compression: ``""``, ``"GZIP"`` or ``"ZLIB"``.
+        index: Whether to keep index lines for ``take_index``.
+    """
     def __new__(
         cls,
         *,
@@ -360,38 +766,61 @@ class RecordScanner:
         compression: str = "",
         index: bool = False,
     ) -> Self: ...
-    def feed(self, chunk: Buffer) -> bool: ...
-    def finish(self) -> bool: ...
-    def skip(self, count: int) -> None: ...
-    def take_index(self) -> bytes: ...
+    def feed(self, chunk: Buffer) -> bool:
+        """Take the next chunk of the file; any contiguous buffer of bytes will do.
+
+        Returns:
+            False if a fault has ended the scan; ``fault`` says which.
+        """
+    def finish(self) -> bool:
+        """Say that the file ends here; returns as ``feed``."""
+    def skip(self, count: int) -> None:
+        """Go on as if so many bytes had been fed, at most ``skippable``."""
+    def take_index(self) -> bytes:
+        """The index lines (``offset size``, size with header and footer) of the records found since the last call."""
     @property
-    def position(self) -> int: ...
+    def position(self) -> int:
+        """Where in the uncompressed stream the scan stands. The next chunk of a plain file has to begin there, which may be
+        before the end of the last one.
+        """
     @property
-    def compressed(self) -> bool: ...
+    def compressed(self) -> bool:
+        """Whether the scan decompresses what it is fed: then `position` is no place in the file."""
     @property
-    def skippable(self) -> int: ...
+    def skippable(self) -> int:
+        """How many of the next bytes are payload that is not checked, so that ``skip`` may take the place of feeding them."""
     @property
-    def records(self) -> int: ...
+    def records(self) -> int:
+        """Sound records so far."""
     @property
-    def payload_bytes(self) -> int: ...
+    def payload_bytes(self) -> int:
+        """Bytes in their payloads."""
     @property
-    def sound_end(self) -> int: ...
+    def sound_end(self) -> int:
+        """Where the last sound record ends; ``offset`` before the first."""
     @property
-    def last_offset(self) -> int | None: ...
+    def last_offset(self) -> int | None:
+        """Where the last sound record begins; None before the first."""
     @property
-    def lost(self) -> list[tuple[int, int, str, str]]: ...
+    def lost(self) -> list[tuple[int, int, str, str]]:
+        """The ranges lost so far: ``(offset, end, name of the error's class, message)``, the first thousand of them."""
     @property
-    def lost_ranges(self) -> int: ...
+    def lost_ranges(self) -> int:
+        """How many ranges are lost."""
     @property
-    def lost_bytes(self) -> int: ...
+    def lost_bytes(self) -> int:
+        """How many bytes are in them."""
     @property
-    def fault(self) -> tuple[int, str, str] | None: ...
+    def fault(self) -> tuple[int, str, str] | None:
+        """What ended the scan: ``(offset, name of the error's class, message)``, or None."""
     @property
-    def unfinished_stream(self) -> bool: ...
+    def unfinished_stream(self) -> bool:
+        """Whether the compressed stream has no trailer; known after ``finish``."""
 
 # writer.rs
 
 class NativeRecordWriter:
+    """The base of `recordfs.RecordWriter`, which opens files and hands them to `_attach`."""
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self: ...
     def _attach(
         self,
@@ -406,33 +835,85 @@ class NativeRecordWriter:
         index_file: object | None,
         index_path: str,
         index_position: int,
-    ) -> None: ...
-    def write(self, data: Buffer, /) -> None: ...
-    def write_batch(self, records: Iterable[Buffer], /) -> None: ...
-    def flush(self) -> None: ...
-    def sync(self) -> None: ...
-    def tell(self) -> int: ...
+    ) -> None:
+        """Takes over an open file, and perhaps one for the index. `offset` is where the next record begins, uncompressed."""
+    def write(self, data: Buffer, /) -> None:
+        """Append one record.
+
+        Args:
+            data: The record: bytes, or anything with a buffer (bytearray, memoryview, a NumPy array), whose bytes are
+                taken in C order.
+
+        A record is written whole or not at all. If this raises, the record is not in the file and what came before it
+        is kept and tried again by the next call; should an interrupt come when the file already has the record,
+        ``tell`` and ``records_written`` have grown. May be called from any thread.
+
+        Raises:
+            TypeError: ``data`` is str or has no buffer.
+            ClosedFileError: The writer is closed.
+            FailedPreconditionError: An earlier failure left a torn record in the file; or this is a forked child.
+            ResourceExhaustedError: No space is left; the writer can go on once there is.
+        """
+    def write_batch(self, records: Iterable[Buffer], /) -> None:
+        """Append many records: the same as ``write`` for each item of an iterable, in less time.
+
+        If this raises, the records before the failing one are taken; ``records_written`` tells how many.
+        """
+    def flush(self) -> None:
+        """Return when every record so far can be read by others, compressed or not (see the filesystem's capabilities)."""
+    def sync(self) -> None:
+        """Flush, and return when the records survive a power cut where the store can promise that."""
+    def tell(self) -> int:
+        """Return where the next record will begin, in bytes of the uncompressed stream, those before this writer included."""
     @property
-    def records_written(self) -> int: ...
-    def close(self) -> None: ...
+    def records_written(self) -> int:
+        """How many records this writer has taken."""
+    def close(self) -> None:
+        """Write everything out and close the file. Idempotent.
+
+        If it raises because the file took nothing, the records are kept, and ``close`` can be called again.
+        """
     @property
-    def closed(self) -> bool: ...
-    def discard(self) -> None: ...
-    def _belongs_to_this_process(self) -> bool: ...
+    def closed(self) -> bool:
+        """Whether the writer is closed."""
+    def discard(self) -> None:
+        """Let go of the file without publishing what was not flushed. Idempotent.
+
+        Of an atomic writer nothing becomes visible; of another what was flushed before stays, and perhaps more, in whole
+        records. A file object of the caller's stays open, and keeps what was written to it.
+
+        Raises:
+            UnimplementedError: A writer factory opened the path, or the filesystem's files cannot be discarded. The
+                writer stays open.
+        """
+    def _belongs_to_this_process(self) -> bool:
+        """False in a forked child."""
 
 # plugin/ (Linux only)
 
 @final
 class PluginFileSystem:
+    """One scheme of a plugin that this process has loaded.
+
+    Every method takes full paths and raises the error for the status that the plugin set, with that path. Safe to use
+    from many threads.
+    """
     @property
-    def scheme(self) -> str: ...
+    def scheme(self) -> str:
+        """The scheme that the plugin serves."""
     @property
-    def operations(self) -> list[str]: ...
-    def translate_name(self, path: str, /) -> str: ...
-    def new_random_access_file(self, path: str, max_read_size: int, /) -> PluginReader: ...
-    def new_writable_file(self, path: str, max_append_size: int, /) -> PluginWriter: ...
-    def new_appendable_file(self, path: str, max_append_size: int, /) -> PluginWriter: ...
-    def new_read_only_memory_region_from_file(self, path: str, /) -> ReadOnlyMemoryRegion: ...
+    def operations(self) -> list[str]:
+        """The names of the operations that the plugin has; those of open files with the kind of file in front."""
+    def translate_name(self, path: str, /) -> str:
+        """The name that the plugin's operations get for a full path."""
+    def new_random_access_file(self, path: str, max_read_size: int, /) -> PluginReader:
+        """Open a file for reading; ``max_read_size`` bounds what the plugin is asked for in one call."""
+    def new_writable_file(self, path: str, max_append_size: int, /) -> PluginWriter:
+        """Make or replace a file; ``max_append_size`` bounds what the plugin is given in one call."""
+    def new_appendable_file(self, path: str, max_append_size: int, /) -> PluginWriter:
+        """Open a file for writing at its end."""
+    def new_read_only_memory_region_from_file(self, path: str, /) -> ReadOnlyMemoryRegion:
+        """Open a file as a memory region, whose bytes stay in the plugin's memory."""
     def create_dir(self, path: str, /) -> None: ...
     def recursively_create_dir(self, path: str, /) -> None: ...
     def delete_file(self, path: str, /) -> None: ...
@@ -440,45 +921,92 @@ class PluginFileSystem:
     def rename_file(self, source: str, target: str, /) -> None: ...
     def copy_file(self, source: str, target: str, /) -> None: ...
     def path_exists(self, path: str, /) -> None: ...
-    def stat(self, path: str, /) -> tuple[int, int, bool]: ...
-    def is_directory(self, path: str, /) -> bool: ...
+    def stat(self, path: str, /) -> tuple[int, int, bool]:
+        """Return ``(length, mtime_nsec, is_directory)``."""
+    def is_directory(self, path: str, /) -> bool:
+        """Tell whether a path is a directory, by the status that the operation sets: what it returns is not looked at."""
     def get_file_size(self, path: str, /) -> int: ...
-    def get_children(self, path: str, /) -> list[str]: ...
+    def get_children(self, path: str, /) -> list[str]:
+        """Return the names in a directory as the plugin gives them."""
     def flush_caches(self) -> None: ...
 
 @final
 class PluginReader:
-    def read(self, offset: int, n: int, /) -> bytes: ...
-    def read_into(self, offset: int, buffer: Buffer, /) -> int: ...
-    def close(self) -> None: ...
+    """A file of a plugin's, open for reading. Many threads may read at once."""
+    def read(self, offset: int, n: int, /) -> bytes:
+        """Read up to ``n`` bytes; fewer only where the file ends. Memory grows with what comes, not with ``n``."""
+    def read_into(self, offset: int, buffer: Buffer, /) -> int:
+        """Read into a writable, contiguous buffer and return how many bytes came; fewer than fit only where the file ends."""
+    def close(self) -> None:
+        """Let go of the file. Idempotent. Reads that are under way end first."""
 
 @final
 class PluginWriter:
-    def append(self, data: Buffer, /) -> None: ...
-    def tell(self) -> int: ...
-    def flush(self) -> None: ...
-    def sync(self) -> None: ...
-    def close(self) -> None: ...
+    """A file of a plugin's, open for writing at its end. One call at a time; others wait."""
+    def append(self, data: Buffer, /) -> None:
+        """Append all of a contiguous buffer. What the file has taken when it raises is not known."""
+    def tell(self) -> int:
+        """Return the position that the plugin tells."""
+    def flush(self) -> None:
+        """Flush, if the plugin can."""
+    def sync(self) -> None:
+        """Sync, or flush if the plugin has no sync."""
+    def close(self) -> None:
+        """Close and let go of the file, once: the interface allows no second close. Idempotent."""
 
-def load_plugin_library(path: str, contents: bytes) -> list[PluginFileSystem | BaseException]: ...
+def load_plugin_library(path: str, contents: bytes) -> list[PluginFileSystem | BaseException]:
+    """Load a plugin's library, whose file has these contents, and return a PluginFileSystem or an exception for each of its schemes.
+
+    The library's code runs, in this process, and stays in it. Every call loads another copy.
+    """
 
 # plugin/guest/ (Linux only)
 
 @final
 class GuestCall:
+    """A call of TensorFlow's that a worker makes: ``call.function(*call.arguments)``, and then one of the two answers."""
     @property
     def function(self) -> Callable[..., object]: ...
     @property
     def arguments(self) -> tuple[object, ...]: ...
     @property
-    def is_last_worker(self) -> bool: ...
-    def succeed(self, result: object) -> None: ...
-    def fail(self, error: BaseException) -> None: ...
+    def is_last_worker(self) -> bool:
+        """Whether no other worker is waiting for calls: then there has to be one more."""
+    def succeed(self, result: object) -> None:
+        """Give TensorFlow the result."""
+    def fail(self, error: BaseException) -> None:
+        """Give TensorFlow the exception."""
 
-def connect_tensorflow(libraries: list[str]) -> None: ...
-def announce_guest(scheme: str, target: str, adapter: object) -> None: ...
-def withdraw_guests() -> None: ...
-def next_guest_call(is_first_call: bool) -> GuestCall | None: ...
-def end_guest_calls(seconds: float) -> None: ...
-def renew_guest_calls() -> None: ...
-def close_guest_writers() -> list[tuple[Any, str | None]]: ...
+def connect_tensorflow(libraries: list[str]) -> None:
+    """Find TensorFlow's functions in one of these libraries, which the process has loaded.
+
+    Raises:
+        OSError: None of them is loaded, or none has the functions.
+    """
+
+def announce_guest(scheme: str, target: str, adapter: object) -> None:
+    """Have TensorFlow's next call of ``TF_InitPlugin`` register a scheme, whose operations call the methods of ``adapter``.
+
+    The adapter gets paths in which ``target`` stands in place of ``scheme``.
+    """
+
+def withdraw_guests() -> None:
+    """Forget what was announced and not taken up."""
+
+def next_guest_call(is_first_call: bool) -> GuestCall | None:
+    """Wait for a call of TensorFlow's, in a worker; None if the worker shall end."""
+
+def end_guest_calls(seconds: float) -> None:
+    """Take no more calls, and let go of every thread of TensorFlow's that waits for one.
+
+    Calls under way have ``seconds`` to end. Workers that are idle then end; one that is still at a call stays at it.
+    """
+
+def renew_guest_calls() -> None:
+    """Begin anew in a forked child, which has none of its parent's threads."""
+
+def close_guest_writers() -> list[tuple[Any, str | None]]:
+    """Publish what TensorFlow has not closed, and return an exception or None for each such file, with its name.
+
+    For when Python ends: a file that is in use in another thread is left out, and named.
+    """
