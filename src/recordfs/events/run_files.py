@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import NotFoundError
+from recordfs.filesystem import FileStatistics
 from recordfs.paths import basename, join
 
 if TYPE_CHECKING:
@@ -23,12 +24,21 @@ class EventFile(NamedTuple):
         path: The full path.
         length: Its size in bytes; None where the listing does not know.
         mtime_nsec: When it was modified last, in nanoseconds since 1970; None where the listing does not know.
+        version: As in FileStatistics; None where the listing does not know, or the store has none.
     """
 
     run: str
     path: str
     length: int | None
     mtime_nsec: int | None
+    version: str | None = None
+
+    @property
+    def statistics(self) -> FileStatistics | None:
+        """What ``stat`` would tell, where the listing told it."""
+        if self.length is None or self.mtime_nsec is None:
+            return None
+        return FileStatistics(self.length, self.mtime_nsec, False, self.version)
 
 
 def is_event_file(name: str) -> bool:
@@ -51,7 +61,7 @@ def files_of_runs(file_system: FileSystem, logdir: str) -> list[EventFile]:
     """
     if is_event_file(logdir) and not file_system.is_directory(logdir):
         statistics = file_system.stat(logdir)
-        return [EventFile(".", logdir, statistics.length, statistics.mtime_nsec)]
+        return [EventFile(".", logdir, statistics.length, statistics.mtime_nsec, statistics.version)]
     files = sorted(_walk(file_system, logdir), key=lambda file: (file.run, file.path))
     if not files and not file_system.file_exists(logdir):
         raise NotFoundError("there is no such log directory", path=logdir)
@@ -70,7 +80,9 @@ def _walk(file_system: FileSystem, logdir: str) -> Iterator[EventFile]:
                     if not entry.is_symbolic_link:
                         waiting.append((f"{run}/{entry.name}" if run else entry.name, join(directory, entry.name)))
                 elif is_event_file(entry.name):
-                    yield EventFile(run or ".", join(directory, entry.name), entry.length, entry.mtime_nsec)
+                    yield EventFile(
+                        run or ".", join(directory, entry.name), entry.length, entry.mtime_nsec, entry.version
+                    )
         except NotFoundError:
             if not run:
                 raise

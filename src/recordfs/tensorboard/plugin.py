@@ -1,0 +1,110 @@
+"""What TensorBoard loads of recordfs: it opens log directories that are URLs, without reading them.
+
+An entry point of the group ``tensorboard_plugins`` names ``RecordFSLoader``. TensorBoard loads it at every start, on
+every machine where recordfs is installed, whatever it is to show: so nothing but TensorBoard's base class is imported
+here, and nothing ever raises.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tensorboard.plugins import base_plugin
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["RecordFSLoader"]
+
+
+class RecordFSLoader(base_plugin.TBLoader):  # type: ignore[misc]  # TensorBoard has no types
+    """Starts recordfs's data provider and names it to TensorBoard, where the log directory is a URL."""
+
+    def define_flags(self, parser: argparse.ArgumentParser) -> None:
+        """Add ``--recordfs``."""
+        try:
+            group = parser.add_argument_group("recordfs: log directories in buckets and elsewhere")
+            group.add_argument(
+                "--recordfs",
+                metavar="auto|on|off",
+                choices=("auto", "on", "off"),
+                default="auto",
+                help="auto: recordfs reads log directories that are URLs; on: local ones too; off: none",
+            )
+            group.add_argument(
+                "--recordfs_requests",
+                metavar="N",
+                type=int,
+                default=256,
+                help="how many requests recordfs has under way at once",
+            )
+        except Exception as error:  # noqa: BLE001 (TensorBoard has to start)
+            _say(f"its flags could not be added: {error}")
+
+    def fix_flags(self, flags: Any) -> None:
+        """Start the provider and set ``--grpc_data_provider``."""
+        try:
+            _fix_flags(flags)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                raise
+            _say(
+                f"TensorBoard reads the log directory itself, because recordfs cannot: {type(error).__name__}: {error}"
+            )
+
+    def load(self, context: Any) -> None:
+        """Return None: recordfs adds no dashboard."""
+        return
+
+
+# A server of gRPC's stops when it is collected; these go with the process.
+_running: list[object] = []
+
+
+def _fix_flags(flags: Any) -> None:
+    mode = getattr(flags, "recordfs", "auto")
+    if mode == "off" or getattr(flags, "grpc_data_provider", ""):
+        return
+    directories = _directories(getattr(flags, "logdir", "") or "", getattr(flags, "logdir_spec", "") or "")
+    if not directories or (mode == "auto" and not all(_is_url(path) for path, _ in directories)):
+        return
+    from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory
+    from recordfs.tensorboard.provider import DataProvider
+    from recordfs.tensorboard.server import serve
+
+    seconds = getattr(flags, "reload_interval", None)
+    options = CatalogOptions(
+        requests=max(1, getattr(flags, "recordfs_requests", 256)),
+        reload_seconds=5.0 if seconds is None else max(0.0, float(seconds)),
+    )
+    catalog = LogCatalog([LogDirectory(path, prefix) for path, prefix in directories], options)
+    server = serve(DataProvider(catalog, getattr(flags, "window_title", "") or ""))
+    catalog.start()
+    _running.append(server)
+    flags.grpc_data_provider = server.address
+    # With a log directory the projector dashboard looks into each run for files of its own, one request after another.
+    flags.logdir, flags.logdir_spec = "", ""
+
+
+def _directories(logdir: str, spec: str) -> list[tuple[str, str]]:
+    """Return ``(path, prefix of its runs)`` of each log directory, as TensorBoard reads the two flags."""
+    if logdir:
+        return [(logdir, "")]
+    found = []
+    for number, part in enumerate(filter(None, spec.split(","))):
+        name, colon, path = part.partition(":")
+        if colon and not path.startswith("//"):
+            found.append((path, name))
+        else:
+            found.append((part, f"run{number}" if "," in spec else ""))
+    return found
+
+
+def _is_url(path: str) -> bool:
+    return re.match(r"(?!file:)[A-Za-z][A-Za-z0-9.+_-]*://", path) is not None
+
+
+def _say(text: str) -> None:
+    print(f"recordfs: {text}", file=sys.stderr)

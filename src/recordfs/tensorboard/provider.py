@@ -1,0 +1,405 @@
+"""The answers to TensorBoard's questions: ``tensorboard.data.TensorBoardDataProvider``, message by message.
+
+Every answer is bounded in points. A run that cannot be read answers with what is known of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from recordfs._core import decode_message, encode_message
+from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError, RecordFSError
+from recordfs.events.event import decode_event
+from recordfs.events.points import Points
+from recordfs.events.purge import purge_points
+from recordfs.tensorboard import messages
+from recordfs.tensorboard.messages import BLOB_SEQUENCE, SCALAR, TENSOR, Query
+from recordfs.tensorboard.sampling import choose_evenly, choose_points
+from recordfs.tensorboard.values import (
+    RUN_GRAPH_TAG,
+    Description,
+    blobs_of,
+    describe,
+    describe_event,
+    tensor_of,
+    value_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from recordfs.events.event import Event
+    from recordfs.events.index import TagEntry
+    from recordfs.events.points import Start
+    from recordfs.tensorboard.catalog import LogCatalog
+    from recordfs.tensorboard.log_file import LogFile, TagKey
+
+__all__ = ["DataProvider", "ScalarCurve"]
+
+_log = logging.getLogger("recordfs")
+
+MOST_POINTS = 30_000
+"""Points of one answer of curves. TensorBoard itself takes 12 microseconds a point."""
+
+FEWEST_POINTS = 8
+"""Points that a curve has at least, however many there are, if it has as many."""
+
+MOST_VALUES = 4_096
+"""Points of one answer of tensors or blobs."""
+
+MOST_BYTES = 128 << 20
+"""Bytes of one answer of tensors; TensorBoard takes messages of up to 256 MiB."""
+
+FILE_SHIFT = 48
+"""The order of points is a number of 64 bits: the file of the run in its upper 16."""
+
+
+class ScalarCurve(NamedTuple):
+    """The points of a scalar to show."""
+
+    steps: Any
+    wall_times: Any
+    values: Any
+
+
+class _SeenValue(NamedTuple):
+    """What one value of a tag shows: the field that it is in, and of a sequence how many blobs it has."""
+
+    kind: str | None
+    blobs: int
+
+
+class _Series(NamedTuple):
+    """One tag of a run: how it is shown, and the files that have it."""
+
+    description: Description
+    newest: tuple[int, float]
+    key: TagKey
+    files: list[LogFile]
+
+
+class DataProvider:
+    """Answers TensorBoard's questions about a catalog. Safe to use from many threads.
+
+    Args:
+        catalog: The runs.
+        name: What to call them.
+    """
+
+    def __init__(self, catalog: LogCatalog, name: str = "") -> None:
+        self._catalog = catalog
+        self._name = name
+        # What was found by looking at one value of a tag; runs that share a tag share what its values are.
+        self._seen_values: dict[str, _SeenValue] = {}
+
+    # The calls of the service: a request's bytes in, a response's bytes out.
+
+    def GetExperiment(self, request: bytes) -> bytes:  # noqa: N802 (the service's name, as those below)
+        """Return where the runs are."""
+        location = ", ".join(directory.path for directory in self._catalog.directories)
+        return messages.experiment(location, self._name)
+
+    def ListPlugins(self, request: bytes) -> bytes:  # noqa: N802
+        """Return the plugins that some tag is for."""
+        found = {"scalars": None}
+        for series in self._series_by_run(None).values():
+            found.update((one.description.plugin, None) for one in series.values())
+        return messages.plugins(found)
+
+    def ListRuns(self, request: bytes) -> bytes:  # noqa: N802
+        """Return the runs, and when each began."""
+        return messages.runs((run, _start_of(files)) for run, files in self._catalog.runs().items())
+
+    def ListScalars(self, request: bytes) -> bytes:  # noqa: N802
+        """Return the tags with scalars."""
+        return self._list(Query.from_message(request), SCALAR)
+
+    def ListTensors(self, request: bytes) -> bytes:  # noqa: N802
+        """Return the tags with tensors."""
+        return self._list(Query.from_message(request), TENSOR)
+
+    def ListBlobSequences(self, request: bytes) -> bytes:  # noqa: N802
+        """Return the tags with sequences of blobs."""
+        return self._list(Query.from_message(request), BLOB_SEQUENCE)
+
+    def ReadScalars(self, request: bytes) -> bytes:  # noqa: N802
+        """Return points of scalars."""
+        query = Query.from_message(request)
+        curves = self.scalar_curves(query)
+        return messages.tags_by_run(
+            (run, [messages.scalar_points(tag, *curve) for tag, curve in by_tag.items()])
+            for run, by_tag in curves.items()
+        )
+
+    def ReadTensors(self, request: bytes) -> bytes:  # noqa: N802
+        """Return points of tensors."""
+        return self._read_values(Query.from_message(request), TENSOR)
+
+    def ReadBlobSequences(self, request: bytes) -> bytes:  # noqa: N802
+        """Return points of sequences of blobs, by keys."""
+        return self._read_values(Query.from_message(request), BLOB_SEQUENCE)
+
+    def ReadBlob(self, request: bytes) -> Iterator[bytes]:  # noqa: N802
+        """Return one blob.
+
+        Raises:
+            InvalidArgumentError: The key is none that ``ReadBlobSequences`` gave.
+            NotFoundError: What it names is gone.
+        """
+        key = "".join(value.decode() for number, value in decode_message(request) if number == 1)
+        number, offset, length, place, tag = _read_key(key)
+        file = self._catalog.file(number)
+        if file is None:
+            raise NotFoundError("this blob's file is none of this log directory's")
+        [record] = file.read([(offset, length)])
+        blobs = blobs_of(decode_event(record), tag, _metadata_of(file, tag))
+        if place >= len(blobs):
+            raise NotFoundError("there is no such blob any more", path=file.path)
+        blob = blobs[place]
+        for begin in range(0, len(blob), 8 << 20) or (0,):
+            yield encode_message([(1, "b", blob[begin : begin + (8 << 20)])])
+
+    # What the launcher asks for as well.
+
+    def scalar_tags(self) -> dict[str, list[str]]:
+        """Return the tags of scalars that the scalar dashboards show, by run."""
+        return {
+            run: [
+                tag
+                for tag, one in series.items()
+                if one.description.data_class == SCALAR and one.description.plugin == "scalars"
+            ]
+            for run, series in self._series_by_run(None).items()
+        }
+
+    def scalar_curves(self, query: Query) -> dict[str, dict[str, ScalarCurve]]:
+        """Return the curves of some tags in some runs, with a bounded number of points in all."""
+        chosen = self._choose(query, SCALAR)
+        count = sum(len(series) for series in chosen.values())
+        if not count or query.points <= 0:
+            return {}
+        most = max(FEWEST_POINTS, min(query.points, MOST_POINTS // count)) if query.points > 1 else 1
+        curves: dict[str, dict[str, ScalarCurve]] = {}
+        for run, tag, points in self._points(chosen):
+            kept = points.take(choose_points(points.value, most))
+            curves.setdefault(run, {})[tag] = ScalarCurve(kept.step, kept.wall_time, kept.value)
+        return curves
+
+    # How they are found.
+
+    def _list(self, query: Query, data_class: int) -> bytes:
+        chosen = self._choose(query, data_class)
+        return messages.tags_by_run(
+            (
+                run,
+                [
+                    messages.tag_metadata(
+                        tag,
+                        one.newest,
+                        one.description.metadata,
+                        blobs=self._blobs(one) if data_class == BLOB_SEQUENCE else 0,
+                    )
+                    for tag, one in series.items()
+                ],
+            )
+            for run, series in chosen.items()
+        )
+
+    def _choose(self, query: Query, data_class: int) -> dict[str, dict[str, _Series]]:
+        found = {}
+        for run, series in self._series_by_run(query.runs).items():
+            chosen = {
+                tag: one
+                for tag, one in series.items()
+                if one.description.data_class == data_class
+                and one.description.plugin == query.plugin
+                and (query.tags is None or tag in query.tags)
+            }
+            if chosen:
+                found[run] = chosen
+        return found
+
+    def _series_by_run(self, wanted: frozenset[str] | None) -> dict[str, dict[str, _Series]]:
+        runs = self._catalog.runs()
+        return {run: self._series_of(files) for run, files in runs.items() if wanted is None or run in wanted}
+
+    def _series_of(self, files: list[LogFile]) -> dict[str, _Series]:
+        found: dict[str, _Series] = {}
+        for file in files:
+            for entry in file.entries():
+                shown = self._shown_as(file, entry)
+                if shown is None:
+                    continue
+                tag, description, key = shown
+                newest = (entry.max_step, entry.max_wall_time)
+                before = found.get(tag)
+                if before is None:
+                    found[tag] = _Series(description, newest, key, [file])
+                elif before.key == key:  # only the first kind of a tag is shown
+                    merged = (max(before.newest[0], newest[0]), max(before.newest[1], newest[1]))
+                    before.files.append(file)
+                    found[tag] = before._replace(newest=merged)
+        return found
+
+    def _shown_as(self, file: LogFile, entry: TagEntry) -> tuple[str, Description, TagKey] | None:
+        if entry.is_scalar:
+            description = describe(entry, None)
+            return None if description is None else (entry.tag, description, ("scalar", entry.tag))
+        if entry.kind != "summary":
+            event = describe_event(entry.kind)
+            return None if event is None else (*event, (entry.kind, entry.tag))
+        says = entry.metadata is not None and entry.metadata.plugin_name
+        description = describe(entry, None if says else self._look_at_value(file, entry.tag).kind)
+        return None if description is None else (entry.tag, description, ("summary", entry.tag))
+
+    def _blobs(self, series: _Series) -> int:
+        """Return how many blobs the points of a series have, as one of them shows; at least one."""
+        kind, tag = series.key
+        return max(1, self._look_at_value(series.files[0], tag).blobs) if kind == "summary" else 1
+
+    def _look_at_value(self, file: LogFile, tag: str) -> _SeenValue:
+        """Read the newest value of a tag, which is no scalar, unless one was seen in this run or another."""
+        if tag not in self._seen_values:
+            try:
+                found, _ = file.points([("summary", tag)])
+                points = found.get(("summary", tag))
+                if points is None or points.length is None or not len(points.step):
+                    return _SeenValue(None, 0)
+                [record] = file.read([(int(points.value[-1]), int(points.length[-1]))])
+                event = decode_event(record)
+                value = value_of(event, tag)
+                blobs = len(blobs_of(event, tag, _metadata_of(file, tag)))
+                self._seen_values[tag] = _SeenValue(None if value is None else value.kind, blobs)
+            except RecordFSError as error:
+                _log.warning("%s: what kind the values of %r are is not known yet: %s", file.path, tag, error)
+                return _SeenValue(None, 0)
+        return self._seen_values[tag]
+
+    def _points(self, chosen: Mapping[str, Mapping[str, _Series]]) -> Iterator[tuple[str, str, Points]]:
+        """Yield ``(run, tag, points)`` of all series whose files answer, with what counts after restarts."""
+        self._catalog.prefer(chosen)
+        keys: dict[int, list[TagKey]] = {}
+        files: dict[int, LogFile] = {}
+        for series in chosen.values():
+            for one in series.values():
+                for file in one.files:
+                    keys.setdefault(file.number, []).append(one.key)
+                    files[file.number] = file
+        answers = self._catalog.gather(lambda file: file.points(keys[file.number]), files.values())
+        runs = self._catalog.runs()
+        for run, series in chosen.items():
+            starts = _starts_of(runs.get(run, []), answers)
+            for tag, one in series.items():
+                parts = []
+                for number, file in enumerate(runs.get(run, [])):
+                    points = answers.get(file.number, ({}, []))[0].get(one.key)
+                    if points is not None:
+                        parts.append(points.moved(number << FILE_SHIFT)._replace(length=_with_file(points, file)))
+                if parts:
+                    kind = "float32" if one.key[0] == "scalar" else one.key[0]
+                    joined = Points.joined(parts, kind)
+                    yield run, tag, purge_points(joined, starts, "tensorboard")
+
+    def _read_values(self, query: Query, data_class: int) -> bytes:
+        chosen = self._choose(query, data_class)
+        count = sum(len(series) for series in chosen.values())
+        if not count or query.points <= 0:
+            return b""
+        most = max(1, min(query.points, MOST_VALUES // count))
+        places: dict[int, list[tuple[int, int]]] = {}
+        shown: list[tuple[str, str, _Series, Points, Any]] = []
+        for run, tag, points in self._points(chosen):
+            kept = points.take(choose_evenly(len(points.step), most))
+            assert kept.length is not None
+            numbers, lengths = kept.length >> 40, kept.length & ((1 << 40) - 1)
+            for number, offset, length in zip(numbers, kept.value, lengths, strict=True):
+                places.setdefault(int(number), []).append((int(offset), int(length)))
+            shown.append((run, tag, chosen[run][tag], kept, (numbers, lengths)))
+        files = [file for file in (self._catalog.file(number) for number in places) if file is not None]
+        records = self._catalog.gather(lambda file: _events_at(file, places[file.number]), files)
+        answers: dict[str, list[bytes]] = {}
+        size = 0
+        for run, tag, one, kept, (numbers, lengths) in shown:
+            steps, walls, values = [], [], []
+            for place, (number, offset) in enumerate(zip(numbers, kept.value, strict=True)):
+                event = records.get(int(number), {}).get(int(offset))
+                if event is None:
+                    continue
+                value = self._value(event, tag, one, (int(number), int(offset), int(lengths[place])))
+                if value is not None and size + len(value) <= MOST_BYTES:
+                    size += len(value)
+                    steps.append(int(kept.step[place]))
+                    walls.append(float(kept.wall_time[place]))
+                    values.append(value)
+            if data_class == TENSOR:
+                answers.setdefault(run, []).append(messages.tensor_points(tag, steps, walls, values))
+            else:
+                keys = [value.decode().split(" ") for value in values]
+                answers.setdefault(run, []).append(messages.blob_points(tag, steps, walls, keys))
+        return messages.tags_by_run(answers.items())
+
+    def _value(self, event: Event, tag: str, one: _Series, place: tuple[int, int, int]) -> bytes | None:
+        """Return a tensor's bytes, or the keys of a value's blobs; None for what is none."""
+        try:
+            if one.description.data_class == BLOB_SEQUENCE:
+                blobs = blobs_of(event, tag, _metadata_of(one.files[0], tag))
+                return " ".join(_make_key(*place, number, tag) for number in range(len(blobs))).encode() or None
+            value = value_of(event, tag)
+            return None if value is None else tensor_of(value)
+        except DataLossError as error:
+            _log.warning("%s: a value of %r is left out: %s", one.files[0].path, tag, error)
+            return None
+
+
+def _start_of(files: list[LogFile]) -> float:
+    times = [time for time in (file.first_wall_time for file in files) if time is not None]
+    return min(times, default=0.0)
+
+
+def _starts_of(files: list[LogFile], answers: Mapping[int, tuple[Any, list[Start]]]) -> list[Start]:
+    starts = []
+    for number, file in enumerate(files):
+        found = answers.get(file.number, ({}, []))[1]
+        starts += [start._replace(order=start.order + (number << FILE_SHIFT)) for start in found]
+    return sorted(starts)
+
+
+def _with_file(points: Points, file: LogFile) -> Any:
+    """Return the lengths of records with the number of their file in the upper bits, so that they stay together."""
+    return None if points.length is None else points.length | (file.number << 40)
+
+
+def _events_at(file: LogFile, places: list[tuple[int, int]]) -> dict[int, Event]:
+    """Read records and return the events by their offsets; what is no event is left out."""
+    events = {}
+    for (offset, _), record in zip(places, file.read(places), strict=True):
+        try:
+            events[offset] = decode_event(record)
+        except DataLossError as error:
+            _log.warning("%s: the record at byte %d is left out: %s", file.path, offset, error)
+    return events
+
+
+def _metadata_of(file: LogFile, tag: str) -> Any:
+    return next((entry.metadata for entry in file.entries() if entry.tag == tag and not entry.is_scalar), None)
+
+
+def _make_key(number: int, offset: int, length: int, place: int, tag: str) -> str:
+    """Return a key for one blob that can stand in a URL. It names a file of this catalog; no other can be asked for."""
+    text = f"{number}.{offset}.{length}.{place}.{tag}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_key(key: str) -> tuple[int, int, int, int, str]:
+    try:
+        text = base64.b64decode(key + "=" * (-len(key) % 4), altchars=b"-_", validate=True).decode()
+        number, offset, length, place, tag = text.split(".", 4)
+        found = (int(number), int(offset), int(length), int(place))
+    except (ValueError, binascii.Error) as error:
+        raise InvalidArgumentError("this is no key of a blob") from error
+    if min(found) < 0 or found[2] > 1 << 31:
+        raise InvalidArgumentError("this is no key of a blob")
+    return (*found, RUN_GRAPH_TAG if tag == RUN_GRAPH_TAG else tag)
