@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogOptions", "LogCatalog", "LogDirectory"]
 
+REST_SECONDS = 5.0
+"""So long a file that could not be read in the background is left alone."""
+
 _log = logging.getLogger("recordfs")
 
 
@@ -79,6 +82,7 @@ class LogCatalog:
         self._ready = threading.Event()
         self._stopped = threading.Event()
         self._trouble: dict[str, str] = {}
+        self._rests_until: dict[int, float] = {}
         self._threads: list[threading.Thread] = []
 
     def start(self) -> Self:
@@ -188,7 +192,7 @@ class LogCatalog:
         for future, file in futures.items():
             try:
                 future.result()
-                file.trouble = None
+                self._is_well(file)
             except Exception as error:  # noqa: BLE001 (one file must not end the loop that reads all others)
                 self._note(file, error)
 
@@ -202,18 +206,24 @@ class LogCatalog:
                 continue
             try:
                 file.scan()
+                self._is_well(file)
             except Exception as error:  # noqa: BLE001 (as above)
+                self._rests_until[file.number] = time.monotonic() + REST_SECONDS
                 self._note(file, error)
-                if self._stopped.wait(1.0):
-                    return
 
     def _next_partial(self) -> LogFile | None:
         runs = self._runs
         for run in (*reversed(list(self._asked_for)), *runs):
             for file in runs.get(run, ()):
-                if file.is_partial and not file.trouble:
+                if file.is_partial and self._rests_until.get(file.number, 0.0) < time.monotonic():
                     return file
         return None
+
+    def _is_well(self, file: LogFile) -> None:
+        """Forget what was wrong with a file."""
+        file.trouble = None
+        self._trouble.pop(file.path, None)
+        self._rests_until.pop(file.number, None)
 
     def _note(self, file: LogFile, error: Exception) -> None:
         file.trouble = str(error)
