@@ -57,7 +57,10 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("checkpoint merge", "make one checkpoint of several, without moving tensors"),
         CommandEntry("checkpoint prune", "delete old checkpoints, and what killed writers left"),
     ),
-    "for TensorFlow": (CommandEntry("mmap-pack", "write a memory-mapped package"),),
+    "for TensorFlow": (
+        CommandEntry("mmap-pack", "write a memory-mapped package"),
+        CommandEntry("tensorboard", "open TensorBoard on log directories anywhere"),
+    ),
     "for the shell": (CommandEntry("completion", "print a script that lets the shell complete commands and options"),),
 }
 

@@ -175,6 +175,24 @@ class DataProvider:
             for run, series in self._series_by_run(None).items()
         }
 
+    def scalar_descriptions(self) -> dict[str, str]:
+        """Return the descriptions of scalars by tag, of the tags that have one."""
+        found: dict[str, str] = {}
+        for files in self._catalog.runs().values():
+            for file in files:
+                for entry in file.entries():
+                    if entry.is_scalar and entry.metadata is not None and entry.metadata.summary_description:
+                        found.setdefault(entry.tag, entry.metadata.summary_description)
+        return found
+
+    def has_other_series(self) -> bool:
+        """Tell whether the time series dashboard has anything but scalars to show: histograms or images."""
+        return any(
+            one.description.plugin in ("histograms", "images")
+            for series in self._series_by_run(None).values()
+            for one in series.values()
+        )
+
     def scalar_curves(self, query: Query) -> dict[str, dict[str, ScalarCurve]]:
         """Return the curves of some tags in some runs, with a bounded number of points in all."""
         chosen = self._choose(query, SCALAR)
