@@ -76,6 +76,14 @@ class LogFile:
         file_system: Where it is.
         found: The file as the listing showed it.
         number: A number that no other file of the catalog has.
+
+    Attributes:
+        run: The run that it belongs to.
+        path: Its full path.
+        number: As given.
+        trouble: Why it could not be read when that was tried last; None if it could.
+        loss_count: How many places of what was scanned gave no event.
+        looks: Grows by one whenever more is known of it.
     """
 
     def __init__(self, file_system: FileSystem, found: EventFile, number: int) -> None:
@@ -89,6 +97,7 @@ class LogFile:
         self._scanner: EventScanner | None = None
         self.trouble: str | None = None
         self.loss_count = 0
+        self.looks = 0
 
     @property
     def first_wall_time(self) -> float | None:
@@ -330,6 +339,7 @@ class LogFile:
 
     def _know(self, statistics: FileStatistics, index: EventIndex | None, scanned_to: int, part: _Part) -> None:
         self._known = _Known(statistics, index, scanned_to, part)
+        self.looks += 1
 
 
 def _kind(key: TagKey) -> str:

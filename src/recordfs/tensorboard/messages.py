@@ -6,6 +6,7 @@ use; zero values are left out, as proto3 has it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs._core import decode_message, encode_message
@@ -92,6 +93,7 @@ def runs(found: Iterable[tuple[str, float]]) -> bytes:
     return encode_message([(1, "b", encode_message([(2, "b", name), (3, "d", start)])) for name, start in found])
 
 
+@lru_cache(maxsize=65536)
 def encode_metadata(plugin: str, content: bytes, names: tuple[str, str], data_class: int) -> bytes:
     """Return a SummaryMetadata; ``names`` are its display name and its description."""
     display_name, description = names
@@ -108,6 +110,7 @@ def encode_metadata(plugin: str, content: bytes, names: tuple[str, str], data_cl
     return encode_message(fields)
 
 
+@lru_cache(maxsize=65536)
 def tag_metadata(tag: str, newest: tuple[int, float], metadata: bytes, *, blobs: int = 0) -> bytes:
     """Return a tag's entry in a List response.
 

@@ -31,7 +31,7 @@ from recordfs.tensorboard.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from recordfs.events.event import Event
+    from recordfs.events.event import Event, SummaryMetadata
     from recordfs.events.index import TagEntry
     from recordfs.events.points import Start
     from recordfs.tensorboard.catalog import LogCatalog
@@ -94,6 +94,9 @@ class DataProvider:
         self._name = name
         # What was found by looking at one value of a tag; runs that share a tag share what its values are.
         self._seen_values: dict[str, _SeenValue] = {}
+        self._scalars: dict[tuple[str, SummaryMetadata | None], tuple[str, Description, TagKey] | None] = {}
+        # Of each run what was found last, and how much was known then.
+        self._series: dict[str, tuple[tuple[tuple[int, int], ...], dict[str, _Series]]] = {}
 
     # The calls of the service: a request's bytes in, a response's bytes out.
 
@@ -229,20 +232,25 @@ class DataProvider:
     def _choose(self, query: Query, data_class: int) -> dict[str, dict[str, _Series]]:
         found = {}
         for run, series in self._series_by_run(query.runs).items():
-            chosen = {
-                tag: one
-                for tag, one in series.items()
-                if one.description.data_class == data_class
-                and one.description.plugin == query.plugin
-                and (query.tags is None or tag in query.tags)
-            }
+            tags = series if query.tags is None else [tag for tag in dict.fromkeys(query.tags) if tag in series]
+            wanted = (query.plugin, data_class)
+            chosen = {tag: series[tag] for tag in tags if series[tag].description[:2] == wanted}
             if chosen:
                 found[run] = chosen
         return found
 
     def _series_by_run(self, wanted: frozenset[str] | None) -> dict[str, dict[str, _Series]]:
         runs = self._catalog.runs()
-        return {run: self._series_of(files) for run, files in runs.items() if wanted is None or run in wanted}
+        return {run: self._series_in(run, files) for run, files in runs.items() if wanted is None or run in wanted}
+
+    def _series_in(self, run: str, files: list[LogFile]) -> dict[str, _Series]:
+        """Return the series of a run; put together anew only when more is known of one of its files."""
+        known = tuple((file.number, file.looks) for file in files)
+        found = self._series.get(run)
+        if found is None or found[0] != known:
+            found = (known, self._series_of(files))
+            self._series[run] = found
+        return found[1]
 
     def _series_of(self, files: list[LogFile]) -> dict[str, _Series]:
         found: dict[str, _Series] = {}
@@ -264,8 +272,13 @@ class DataProvider:
 
     def _shown_as(self, file: LogFile, entry: TagEntry) -> tuple[str, Description, TagKey] | None:
         if entry.is_scalar:
-            description = describe(entry, None)
-            return None if description is None else (entry.tag, description, ("scalar", entry.tag))
+            # Runs of one program have the same tags; of 1,000 with 200 each this is most of the time of a list.
+            key = (entry.tag, entry.metadata)
+            if key not in self._scalars:
+                description = describe(entry, None)
+                shown = None if description is None else (entry.tag, description, ("scalar", entry.tag))
+                self._scalars[key] = shown
+            return self._scalars[key]
         if entry.kind != "summary":
             event = describe_event(entry.kind)
             return None if event is None else (*event, (entry.kind, entry.tag))
