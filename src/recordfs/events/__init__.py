@@ -5,9 +5,12 @@ Reading: EventFileReader (events one by one), EventLog (the runs below a directo
 """
 
 from recordfs.events.at_exit import close_on_sigterm
+from recordfs.events.cache import ColumnCache
 from recordfs.events.columns import Column, Columns, ColumnsReport, columns
 from recordfs.events.event import Event, SummaryMetadata, SummaryValue, decode_event
 from recordfs.events.file_writer import Block, EventFileWriter, block
+from recordfs.events.log import EventLog, RunSummary
+from recordfs.events.reader import EventFileReader, EventsReport
 from recordfs.events.spool import ResumedSpool, resume_spools
 from recordfs.events.summary_writer import SummaryWriter
 from recordfs.events.writer import EventsWriter
@@ -15,12 +18,17 @@ from recordfs.events.writer import EventsWriter
 __all__ = [
     "Block",
     "Column",
+    "ColumnCache",
     "Columns",
     "ColumnsReport",
     "Event",
+    "EventFileReader",
     "EventFileWriter",
+    "EventLog",
+    "EventsReport",
     "EventsWriter",
     "ResumedSpool",
+    "RunSummary",
     "SummaryMetadata",
     "SummaryValue",
     "SummaryWriter",

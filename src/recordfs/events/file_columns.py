@@ -8,6 +8,7 @@ from recordfs._core import EventScanner
 from recordfs.errors import DataLossError, InternalError
 from recordfs.events.index import SCALARS, TAIL_SIZE, EventIndex, TagEntry, parse_metadata
 from recordfs.events.points import Points, Start, native_points
+from recordfs.events.stored_index import StoredIndex, fingerprint_of
 from recordfs.records.report import Loss
 
 if TYPE_CHECKING:
@@ -122,54 +123,87 @@ class _Collection:
         )
 
 
-def read_file_columns(file: RandomAccessFile, options: ReadOptions) -> FileColumns:
+def read_file_columns(
+    file: RandomAccessFile, options: ReadOptions, stored: Callable[[], StoredIndex | None] | None = None
+) -> FileColumns:
     """Read the columns of an event file that is open.
 
     Damage never ends it: what cannot be read is reported, and what stands after it is read. An index that is damaged is
     reported, and the events are read instead.
 
+    Args:
+        file: The file.
+        options: What is wanted, and how.
+        stored: Asked for an index of the file that stands elsewhere, if the file has none.
+
     Raises:
         MissingDependencyError: NumPy is not installed.
         Whatever reading the file raises.
     """
+    collection = _Collection(file.name, options)
     if options.use_index:
         try:
-            return _read_by_index(file, options)
+            index = read_index(file, file.size())
+            if index is not None:
+                _read_by_index(file, collection, index, file.read_ranges, index.place.record_end)
+                return collection.result()
+            found = stored() if stored is not None else None
+            if found is not None:
+                elsewhere = EventIndex.from_tail(found.record, found.covered + len(found.record))
+                if isinstance(elsewhere, EventIndex):
+                    _read_by_index(file, collection, elsewhere, found.read_ranges, found.covered)
+                    return collection.result()
         except DataLossError as error:
             collection = _Collection(file.name, options)
             collection.lose(error.offset or 0, None, f"{error.message}; its events were read instead")
-    else:
-        collection = _Collection(file.name, options)
     _scan(file, collection, 0, None)
     return collection.result()
 
 
-def _read_by_index(file: RandomAccessFile, options: ReadOptions) -> FileColumns:
-    collection = _Collection(file.name, options)
-    size = file.size()
-    index = read_index(file, size)
-    if index is None:
-        _scan(file, collection, 0, None)
-        return collection.result()
-    collection.indexed_bytes = index.place.record_end
+def _read_by_index(
+    file: RandomAccessFile,
+    collection: _Collection,
+    index: EventIndex,
+    read_ranges: Callable[[list[tuple[int, int]]], list[bytes]],
+    end: int,
+) -> None:
+    """Take what an index tells, and the events that it does not cover: those from ``end`` on among them."""
+    collection.indexed_bytes = end
     collection.first_wall_time = index.first_wall_time
     collection.has_file_version = index.has_file_version
     if missing := index.missing_rows:
-        index.add_rows(missing, file.read_ranges(missing))
+        index.add_rows(missing, read_ranges(missing))
     collection.starts += index.starts()
     for entry in index.tags:
         collection.add_tag(entry)
     wanted = [entry.tag for entry in index.tags if entry.is_scalar and collection.wants(entry.tag)]
     ranges = [index.ranges(tag) for tag in wanted]
-    blocks = iter(file.read_ranges([one for several in ranges for one in several]))
+    blocks = iter(read_ranges([one for several in ranges for one in several]))
     for tag, several in zip(wanted, ranges, strict=True):
         points = index.points(tag, [next(blocks) for _ in several])
         if points is not None and several:
             collection.parts.setdefault(tag, []).append(points)
-    for begin, end in index.unindexed:
-        _scan(file, collection, begin, end, index)
-    _scan(file, collection, index.place.record_end, None, index)
-    return collection.result()
+    for begin, unindexed_end in index.unindexed:
+        _scan(file, collection, begin, unindexed_end, index)
+    _scan(file, collection, end, None, index)
+
+
+def make_stored_index(
+    file: RandomAccessFile, progress: Callable[[int], object] | None = None
+) -> tuple[StoredIndex | None, EventScanner]:
+    """Read a whole event file and make an index of it.
+
+    Returns:
+        The index, and what was read; no index where there is no event, or where bytes gave none: who uses an index does
+        not see what is wrong with the file.
+    """
+    scanner = EventScanner()
+    feed_scanner(file, scanner, 0, None, progress)
+    record = scanner.encode_index() if scanner.loss_count == 0 else None
+    fingerprint = fingerprint_of(file, scanner.offset)
+    if record is None or fingerprint is None:
+        return None, scanner
+    return StoredIndex(scanner.offset, fingerprint, record), scanner
 
 
 def read_index(file: RandomAccessFile, size: int) -> EventIndex | None:

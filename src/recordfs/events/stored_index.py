@@ -1,0 +1,81 @@
+"""Indexes that stand outside of the event files that they are of: in the local cache, or beside the files.
+
+``recordfs events index`` puts one beside a file that has none, such as torch's. Its name does not contain the word by
+which TensorBoard knows event files. What it is of is told by the bytes that the file has where the index ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs._core import crc32c
+from recordfs.errors import DataLossError
+from recordfs.paths import basename, dirname, join
+
+if TYPE_CHECKING:
+    from recordfs.filesystem import RandomAccessFile
+
+__all__ = ["StoredIndex", "fingerprint_of", "stored_index_path"]
+
+MAGIC = b"RFSEVC01"
+_HEADER = struct.Struct("<8sQI32s")
+"""Magic, how many bytes of the event file the index covers, their fingerprint, the SHA-256 of the index's record."""
+
+FINGERPRINT_BYTES = 4096
+
+
+class StoredIndex(NamedTuple):
+    """An index and what it is of.
+
+    Attributes:
+        covered: How many bytes of the event file it covers.
+        fingerprint: The CRC-32C of the last 4 KiB of these.
+        record: The record of the index, as if it stood in the file after these bytes.
+    """
+
+    covered: int
+    fingerprint: int
+    record: bytes
+
+    def encode(self) -> bytes:
+        """Return the bytes of a file that holds it."""
+        digest = hashlib.sha256(self.record).digest()
+        return _HEADER.pack(MAGIC, self.covered, self.fingerprint, digest) + self.record
+
+    @classmethod
+    def decode(cls, content: bytes) -> StoredIndex:
+        """Read it from the bytes of a file.
+
+        Raises:
+            DataLossError: They are none.
+        """
+        if len(content) >= _HEADER.size:
+            magic, covered, fingerprint, digest = _HEADER.unpack_from(content)
+            record = content[_HEADER.size :]
+            if magic == MAGIC and digest == hashlib.sha256(record).digest():
+                return cls(covered, fingerprint, record)
+        raise DataLossError("this is no index of an event file, or not a whole one")
+
+    def is_of(self, file: RandomAccessFile) -> bool:
+        """Tell whether a file begins with the bytes that the index is of."""
+        return fingerprint_of(file, self.covered) == self.fingerprint
+
+    def read_ranges(self, ranges: list[tuple[int, int]]) -> list[bytes]:
+        """Return byte ranges of the event file as if it held the index; only such as lie in the index."""
+        return [self.record[offset - self.covered : offset - self.covered + length] for offset, length in ranges]
+
+
+def fingerprint_of(file: RandomAccessFile, covered: int) -> int | None:
+    """Return the fingerprint of the first bytes of a file; None if it has fewer."""
+    begin = max(0, covered - FINGERPRINT_BYTES)
+    data = file.read(begin, covered - begin)
+    return crc32c(data) if len(data) == covered - begin else None
+
+
+def stored_index_path(path: str) -> str:
+    """Return where the index of an event file stands beside it."""
+    name = hashlib.sha256(basename(path).encode()).hexdigest()[:32]
+    directory = dirname(path)
+    return join(directory, f".recordfs-index-{name}") if directory else f".recordfs-index-{name}"
