@@ -57,10 +57,17 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("checkpoint merge", "make one checkpoint of several, without moving tensors"),
         CommandEntry("checkpoint prune", "delete old checkpoints, and what killed writers left"),
     ),
-    "for TensorFlow": (
-        CommandEntry("mmap-pack", "write a memory-mapped package"),
+    "event files of TensorBoard": (
+        CommandEntry("events ls", "list runs and tags, with the last point of each"),
+        CommandEntry("events show", "show events one by one"),
+        CommandEntry("events tail", "show values as they are written"),
+        CommandEntry("events plot", "draw curves in the terminal"),
+        CommandEntry("events export", "write scalars as CSV, JSON lines or Parquet"),
+        CommandEntry("events index", "write indexes beside event files that have none"),
+        CommandEntry("spool resume", "upload events that processes that died have left on this machine"),
         CommandEntry("tensorboard", "open TensorBoard on log directories anywhere"),
     ),
+    "for TensorFlow": (CommandEntry("mmap-pack", "write a memory-mapped package"),),
     "for the shell": (CommandEntry("completion", "print a script that lets the shell complete commands and options"),),
 }
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from recordfs.errors import DataLossError, NotFoundError
-from recordfs.events.cache import ColumnCache
-from recordfs.events.file_columns import FileColumns, ReadOptions, make_stored_index, read_file_columns
+from recordfs.errors import NotFoundError
+from recordfs.events.file_columns import FileColumns, ReadOptions
 from recordfs.events.optional import require, require_numpy
 from recordfs.events.points import Points, Start
 from recordfs.events.purge import Purge, check_purge, purge_points
 from recordfs.events.run_files import files_of_runs
-from recordfs.events.stored_index import StoredIndex, stored_index_path
-from recordfs.paths import scheme_of
+from recordfs.events.stored import read_event_file
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -21,14 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from recordfs.filesystem import FileSystem, RandomAccessFile
+    from recordfs.events.cache import ColumnCache
+    from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
     from recordfs.records.report import Loss
 
 __all__ = ["Column", "Columns", "ColumnsReport", "columns", "columns_of_files"]
-
-MIN_STORED = 1 << 20
-"""A file that is shorter is read as quickly as an index of it."""
 
 FILE_SHIFT = 48
 """The order of points is a number of 64 bits: the file in its upper 16, then the segment in 16, the row in the rest."""
@@ -146,48 +142,6 @@ def columns(
     wanted = None if tags is None else [tags] if isinstance(tags, str) else list(tags)
     read_options = ReadOptions(wanted, verify_checksums)
     return columns_of_files([read_event_file(store, file, read_options, cache) for file in found], purge)
-
-
-def read_event_file(
-    file_system: FileSystem, path: str, options: ReadOptions, cache: ColumnCache | Literal["remote"] | None
-) -> FileColumns:
-    """Read the columns of an event file; from an index that is kept elsewhere, if it has none.
-
-    Raises:
-        As ``columns``.
-    """
-    kept = cache if isinstance(cache, ColumnCache) else ColumnCache() if cache and scheme_of(path) else None
-    with file_system.new_random_access_file(path) as file:
-        return read_file_columns(file, options, lambda: _stored_index(file_system, file, path, kept))
-
-
-def _stored_index(
-    file_system: FileSystem, file: RandomAccessFile, path: str, cache: ColumnCache | None
-) -> StoredIndex | None:
-    """Find the index of a file beside it or in the cache; make one for the cache, if the file is worth it."""
-    statistics = file_system.stat(path)
-    if statistics.length < MIN_STORED:
-        return None
-    if cache is not None and (index := cache.get(path, statistics)) is not None:
-        return index
-    if (index := read_stored_index(file_system, file, path)) is not None:
-        return index
-    if cache is not None:
-        index, _ = make_stored_index(file)
-        # A file that grew meanwhile is another by the time that it is asked for again.
-        if index is not None and index.covered <= statistics.length:
-            cache.put(path, statistics, index)
-    return index
-
-
-def read_stored_index(file_system: FileSystem, file: RandomAccessFile, path: str) -> StoredIndex | None:
-    """Read the index that stands beside an event file; None if there is none, or if it is of other bytes."""
-    try:
-        with file_system.new_random_access_file(stored_index_path(path)) as stored:
-            index = StoredIndex.decode(stored.read(0, stored.size()))
-    except (NotFoundError, DataLossError):
-        return None
-    return index if index.is_of(file) else None
 
 
 def columns_of_files(files: Sequence[FileColumns], purge: Purge) -> Columns:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from recordfs.errors import NotFoundError, RecordFSError
-from recordfs.events.columns import Columns, ColumnsReport, columns_of_files, read_event_file, report_of
+from recordfs.events.columns import Columns, ColumnsReport, columns_of_files, report_of
 from recordfs.events.file_columns import FileColumns, ReadOptions
 from recordfs.events.purge import Purge, check_purge
 from recordfs.events.reader import EventFileReader
 from recordfs.events.run_files import EventFile, files_of_runs
+from recordfs.events.stored import read_event_file
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 from recordfs import RecordWriter
 from recordfs.errors import NotFoundError
 from recordfs.events import ColumnCache, EventFileReader, EventLog, EventsWriter, columns
-from recordfs.events.columns import MIN_STORED
 from recordfs.events.file_columns import make_stored_index
+from recordfs.events.stored import MIN_STORED
 from recordfs.events.stored_index import stored_index_path
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.operations import walk
