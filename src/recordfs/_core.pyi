@@ -487,6 +487,8 @@ class ExampleParser:
         """The columns of a batch, in the features' order: values, row splits or None, records, and the padded
         number of steps.
         """
+    def batches(self, reader: NativeRecordReader, size: int) -> Iterator[tuple[int, list[Any]]]:
+        """An iterator over the columns of a reader's records, `size` a batch. No feature may be padded."""
     def parse_single(self, record: _Record) -> list[Any]:
         """The columns of one record, as `parse_single_example` reads it."""
 

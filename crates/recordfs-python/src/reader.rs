@@ -29,8 +29,9 @@ impl NativeRecordReader {
         }
     }
 
+    /// The stream, for one thread.
     #[inline]
-    fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_, Stream>> {
+    pub fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_, Stream>> {
         self.stream.lock(py)
     }
 }

@@ -172,6 +172,11 @@ impl Stream {
         self.gathering = true;
     }
 
+    /// Where the next record begins in its source.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Counts what was gathered.
     pub fn hand_out(&mut self) {
         self.gathering = false;
@@ -179,15 +184,53 @@ impl Stream {
         self.progress.count_many(records, bytes, self.source_index, self.offset);
     }
 
-    /// The next record of the sources, whoever hands it out.
+    /// Takes up to `most` records that lie in the window as a whole, and gives `consumer` their payloads and the offset
+    /// at which the first of them begins, without the GIL. They count as gathered.
+    ///
+    /// None where the next record is not there as a whole, is broken, or needs anything else: `next` finds it.
+    pub fn take_window<T: Send>(
+        &mut self,
+        py: Python<'_>,
+        most: usize,
+        consumer: impl FnOnce(&[&[u8]], u64) -> T + Send,
+    ) -> Option<T> {
+        if self.is_busy() || self.share.is_some() || !self.is_ready() {
+            return None;
+        }
+        let (result, records, payload, size) = py.detach(|| {
+            let bytes = self.window.bytes();
+            let (mut payloads, mut end, mut total) = (Vec::new(), 0, 0);
+            while payloads.len() < most
+                && let Ok(Decoded::Record { payload, size }) = decode_record(&bytes[end..], &self.options.decode)
+            {
+                total += payload.len() as u64;
+                payloads.push(&bytes[end..][payload]);
+                end += size;
+            }
+            let result = (!payloads.is_empty()).then(|| consumer(&payloads, self.offset));
+            (result, payloads.len() as u64, total, end)
+        });
+        self.window.consume(size);
+        self.offset += size as u64;
+        self.gathered.0 += records;
+        self.gathered.1 += payload;
+        result
+    }
+
+    /// Whether something other than the next record of the window has to be dealt with first.
     #[inline]
-    fn next_record<'py>(&mut self, py: Python<'py>, form: Form, may_wait: bool) -> PyResult<Next<'py>> {
-        if self.status != Status::Open
+    fn is_busy(&self) -> bool {
+        self.status != Status::Open
             || self.large.is_some()
             || self.searching.is_some()
             || self.looking_back.is_some()
             || self.progress.is_stopped()
-        {
+    }
+
+    /// The next record of the sources, whoever hands it out.
+    #[inline]
+    fn next_record<'py>(&mut self, py: Python<'py>, form: Form, may_wait: bool) -> PyResult<Next<'py>> {
+        if self.is_busy() {
             return self.next_slowly(py, form, may_wait);
         }
         // Sound records that lie in the window as a whole, which is nearly all of them, need nothing else.

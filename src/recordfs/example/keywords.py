@@ -33,8 +33,8 @@ class WriterKeywords(TypedDict, total=False):
     compression: str | int | None
     compression_level: int
     append: bool
-    repair_tail: bool
     exclusive: bool
+    repair_tail: bool
     atomic: bool
     index: bool | PathInput
     require_flush: bool

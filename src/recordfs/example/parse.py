@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, overload
 
 from recordfs import _core
@@ -22,6 +22,7 @@ from recordfs.example.features import (
     default_values,
 )
 from recordfs.example.numpy_module import np
+from recordfs.records.reader import RecordReader
 
 __all__ = ["ExampleParser", "native_features", "parse_example", "parse_sequence_example", "parse_single_example"]
 
@@ -62,7 +63,27 @@ class ExampleParser:
         """The columns of a batch. See ``parse_example``."""
         if threads < 1:
             raise InvalidArgumentError(f"threads must be at least 1, found {threads}")
-        native = self._native.parse(serialized, threads)
+        return self._columns(self._native.parse(serialized, threads))
+
+    def can_parse_in_place(self) -> bool:
+        """Whether ``parse_reader`` knows all features: padding needs the whole batch at once."""
+        return not any(isinstance(feature, FixedLenSequenceFeature) for feature in self._features.values())
+
+    def parse_reader(self, reader: RecordReader, batch_size: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The records of a reader, from its ``start``: their number and columns, batch by batch.
+
+        Yields:
+            What ``parse`` gives of the same records, which never become Python objects here.
+
+        Raises:
+            BadRecordError: As ``parse``, with the record's offset; the reader's position is in the same file. The
+                records of the batch are given up.
+            TruncatedRecordError and others: As ``RecordReader.batches``.
+        """
+        for records, native in self._native.batches(reader.begin(), batch_size):
+            yield records, self._columns(native)
+
+    def _columns(self, native: list[Any]) -> dict[str, Any]:
         return {name: make(native) for name, make in self._batch.items()}
 
     def parse_single(self, serialized: BytesLike) -> dict[str, Any]:

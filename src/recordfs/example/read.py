@@ -54,16 +54,34 @@ class ExampleReader(Generic[ColumnT]):
 
     def __iter__(self) -> Iterator[dict[str, ColumnT]]:
         """Iterate over the batches; see ``read_examples``."""
+        in_place = self._threads == 1 and self._parser.can_parse_in_place()
+        for records, columns in self._parsed_in_place() if in_place else self._parsed_from_lists():
+            if self._drop_remainder and records < self._batch_size:
+                return
+            yield cast("dict[str, ColumnT]", columns)
+
+    def _parsed_in_place(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The batches, parsed where the reader has the records."""
+        first = 0
+        try:
+            for records, columns in self._parser.parse_reader(self._reader, self._batch_size):
+                yield records, columns
+                first += records
+        except BadRecordError as error:
+            path = None if error.offset is None else self._reader.tell().path
+            message = _with_batch(error.message, first)
+            raise BadRecordError(message, path=path, offset=error.offset, record=first + error.record) from None
+
+    def _parsed_from_lists(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The batches, each parsed when all of its records are there."""
         batches = RecordBatches(self._reader, self._batch_size)
         for records in batches:
-            if self._drop_remainder and len(records) < self._batch_size:
-                return
             try:
                 columns = self._parser.parse(records, threads=self._threads)
             except BadRecordError as error:
-                error.message += f" (the batch begins with record {batches.first} of what was read)"
+                error.message = _with_batch(error.message, batches.first)
                 raise batches.located(error) from None
-            yield cast("dict[str, ColumnT]", columns)
+            yield len(records), columns
 
     def tell(self) -> Position:
         """Where the record after the last batch begins: ``start=`` of a reader that goes on there."""
@@ -96,6 +114,10 @@ class ExampleReader(Generic[ColumnT]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._parser = ExampleParser(self._features)
+
+
+def _with_batch(message: str, first: int) -> str:
+    return f"{message} (the batch begins with record {first} of what was read)"
 
 
 @overload

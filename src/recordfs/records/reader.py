@@ -234,6 +234,10 @@ class RecordReader:
             raise InvalidArgumentError(f"a batch has at least 1 record, found {n}")
         return self._begin().batches(n)
 
+    def begin(self) -> NativeRecordReader:
+        """Begin at ``start`` again, for native code that takes the records without Python in between."""
+        return self._begin()
+
     def views(self) -> Iterator[memoryview]:
         """Iterate over the records as read-only memoryviews, without copying them.
 

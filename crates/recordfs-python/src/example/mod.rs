@@ -8,6 +8,7 @@ mod arrow_types;
 mod decoder;
 mod doubles;
 mod encoder;
+mod file_batches;
 mod parser;
 mod records;
 
@@ -19,6 +20,7 @@ pyo3::import_exception!(recordfs.example.bad_record, BadRecordError);
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arrow_import::ArrowRecords>()?;
+    module.add_class::<file_batches::ExampleBatches>()?;
     arrow_stream::register(module)?;
     parser::register(module)?;
     decoder::register(module)?;

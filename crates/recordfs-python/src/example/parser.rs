@@ -7,9 +7,13 @@ use recordfs_core::example::{
     Column, DefaultValues, ExampleError, FeaturePlan, Kind, Layout, OnMissing, Plan, SequenceColumn, Values,
     parse_batch, parse_sequence_batch,
 };
+use recordfs_core::record::OVERHEAD;
 
 use crate::column_buffer::ColumnBuffer;
+use crate::reader::NativeRecordReader;
+use crate::window::WINDOW_SIZE;
 
+use super::file_batches::ExampleBatches;
 use super::records::Records;
 use super::{BadRecordError, InvalidArgumentError};
 
@@ -149,6 +153,12 @@ impl ExampleParser {
         self.run(py, &Records::extract(records)?, threads, false)
     }
 
+    /// An iterator over the columns of a reader's records, `size` a batch. No feature may be padded.
+    fn batches(slf: Py<Self>, reader: Py<NativeRecordReader>, size: usize) -> PyResult<ExampleBatches> {
+        check_memory(slf.get().plan.fixed_bytes(size.min(MOST_RECORDS_AT_ONCE)))?;
+        Ok(ExampleBatches::new(reader, slf, size))
+    }
+
     /// The columns of one record, as `parse_single_example` reads it.
     fn parse_single<'py>(&self, py: Python<'py>, record: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         self.run(py, &Records::extract_one(record)?, 1, true)
@@ -157,6 +167,9 @@ impl ExampleParser {
 
 /// Batches below this are made without asking first whether there is memory for them.
 const LARGE_BATCH: usize = 1 << 30;
+
+/// No window of a reader holds more records.
+const MOST_RECORDS_AT_ONCE: usize = WINDOW_SIZE / OVERHEAD;
 
 /// Raises MemoryError for columns that cannot be allocated; allocating them for real would end the process.
 fn check_memory(bytes: usize) -> PyResult<()> {
@@ -172,6 +185,11 @@ fn check_memory(bytes: usize) -> PyResult<()> {
 }
 
 impl ExampleParser {
+    /// Which features to read.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     fn run<'py>(
         &self,
         py: Python<'py>,
