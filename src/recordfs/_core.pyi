@@ -487,10 +487,18 @@ class ExampleParser:
         """The columns of a batch, in the features' order: values, row splits or None, records, and the padded
         number of steps.
         """
-    def batches(self, reader: NativeRecordReader, size: int) -> Iterator[tuple[int, list[Any]]]:
+    def batches(self, reader: NativeRecordReader, size: int) -> ExampleBatches:
         """An iterator over the columns of a reader's records, `size` a batch. No feature may be padded."""
     def parse_single(self, record: _Record) -> list[Any]:
         """The columns of one record, as `parse_single_example` reads it."""
+
+@final
+class ExampleBatches:
+    """Iterates over `(number of records, columns as ExampleParser.parse gives them)` of the records of a reader. No feature
+    may be padded. A record that does not fit ends its batch: the error has its number in the batch and its offset.
+    """
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> tuple[int, list[Any]]: ...
 
 @final
 class SequenceExampleParser:
