@@ -11,11 +11,12 @@ import fsspec
 import pytest
 
 import recordfs
-from recordfs.errors import ClosedFileError, InvalidArgumentError, UnimplementedError
+from recordfs.errors import ClosedFileError, InvalidArgumentError, PermissionDeniedError, UnimplementedError
 from recordfs.filesystems.fsspec import FsspecFileSystem
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.interop.fsspec import RecordFSFileSystem, RecordFSRamFileSystem, RecordFSSchemeFileSystem
 from recordfs.registry import canonical_scheme, registration_of
+from support.key_stores import KeysInMemory
 
 
 @pytest.fixture
@@ -337,3 +338,72 @@ def test_the_time_of_a_directory_is_told_only_where_one_is_kept(ram, monkeypatch
     monkeypatch.setattr(MemoryFileSystem, "stat", lambda self, path: stat(self, path)._replace(mtime_nsec=0))
     with pytest.raises(NotImplementedError, match="of directories"):
         file_system.modified("fsspec-test/dir")
+
+
+class KeysFileSystem(RecordFSSchemeFileSystem):
+    protocol, scheme = "recordfs+keys", "keys"
+    cachable = False
+
+
+@pytest.fixture
+def keys():
+    """The values of the store behind ``keys://``, which takes any text for a name."""
+    values: dict[str, bytes] = {}
+    recordfs.register_file_system("keys", KeysInMemory(values))
+    yield values
+    recordfs.unregister_file_system("keys")
+
+
+@pytest.mark.parametrize("target", ["moved", "recordfs+ram"])
+def test_a_recursive_move_loses_no_key_that_no_path_can_name(ram, keys, target, tmp_path):
+    kept = {"tr/0": b"0", "tr//x": b"x", "tr/s//t/deep": b"deep"}
+    keys.update(kept)
+    file_system = KeysFileSystem()
+    moves = {
+        "moved": lambda: file_system.mv("tr", "moved", recursive=True),
+        "recordfs+ram": lambda: fsspec.filesystem("recordfs").mv("keys://tr", "ram://fsspec-test/m", recursive=True),
+    }
+    with pytest.raises(InvalidArgumentError, match="no path of fsspec can name it"):
+        moves[target]()
+    assert {key: keys[key] for key in kept} == kept
+
+
+def test_a_key_beside_keys_below_it_is_moved_with_them(keys):
+    keys.update({"tr/a": b"file", "tr/b/c": b"below"})
+    KeysFileSystem().mv("tr", "moved", recursive=True)
+    assert {key: value for key, value in keys.items() if value} == {"moved/a": b"file", "moved/b/c": b"below"}
+
+
+def test_what_comes_into_a_tree_while_it_is_moved_stays(ram, tmp_path, monkeypatch):
+    file_system = fsspec.filesystem("recordfs")
+    file_system.pipe("ram://fsspec-test/tree/a", b"a")
+    copy = type(file_system).copy
+
+    def copy_and_write(self, *arguments, **keywords):
+        copy(self, *arguments, **keywords)
+        self.pipe("ram://fsspec-test/tree/late", b"late")
+
+    monkeypatch.setattr(type(file_system), "copy", copy_and_write)
+    with pytest.raises(OSError, match="not empty"):
+        file_system.mv("ram://fsspec-test/tree", f"{tmp_path}/moved", recursive=True)
+    assert file_system.cat("ram://fsspec-test/tree/late") == b"late"
+    assert (tmp_path / "moved/a").read_bytes() == b"a"
+
+
+def test_a_directory_that_cannot_be_listed_is_left_out_of_nothing_in_silence(ram, monkeypatch):
+    file_system = fsspec.filesystem("recordfs+ram")
+    file_system.pipe("fsspec-test/tree/sub/f", b"f")
+    list_directory = MemoryFileSystem.list_directory
+
+    def refuse(self, path):
+        if path.endswith("/sub"):
+            raise PermissionDeniedError("not for you", path=path)
+        return list_directory(self, path)
+
+    monkeypatch.setattr(MemoryFileSystem, "list_directory", refuse)
+    for call in (file_system.find, file_system.du, lambda path: file_system.get(path, "/tmp/unused", recursive=True)):
+        with pytest.raises(PermissionDeniedError):
+            call("fsspec-test/tree")
+    seen = []
+    assert list(file_system.walk("fsspec-test/tree", on_error=seen.append)) == [("fsspec-test/tree", ["sub"], [])]
+    assert [type(error) for error in seen] == [PermissionDeniedError]

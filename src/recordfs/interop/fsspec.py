@@ -7,12 +7,19 @@ paths hold one ``://`` only: ``recordfs+ram://a``. Installing recordfs tells fss
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import ClosedFileError, InvalidArgumentError, MissingDependencyError, UnimplementedError
+from recordfs.errors import (
+    ClosedFileError,
+    InvalidArgumentError,
+    MissingDependencyError,
+    NotFoundError,
+    UnimplementedError,
+)
 from recordfs.file_objects import OutputStream
 from recordfs.filesystem.defaults import stream_copy
-from recordfs.paths import dirname, join, scheme_of
+from recordfs.paths import basename, dirname, join, scheme_of
 from recordfs.registry import get_file_system
 
 try:
@@ -44,6 +51,12 @@ _FSSPEC_OPTIONS = frozenset(
     {"asynchronous", "batch_size", "listings_expiry_time", "loop", "max_paths", "skip_instance_cache"}
     | {"use_listings_cache"}
 )
+
+
+def _raise_unless_missing(error: Exception) -> None:
+    """Pass over a directory that has gone since it was listed, and raise anything else."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _directory_of(path: str) -> str:
@@ -106,11 +119,19 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         return _info(self._strip_protocol(path), file_system.stat(full))
 
     def walk(self, path: str, maxdepth: int | None = None, **keywords: Any) -> Iterator[Any]:
-        """Walk a tree; see AbstractFileSystem, which lists by ``ls`` and hands words that it does not know on to it."""
+        """Walk a tree; see AbstractFileSystem, which lists by ``ls`` and hands words that it does not know on to it.
+
+        Unlike there, a directory that cannot be listed is an error unless ``on_error`` is a function that takes it:
+        what was not seen would be missing from a copy, and be deleted by a move.
+        """
         if maxdepth is None and _LISTER not in keywords:
             file_system, full = self._serving(path)
             keywords[_LISTER] = file_system.tree_lister(full)
-        yield from super().walk(path, maxdepth, **keywords)
+        # fsspec walks a directory's directories by calling this again, but leaves `on_error` behind.
+        asked = keywords.pop("on_error", keywords.get(_ON_ERROR, "omit"))
+        keywords[_ON_ERROR] = asked
+        on_error = asked if callable(asked) or asked == "raise" else _raise_unless_missing
+        yield from super().walk(path, maxdepth, on_error=on_error, **keywords)
 
     def ls(self, path: str, detail: bool = True, **keywords: Any) -> list[Any]:
         """List a directory, or a file itself."""
@@ -129,7 +150,7 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         names = []
         for entry in entries:
             if entry.only_in_trees and not entry.name:
-                raise UnimplementedError(
+                raise InvalidArgumentError(
                     "a key here has nothing between two slashes or ends with one, and no path of fsspec can name it; "
                     "use recordfs itself, or rename it",
                     path=full,
@@ -233,12 +254,38 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         """Move; a file to a free or taken name of its own store is renamed in one step where the store can."""
         source_system, source = self._serving(path1)
         target_system, target = self._serving(path2)
-        one_name = source_system.file_exists(source) and not target_system.is_directory(target)
-        if source_system is target_system and one_name and not source_system.is_directory(source):
+        is_tree = source_system.is_directory(source)
+        is_file = not is_tree and source_system.file_exists(source)
+        if source_system is target_system and is_file and not target_system.is_directory(target):
             self._make_parents(target_system, target)
             source_system.rename_file(source, target)
+        elif is_tree and recursive and maxdepth is None and path1 != path2:
+            self._move_tree(path1, path2)
         else:
             super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **keywords)
+
+    def _move_tree(self, path1: str, path2: str) -> None:
+        """Move a directory: by a rename to a free name where the store can, else by copying all that is seen.
+
+        Only what was seen, and so copied, is deleted then.
+        """
+        file_system, source = self._serving(path1)
+        target_system, target = self._serving(path2)
+        if self.isdir(path2) and not path1.endswith("/"):
+            target = join(target, basename(source))
+        can_rename = file_system is target_system and file_system.capabilities(target).rename_directory
+        if can_rename and not file_system.file_exists(target):
+            self._make_parents(file_system, target)
+            file_system.rename_file(source, target)
+            return
+        seen = self.expand_path(path1, recursive=True)
+        self.copy(path1, path2, recursive=True, on_error="raise")
+        for each in reversed(seen):
+            with contextlib.suppress(NotFoundError):  # an implicit directory went with the last file in it
+                try:
+                    self.rm_file(each)
+                except IsADirectoryError:
+                    self.rmdir(each)
 
     def _make_parents(self, file_system: FileSystem, path: str) -> None:
         if self.auto_mkdir and file_system.capabilities(path).directories == "explicit":
@@ -449,6 +496,7 @@ class RecordFSWriter(OutputStream):
 
 
 _LISTER = "_list_directory"
+_ON_ERROR = "_on_error"
 """The word by which a walk hands what lists its directories on to ``ls``."""
 
 
