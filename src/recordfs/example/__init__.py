@@ -10,6 +10,8 @@ Plain decoding and encoding need only recordfs; columns need NumPy (``pip instal
 The message format, and where TensorFlow's reader differs from protobuf's: ``docs/formats/example.md``.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ are nulls.
 Source: the Arrow specification, "The Arrow PyCapsule Interface".
 """
 
+from __future__ import annotations
+
 import importlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError, MissingDependencyError
@@ -28,8 +29,12 @@ from recordfs.example.keywords import ReaderKeywords, WriterKeywords, check_keyw
 from recordfs.example.parse import native_features
 from recordfs.example.record_batches import RecordBatches, open_reader
 from recordfs.example.schema import InferredFeatures, infer_features
-from recordfs.records.reader import RecordReader
 from recordfs.records.writer import RecordWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from recordfs.records.reader import RecordReader
 
 __all__ = [
     "ArrowExamples",

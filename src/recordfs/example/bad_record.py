@@ -1,5 +1,7 @@
 """The error for a record that is not what it is read as."""
 
+from __future__ import annotations
+
 from recordfs.errors import InvalidArgumentError
 
 __all__ = ["BadRecordError"]

@@ -1,5 +1,7 @@
 """What features become that have another number of values in every record: ``RaggedColumn`` and ``SparseColumn``."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import InvalidArgumentError
@@ -26,26 +28,26 @@ class RaggedColumn:
 
     __slots__ = ("row_splits", "values")
 
-    def __init__(self, values: "Array | RaggedColumn", row_splits: Array) -> None:
+    def __init__(self, values: Array | RaggedColumn, row_splits: Array) -> None:
         self.values = values
         self.row_splits = row_splits
 
     def __len__(self) -> int:
         return len(self.row_splits) - 1
 
-    def __getitem__(self, index: int) -> "Array | RaggedColumn":
+    def __getitem__(self, index: int) -> Array | RaggedColumn:
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
         index %= len(self)
         return self._values_between(int(self.row_splits[index]), int(self.row_splits[index + 1]))
 
-    def _values_between(self, start: int, end: int) -> "Array | RaggedColumn":
+    def _values_between(self, start: int, end: int) -> Array | RaggedColumn:
         if not isinstance(self.values, RaggedColumn):
             return self.values[start:end]
         splits = self.values.row_splits[start : end + 1]
         return RaggedColumn(self.values._values_between(int(splits[0]), int(splits[-1])), splits - splits[0])
 
-    def __iter__(self) -> "Iterator[Array | RaggedColumn]":
+    def __iter__(self) -> Iterator[Array | RaggedColumn]:
         return (self[index] for index in range(len(self)))
 
     def __repr__(self) -> str:

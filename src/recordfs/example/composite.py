@@ -4,6 +4,8 @@ TensorFlow puts these together for a whole batch at once and checks little: indi
 record move the values of one record into another. Here every record is checked, and what does not fit is an error.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 

@@ -1,17 +1,17 @@
 """Record files of Examples and SequenceExamples to Parquet, JSON lines and npz, and back, on any filesystem."""
 
+from __future__ import annotations
+
 import io
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.example.arrow import arrow_batches, arrow_examples, inferred_from_reader, pyarrow_module
 from recordfs.example.bad_record import BadRecordError
-from recordfs.example.doubles import Doubles
 from recordfs.example.encode import encode_example, encode_examples, encode_sequence_example
-from recordfs.example.features import Feature
 from recordfs.example.jsonl import LineFeatures, line_to_features, record_to_line
 from recordfs.example.keywords import ReaderKeywords, WriterKeywords, check_keywords
 from recordfs.example.line_kinds import LineKinds
@@ -22,9 +22,13 @@ from recordfs.example.record_batches import RecordBatches, open_reader
 from recordfs.example.schema import InferredFeatures, infer_features
 from recordfs.example.sequence_table import SequenceTable, sequence_records
 from recordfs.file_objects import open_input, open_output
-from recordfs.records.reader import RecordReader
-from recordfs.records.sources import Position
 from recordfs.records.writer import RecordWriter
+
+if TYPE_CHECKING:
+    from recordfs.example.doubles import Doubles
+    from recordfs.example.features import Feature
+    from recordfs.records.reader import RecordReader
+    from recordfs.records.sources import Position
 
 __all__ = ["FORMATS", "export_examples", "format_of", "import_examples"]
 

@@ -5,6 +5,8 @@ own ``FloatList`` does, unless the caller asks for an error. An integer is never
 infinity.
 """
 
+from __future__ import annotations
+
 from typing import Literal, TypeAlias
 
 from recordfs.errors import InvalidArgumentError

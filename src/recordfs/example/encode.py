@@ -1,13 +1,17 @@
 """Values and columns to serialized Examples: the bytes of protobuf's deterministic serialization."""
 
+from __future__ import annotations
+
 import array
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError
 from recordfs.example.doubles import Doubles, are_refused
 from recordfs.example.plain import EmptyList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["encode_example", "encode_examples", "encode_sequence_example"]
 
@@ -83,7 +87,7 @@ def encode_examples(columns: Mapping[str, Any], *, omit_empty: bool = False, dou
             raise InvalidArgumentError(f"column {name!r}: {error.message}") from error
         native.append(prepared)
     if len(set(counts.values())) != 1:
-        raise InvalidArgumentError(f"the columns must have the same number of records, found {counts}")
+        raise InvalidArgumentError(f"the columns have to have the same number of records, found {counts}")
     return _core.encode_columns(native, next(iter(counts.values())))
 
 

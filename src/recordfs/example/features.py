@@ -3,6 +3,8 @@
 Source of names, fields and defaults: ``tensorflow/python/ops/parsing_config.py``.
 """
 
+from __future__ import annotations
+
 import math
 import operator
 from collections.abc import Mapping, Sequence
@@ -35,7 +37,7 @@ def _checked_dtype(dtype: Any) -> type:
     known = bytes if dtype is bytes else _known_dtype(dtype, (np.float32, np.int64))
     if known is not None:
         return known
-    raise InvalidArgumentError(f"a feature's dtype must be bytes, numpy.float32 or numpy.int64, found {dtype!r}")
+    raise InvalidArgumentError(f"a feature's dtype has to be bytes, numpy.float32 or numpy.int64, found {dtype!r}")
 
 
 def _known_dtype(dtype: Any, known: tuple[type, ...]) -> type | None:
@@ -58,10 +60,10 @@ def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
         dimensions = tuple(operator.index(size) for size in sizes)
     except TypeError:
         raise InvalidArgumentError(
-            f"a feature's shape must be an integer or a sequence of integers, found {shape!r}"
+            f"a feature's shape has to be an integer or a sequence of integers, found {shape!r}"
         ) from None
     if min(dimensions, default=0) < 0 or math.prod(dimensions) > _MAX_ELEMENTS:
-        raise InvalidArgumentError(f"a feature's shape must have known dimensions of 0 or more, found {shape!r}")
+        raise InvalidArgumentError(f"a feature's shape has to have known dimensions of 0 or more, found {shape!r}")
     return dimensions
 
 
@@ -200,11 +202,11 @@ class RaggedFeature(_RaggedFields):
         if value_key is not None:
             _check_key("value_key", value_key)
         if not isinstance(partitions, list | tuple):
-            raise InvalidArgumentError(f"partitions must be a list or tuple, found {partitions!r}")
+            raise InvalidArgumentError(f"partitions have to be a list or tuple, found {partitions!r}")
         splits = _known_dtype(row_splits_dtype, (np.int32, np.int64))
         if splits is None:
             raise InvalidArgumentError(
-                f"row_splits_dtype must be numpy.int32 or numpy.int64, found {row_splits_dtype!r}"
+                f"row_splits_dtype has to be numpy.int32 or numpy.int64, found {row_splits_dtype!r}"
             )
         checked = tuple(_checked_partition(partition) for partition in partitions)
         return super().__new__(cls, _checked_dtype(dtype), value_key, checked, splits, bool(validate))
@@ -212,14 +214,14 @@ class RaggedFeature(_RaggedFields):
 
 def _check_key(what: str, key: object) -> None:
     if not _is_text(key) or not key:
-        raise InvalidArgumentError(f"{what} must be a text that is not empty, found {key!r}")
+        raise InvalidArgumentError(f"{what} has to be a text that is not empty, found {key!r}")
 
 
 def _checked_partition(partition: Any) -> Partition:
     match partition:
         case UniformRowLength(length):
             if not hasattr(length, "__index__") or not 0 < operator.index(length) <= _MAX_ELEMENTS:
-                raise InvalidArgumentError(f"a uniform row length must be a number above 0, found {length!r}")
+                raise InvalidArgumentError(f"a uniform row length has to be a number above 0, found {length!r}")
             return UniformRowLength(operator.index(length))
         case RowSplits(key) | RowLengths(key) | RowStarts(key) | RowLimits(key) | ValueRowIds(key):
             _check_key("a partition's key", key)
@@ -269,7 +271,7 @@ class SparseFeature(_SparseFields):
             1 if isinstance(keys, str) else len(keys)
         ):
             raise InvalidArgumentError(
-                f"size must be a number for one index_key, or a list as long as that of the keys, found {size!r}"
+                f"size has to be a number for one index_key, or a list as long as that of the keys, found {size!r}"
             )
         if not sizes:
             raise InvalidArgumentError("a SparseFeature needs an index_key")
@@ -291,7 +293,7 @@ class FixedLenSequenceFeature(_FixedLenSequenceFields):
     memory for every record of the batch.
 
     Args:
-        shape: Of one step; ``()`` for one value a step, a number for so many. It must have at least one value.
+        shape: Of one step; ``()`` for one value a step, a number for so many. It has to have at least one value.
         dtype: ``bytes``, ``numpy.float32`` or ``numpy.int64``.
         allow_missing: Whether a record may do without the feature; it then has no steps. ``parse_example`` needs True.
         default_value: One value for the padding; zero or ``b""`` without it. Not for ``parse_sequence_example``.
@@ -308,7 +310,7 @@ class FixedLenSequenceFeature(_FixedLenSequenceFields):
         """Check and make."""
         self = super().__new__(cls, _checked_shape(shape), _checked_dtype(dtype), bool(allow_missing), default_value)
         if math.prod(self.shape) == 0:
-            raise InvalidArgumentError(f"a step must have at least one value, found the shape {shape!r}")
+            raise InvalidArgumentError(f"a step has to have at least one value, found the shape {shape!r}")
         if default_value is not None:
             default_values(default_value, self.dtype, 1)
         return self
@@ -324,10 +326,10 @@ def checked_features(features: Mapping[str, Any]) -> dict[str, Feature]:
         InvalidArgumentError: It is no mapping, or a name is not text that UTF-8 can spell.
     """
     if not isinstance(features, Mapping):
-        raise InvalidArgumentError(f"features must be a mapping from names to features, found {features!r}")
+        raise InvalidArgumentError(f"features have to be a mapping from names to features, found {features!r}")
     for name in features:
         if not _is_text(name):
-            raise InvalidArgumentError(f"a feature's name must be text, found {name!r}")
+            raise InvalidArgumentError(f"a feature's name has to be text, found {name!r}")
     return dict(features)
 
 
@@ -359,7 +361,7 @@ def default_values(value: Any, dtype: type, count: int) -> list[Any]:
     else:
         raise InvalidArgumentError(f"the default value {value!r} is not {dtype.__name__}")
     if len(values) != count:
-        raise InvalidArgumentError(f"the default value {value!r} must have {count} values, found {len(values)}")
+        raise InvalidArgumentError(f"the default value {value!r} has to have {count} values, found {len(values)}")
     return values
 
 
@@ -373,4 +375,4 @@ def _as_bytes(value: Any) -> bytes:
         return value.encode()
     if isinstance(value, bytes):
         return bytes(value)
-    raise InvalidArgumentError(f"the default value of a bytes feature must be bytes or str, found {value!r}")
+    raise InvalidArgumentError(f"the default value of a bytes feature has to be bytes or str, found {value!r}")

@@ -8,6 +8,8 @@ of the list for one without values, ``null`` for a feature in which no list is s
 A SequenceExample is ``{"context": {...}, "feature_lists": {name: [step, ...]}}`` of such objects and steps.
 """
 
+from __future__ import annotations
+
 import base64
 import json
 import math

@@ -1,12 +1,16 @@
 """The keywords that functions here pass on to readers and writers of records, and answer for themselves."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from __future__ import annotations
 
-from recordfs.filesystem import FileSystem
-from recordfs.paths import PathInput
-from recordfs.records.share import ShardArgument
-from recordfs.records.sources import Position
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recordfs.filesystem import FileSystem
+    from recordfs.paths import PathInput
+    from recordfs.records.share import ShardArgument
+    from recordfs.records.sources import Position
 
 __all__ = ["ReaderKeywords", "WriterKeywords", "check_keywords"]
 

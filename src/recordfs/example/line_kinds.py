@@ -4,6 +4,8 @@
 both lines.
 """
 
+from __future__ import annotations
+
 import struct
 from typing import Any, NamedTuple
 

@@ -7,13 +7,17 @@ begins, and ``NAME/row_splits`` tells which are whose. A record without the feat
 no values, and one without values comes back as one without the feature.
 """
 
+from __future__ import annotations
+
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.example.columns import Array, Column, RaggedColumn, SparseColumn
 from recordfs.example.numpy_module import np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["arrays_of_column", "arrays_of_columns", "columns_of_arrays"]
 

@@ -1,5 +1,7 @@
 """NumPy, or the one line that says how to get it."""
 
+from __future__ import annotations
+
 from recordfs.errors import MissingDependencyError
 
 try:

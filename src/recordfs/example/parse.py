@@ -1,9 +1,10 @@
 """Serialized Examples to columns, with the results and errors of ``tf.io.parse_example`` and its siblings."""
 
+from __future__ import annotations
+
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError
@@ -22,7 +23,11 @@ from recordfs.example.features import (
     default_values,
 )
 from recordfs.example.numpy_module import np
-from recordfs.records.reader import RecordReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from recordfs.records.reader import RecordReader
 
 __all__ = ["ExampleParser", "native_features", "parse_example", "parse_sequence_example", "parse_single_example"]
 
@@ -62,7 +67,7 @@ class ExampleParser:
     def parse(self, serialized: Iterable[BytesLike], *, threads: int = 1) -> dict[str, Any]:
         """The columns of a batch. See ``parse_example``."""
         if threads < 1:
-            raise InvalidArgumentError(f"threads must be at least 1, found {threads}")
+            raise InvalidArgumentError(f"threads has to be at least 1, found {threads}")
         return self._columns(self._native.parse(serialized, threads))
 
     def can_parse_in_place(self) -> bool:
@@ -243,7 +248,7 @@ def _check_sequence_features(context: Mapping[str, Feature], lists: Mapping[str,
     for name, feature in lists.items():
         if isinstance(feature, FixedLenFeature | SparseFeature):
             raise InvalidArgumentError(
-                f"feature list {name!r} must be a FixedLenSequenceFeature, VarLenFeature or RaggedFeature, "
+                f"feature list {name!r} has to be a FixedLenSequenceFeature, VarLenFeature or RaggedFeature, "
                 f"found {feature!r}"
             )
         if isinstance(feature, FixedLenSequenceFeature) and feature.default_value is not None:
@@ -313,7 +318,7 @@ def _ragged(key: str, dtype: type) -> NativeFeature:
 
 def _native_feature(name: str, feature: Feature) -> NativeFeature:
     if not isinstance(name, str):
-        raise InvalidArgumentError(f"a feature's name must be a str, found {name!r}")
+        raise InvalidArgumentError(f"a feature's name has to be a str, found {name!r}")
     match feature:
         case FixedLenFeature(shape, dtype, None):
             return (name, _KINDS[dtype], "fixed", math.prod(shape), "refuse", None)
@@ -330,8 +335,8 @@ def _native_feature(name: str, feature: Feature) -> NativeFeature:
             return _ragged(name, dtype)
         case _:
             raise InvalidArgumentError(
-                f"feature {name!r} must be a FixedLenFeature, VarLenFeature, RaggedFeature, FixedLenSequenceFeature or "
-                f"SparseFeature, found {feature!r}"
+                f"feature {name!r} has to be a FixedLenFeature, VarLenFeature, RaggedFeature, "
+                f"FixedLenSequenceFeature or SparseFeature, found {feature!r}"
             )
 
 

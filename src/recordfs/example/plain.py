@@ -1,5 +1,7 @@
 """One record as plain Python values. Needs neither NumPy nor anything else."""
 
+from __future__ import annotations
+
 from typing import Any, TypeAlias
 
 from recordfs import _core

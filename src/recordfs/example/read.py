@@ -1,12 +1,11 @@
 """Columns straight from record files."""
 
-from collections.abc import Iterator, Mapping
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast, overload
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.example.bad_record import BadRecordError
-from recordfs.example.columns import Array, RaggedColumn
 from recordfs.example.features import (
     FixedLenFeature,
     FixedLenSequenceFeature,
@@ -14,12 +13,18 @@ from recordfs.example.features import (
     VarLenFeature,
     checked_features,
 )
-from recordfs.example.keywords import ReaderKeywords
 from recordfs.example.parse import ExampleParser
 from recordfs.example.record_batches import RecordBatches, open_reader
-from recordfs.records.reader import RecordReader
-from recordfs.records.report import ReadReport
-from recordfs.records.sources import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from recordfs.example.columns import Array, RaggedColumn
+    from recordfs.example.keywords import ReaderKeywords
+    from recordfs.records.reader import RecordReader
+    from recordfs.records.report import ReadReport
+    from recordfs.records.sources import Position
 
 __all__ = ["ExampleReader", "read_examples"]
 
@@ -43,7 +48,7 @@ class ExampleReader(Generic[ColumnT]):
         drop_remainder: bool,
     ) -> None:
         if threads < 1:
-            raise InvalidArgumentError(f"threads must be at least 1, found {threads}")
+            raise InvalidArgumentError(f"threads has to be at least 1, found {threads}")
         RecordBatches(reader, batch_size)
         self._features = checked_features(features)
         self._parser = ExampleParser(features)

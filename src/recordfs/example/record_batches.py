@@ -1,14 +1,18 @@
 """Records from files, list by list, with the place of each that turns out to be bad. Needs no NumPy."""
 
+from __future__ import annotations
+
 import itertools
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.keywords import ReaderKeywords, check_keywords
 from recordfs.records.reader import RecordReader
 from recordfs.records.sources import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["RecordBatches", "open_reader"]
 
@@ -29,7 +33,7 @@ class RecordBatches:
 
     def __init__(self, reader: RecordReader, size: int) -> None:
         if size < 1:
-            raise InvalidArgumentError(f"batch_size must be at least 1, found {size}")
+            raise InvalidArgumentError(f"batch_size has to be at least 1, found {size}")
         self.first = 0
         """How many records there were before the last list."""
         self._reader = reader

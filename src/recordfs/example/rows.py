@@ -1,5 +1,7 @@
 """Columns to write, as native code takes them: flat values, where each record's begin, and which are there."""
 
+from __future__ import annotations
+
 import itertools
 from typing import Any, TypeAlias
 
@@ -21,7 +23,7 @@ def native_column(name: str, column: Any, *, omit_empty: bool, exact: bool) -> t
         InvalidArgumentError: Not a column, or values that do not fit.
     """
     if not isinstance(name, str):
-        raise InvalidArgumentError("a feature's name must be a str")
+        raise InvalidArgumentError("a feature's name has to be a str")
     prepared, present = _prepared(name, column, exact)
     splits = prepared[3]
     if omit_empty:
@@ -50,7 +52,7 @@ def _prepared(name: str, column: Any, exact: bool) -> NativeColumn:
 def _checked_splits(column: RaggedColumn) -> Array:
     splits = np.ascontiguousarray(column.row_splits, dtype=np.int64)
     if splits.ndim != 1 or len(splits) == 0 or splits[0] != 0 or splits[-1] != len(column.values):
-        raise InvalidArgumentError("row_splits must begin with 0 and end with the number of values")
+        raise InvalidArgumentError("row_splits have to begin with 0 and end with the number of values")
     return splits
 
 

@@ -1,5 +1,7 @@
 """What features some records hold: kinds, lengths, and how many records do without."""
 
+from __future__ import annotations
+
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping

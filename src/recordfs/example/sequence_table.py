@@ -4,19 +4,24 @@ A context feature is a column as it is for an Example: a value, or a list of val
 of lists: steps, and the values of each. A context feature without values is a null.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.columns import Array, RaggedColumn
-from recordfs.example.doubles import Doubles
 from recordfs.example.encode import encode_sequence_example
 from recordfs.example.features import VarLenFeature
 from recordfs.example.numpy_module import np
 from recordfs.example.parse import parse_sequence_example
 from recordfs.example.plain import EmptyList
-from recordfs.example.schema import InferredFeatures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from recordfs.example.doubles import Doubles
+    from recordfs.example.schema import InferredFeatures
 
 __all__ = ["SequenceTable", "sequence_records"]
 

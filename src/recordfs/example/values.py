@@ -4,11 +4,15 @@ A feature holds int64, float32 or bytes. Whatever fits into one of them without 
 rule of ``doubles.py``.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError
-from recordfs.example.columns import Array
 from recordfs.example.numpy_module import np
+
+if TYPE_CHECKING:
+    from recordfs.example.columns import Array
 
 __all__ = ["as_plain", "numeric_column", "rounded"]
 
