@@ -91,6 +91,32 @@ def test_a_refusal_has_its_class_and_says_what_to_do(proxy, file_system, reader,
         assert_no_secret(caught.value)
 
 
+def test_a_message_that_repeats_the_request_shows_no_secret(proxy, home, root):
+    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY, "aws_session_token": TOKEN}
+    body = (
+        "<Error><Code>{}</Code><Message>what came: x-amz-security-token:{} Credential={}, Signature=0123456789abcdef"
+        "</Message></Error>"
+    )
+
+    def refuse(request):
+        token = request.headers.get("x-amz-security-token", "")
+        said = body.format("AccessDenied", token, request.headers.get("authorization", "none"))
+        return Reply(403, {"Content-Type": "application/xml"}, said.encode())
+
+    with S3FileSystem(endpoint_url=proxy.endpoint, max_attempts=1, **keys) as file_system:
+        proxy.rule = refuse
+        for attempt in (
+            lambda: file_system.stat(f"{root}/f"),
+            lambda: list(file_system.list_directory(root)),
+            lambda: file_system._store.get_range(root.split("/")[2], "f", 0, 5, '"tag"'),
+        ):
+            with pytest.raises(PermissionDeniedError) as caught:
+                attempt()
+            assert_no_secret(caught.value)
+            shown = "".join(traceback.format_exception(caught.value))
+            assert "0123456789abcdef" not in shown
+
+
 def assert_no_secret(error):
     """Look at everything that is made of an error."""
     shown = "".join(traceback.format_exception(error)) + repr(error) + str(error)

@@ -29,7 +29,7 @@ def test_nothing_is_lost_while_it_is_read():
 def test_a_forked_child_counts_from_zero_even_if_a_thread_was_counting():
     counter = RequestCounter()
     counter.add("Get", requests=5)
-    with counter._lock:  # as a thread that is not in the child
+    with counter._counts.get().lock:  # as a thread that is not in the child
         child = os.fork()
         if child == 0:
             counter.add("Get", requests=1)

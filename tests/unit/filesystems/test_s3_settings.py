@@ -79,7 +79,7 @@ def test_a_path_without_a_bucket_names_no_file(path):
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_that_was_forked_while_a_client_was_made_makes_its_own():
     file_system = S3FileSystem(endpoint_url="http://127.0.0.1:1", aws_access_key_id="id", aws_secret_access_key="key")
-    with file_system._clients._lock:  # as a thread that is not in the child
+    with file_system._clients._own._lock:  # as a thread that is not in the child
         child = os.fork()
         if child == 0:
             signal.alarm(60)

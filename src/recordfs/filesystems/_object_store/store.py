@@ -157,6 +157,10 @@ class ObjectStore(abc.ABC):
             AbortedError: The source is another version by now.
         """
 
+    def is_without_conditions(self, bucket: str) -> bool:
+        """Tell whether a bucket is known already not to keep conditions on writes; asks nothing."""
+        return False
+
     def check_exclusive(self, location: Location) -> None:
         """Raise UnimplementedError if the store cannot make one of several writers the only one."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
+
+from recordfs.per_process import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,20 +18,12 @@ THREADS = 32
 
 Result = TypeVar("Result")
 
-_lock = threading.Lock()
-_pool: tuple[int, ThreadPoolExecutor] | None = None
+_pool = PerProcess(lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="recordfs-read"))
 
 
 def shared_pool() -> ThreadPoolExecutor:
     """Return the pool of this process."""
-    global _pool
-    found = _pool
-    if found is not None and found[0] == os.getpid():
-        return found[1]
-    with _lock:
-        if _pool is None or _pool[0] != os.getpid():
-            _pool = (os.getpid(), ThreadPoolExecutor(THREADS, thread_name_prefix="recordfs-read"))
-        return _pool[1]
+    return _pool.get()
 
 
 def begin(function: Callable[..., Result], *args: object) -> Future[Result]:
@@ -64,12 +57,3 @@ def call_interruptibly(function: Callable[..., Result], *args: object) -> Result
     if threading.current_thread() is threading.main_thread():
         return begin(function, *args).result()
     return function(*args)
-
-
-def _renew_lock_in_child() -> None:
-    """Another thread of the parent may have held the lock when the process forked."""
-    global _lock
-    _lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_renew_lock_in_child)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +16,8 @@ from requests.cookies import RequestsCookieJar
 
 from recordfs.errors import UnauthenticatedError, UnavailableError
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
+from recordfs.per_process import PerProcess
+from recordfs.redaction import redacted_cause, remember_secret
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -36,7 +37,6 @@ GOOGLE = "googleapis.com"
 class _Own(NamedTuple):
     """What belongs to one process."""
 
-    process: int
     client: storage.Client
     credentials: Credentials
     source: str
@@ -53,33 +53,19 @@ class Clients:
     def __init__(self, settings: Settings, counter: RequestCounter) -> None:
         self.settings = settings
         self.counter = counter
-        self._lock = threading.Lock()
-        self._lock_owner = os.getpid()
-        self._made: _Own | None = None
+        self._own = PerProcess(self._make)
+        remember_secret(settings.token)
 
     @property
     def storage(self) -> storage.Client:
         """The SDK's client of this process."""
-        return self._own().client
+        return self._own.get().client
 
     @property
     def project(self) -> str | None:
         """The project, where one was given or found."""
         project: str | None = self.storage.project
         return project
-
-    def _own(self) -> _Own:
-        """Return what belongs to this process; sockets and locks of a parent process are left alone."""
-        made = self._made
-        if made is not None and made.process == os.getpid():
-            return made
-        if self._lock_owner != os.getpid():
-            # In a forked child the parent's lock may be held by a thread that is not here.
-            self._lock, self._lock_owner = threading.Lock(), os.getpid()
-        with self._lock:
-            if self._made is None or self._made.process != os.getpid():
-                self._made = self._make()
-            return self._made
 
     def _make(self) -> _Own:
         """Find credentials and make the client."""
@@ -96,8 +82,8 @@ class Clients:
             # For the sake of tracing it would ask for every bucket's metadata, in a thread of its own.
             client._bucket_metadata_cache = None
         except SDK_ERRORS as error:
-            raise error_from_sdk(error, "gs://") from error
-        return _Own(os.getpid(), client, credentials, source)
+            raise error_from_sdk(error, "gs://") from redacted_cause(error)
+        return _Own(client, credentials, source)
 
     def _credentials(self) -> tuple[Credentials, str | None, str]:
         """Return credentials, the project that goes with them, and where they came from."""
@@ -125,13 +111,13 @@ class Clients:
     @property
     def credentials(self) -> Credentials:
         """What this process's requests are authorized with."""
-        return self._own().credentials
+        return self._own.get().credentials
 
     def close(self) -> None:
         """Close this process's connections; the next request opens others."""
-        made, self._made = self._made, None
-        if made is not None and made.process == os.getpid():
-            made.client.close()
+        own = self._own.take()
+        if own is not None:
+            own.client.close()
 
     def describe(self) -> dict[str, str]:
         """Return which endpoint, project and source of credentials are in use, for people to read; no secrets.
@@ -140,7 +126,7 @@ class Clients:
         """
         endpoint, endpoint_source = self.settings.endpoint()
         try:
-            own = self._own()
+            own = self._own.get()
         except (UnauthenticatedError, UnavailableError) as error:
             return {
                 "endpoint": f"{endpoint or 'not looked for'} ({endpoint_source})",
@@ -195,6 +181,8 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
 
     def send(self, request: PreparedRequest, **keywords: Any) -> Response:
         """Count and send a prepared request."""
+        # A server may repeat the request in what it answers.
+        remember_secret(str(request.headers.get("Authorization") or "").removeprefix("Bearer "))
         length = request.headers.get("Content-Length") or "0"
         self._counter.add(operation_of(request.method or "", request.url or ""), requests=1, sent=int(length))
         response: Response = super().send(request, **keywords)

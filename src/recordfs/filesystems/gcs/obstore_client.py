@@ -14,6 +14,7 @@ from obstore.exceptions import BaseError
 from obstore.store import GCSStore as ObstoreGCSStore
 
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
+from recordfs.redaction import redacted_cause, remember_secret
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -95,6 +96,7 @@ class TokenProvider:
                 # Whatever kind of credentials these are, this refreshes them when they are due.
                 credentials.before_request(Request(), "GET", "https://storage.googleapis.com/", {})
             except SDK_ERRORS as error:
-                raise error_from_sdk(error, "gs://") from error
+                raise error_from_sdk(error, "gs://") from redacted_cause(error)
             expiry = credentials.expiry
+        remember_secret(credentials.token)
         return {"token": credentials.token, "expires_at": None if expiry is None else expiry.replace(tzinfo=dt.UTC)}

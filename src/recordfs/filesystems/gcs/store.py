@@ -27,6 +27,7 @@ from recordfs.filesystems._object_store.opening import Known
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_answer, error_from_sdk
 from recordfs.filesystems.gcs.object_upload import LARGEST_UPLOADED_AGAIN, PART_SIZE, GCSObjectUpload
+from recordfs.redaction import redacted_cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,9 +118,11 @@ class GCSStore(ObjectStore):
                     or attempt == self.max_attempts
                     or time.monotonic() + pause - begun > LONGEST_TRYING
                 ):
-                    raise mapped from error
+                    raise mapped from redacted_cause(error)
             except (AttributeError, KeyError, TypeError) as error:  # the SDK does not look what it was answered
-                raise UnknownError(f"the answer could not be read: {NO_GCS_SERVER} ({error!r})", path=path) from error
+                raise UnknownError(
+                    f"the answer could not be read: {NO_GCS_SERVER} ({error!r})", path=path
+                ) from redacted_cause(error)
             time.sleep(pause)
         raise AssertionError("the last attempt raises")
 
@@ -133,7 +136,7 @@ class GCSStore(ObjectStore):
         try:
             return client.bucket(bucket, user_project=self.clients.settings.user_project)
         except ValueError as error:
-            raise error_from_sdk(error, f"gs://{bucket}") from error
+            raise error_from_sdk(error, f"gs://{bucket}") from redacted_cause(error)
 
     def blob(self, bucket: str, key: str) -> Blob:
         """Return a fresh blob of the SDK for a request: with the key that encrypts new objects, and nothing cached."""

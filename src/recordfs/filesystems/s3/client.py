@@ -13,6 +13,8 @@ from botocore.config import Config
 
 from recordfs.errors import InvalidArgumentError, UnauthenticatedError, UnavailableError
 from recordfs.filesystems.s3.errors import error_from_login, error_from_sdk
+from recordfs.per_process import PerProcess
+from recordfs.redaction import redacted_cause, remember_secret
 
 if TYPE_CHECKING:
     from recordfs.filesystems._object_store.statistics import RequestCounter
@@ -62,64 +64,58 @@ class Clients:
     def __init__(self, settings: Settings, counter: RequestCounter) -> None:
         self.settings = settings
         self.counter = counter
-        self._lock = threading.Lock()
-        self._lock_owner = os.getpid()
-        self._owner = 0
-        self._client: Any = None
-        self._session: Any = None
         self._thread = threading.local()
+        self._own = PerProcess(self._make)
+        remember_secret(settings.aws_secret_access_key)
+        remember_secret(settings.aws_session_token)
 
     @property
     def s3(self) -> Any:
         """The S3 client of this process."""
-        if self._owner != os.getpid():
-            self._make()
-        return self._client
+        return self._own.get()[0]
 
     @property
     def session(self) -> Any:
         """The botocore session of this process, which refreshes credentials."""
-        if self._owner != os.getpid():
-            self._make()
-        return self._session
+        return self._own.get()[1]
 
-    def _make(self) -> None:
-        """Make session and client; sockets and locks of a parent process are left alone."""
-        if self._lock_owner != os.getpid():
-            # In a forked child the parent's lock may be held by a thread that is not here.
-            self._lock, self._lock_owner = threading.Lock(), os.getpid()
-        with self._lock:
-            if self._owner == os.getpid():
-                return
-            settings = self.settings
-            try:
-                core = botocore.session.get_session()
-                session = boto3.Session(
-                    botocore_session=core,
-                    profile_name=settings.profile_name,
-                    region_name=settings.region()[0],
-                    aws_access_key_id=settings.aws_access_key_id,
-                    aws_secret_access_key=settings.aws_secret_access_key,
-                    aws_session_token=settings.aws_session_token,
-                )
-                if not settings.anonymous:
-                    self._look_for_credentials(core)
-                trust = settings.trust()
-                if isinstance(trust, str) and not os.path.exists(trust):
-                    raise InvalidArgumentError(f"there is no file of certificates {trust}")
-                client = session.client("s3", endpoint_url=self._endpoint(core)[0], verify=trust, config=self._config())
-            except Exception as error:
-                raise error_from_sdk(error, "s3://") from error
-            client.meta.events.register("before-send.s3", self._before_send)
-            self._session, self._client, self._owner = core, client, os.getpid()
+    def close(self) -> None:
+        """Close this process's connections; the next request opens others."""
+        own = self._own.take()
+        if own is not None:
+            own[0].close()
+
+    def _make(self) -> tuple[Any, Any]:
+        """Return a client and its session."""
+        settings = self.settings
+        try:
+            core = botocore.session.get_session()
+            session = boto3.Session(
+                botocore_session=core,
+                profile_name=settings.profile_name,
+                region_name=settings.region()[0],
+                aws_access_key_id=settings.aws_access_key_id,
+                aws_secret_access_key=settings.aws_secret_access_key,
+                aws_session_token=settings.aws_session_token,
+            )
+            if not settings.anonymous:
+                self._look_for_credentials(core)
+            trust = settings.trust()
+            if isinstance(trust, str) and not os.path.exists(trust):
+                raise InvalidArgumentError(f"there is no file of certificates {trust}")
+            client = session.client("s3", endpoint_url=self._endpoint(core)[0], verify=trust, config=self._config())
+        except Exception as error:  # noqa: BLE001 (what it means is raised)
+            raise error_from_sdk(error, "s3://") from redacted_cause(error)
+        client.meta.events.register("before-send.s3", self._before_send)
+        return client, core
 
     @staticmethod
     def _look_for_credentials(session: Any) -> Any:
         """Return the credentials of a session, or None; what goes wrong on the way is said to be about them."""
         try:
             return session.get_credentials()
-        except Exception as error:
-            raise error_from_login(error) from error
+        except Exception as error:  # noqa: BLE001 (what it means is raised)
+            raise error_from_login(error) from redacted_cause(error)
 
     def _endpoint(self, session: Any) -> tuple[str | None, str]:
         """Return the endpoint that the SDK has to be told, or None, and where it came from."""
@@ -157,8 +153,8 @@ class Clients:
             self.s3.head_object(Bucket=bucket, Key=key)
         except _NotSentError as found:
             return found.destination
-        except Exception as error:
-            raise error_from_sdk(error, f"s3://{bucket}") from error
+        except Exception as error:  # noqa: BLE001 (what it means is raised)
+            raise error_from_sdk(error, f"s3://{bucket}") from redacted_cause(error)
         finally:
             self._thread.looks = False
         raise AssertionError("the SDK sent a request without telling")
@@ -172,6 +168,9 @@ class Clients:
                 for name, value in request.headers.items()
             }
             raise _NotSentError(Destination(request.url, texts))
+        token = request.headers.get("X-Amz-Security-Token")
+        if token is not None:  # a server may repeat the request in what it answers
+            remember_secret(token.decode() if isinstance(token, bytes) else token)
         length = request.headers.get("Content-Length") or 0
         self.counter.add(event_name.rpartition(".")[2], requests=1, sent=int(length))
 

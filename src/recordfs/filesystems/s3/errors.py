@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
@@ -26,6 +26,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._http_statuses import error_class_of_status
 from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
+from recordfs.redaction import redact, redacted_cause
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -40,6 +41,7 @@ __all__ = [
     "error_from_login",
     "error_from_sdk",
     "refused_without_reason",
+    "shown_cause",
     "status_of",
 ]
 
@@ -127,6 +129,23 @@ def code_of(error: ClientError) -> str:
 def status_of(error: ClientError) -> int:
     """Return the HTTP status."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def shown_cause(error: Exception) -> BaseException:
+    """Return what to name as the cause of an error of the SDK: itself, or what it says without secrets.
+
+    An answer of the store keeps its code and status.
+    """
+    shown = redacted_cause(error)
+    if shown is error or not isinstance(error, botocore_errors.ClientError):
+        return shown
+    said = redact(str(error.response.get("Error", {}).get("Message") or ""))
+    answer: Any = {
+        "Error": {"Code": code_of(error), "Message": said},
+        "ResponseMetadata": {"HTTPStatusCode": status_of(error)},
+    }
+    cause: BaseException = botocore_errors.ClientError(answer, error.operation_name)
+    return cause
 
 
 def refused_without_reason(error: RecordFSError) -> bool:

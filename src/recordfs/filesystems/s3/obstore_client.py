@@ -10,6 +10,7 @@ from obstore.store import S3Store as ObstoreS3Store
 
 from recordfs.errors import InvalidArgumentError, UnauthenticatedError
 from recordfs.filesystems.s3.errors import NO_CREDENTIALS, error_from_login
+from recordfs.redaction import redacted_cause, remember_secret
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Credential
@@ -116,8 +117,9 @@ class CredentialProvider:
             if credentials is None:
                 raise UnauthenticatedError(NO_CREDENTIALS, path="s3://")
             frozen = credentials.get_frozen_credentials()
-        except Exception as error:
-            raise error_from_login(error) from error
+        except Exception as error:  # noqa: BLE001 (what it means is raised)
+            raise error_from_login(error) from redacted_cause(error)
+        remember_secret(frozen.token)
         latest = dt.datetime.now(dt.UTC) + CREDENTIAL_LIFETIME
         # Only temporary credentials end; botocore keeps the moment to itself.
         expires = getattr(credentials, "_expiry_time", None)

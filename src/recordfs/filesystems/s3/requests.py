@@ -17,6 +17,7 @@ from recordfs.filesystems.s3.errors import (
     BrokenAnswerError,
     error_from_sdk,
     refused_without_reason,
+    shown_cause,
 )
 from recordfs.filesystems.s3.features import Features
 
@@ -79,8 +80,8 @@ class S3Requests:
             found = self._features.setdefault(bucket, made)
         return found
 
-    def has_no_conditions(self, bucket: str) -> bool:
-        """Tell whether a bucket is known already not to keep conditions on writes; asks nothing."""
+    def is_without_conditions(self, bucket: str) -> bool:
+        """See ObjectStore."""
         known = self._features.get(bucket)
         return known is not None and False in known.conditions.values()
 
@@ -97,7 +98,7 @@ class S3Requests:
             if isinstance(mapped, DataLossError) and "Body" in parameters:
                 # Nothing is lost that the caller still holds: sent again, it may arrive.
                 mapped = UnavailableError(f"the bytes arrived damaged: {mapped.message}", path=path)
-            raise mapped from error
+            raise mapped from shown_cause(error)
         for field in _ALWAYS_ANSWERED.get(operation, ()):
             if field not in answer:
                 raise UnknownError(f"the answer to {operation} has no {field}: {NO_S3_SERVER}", path=path)

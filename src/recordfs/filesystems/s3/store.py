@@ -24,6 +24,7 @@ from recordfs.filesystems.s3.errors import (
     error_from_answer,
     error_from_sdk,
     refused_without_reason,
+    shown_cause,
 )
 from recordfs.filesystems.s3.features import BULK_DELETES, CONDITIONS, LISTING_VERSION_2, Features, is_refusal
 from recordfs.filesystems.s3.multipart_upload import SMALLEST_PART, MultipartUpload
@@ -140,7 +141,7 @@ class S3Store(S3Requests, ObjectStore):
         try:
             return getattr(self._clients.s3, operation)(**parameters)
         except SDK_ERRORS as error:
-            raise error_from_sdk(error, path) from error
+            raise error_from_sdk(error, path) from shown_cause(error)
 
     def kept_versions(self, bucket: str) -> str | None:
         """Return how a bucket keeps what is replaced, or None; directory buckets do not."""
