@@ -13,7 +13,8 @@ import pytest
 
 from recordfs._core import crc32c
 from recordfs.errors import AbortedError, DataLossError, DeadlineExceededError, UnavailableError
-from recordfs.filesystems.gcs import GCSFileSystem, staging
+from recordfs.filesystems._object_store import composing
+from recordfs.filesystems.gcs import GCSFileSystem
 from support.stored_objects import GCSObjects, split_path
 
 pytestmark = pytest.mark.service
@@ -112,7 +113,7 @@ def test_small_objects_are_uploaded_again_in_one_request(gcs, gcs_root, gcs_prox
 
 
 def test_a_long_write_of_many_parts_is_composed_in_several_steps(gcs, gcs_root, stored, monkeypatch):
-    monkeypatch.setattr(staging, "MOST_PIECES", 40)
+    monkeypatch.setattr(composing, "MOST_PIECES", 40)
     monkeypatch.setattr("recordfs.filesystems.gcs.object_upload.GCSObjectUpload.part_size", 64 * KIB)
     path = f"{gcs_root}/f"
     data = random.Random(5).randbytes(64 * KIB * 150 + 17)
@@ -128,7 +129,7 @@ def test_a_long_write_of_many_parts_is_composed_in_several_steps(gcs, gcs_root, 
 
 @pytest.mark.parametrize("request_pattern", [INSERT, COMPOSE])
 def test_steps_that_fail_in_a_long_write_are_done_again(gcs, gcs_root, gcs_proxy, stored, monkeypatch, request_pattern):
-    monkeypatch.setattr(staging, "MOST_PIECES", 40)
+    monkeypatch.setattr(composing, "MOST_PIECES", 40)
     monkeypatch.setattr("recordfs.filesystems.gcs.object_upload.GCSObjectUpload.part_size", 64 * KIB)
     path = f"{gcs_root}/f"
     data = random.Random(6).randbytes(64 * KIB * 100)
@@ -265,7 +266,7 @@ def test_temporary_objects_of_dead_writers_are_deleted_after_a_day(gcs, gcs_root
     assert len(stored.leftovers(path)) == 8
     write(gcs, path, bytes(200_000), bytes(200_000))
     assert len(stored.leftovers(path)) == 8, "younger than a day they may be a live writer's"
-    monkeypatch.setattr(staging, "ORPHAN_AGE", dt.timedelta(0))
+    monkeypatch.setattr(composing, "ORPHAN_AGE", dt.timedelta(0))
     time.sleep(0.01)
     write(gcs, path, bytes(200_000), bytes(200_000))
     assert len(stored.leftovers(path)) == 4, "those of another key stay"

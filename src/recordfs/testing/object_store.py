@@ -7,16 +7,19 @@ protocol over it runs through thousands of schedules in seconds::
     with file_system.new_writable_file("seeded://bucket/key") as file:
         ...
 
-Objects are small here: a part has 16 bytes. ``SeededObjectStore.versions`` is everything that ever stood under a key,
-in order, so that a test can say what nobody may have seen.
+Objects are small here, unless said otherwise: a part has 16 bytes. ``SeededObjectStore.versions`` is everything that
+ever stood under a key, in order, so that a test can say what nobody may have seen.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import random
 import threading
+import time
+import weakref
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -32,20 +35,29 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.commits import NOTHING
+from recordfs.filesystems._object_store.composing import MOST_SOURCES, ComposedObjectUpload, PieceMaker, Source
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
+from recordfs.filesystems._object_store.multipart import MultipartObjectUpload, UploadInParts
 from recordfs.filesystems._object_store.opening import Known
-from recordfs.filesystems._object_store.part_queue import PartQueue
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
-from recordfs.filesystems._object_store.upload import PARTS_IN_FLIGHT, ObjectUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recordfs.filesystems._object_store.commits import Commit, Origin, Part
+    from recordfs.filesystems._object_store.commits import Commit, Origin
     from recordfs.filesystems._object_store.fetching import RangeFetcher
     from recordfs.filesystems._object_store.opening import Location, Opening
+    from recordfs.filesystems._object_store.upload import ObjectUpload
 
-__all__ = ["NO_FAULTS", "Faults", "SeededObjectFileSystem", "SeededObjectStore", "SeededUpload", "Version"]
+__all__ = [
+    "NO_FAULTS",
+    "Faults",
+    "SeededObjectFileSystem",
+    "SeededObjectStore",
+    "SeededPieces",
+    "SeededUpload",
+    "Version",
+]
 
 Result = TypeVar("Result")
 
@@ -74,6 +86,13 @@ class Faults(NamedTuple):
 
 NO_FAULTS = Faults()
 
+_stores: weakref.WeakValueDictionary[int, SeededObjectStore] = weakref.WeakValueDictionary()
+_numbers = itertools.count()
+
+
+def _store_of(number: int) -> SeededObjectStore:
+    return _stores[number]
+
 
 class Version(NamedTuple):
     """What once stood under a key.
@@ -83,21 +102,23 @@ class Version(NamedTuple):
         metadata: The user metadata.
         tag: What tells it from every other.
         replaced: The tag of the version before, or None.
+        mtime_nsec: When it was made, in nanoseconds since 1970-01-01 UTC.
     """
 
     data: bytes
     metadata: dict[str, str]
     tag: str
     replaced: str | None
+    mtime_nsec: int
 
 
 class _Upload:
-    """Parts that belong to no object yet, after those that were copied from a version."""
+    """Parts that belong to no object yet."""
 
-    def __init__(self, copied: bytes, metadata: dict[str, str]) -> None:
-        self.copied = copied
+    def __init__(self, metadata: dict[str, str]) -> None:
         self.metadata = metadata
         self.parts: dict[int, bytes] = {}
+        self.copied: set[int] = set()
 
 
 class SeededObjectStore(ObjectStore):
@@ -107,7 +128,10 @@ class SeededObjectStore(ObjectStore):
         seed: Where the faults are drawn from.
         faults: How often each happens; change the attribute to let the store heal.
         interrupt: Makes what tears a call.
-        upload_class: What writers of this store stage and publish by; a test that plants faults derives from it.
+        part_size: Bytes of a part, all but the last of an object: few, so that a schedule has many parts.
+        most_kept: Bytes up to which an object is put again as a whole.
+        upload_class: What writers of this store stage and publish by: SeededUpload, SeededPieces, or what a test that
+            plants faults derives from one of them.
 
     Attributes:
         versions: By bucket and key, every version that stood there; None stands for a deletion.
@@ -122,11 +146,17 @@ class SeededObjectStore(ObjectStore):
         *,
         faults: Faults = NO_FAULTS,
         interrupt: type[BaseException] = KeyboardInterrupt,
-        upload_class: type[SeededUpload] | None = None,
+        part_size: int = PART_SIZE,
+        most_kept: int = MOST_KEPT,
+        upload_class: Callable[[SeededObjectStore, Opening, Known], ObjectUpload] | None = None,
     ) -> None:
         self.faults = faults
         self.versions: dict[tuple[str, str], list[Version | None]] = {}
         self.requests = 0
+        self.part_size = part_size
+        self.most_kept = most_kept
+        self._number = next(_numbers)
+        _stores[self._number] = self
         self._random = random.Random(seed)  # noqa: S311 (a schedule is drawn from it, and no secret)
         self._interrupt = interrupt
         self._upload_class = upload_class or SeededUpload
@@ -134,6 +164,10 @@ class SeededObjectStore(ObjectStore):
         self._late: list[Callable[[], object]] = []
         self._uploads: dict[int, _Upload | None] = {}  # by numbers that are never given again
         self._tags = 0
+
+    def __reduce__(self) -> tuple[Callable[[int], SeededObjectStore], tuple[int]]:
+        """Pickle as the store that it is: one of this process."""
+        return _store_of, (self._number,)
 
     # Faults
 
@@ -206,21 +240,47 @@ class SeededObjectStore(ObjectStore):
         if replaces is not None and (replaces or None) != now:
             raise AbortedError(f"expected {replaces or 'no object'}, found {now or 'no object'}")
         self._tags += 1
-        version = Version(data, dict(metadata), f"v{self._tags}", now)
+        version = Version(data, dict(metadata), f"v{self._tags}", now, time.time_ns())
         self.versions.setdefault((bucket, key), []).append(version)
         return version.tag
 
-    def begin_upload(self, bucket: str, key: str, origin: Origin, metadata: dict[str, str]) -> int:
-        """Begin an upload whose object begins with the bytes of a committed version."""
+    def compose(
+        self, bucket: str, key: str, sources: list[Source], metadata: dict[str, str], replaces: str | None
+    ) -> str:
+        """Make an object of versions of others, on a condition."""
+
+        def compose() -> str:
+            if len(sources) > MOST_SOURCES:
+                raise InvalidArgumentError(f"at most {MOST_SOURCES} sources, found {len(sources)}")
+            try:
+                data = b"".join(self._version(bucket, source.key, source.tag).data for source in sources)
+            except AbortedError as error:
+                raise NotFoundError("a source is another version by now") from error
+            return self._store(bucket, key, data, metadata, replaces)
+
+        return self.ask(compose)
+
+    def begin_upload(self, bucket: str, key: str, metadata: dict[str, str]) -> int:
+        """Begin an upload of parts to a key."""
 
         def begin() -> int:
-            copied = b""
-            if origin.size:
-                copied = self._version(bucket, key, str(origin.tag)).data[: origin.size]
-            self._uploads[len(self._uploads) + 1] = _Upload(copied, {**metadata, **origin.token})
+            self._uploads[len(self._uploads) + 1] = _Upload(metadata)
             return len(self._uploads)
 
         return self.ask(begin)
+
+    def copy_part(self, bucket: str, key: str, upload: int, number: int, origin: Origin) -> int:
+        """Put the bytes of a version into an upload as a part, and return its checksum."""
+
+        def copy() -> int:
+            found = self._uploads.get(upload)
+            if found is None:
+                raise DataLossError(f"the upload {upload} is gone")
+            found.parts[number] = self._version(bucket, key, str(origin.tag)).data[: origin.size]
+            found.copied.add(number)
+            return crc32c(found.parts[number])
+
+        return self.ask(copy)
 
     def send_part(self, upload: int, number: int, data: bytes) -> int:
         """Send one part, and return its checksum; under the same number it replaces what was sent before."""
@@ -244,9 +304,10 @@ class SeededObjectStore(ObjectStore):
             pieces = [found.parts.get(number, b"") for number in sorted(parts)]
             if [crc32c(piece) for piece in pieces] != [parts[number] for number in sorted(parts)]:
                 raise InvalidArgumentError("a part is not there, or another than was named")
-            if any(len(piece) < PART_SIZE for piece in pieces[:-1]):
-                raise InvalidArgumentError(f"only the last part may have less than {PART_SIZE} bytes")
-            tag = self._store(bucket, key, b"".join([found.copied, *pieces]), found.metadata, replaces)
+            sent = [found.parts[number] for number in sorted(parts) if number not in found.copied]
+            if any(len(piece) < self.part_size for piece in sent[:-1]):
+                raise InvalidArgumentError(f"only the last part may have less than {self.part_size} bytes")
+            tag = self._store(bucket, key, b"".join(pieces), found.metadata, replaces)
             self._uploads[upload] = None
             return tag
 
@@ -372,18 +433,18 @@ class SeededObjectStore(ObjectStore):
     def known_of(self, location: Location, found: ObjectInfo) -> Known:
         """See ObjectStore."""
         kept = b""
-        if found.size <= MOST_KEPT:
+        if found.size <= self.most_kept:
             kept = self.get_range(location.bucket, location.key, 0, found.size, found.tag)
         return Known(kept, None, found.metadata, {})
 
     def new_upload(self, opening: Opening, known: Known) -> ObjectUpload:
         """See ObjectStore."""
-        return self._upload_class(self, opening.location, known)
+        return self._upload_class(self, opening, known)
 
 
 def _info(key: str, version: Version) -> ObjectInfo:
     checksum = hashlib.sha256(version.data).hexdigest()
-    return ObjectInfo(key, len(version.data), 0, version.tag, dict(version.metadata), checksum)
+    return ObjectInfo(key, len(version.data), version.mtime_nsec, version.tag, dict(version.metadata), checksum)
 
 
 class _AtOnce(Executor):
@@ -399,89 +460,79 @@ class _AtOnce(Executor):
         return future
 
 
-class SeededUpload(ObjectUpload):
+class SeededParts(UploadInParts):
+    """An upload that is under way; see UploadInParts."""
+
+    def __init__(self, store: SeededObjectStore, identifier: int) -> None:
+        super().__init__(identifier)
+        self._store = store
+
+    def send(self, number: int, *buffers: bytes | bytearray) -> int:
+        """See UploadInParts."""
+        return self._store.send_part(self.identifier, number, b"".join(buffers))
+
+    def abort(self) -> None:
+        """See UploadInParts."""
+        self._store.abort_upload(self.identifier)
+
+
+class SeededUpload(MultipartObjectUpload[SeededParts]):
     """Stages parts in an upload that a commit completes, as on S3; see ObjectUpload."""
 
-    part_size = PART_SIZE
-    most_kept = MOST_KEPT
-
-    def __init__(self, store: SeededObjectStore, location: Location, known: Known) -> None:
+    def __init__(self, store: SeededObjectStore, opening: Opening, known: Known) -> None:
+        super().__init__(store, opening, part_size=store.part_size, copied_from=store.most_kept + 1, make_pool=_AtOnce)
         self._store = store
-        self._bucket, self._key = location.bucket, location.key
         self._metadata = known.metadata
-        self._queue: PartQueue[int, int] = PartQueue(self._send_part, _AtOnce)
-        self._origin: Origin | None = None
-        self._identifier: int | None = None
-        self._numbers = 0
-        self._rest: tuple[int, int] | None = None
 
-    def send(self, part: Part, origin: Origin) -> None:
-        """See ObjectUpload."""
-        self._turn_to(origin)
-        self._open()
-        if not self._queue.has(part):
-            self._queue.add(part, self._number())
+    def _begin(self, origin: Origin) -> SeededParts:
+        return SeededParts(
+            self._store, self._store.begin_upload(self._bucket, self._key, {**self._metadata, **origin.token})
+        )
 
-    def settle(self, leave: int = PARTS_IN_FLIGHT) -> None:
-        """See ObjectUpload."""
-        self._queue.settle(leave)
+    def _copy_committed(self, upload: SeededParts, origin: Origin) -> None:
+        number = upload.take_number()
+        answer = self._store.copy_part(self._bucket, self._key, upload.identifier, number, origin)
+        upload.parts[number] = answer
+        upload.first = upload.next_number
 
-    def prepare(self, commit: Commit) -> None:
-        """See ObjectUpload."""
-        self._turn_to(commit.origin)
-        self._queue.settle(0)
-        if not self._is_put(commit):
-            self._open()
-            if commit.rest:
-                number = self._number()
-                self._rest = number, self._send_part(number, bytearray().join(commit.rest))
+    def _put(self, commit: Commit) -> str:
+        metadata = {**self._metadata, **commit.origin.token}
+        return self._store.put(self._bucket, self._key, b"".join(commit.rest), metadata, commit.replaces)
 
-    def commit(self, commit: Commit) -> str:
-        """See ObjectUpload."""
-        if self._is_put(commit):
-            metadata = {**self._metadata, **commit.origin.token}
-            return self._store.put(self._bucket, self._key, b"".join(commit.rest), metadata, commit.replaces)
-        parts = {part.place: part.answer for part in self._queue.sent}
-        if commit.rest and self._rest is not None:
-            parts.update([self._rest])
-        return self._store.complete(self._bucket, self._key, self._open(), parts, commit.replaces)
+    def _complete(self, upload: SeededParts, parts: dict[int, int], commit: Commit) -> str:
+        return self._store.complete(self._bucket, self._key, upload.identifier, parts, commit.replaces)
 
-    def look(self) -> ObjectInfo:
-        """See ObjectUpload."""
-        return self._store.head(self._bucket, self._key)
 
-    def abandon(self) -> None:
-        """See ObjectUpload."""
-        if self._identifier is not None:
-            self._store.abort_upload(self._identifier)
+class SeededPieces(ComposedObjectUpload):
+    """Stages temporary objects that a commit composes, as on Google Cloud Storage; see ObjectUpload."""
 
-    def end(self) -> None:
-        """See ObjectUpload."""
-        self._queue.close()
+    def __init__(self, store: SeededObjectStore, opening: Opening, known: Known) -> None:
+        super().__init__(store, _SeededMaker(store, opening.location.bucket), opening.location, _AtOnce)
+        self.part_size, self.most_kept = store.part_size, store.most_kept
+        self._store = store
+        self._metadata = known.metadata
 
-    def _turn_to(self, origin: Origin) -> None:
-        """Begin anew where a commit has happened since the last call."""
-        if self._origin is not None and self._origin.sequence != origin.sequence:
-            self._queue.forget()
-            self._identifier = None
-        self._origin = origin
+    def _insert(self, commit: Commit) -> str:
+        metadata = {**self._metadata, **commit.origin.token}
+        return self._store.put(self._bucket, self._key, b"".join(commit.rest), metadata, commit.replaces)
 
-    def _is_put(self, commit: Commit) -> bool:
-        return self._identifier is None and not commit.staged and commit.total <= PART_SIZE
+    def _compose(self, commit: Commit, sources: list[Source]) -> str:
+        metadata = {**self._metadata, **commit.origin.token}
+        return self._store.compose(self._bucket, self._key, sources, metadata, commit.replaces)
 
-    def _open(self) -> int:
-        if self._identifier is None:
-            assert self._origin is not None
-            self._identifier = self._store.begin_upload(self._bucket, self._key, self._origin, self._metadata)
-        return self._identifier
 
-    def _number(self) -> int:
-        """Return a number that was never sent: a part that is late must not come in place of another."""
-        self._numbers += 1
-        return self._numbers
+class _SeededMaker(PieceMaker):
+    """Makes temporary objects."""
 
-    def _send_part(self, number: int, body: bytearray) -> int:
-        return self._store.send_part(self._open(), number, bytes(body))
+    def __init__(self, store: SeededObjectStore, bucket: str) -> None:
+        self._store = store
+        self._bucket = bucket
+
+    def make(self, key: str, buffers: Sequence[bytes | bytearray]) -> str:
+        return self._store.put(self._bucket, key, b"".join(buffers), {}, NOTHING)
+
+    def join(self, key: str, sources: list[Source]) -> str:
+        return self._store.compose(self._bucket, key, sources, {}, NOTHING)
 
 
 class _Fetcher:
@@ -520,6 +571,10 @@ class SeededObjectFileSystem(ObjectStoreFileSystem):
     def _fetcher(self) -> RangeFetcher:
         fetcher: RangeFetcher = self._seeded_fetcher
         return fetcher
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the store, which is one of this process."""
+        return type(self), (self.store,)
 
     def capabilities(self, path: str) -> Capabilities:
         """See FileSystem."""

@@ -10,12 +10,18 @@ import sys
 import pytest
 
 from recordfs.errors import AbortedError, AlreadyExistsError, DataLossError, RecordFSError, UnavailableError
+from recordfs.filesystems._object_store import bulk, composing
 from recordfs.filesystems._object_store import writer as writer_module
 from recordfs.filesystems._object_store.commits import OPENING_METADATA, Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN, Location, Opening
 from recordfs.filesystems._object_store.part_queue import PartQueue
 from recordfs.filesystems._object_store.writer import ObjectWriter
-from recordfs.testing.object_store import NO_FAULTS, Faults, SeededObjectStore, SeededUpload
+from recordfs.testing import object_store
+from recordfs.testing.object_store import NO_FAULTS, Faults, SeededObjectStore, SeededPieces, SeededUpload
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:orphaned temporary objects:UserWarning", "ignore:.*temporary objects of .* could not be deleted:UserWarning"
+)
 
 SCHEDULES = 10_000
 FOUND_WITHIN = 1_000
@@ -164,7 +170,8 @@ class Actor:
 class Schedule:
     """One seed."""
 
-    def __init__(self, seed, *, upload_class=SeededUpload, writer_class=ObjectWriter):
+    def __init__(self, seed, *, upload_class=None, writer_class=ObjectWriter):
+        upload_class = upload_class or (SeededUpload, SeededPieces)[seed % 2]
         self.random = source = random.Random(seed)
         self.writer_class = writer_class
         share = lambda: source.choice([0, 0, 0.05, 0.2, 0.4])  # noqa: E731
@@ -263,9 +270,24 @@ class Schedule:
         self.checked = len(versions)
 
 
+def one_after_the_other(action, items):
+    failures = bulk.Failures()
+    for item in items:
+        try:
+            action(item)
+        except RecordFSError as error:
+            failures.add(item, error)
+    return failures
+
+
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch):
+    """Small enough for everything to happen in few steps, and in one order."""
     monkeypatch.setattr(writer_module, "TAKEN_AT_ONCE", 8)
+    monkeypatch.setattr(composing, "MOST_PIECES", 8)
+    monkeypatch.setattr(composing, "MOST_SOURCES", 4)
+    monkeypatch.setattr(object_store, "MOST_SOURCES", 4)
+    monkeypatch.setattr(composing, "for_each_in_parallel", one_after_the_other)
 
 
 def run(seed, **classes):
@@ -322,6 +344,21 @@ class WithoutCondition(SeededUpload):
         return super().commit(commit._replace(replaces=None))
 
 
+class ComposedWithoutCondition(SeededPieces):
+    """The same."""
+
+    def commit(self, commit):
+        return super().commit(commit._replace(replaces=None))
+
+
+class ForgottenRest(SeededPieces):
+    """Composes the parts, and leaves out what was in memory."""
+
+    def prepare(self, commit):
+        super().prepare(commit)
+        self._prepared = self._prepared[0], self._prepared[1][:-1]
+
+
 class AcknowledgedBeforeTheAnswer(SeededUpload):
     """Takes an answer that did not come for a good one."""
 
@@ -373,6 +410,8 @@ class WriterWithoutDoubt(ObjectWriter):
     "planted",
     [
         {"upload_class": WithoutCondition},
+        {"upload_class": ComposedWithoutCondition},
+        {"upload_class": ForgottenRest},
         {"upload_class": AcknowledgedBeforeTheAnswer},
         {"upload_class": WithoutRetry},
         {"upload_class": PartsFromTheCommitBefore},

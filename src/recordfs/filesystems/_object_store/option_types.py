@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from recordfs.errors import InvalidArgumentError
 
-__all__ = ["check_option_types"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["check_option_types", "shown_options"]
 
 _NAMES = {type(None): "None", bool: "bool (true or false)"}
 
@@ -29,3 +32,13 @@ def check_option_types(settings: Any) -> None:
             raise InvalidArgumentError(f"the option {name} is empty; leave it out to have its default")
         if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
             raise InvalidArgumentError(f"the option {name} has to be above 0, found {value}")
+
+
+def shown_options(settings: Any, hidden: Collection[str]) -> str:
+    """Return a named tuple as its repr shows it: what differs from the defaults, and no value of the hidden fields."""
+    shown = (
+        f"{name}={'<hidden>' if name in hidden else value!r}"
+        for name, value in zip(settings._fields, settings, strict=True)
+        if value != settings._field_defaults[name]
+    )
+    return f"{type(settings).__name__}({', '.join(shown)})"

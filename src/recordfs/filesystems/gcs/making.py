@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from google.api_core.exceptions import from_http_response
@@ -22,24 +22,10 @@ from recordfs.filesystems._object_store.checksums import crc32c_header, crc32c_o
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from recordfs.filesystems._object_store.composing import Source
     from recordfs.filesystems.gcs.store import GCSStore
 
-__all__ = ["MOST_SOURCES", "ObjectMaker", "Source"]
-
-MOST_SOURCES = 32
-"""Objects that one compose takes."""
-
-
-class Source(NamedTuple):
-    """One generation of an object that another is composed of.
-
-    Attributes:
-        key: Its key.
-        generation: As decimal text.
-    """
-
-    key: str
-    generation: str
+__all__ = ["ObjectMaker"]
 
 
 class _Body:
@@ -143,8 +129,8 @@ class ObjectMaker:
             "sourceObjects": [
                 {
                     "name": source.key,
-                    "generation": source.generation,
-                    "objectPreconditions": {"ifGenerationMatch": source.generation},
+                    "generation": source.tag,
+                    "objectPreconditions": {"ifGenerationMatch": source.tag},
                 }
                 for source in sources
             ],

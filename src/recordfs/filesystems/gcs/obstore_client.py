@@ -13,6 +13,7 @@ from google.auth.transport.requests import Request
 from obstore.exceptions import BaseError
 from obstore.store import GCSStore as ObstoreGCSStore
 
+from recordfs.filesystems._object_store.obstore_options import client_options, retry_config
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
 from recordfs.redaction import redacted_cause, remember_secret
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from recordfs.filesystems.gcs.client import Clients
 
 __all__ = ["TokenProvider", "make_obstore"]
-
-LONGEST_REQUEST = dt.timedelta(hours=1)
-"""``read_timeout`` finds connections that are stuck; a slow one may take its time over a block."""
 
 
 def make_obstore(clients: Clients, bucket: str) -> ObstoreGCSStore | None:
@@ -42,23 +40,17 @@ def make_obstore(clients: Clients, bucket: str) -> ObstoreGCSStore | None:
     headers = {"accept-encoding": "gzip"}
     if settings.user_project is not None:
         headers["x-goog-user-project"] = settings.user_project
-    client_options: ClientConfig = {
-        "allow_http": endpoint.startswith("http://"),
-        "connect_timeout": dt.timedelta(seconds=settings.connect_timeout),
-        "read_timeout": dt.timedelta(seconds=settings.read_timeout),
-        "timeout": LONGEST_REQUEST,
-        "default_headers": headers,
-    }
+    options: ClientConfig = {**client_options(settings, endpoint), "default_headers": headers}
     # As requests does for the SDK.
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     try:
         if bundle and os.path.isfile(bundle):
             with open(bundle, "rb") as file:
-                client_options["root_certificate"] = file.read()
+                options["root_certificate"] = file.read()
         return ObstoreGCSStore(
             bucket,
-            client_options=client_options,
-            retry_config={"max_retries": settings.max_attempts - 1, "retry_timeout": dt.timedelta(seconds=60)},
+            client_options=options,
+            retry_config=retry_config(settings),
             credential_provider=_no_token if anonymous else TokenProvider(credentials),
             base_url=endpoint,
             skip_signature=anonymous,

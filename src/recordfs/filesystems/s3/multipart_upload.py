@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnimplementedError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.checksums import crc32c_header, crc32c_of, md5_header
+from recordfs.filesystems._object_store.multipart import UploadInParts
 from recordfs.filesystems.s3.body import Body
 from recordfs.filesystems.s3.errors import code_of
 from recordfs.filesystems.s3.features import CHECKSUMS, OBJECT_SIZE, PART_COPIES, WHOLE_CHECKSUMS, is_refusal
@@ -38,8 +39,8 @@ class UploadGoneError(DataLossError):
     """The store no longer knows an upload, and with it the bytes that it held."""
 
 
-class MultipartUpload:
-    """A multipart upload that is under way. Parts may be sent from several threads.
+class MultipartUpload(UploadInParts):
+    """A multipart upload that is under way; see UploadInParts.
 
     Args:
         store: The requests.
@@ -48,22 +49,12 @@ class MultipartUpload:
         identifier: The store's name for it.
         checksums: Its parts carry CRC-32Cs.
         whole: The finished object carries a CRC-32C of the whole.
-
-    Attributes:
-        parts: What the store has acknowledged, by number.
-        next_number: The number behind those that are taken.
-        size: Bytes in the parts that the store has acknowledged, without copies.
-        first: The number of the first part behind what was copied.
     """
 
     def __init__(
         self, store: S3Requests, bucket: str, key: str, identifier: str, *, checksums: bool, whole: bool
     ) -> None:
-        self.identifier = identifier
-        self.parts: dict[int, dict[str, Any]] = {}
-        self.next_number = 1
-        self.size = 0
-        self.first = 1
+        super().__init__(identifier)
         self._store = store
         self._features = store.features(bucket)
         self._bucket = bucket
@@ -120,12 +111,6 @@ class MultipartUpload:
         finally:
             content.release()
         return answer
-
-    def acknowledge(self, number: int, answer: dict[str, Any], size: int) -> None:
-        """Take note of a part that the store has."""
-        if number not in self.parts:
-            self.size += size
-        self.parts[number] = answer
 
     def copy(self, source: dict[str, str], tag: str, size: int, *, most: int = MOST_COPIES) -> None:
         """Put a whole object behind the parts so far: the store copies it, in equal ranges.
@@ -250,13 +235,6 @@ class MultipartUpload:
             self._call("abort_multipart_upload")
         except UploadGoneError:
             return  # which is what was asked for
-
-    def abort_after(self, error: BaseException) -> None:
-        """Remove what was uploaded because something else went wrong, which is what will be raised."""
-        try:
-            self.abort()
-        except RecordFSError as second:
-            error.add_note(f"the upload {self.identifier} to {self._path} could not be aborted: {second}")
 
     def _call(self, operation: str, **parameters: Any) -> Any:
         try:

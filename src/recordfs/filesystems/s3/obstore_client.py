@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from obstore.store import S3Store as ObstoreS3Store
 
 from recordfs.errors import InvalidArgumentError, UnauthenticatedError
+from recordfs.filesystems._object_store.obstore_options import client_options, retry_config
 from recordfs.filesystems.s3.errors import NO_CREDENTIALS, error_from_login
 from recordfs.redaction import redacted_cause, remember_secret
 
@@ -22,9 +23,6 @@ __all__ = ["CredentialProvider", "make_obstore"]
 CREDENTIAL_LIFETIME = dt.timedelta(minutes=5)
 """How long obstore may use what it was given. It asks again five minutes before the end (at most every 0.1 s), so it
 asks the session each time, which refreshes temporary credentials when they are due."""
-
-LONGEST_REQUEST = dt.timedelta(hours=1)
-"""``read_timeout`` finds connections that are stuck; a slow one may take its time over a block."""
 
 _KEY = "k"
 
@@ -56,19 +54,8 @@ def make_obstore(clients: Clients, bucket: str) -> ObstoreS3Store | None:
             return None
         chosen["region"] = region
         chosen["credential_provider"] = CredentialProvider(clients)
-    client_options: ClientConfig = {
-        "allow_http": endpoint.startswith("http://"),
-        "connect_timeout": dt.timedelta(seconds=settings.connect_timeout),
-        "read_timeout": dt.timedelta(seconds=settings.read_timeout),
-        "timeout": LONGEST_REQUEST,
-        **_trust(clients),
-    }
-    return ObstoreS3Store(
-        bucket,
-        client_options=client_options,
-        retry_config={"max_retries": settings.max_attempts - 1, "retry_timeout": dt.timedelta(seconds=60)},
-        **chosen,
-    )
+    options: ClientConfig = {**client_options(settings, endpoint), **_trust(clients)}
+    return ObstoreS3Store(bucket, client_options=options, retry_config=retry_config(settings), **chosen)
 
 
 def _signing_region(headers: dict[str, str]) -> str | None:

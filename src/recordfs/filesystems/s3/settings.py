@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.filesystems._object_store.endpoint import checked_endpoint
-from recordfs.filesystems._object_store.option_types import check_option_types
+from recordfs.filesystems._object_store.option_types import check_option_types, shown_options
 
 __all__ = ["RequestOptions", "Settings"]
 
@@ -74,13 +74,7 @@ class Settings(NamedTuple):
 
     def __repr__(self) -> str:
         """Show everything but secrets."""
-        hidden = {"aws_secret_access_key", "aws_session_token"}
-        shown = (
-            f"{name}={'<hidden>' if name in hidden else value!r}"
-            for name, value in zip(self._fields, self, strict=True)
-            if value != self._field_defaults[name]
-        )
-        return f"Settings({', '.join(shown)})"
+        return shown_options(self, ("aws_secret_access_key", "aws_session_token"))
 
     def checked(self) -> Settings:
         """Return itself.

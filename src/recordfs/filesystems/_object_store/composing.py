@@ -1,4 +1,4 @@
-"""The temporary objects of one writer: bytes that the store has, and the key does not show yet.
+"""Staging an object in temporary objects that a commit composes: the mechanism of Google Cloud Storage.
 
 Each part is an object of its own, so that several are on their way at once and one whose answer was lost is sent again
 without harm. A commit composes them into the key. Where there are too many for that, neighbours are composed into
@@ -10,31 +10,34 @@ name in exactly one place.
 
 from __future__ import annotations
 
+import abc
 import datetime as dt
 import time
 import uuid
 import warnings
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.listing import list_objects
 from recordfs.filesystems._object_store.part_queue import PartQueue, SentPart
 from recordfs.filesystems._object_store.temporary import temporary_key, temporary_prefix
-from recordfs.filesystems._object_store.upload import PARTS_IN_FLIGHT
-from recordfs.filesystems.gcs.making import MOST_SOURCES, Source
+from recordfs.filesystems._object_store.upload import PARTS_IN_FLIGHT, ObjectUpload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
-    from recordfs.filesystems._object_store.commits import Part
+    from recordfs.filesystems._object_store.commits import Commit, Origin, Part
     from recordfs.filesystems._object_store.opening import Location
-    from recordfs.filesystems.gcs.making import ObjectMaker
-    from recordfs.filesystems.gcs.store import GCSStore
+    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
     Piece = SentPart[str, str]
 
-__all__ = ["Staging"]
+__all__ = ["MOST_SOURCES", "ComposedObjectUpload", "PieceMaker", "Pieces", "Source"]
+
+MOST_SOURCES = 32
+"""Objects that one compose takes."""
 
 MOST_PIECES = 1024
 """Pieces are composed into larger ones when there are this many, so that what a writer remembers stays bounded."""
@@ -43,7 +46,6 @@ MOST_DELETES = 100
 """Keys that ``delete_many`` is given at once: it names no more than these of those that it could not delete."""
 
 ORPHAN_AGE = dt.timedelta(days=1)
-RESOURCE = {"contentType": "application/octet-stream"}
 
 _Item = TypeVar("_Item")
 
@@ -53,23 +55,55 @@ def batches(items: Sequence[_Item], size: int) -> list[Sequence[_Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-class Staging:
+class Source(NamedTuple):
+    """One version of an object that another is composed of.
+
+    Attributes:
+        key: Its key.
+        tag: The version.
+    """
+
+    key: str
+    tag: str
+
+
+class PieceMaker(abc.ABC):
+    """Makes temporary objects, none of which replaces another: what is there already is AbortedError."""
+
+    @abc.abstractmethod
+    def make(self, key: str, buffers: Sequence[bytes | bytearray]) -> str:
+        """Make an object of buffers, and return its tag."""
+
+    @abc.abstractmethod
+    def join(self, key: str, sources: list[Source]) -> str:
+        """Make an object of others on the server, and return its tag."""
+
+
+class Pieces:
     """The temporary objects of one writer, in the order of their bytes. Used by one thread at a time.
 
     Args:
         store: The other requests.
         maker: Makes objects.
         location: The object that they are for.
+        make_pool: As of PartQueue.
     """
 
-    def __init__(self, store: GCSStore, maker: ObjectMaker, location: Location) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        maker: PieceMaker,
+        location: Location,
+        make_pool: Callable[[], Executor] | None = None,
+    ) -> None:
         self._store = store
         self._maker = maker
         self._path, self._bucket, self._key = location
+        self._root = self._path.removesuffix(self._key)
         # Not the writer's id, which whoever appends takes over: these names are never used again.
         self._own_name = uuid.uuid4().hex
         self._number = 0
-        self._queue: PartQueue[str, str] = PartQueue(self._send)
+        self._queue: PartQueue[str, str] = PartQueue(self.send, make_pool)
         self._rest: str | None = None  # the object of what a commit holds in memory
         self._garbage: list[str] = []
         self._undeletable: RecordFSError | None = None
@@ -114,7 +148,7 @@ class Staging:
                 garbage = [*garbage, before]
             self._garbage = garbage
             self._rest = key
-            last = [Source(key, self._send(key, *rest))]
+            last = [Source(key, self.send(key, *rest))]
         while len(self._queue.sent) + len(last) > most:
             self._join_neighbours()
         return [Source(piece.place, piece.answer) for piece in self._queue.sent] + last
@@ -133,7 +167,7 @@ class Staging:
         if gone:
             raise DataLossError(
                 f"{len(gone)} temporary objects that held bytes not yet published are gone, the first is "
-                f"gs://{self._bucket}/{gone[0]}: somebody deleted them, or a lifecycle rule did",
+                f"{self._root}{gone[0]}: somebody deleted them, or a lifecycle rule did",
                 path=self._path,
             ) from error
 
@@ -176,7 +210,7 @@ class Staging:
         if garbage:
             warnings.warn(
                 f"{len(garbage)} temporary objects of {self._path} could not be deleted, and are billed until "
-                f"they are: gs://{self._bucket}/{temporary_prefix(self._key)}{self._own_name}*: {self._undeletable}",
+                f"they are: {self._root}{temporary_prefix(self._key)}{self._own_name}*: {self._undeletable}",
                 stacklevel=2,
             )
 
@@ -184,10 +218,10 @@ class Staging:
         self._number += 1
         return temporary_key(self._key, f"{self._own_name}-{self._number}")
 
-    def _send(self, key: str, *buffers: bytearray) -> str:
+    def send(self, key: str, *buffers: bytearray) -> str:
         """Upload a part and return its generation."""
         try:
-            return self._maker.insert(key, RESOURCE, buffers, replaces="0")
+            return self._maker.make(key, buffers)
         except AbortedError:
             # It did arrive before, and only the answer was lost: nobody else makes this name.
             return self._store.head(self._bucket, key).tag
@@ -201,9 +235,9 @@ class Staging:
         def join(index: int) -> None:
             sources = [Source(piece.place, piece.answer) for piece in groups[index]]
             try:
-                generation = self._maker.compose(keys[index], RESOURCE, sources, replaces="0")
+                generation = self._maker.join(keys[index], sources)
             except AbortedError:
-                generation = self._store.head(self._bucket, keys[index]).tag  # as in _send
+                generation = self._store.head(self._bucket, keys[index]).tag  # as in send
             joined[index] = SentPart(keys[index], generation, sum(piece.size for piece in groups[index]))
 
         try:
@@ -249,3 +283,113 @@ class Staging:
         for writer, keys in by_writer.items():
             if newest[writer] < oldest:
                 self._garbage += keys
+
+
+class ComposedObjectUpload(ObjectUpload):
+    """The staged bytes of one writer, in temporary objects; see ObjectUpload.
+
+    Args:
+        store: For looks and deletions.
+        maker: Makes temporary objects.
+        location: The object that is written.
+        make_pool: As of PartQueue.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        maker: PieceMaker,
+        location: Location,
+        make_pool: Callable[[], Executor] | None = None,
+    ) -> None:
+        self._objects = store
+        self._path, self._bucket, self._key = location
+        self._pieces = Pieces(store, maker, location, make_pool)
+        self._origin: Origin | None = None
+        self._prepared: tuple[int, list[Source]] = (-1, [])
+
+    # What a store writes
+
+    @abc.abstractmethod
+    def _insert(self, commit: Commit) -> str:
+        """Publish a small object by one upload, on the commit's condition."""
+
+    @abc.abstractmethod
+    def _compose(self, commit: Commit, sources: list[Source]) -> str:
+        """Publish the object that others make, on the commit's condition."""
+
+    # What a writer asks for
+
+    def send(self, part: Part, origin: Origin) -> None:
+        """See ObjectUpload."""
+        self._turn_to(origin)
+        self._pieces.add(part)
+
+    def settle(self, leave: int = PARTS_IN_FLIGHT) -> None:
+        """See ObjectUpload."""
+        self._pieces.deliver(leave)
+
+    def prepare(self, commit: Commit) -> None:
+        """Deliver all parts, and the bytes in memory as one more temporary object."""
+        self._turn_to(commit.origin)
+        if self._is_insert(commit) or self._prepared[0] == commit.total:
+            return
+        base = [Source(self._key, str(commit.origin.tag))] if commit.origin.size else []
+        sources = base + self._pieces.sources(MOST_SOURCES - len(base), commit.rest)
+        self._prepared = commit.total, sources
+
+    def commit(self, commit: Commit) -> str:
+        """Insert a small object, compose a large one."""
+        if self._is_insert(commit):
+            return self._insert(commit)
+        try:
+            return self._compose(commit, self._prepared[1])
+        except NotFoundError as error:
+            self._pieces.raise_if_gone(error)
+            if commit.replaces is None and commit.origin.size:
+                raise self._committed_is_gone(commit) from error
+            raise
+
+    def look(self) -> ObjectInfo:
+        """See ObjectUpload."""
+        return self._objects.head(self._bucket, self._key)
+
+    def tidy(self, *, replaced: bool) -> None:
+        """Delete the temporary objects that the commit has consumed."""
+        self._forget()
+        self._pieces.sweep()
+
+    def abandon(self) -> None:
+        """Delete all temporary objects."""
+        self._pieces.abandon()
+
+    def unpublished(self) -> dict[str, object]:
+        """Return the temporary objects."""
+        return {"temporary_objects": self._pieces.keys()}
+
+    def end(self) -> None:
+        """See ObjectUpload."""
+        self._pieces.end()
+
+    def _turn_to(self, origin: Origin) -> None:
+        """Begin anew where a commit has happened since the last call."""
+        if self._origin is not None and self._origin.sequence != origin.sequence:
+            self._forget()
+        self._origin = origin
+
+    def _forget(self) -> None:
+        self._pieces.forget()
+        self._prepared = (-1, [])
+
+    def _is_insert(self, commit: Commit) -> bool:
+        """Tell whether a commit is one upload: as long as all of its bytes are here, and fit into a part."""
+        return not commit.staged and commit.total <= self.part_size
+
+    def _committed_is_gone(self, commit: Commit) -> DataLossError:
+        """Return the error for what cannot be published over another's, because its beginning is gone."""
+        return DataLossError(
+            f"the {commit.origin.size} bytes that were flushed before are not there any more, as another writer "
+            f"replaced them. The {commit.total - commit.origin.size} bytes after them are in temporary objects of "
+            f"{self._path.removesuffix(self._key)}: {', '.join(self._pieces.keys())}",
+            path=self._path,
+        )
