@@ -24,6 +24,10 @@ DEFAULT_MAX_RECORD_SIZE = 2**31
 CHUNK = 256 * 1024
 """Bytes a read: a call into Python does not count any more, and the bytes are still in the processor's cache."""
 
+AHEAD_AFTER = 2 << 20
+"""Bytes wanted one after the other after which a local file is read ahead: with nothing to skip, getting bytes out of
+the page cache takes longer than looking at them."""
+
 
 def scan_file(
     file: RandomAccessFile,
@@ -42,7 +46,7 @@ def scan_file(
         offset: Where in the file to begin.
         end: Where to stop; without it, where the file ends.
         every_byte: Whether the scanner looks at every byte, so that there is nothing to skip: then a large local file
-            is read ahead.
+            is read ahead from the beginning, else once it turns out that there is nothing to skip.
         progress: Called, in this thread, with the offset reached after every 256 KiB to 1 MiB.
 
     Returns:
@@ -52,59 +56,91 @@ def scan_file(
         InternalError: The file's ``read_into`` returned what it cannot.
         Whatever reading raises.
     """
-    if every_byte and end is not None and read_ahead.pays(file, end - offset):
-        return _scan_ahead(file, scanner, offset, end, progress)
-    plain = not scanner.compressed
+    scan = _Scan(file, scanner, offset, end, progress)
+    # How many bytes were wanted one after the other, with nothing to skip.
+    wanted = AHEAD_AFTER if every_byte else 0
     buffer = bytearray(CHUNK)
-    while end is None or offset < end:
-        left = CHUNK if end is None else end - offset
+    while end is None or scan.offset < end:
+        if end is not None and wanted >= AHEAD_AFTER and read_ahead.pays(file, end - scan.offset):
+            if not scan.feed_ahead(end):
+                break
+            wanted = 0
+            continue
         skippable = scanner.skippable
         if end is not None and skippable > CHUNK:
             # Seeking past a payload that is not checked beats reading it. Without a known end it might end inside.
-            count = min(skippable, left)
-            scanner.skip(count)
-        else:
-            place = memoryview(buffer)[: min(CHUNK, left)]
-            count = file.read_into(offset, place)
-            if not 0 <= count <= len(place):
-                raise InternalError(f"read_into of {len(place)} bytes returned {count}", path=file.name, offset=offset)
-            if count == 0:
-                break
-            if not scanner.feed(place[:count]):
-                return False
-            del place
-            if read_ahead.is_exported(buffer):
-                # The file kept a view, against the contract, and may still write there: leave it the memory.
-                buffer = bytearray(CHUNK)
-        offset = scanner.position if plain else offset + count
-        if progress is not None:
-            progress(offset)
-    return scanner.finish()
+            scan.skip(min(skippable, end - scan.offset))
+            wanted = 0
+            continue
+        count = scan.feed(buffer)
+        if not count:
+            break
+        wanted += count
+        if read_ahead.is_exported(buffer):
+            # The file kept a view, against the contract, and may still write there: leave it the memory.
+            buffer = bytearray(CHUNK)
+    return scanner.fault is None and scanner.finish()
 
 
-def _scan_ahead(
-    file: RandomAccessFile,
-    scanner: RecordScanner,
-    offset: int,
-    end: int,
-    progress: Callable[[int], object] | None,
-) -> bool:
-    """Do the same with chunks that other threads read meanwhile."""
-    plain = not scanner.compressed
-    while offset < end:
-        with closing(read_ahead.chunks_ahead(file, offset, end)) as chunks:
+class _Scan:
+    """One scan under way: ``offset`` is where in the file the scanner wants to go on."""
+
+    def __init__(
+        self,
+        file: RandomAccessFile,
+        scanner: RecordScanner,
+        offset: int,
+        end: int | None,
+        progress: Callable[[int], object] | None,
+    ) -> None:
+        self._file = file
+        self._scanner = scanner
+        self.offset = offset
+        self._end = end
+        self._progress = progress
+        # What is fed to a decompressing scanner says nothing of where it wants to go on.
+        self._may_look_back = not scanner.compressed
+
+    def feed(self, buffer: bytearray) -> int:
+        """Feed one read; return its size, 0 where the file ends or a fault has ended the scan."""
+        # The views are not released here but let go: a file that kept one would make that an error.
+        place = memoryview(buffer)[: CHUNK if self._end is None else min(CHUNK, self._end - self.offset)]
+        count = self._file.read_into(self.offset, place)
+        if not 0 <= count <= len(place):
+            raise InternalError(
+                f"read_into of {len(place)} bytes returned {count}", path=self._file.name, offset=self.offset
+            )
+        if not count or not self._scanner.feed(place[:count]):
+            return 0
+        self._move_on(self.offset + count)
+        return count
+
+    def feed_ahead(self, end: int) -> bool:
+        """Feed chunks that other threads read meanwhile, as long as the scanner wants one after the other.
+
+        Returns:
+            False if the file has ended, or a fault the scan.
+        """
+        with closing(read_ahead.chunks_ahead(self._file, self.offset, end)) as chunks:
             for chunk in chunks:
-                if not scanner.feed(chunk):
+                if not self._scanner.feed(chunk):
                     return False
-                fed = offset + len(chunk)
-                offset = scanner.position if plain else fed
-                if progress is not None:
-                    progress(offset)
-                if offset != fed:
-                    break  # it looks into a broken record, so what was read ahead is not what it wants next
-            else:
-                break  # all of them, perhaps fewer than expected
-    return scanner.finish()
+                fed = self.offset + len(chunk)
+                self._move_on(fed)
+                # It looks into a broken record, or has a long payload to skip: what was read ahead is in vain.
+                if self.offset != fed or self._scanner.skippable > CHUNK:
+                    return True
+        return False
+
+    def skip(self, count: int) -> None:
+        """Go past payload that is not checked."""
+        self._scanner.skip(count)
+        self._move_on(self.offset + count)
+
+    def _move_on(self, offset: int) -> None:
+        self.offset = self._scanner.position if self._may_look_back else offset
+        if self._progress is not None:
+            self._progress(self.offset)
 
 
 def fault_error(fault: tuple[int, str, str], path: str) -> DataLossError:

@@ -10,7 +10,7 @@ import pytest
 import recordfs
 from recordfs.errors import CorruptRecordError, InternalError, UnavailableError, UnimplementedError
 from recordfs.filesystems.posix import PosixFileSystem
-from recordfs.records.index import build_index
+from recordfs.records.index import build_index, read_index
 from recordfs.records.read_ahead import BUFFERS, CHUNK, SMALLEST, chunks_ahead
 from recordfs.records.verify import count_records, verify_file
 from support.record_files import ScheduledReadableFile
@@ -248,3 +248,24 @@ def test_where_threads_cannot_be_started_this_one_reads(monkeypatch, left):
     file = LocalFile(SOUND)
     assert verify(file).sound
     assert file.threads == (set(started) or {threading.current_thread()})
+
+
+def test_a_scan_that_reads_ahead_stops_doing_so_where_there_is_something_to_skip(tmp_path):
+    sizes = [1000] * 12_000 + [2_000_000] * 6 + [1000] * 12_000
+    path = tmp_path / "records"
+    with recordfs.RecordWriter(path, index=True) as writer:
+        writer.write_batch([bytes(size) for size in sizes])
+    read = []
+
+    class Counting(PosixFileSystem):
+        def new_random_access_file(self, path):
+            file = super().new_random_access_file(path)
+            read_into = file.read_into
+            file.read_into = lambda offset, buffer: read.append(count := read_into(offset, buffer)) or count
+            return file
+
+    assert count_records(path, file_system=Counting()) == len(sizes)
+    assert 24_000_000 < sum(read) < 34_000_000
+    index = list(read_index(f"{path}.idx"))
+    assert build_index(path, tmp_path / "again") == len(sizes)
+    assert list(read_index(tmp_path / "again")) == index
