@@ -41,7 +41,7 @@ pub const fn mask(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(MASK_DELTA)
 }
 
-/// The checksum behind its stored form.
+/// The checksum that is stored in this form.
 #[inline]
 #[must_use]
 pub const fn unmask(masked: u32) -> u32 {

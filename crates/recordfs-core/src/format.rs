@@ -5,9 +5,9 @@ use std::fmt;
 /// The two wrappers around a deflate stream that record files use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// RFC 1950: two bytes of header, an Adler-32 behind. A file is one stream.
+    /// RFC 1950: two bytes of header, an Adler-32 after them. A file is one stream.
     Zlib,
-    /// RFC 1952: ten bytes of header or more, a CRC-32 and the length behind. A file is one member or several.
+    /// RFC 1952: ten bytes of header or more, a CRC-32 and the length after them. A file is one member or several.
     Gzip,
 }
 

@@ -354,7 +354,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Turns from a broken header to looking for a sound one, beginning one byte behind it.
+    /// Turns from a broken header to looking for a sound one, beginning one byte after it.
     fn begin_search(&mut self, broken: RecordError, header: &[u8; HEADER_SIZE]) -> Result<(), RecordError> {
         if !self.options.resync {
             self.state = State::Failed(broken);

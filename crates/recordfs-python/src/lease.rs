@@ -141,7 +141,7 @@ pub fn lend_buffer<'py, R>(
 ) -> PyResult<R> {
     let shared = Arc::new(std::mem::take(buffer));
     let owner = Owner::Buffer(Arc::clone(&shared));
-    // SAFETY: a vector behind an `Arc` does not change; it is taken out again only when no lease is left.
+    // SAFETY: a vector in an `Arc` does not change; it is taken out again only when no lease is left.
     let result = unsafe { Lease::view(py, shared.as_ptr().cast_mut(), shared.len(), false, owner) }.and_then(|view| {
         let result = call(view.clone());
         release(&view);

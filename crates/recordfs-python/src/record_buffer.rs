@@ -1,7 +1,7 @@
 //! What a writer holds back: one buffer of framed records in front of a `WritableFile`, perhaps compressed.
 //!
 //! Records enter the buffer whole or not at all, and the buffer goes to the file in appends that the file takes whole or
-//! not at all; so whatever fails, the file ends behind a record.
+//! not at all; so whatever fails, the file ends after a record.
 
 use std::io::Write;
 

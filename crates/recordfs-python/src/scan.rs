@@ -185,7 +185,7 @@ fn feed_plain(scanner: &mut Scanner, tally: &mut Tally, chunk: &[u8]) -> bool {
 }
 
 impl Inflation {
-    /// Damage to the compression ends the scan even with resync: nothing behind it can be decompressed.
+    /// Damage to the compression ends the scan even with resync: nothing after it can be decompressed.
     fn feed(&mut self, scanner: &mut Scanner, tally: &mut Tally, mut chunk: &[u8]) -> bool {
         loop {
             match self.inflater.inflate(chunk, &mut self.room) {
@@ -194,7 +194,7 @@ impl Inflation {
                         return false;
                     }
                     chunk = &chunk[progress.consumed..];
-                    // Damage found behind data comes out of a further call, so one that gives nothing is the last.
+                    // Damage found after data comes out of a further call, so one that gives nothing is the last.
                     if progress.produced == 0 && chunk.is_empty() {
                         return true;
                     }

@@ -92,7 +92,7 @@ impl Sink {
         result
     }
 
-    /// Hands a buffer, and `more` behind it, to the file in one call; empties the buffer unless the file took nothing.
+    /// Hands a buffer, and `more` after it, to the file in one call; empties the buffer unless the file took nothing.
     pub fn append_parts(
         &mut self,
         py: Python<'_>,

@@ -69,7 +69,7 @@ impl Window {
         unsafe { Lease::view(py, part.as_ptr().cast_mut(), length, false, owner) }
     }
 
-    /// Lets `read` put up to `limit` bytes behind what is there, in a window that can hold at least `size` bytes.
+    /// Lets `read` put up to `limit` bytes after what is there, in a window that can hold at least `size` bytes.
     ///
     /// `read` gets a place and says how many bytes it wrote there.
     pub fn fill_with(

@@ -26,7 +26,7 @@ from recordfs.records.index_lines import (
     sample_numbers,
     sampled_entries,
 )
-from recordfs.records.scanning import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
+from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def chunks_ahead(file: RandomAccessFile, offset: int, end: int) -> Generator[mem
 
     Raises:
         InternalError: ``read_into`` returned what it cannot.
-        Whatever reading raises, behind all bytes before it.
+        Whatever reading raises, after all bytes before it.
     """
     spare = [bytearray(CHUNK) for _ in range(BUFFERS)]
     reads: deque[_Read] = deque()
@@ -140,7 +140,7 @@ def _fill(
     """Read until ``wanted`` bytes are there, the file ends, or reading fails.
 
     Returns:
-        Where the bytes are, how many, and what failed behind them.
+        Where the bytes are, how many, and what failed after them.
     """
     count = 0
     try:

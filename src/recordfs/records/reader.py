@@ -100,7 +100,7 @@ class RecordReader:
         TruncatedRecordError: The file ends inside a record. The same iterator tries again when it is asked again, for
             instance when the file has grown; what was read is not lost.
         CorruptRecordError: A record's checksum or length is wrong, or the compressed stream is damaged. The iteration
-            is over; ``RecordReader(..., start=..., on_error="skip")`` goes on behind it.
+            is over; ``RecordReader(..., start=..., on_error="skip")`` goes on after it.
         AbortedError: The followed file was replaced, and ``on_replaced`` is ``"raise"``; or a file was, while it was
             read, on a store that keeps no old versions.
         DataLossError: The trailer of a compressed stream is wrong or cut off.

@@ -1,4 +1,4 @@
-"""Finding the end of what is sound in a record file, and cutting off what a dead writer left behind it."""
+"""Finding the end of what is sound in a record file, and cutting off what a dead writer left after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recordfs.errors import (
 )
 from recordfs.records.compression import detect_compression
 from recordfs.records.index import default_index_path, last_entry
-from recordfs.records.scanning import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
+from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class TailCheck(NamedTuple):
         file_size: Its size in bytes.
         sound_end: Where the last sound record ends, in bytes of the uncompressed stream; ``file_size`` for a sound
             plain file.
-        error: What is wrong behind that, or None.
-        torn: Whether what is wrong is a torn tail: no sound record stands behind the break, so that cutting the file at
+        error: What is wrong after that, or None.
+        torn: Whether what is wrong is a torn tail: no sound record follows the break, so that cutting the file at
             ``sound_end`` loses nothing that could be read. Always False for a compressed file.
     """
 
@@ -64,7 +64,7 @@ def check_tail(
     file_system: FileSystem | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> TailCheck:
-    """Find out whether a record file ends behind a whole record.
+    """Find out whether a record file ends after a whole record.
 
     ``"auto"`` goes from header to header: from the last record of the index beside the file (``<path>.idx``) if that
     record is there, else from the file's beginning. A remote file of more than 16 MiB without such an index is not read
@@ -109,7 +109,7 @@ def repair_tail(
     tells whether it is a record file.
 
     Raises:
-        CorruptRecordError: The break is no torn tail: sound records stand behind it, or there is no sound record at
+        CorruptRecordError: The break is no torn tail: sound records follow it, or there is no sound record at
             all. Nothing is cut. ``RecordReader(on_error="skip")`` reads what can be read.
         TruncatedRecordError: The whole file is shorter than a header, and ``force`` is not set. Nothing is cut.
         AbortedError: The file changed its size meanwhile, so somebody is writing to it.
@@ -185,15 +185,13 @@ def _check_from(file: RandomAccessFile, size: int, start: int) -> TailCheck:
 def _judge_break(file: RandomAccessFile, size: int, error: DataLossError) -> TailCheck:
     """Tell a torn tail from damage in the middle."""
     break_offset = error.offset or 0
-    behind = _scan(file, break_offset, size, verify=True, resync=True)
-    if isinstance(error, TruncatedRecordError):
-        # The length is sound, so what looks like a record behind it is payload, unless a row of them reaches the end.
-        torn = behind.records == 0 or behind.sound_end != size
-    else:
-        torn = behind.records == 0
+    rest = _scan(file, break_offset, size, verify=True, resync=True)
+    torn = rest.records == 0
+    if isinstance(error, TruncatedRecordError) and rest.sound_end != size:
+        torn = True  # its length is sound: what looks like records after it is payload, unless they reach the end
     if not torn:
         error = CorruptRecordError(
-            f"{error.message}; sound records stand behind it, so it is no torn tail and is not cut off",
+            f"{error.message}; sound records follow it, so it is no torn tail and is not cut off",
             path=file.name,
             offset=break_offset,
         )

@@ -41,7 +41,7 @@ class ReadReport(NamedTuple):
         lost_bytes: How many bytes were passed over in all.
         truncated_tail: Whether the last file ends inside a record, as it does while its writer is at work or when that
             died.
-        unfinished_stream: Whether a compressed file ended behind a record but without its trailer, for the same
+        unfinished_stream: Whether a compressed file ended after a record but without its trailer, for the same
             reasons.
         restarts: How often the followed file was replaced and begun again. ``records`` counts those of all of them.
     """

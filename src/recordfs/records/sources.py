@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from recordfs.errors import AbortedError, FailedPreconditionError, InvalidArgumentError, NotFoundError
 from recordfs.file_objects import BorrowedReader, FileObjectReader, SupportsReadInto, is_file_object, name_of
 from recordfs.paths import has_wildcards, path_to_str
+from recordfs.records.files_ahead import FilesAhead
 from recordfs.records.followed_file import FollowedFile
 from recordfs.records.index import without_indexes
-from recordfs.records.opening_ahead import FilesAhead
 from recordfs.records.share import WHOLE, Share
 from recordfs.redaction import redact
 from recordfs.registry import resolve

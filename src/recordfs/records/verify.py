@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from recordfs._core import RecordScanner
 from recordfs.errors import TruncatedRecordError
 from recordfs.records.compression import compression_name, detect_compression
-from recordfs.records.scanning import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
+from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class LostRange(NamedTuple):
         offset: Where the broken record begins, in bytes of the uncompressed stream.
         end: Where the next sound record begins, or the stream ends.
         error: What is wrong, with ``path`` and ``offset``: a TruncatedRecordError, a CorruptRecordError, or another
-            DataLossError for damage to the compression, behind which nothing can be read.
+            DataLossError for damage to the compression, after which nothing can be read.
     """
 
     offset: int
@@ -133,7 +133,7 @@ def _report(scanner: RecordScanner, path: str, file_size: int, compression: str)
         for offset, stop, error, message in scanner.lost
     ]
     ranges, lost_bytes = scanner.lost_ranges, scanner.lost_bytes
-    # With resync only damage to the compression is a fault; what was read behind the last record goes with it.
+    # With resync only damage to the compression is a fault; what was read after the last record goes with it.
     fault = scanner.fault
     if fault is not None:
         lost.append(LostRange(fault[0], end, fault_error(fault, path)))

@@ -49,7 +49,7 @@ class RecordWriter(NativeRecordWriter):
     Memory is bounded: 256 KiB of records, and what the filesystem buffers. Records of 128 KiB and more are not copied
     if they are bytes objects.
 
-    Records are written whole: whatever fails, also in the middle of a call, the file ends behind a record unless the
+    Records are written whole: whatever fails, also in the middle of a call, the file ends after a record unless the
     file object breaks its contract, and then every further call says so. One writer may be used from several threads;
     each record is written in one piece. In a forked child every call raises FailedPreconditionError.
 

@@ -208,7 +208,7 @@ def test_repair_leaves_another_break_alone(files: Path, recordfs: Recordfs) -> N
     (files / "length.tfrecord").write_bytes(data)
     ran = recordfs("repair", "length.tfrecord")
     assert ran.status == 1
-    assert "sound records stand behind it" in ran.err
+    assert "sound records follow it" in ran.err
     assert (files / "length.tfrecord").read_bytes() == data
 
 

@@ -83,7 +83,7 @@ def test_damage_in_the_middle_is_never_cut(write, break_at):
     if break_at == 34:
         assert check_tail(path).error is None  # a payload in the middle is verify's business
         return
-    with pytest.raises(CorruptRecordError, match="sound records stand behind") as caught:
+    with pytest.raises(CorruptRecordError, match="sound records follow") as caught:
         repair_tail(path)
     assert caught.value.offset == 21
     assert os.path.getsize(path) == len(damaged)
@@ -92,7 +92,7 @@ def test_damage_in_the_middle_is_never_cut(write, break_at):
 def test_records_appended_behind_a_torn_one_are_never_cut(write):
     content = SOUND + record(bytes(1000))[:500] + SOUND
     path = write(content)
-    with pytest.raises(CorruptRecordError, match="sound records stand behind"):
+    with pytest.raises(CorruptRecordError, match="sound records follow"):
         repair_tail(path)
     assert os.path.getsize(path) == len(content)
 

@@ -71,12 +71,12 @@ impl Stream {
         Ok(Some(size))
     }
 
-    /// Looks behind a broken record for a sound header whose record can lie in the file.
+    /// Looks after a broken record for a sound header whose record can lie in the file.
     pub(super) fn search(&mut self, py: Python<'_>, may_wait: bool) -> PyResult<Step> {
         let Some((begin, fault)) = self.searching else {
             return Ok(Step::Again);
         };
-        // The broken record's own header may be sound: then only its place is wrong, and the search begins behind it.
+        // The broken record's own header may be sound: then only its place is wrong, and the search begins after it.
         let mut passed = usize::from(self.offset == begin);
         while let Some((index, length)) = self
             .window
