@@ -26,7 +26,7 @@ from recordfs.example.features import (
     checked_features,
 )
 from recordfs.example.keywords import ReaderKeywords, WriterKeywords, check_keywords
-from recordfs.example.parse import native_features
+from recordfs.example.native_features import native_features
 from recordfs.example.record_batches import RecordBatches, open_reader
 from recordfs.example.schema import InferredFeatures, infer_features
 from recordfs.records.writer import RecordWriter
