@@ -14,6 +14,8 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystems.memory import MemoryFileSystem
+from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.operations.tree_copy import CopyPair, copy_file, plan_tree_copy
 from recordfs.testing.faulty import FaultyFileSystem
 from support.key_stores import KeysInMemory
 
@@ -317,3 +319,26 @@ def test_two_filesystems_are_told_apart_by_what_serves_them(tmp_path):
         operations.rmtree("ram://unit-two")
     assert {operation for operation, _ in first.calls} == {"new_random_access_file", "read"}
     assert "new_writable_file" in {operation for operation, _ in second.calls}
+
+
+def test_a_small_file_of_a_tree_is_read_as_its_listing_told_and_a_changed_one_anew(tmp_path):
+    memory = MemoryFileSystem()
+    faulty = FaultyFileSystem(memory)
+    write("ram://unit-known/tree/same", b"same")
+    write("ram://unit-known/tree/changed", b"old")
+    plan = plan_tree_copy(
+        CopyPair(faulty, "ram://unit-known/tree", PosixFileSystem(), f"{tmp_path}/copy"), follow_links=False
+    )
+    steps = {step.source: step for step in plan}
+    write("ram://unit-known/tree/changed", b"new and longer")
+    (tmp_path / "copy").mkdir()
+    try:
+        for name in ("same", "changed"):
+            step = steps[f"ram://unit-known/tree/{name}"]
+            assert step.known is not None
+            pair = CopyPair(faulty, step.source, PosixFileSystem(), step.target)
+            copy_file(pair, overwrite=False, progress=None, known=step.known)
+    finally:
+        operations.rmtree("ram://unit-known")
+    assert (tmp_path / "copy/same").read_bytes() == b"same"
+    assert (tmp_path / "copy/changed").read_bytes() == b"new and longer"

@@ -17,8 +17,7 @@ from recordfs.errors import (
     RecordFSError,
 )
 from recordfs.filesystem import DirectoryEntry
-from recordfs.operations import copy
-from recordfs.operations.tree_copy import CopyPair, plan_tree_copy, target_of_entry
+from recordfs.operations.tree_copy import CopyPair, copy_file, plan_tree_copy, target_of_entry
 from recordfs.paths import basename, dirname, join
 from recordfs.registry import get_file_system
 
@@ -26,17 +25,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recordfs.cli.console import Console
-    from recordfs.filesystem import FileSystem
+    from recordfs.filesystem import FileStatistics, FileSystem
 
 __all__ = ["CopyPlan", "copy_planned", "delete_copied", "make_parent", "plan_copy", "targets_of"]
 
 
 class PlannedFile(NamedTuple):
-    """One file to copy; ``length`` is in bytes, 0 where the store cannot tell."""
+    """One file to copy; ``known`` is what is known of it, None where its listing told too little."""
 
     source: str
     target: str
-    length: int
+    known: FileStatistics | None
+
+    @property
+    def length(self) -> int:
+        """Its size in bytes, 0 where the store cannot tell."""
+        return 0 if self.known is None else max(0, self.known.length)
 
 
 class CopyPlan(NamedTuple):
@@ -109,7 +113,7 @@ def plan_copy(source: str, target: str, plan: CopyPlan, *, recursive: bool) -> N
     file_system = get_file_system(source)
     statistics = file_system.stat(source)
     if not statistics.is_directory:
-        plan.files.append(PlannedFile(source, target, max(0, statistics.length)))
+        plan.files.append(PlannedFile(source, target, statistics))
         return
     if not recursive:
         raise IsADirectoryError("this is a directory; -r copies directories", path=source)
@@ -122,16 +126,16 @@ def plan_copy(source: str, target: str, plan: CopyPlan, *, recursive: bool) -> N
             if step.needs_making:
                 plan.directories.append(step.target)
         else:
-            length = _length_or_zero(file_system, step.source) if step.length is None else step.length
-            plan.files.append(PlannedFile(step.source, step.target, max(0, length)))
+            known = step.known or _stat_or_none(file_system, step.source)
+            plan.files.append(PlannedFile(step.source, step.target, known))
 
 
-def _length_or_zero(file_system: FileSystem, path: str) -> int:
-    """Return a length for the progress bar. What is wrong with the file is reported when it is copied."""
+def _stat_or_none(file_system: FileSystem, path: str) -> FileStatistics | None:
+    """Return what is known of a file. What is wrong with it is reported when it is copied."""
     try:
-        return file_system.stat(path).length
+        return file_system.stat(path)
     except RecordFSError:
-        return 0
+        return None
 
 
 def copy_planned(plan: CopyPlan, console: Console, *, overwrite: bool, jobs: int) -> int:
@@ -155,10 +159,11 @@ def copy_planned(plan: CopyPlan, console: Console, *, overwrite: bool, jobs: int
         except RecordFSError as error:
             status = max(status, console.failure(error))
 
-    def copy_file(file: PlannedFile) -> None:
+    def copy_one(file: PlannedFile) -> None:
         make_parent(file.target)
         advance = partial(progress.advance, what=file.source)
-        copy(file.source, file.target, overwrite=overwrite, progress=advance)
+        pair = CopyPair(get_file_system(file.source), file.source, get_file_system(file.target), file.target)
+        copy_file(pair, overwrite=overwrite, progress=advance, known=file.known)
 
     copied = 0
 
@@ -171,7 +176,7 @@ def copy_planned(plan: CopyPlan, console: Console, *, overwrite: bool, jobs: int
 
     began = time.perf_counter()
     with console.progress("copying", total=sum(file.length for file in plan.files)) as progress:
-        do_in_parallel(copy_file, plan.files, jobs, progress, note)
+        do_in_parallel(copy_one, plan.files, jobs, progress, note)
     seconds = time.perf_counter() - began
     console.remark(
         f"copied {format_count(copied, 'file')} ({format_size(progress.done)}) in {format_duration(seconds)} "

@@ -6,6 +6,8 @@ of these when its own fast way does not apply.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
@@ -20,7 +22,7 @@ from recordfs.filesystem.files import give_up
 from recordfs.paths import join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem.file_system import FileSystem
@@ -107,31 +109,50 @@ def stream_copy(
     *,
     overwrite: bool = True,
     progress: Callable[[int], object] | None = None,
+    known: FileStatistics | None = None,
 ) -> int:
     """Copy one file through this process, between any two filesystems, and return its size in bytes.
 
     The target appears whole or not at all where its filesystem has atomic writes; elsewhere a failure leaves what
-    arrived. ``progress`` is called with the number of bytes of each chunk.
+    arrived. ``progress`` is called with the number of bytes of each chunk. What a listing has told of the source
+    (``known``) spares a small file the requests that would ask for it again.
     """
     capabilities = target_system.capabilities(target)
-    offset = 0
-    with source_system.new_random_access_file(source) as reader:
+    size = 0
+    with contextlib.closing(_chunks_of(source_system, source, known)) as chunks:
+        first = next(chunks, b"")  # where the source is missing, nothing is made
         writer = target_system.new_writable_file(
             target,
             exclusive=not overwrite and capabilities.exclusive_create,
             atomic=capabilities.atomic_write,
         )
         try:
-            while chunk := reader.read(offset, COPY_CHUNK):
+            for chunk in itertools.chain([first] if first else [], chunks):
                 writer.append(chunk)
-                offset += len(chunk)
+                size += len(chunk)
                 if progress is not None:
                     progress(len(chunk))
             writer.close()
         except BaseException as error:
             give_up(writer, error)
             raise
-    return offset
+    return size
+
+
+def _chunks_of(file_system: FileSystem, path: str, known: FileStatistics | None) -> Generator[bytes, None, None]:
+    """Yield the bytes of a file; a small one that is as it is known is read by one request."""
+    if known is not None and known.version is not None and 0 < known.length <= COPY_CHUNK:
+        # One that has changed is looked at anew, below.
+        with contextlib.suppress(AbortedError), file_system.new_pinned_random_access_file(path, known) as pinned:
+            data = pinned.read(0, known.length)
+            if len(data) == known.length:
+                yield data
+                return
+    with file_system.new_random_access_file(path) as reader:
+        offset = 0
+        while chunk := reader.read(offset, COPY_CHUNK):
+            yield chunk
+            offset += len(chunk)
 
 
 def delete_recursively(file_system: FileSystem, path: str) -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs.errors import AlreadyExistsError, UnimplementedError
-from recordfs.filesystem.defaults import stream_copy
+from recordfs.errors import UnimplementedError
 from recordfs.filesystem.patterns import find_matching_paths
-from recordfs.operations.tree_copy import CopyPair, plan_tree_copy
+from recordfs.operations.tree_copy import CopyPair, copy_file, plan_tree_copy
 from recordfs.operations.walking import walk_tree
 from recordfs.registry import canonical_scheme, resolve
 
@@ -178,21 +177,7 @@ def copy(
     if pair.source_file_system is pair.target_file_system and progress is None:
         pair.source_file_system.copy_file(pair.source, pair.target, overwrite=overwrite)  # nobody asks for the size
     else:
-        _copy_file(pair, overwrite=overwrite, progress=progress)
-
-
-def _copy_file(pair: CopyPair, *, overwrite: bool, progress: Callable[[int], object] | None) -> int:
-    """Copy one file, by the store itself where it can, and return its size in bytes."""
-    source_system, source, target_system, target = pair
-    if source_system is target_system:
-        source_system.copy_file(source, target, overwrite=overwrite)
-        size = source_system.get_file_size(target)
-        if progress is not None and size > 0:
-            progress(size)
-        return size
-    if not overwrite and target_system.file_exists(target):
-        raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
-    return stream_copy(source_system, source, target_system, target, overwrite=overwrite, progress=progress)
+        copy_file(pair, overwrite=overwrite, progress=progress)
 
 
 def copy_tree(
@@ -218,8 +203,9 @@ def copy_tree(
         Otherwise as ``copy``.
     """
     pair = _resolve_pair(source, target, file_system, options, target_file_system, target_options)
-    if not pair.source_file_system.stat(pair.source).is_directory:
-        return TreeCopy(1, 0, _copy_file(pair, overwrite=overwrite, progress=progress))
+    known = pair.source_file_system.stat(pair.source)
+    if not known.is_directory:
+        return TreeCopy(1, 0, copy_file(pair, overwrite=overwrite, progress=progress, known=known))
     files = directories = size = 0
     for step in plan_tree_copy(pair, follow_links=True):
         if step.error is not None:
@@ -230,7 +216,7 @@ def copy_tree(
             directories += 1
         else:
             ends = pair._replace(source=step.source, target=step.target)
-            size += _copy_file(ends, overwrite=overwrite, progress=progress)
+            size += copy_file(ends, overwrite=overwrite, progress=progress, known=step.known)
             files += 1
     return TreeCopy(files, directories, size)
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from recordfs.errors import FailedPreconditionError, InvalidArgumentError, RecordFSError
+from recordfs.errors import AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, RecordFSError
+from recordfs.filesystem.defaults import stream_copy
 from recordfs.operations.walking import DirectoryChain
 from recordfs.paths import is_plain_name, is_temporary_name, join, join_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from recordfs.filesystem import DirectoryEntry, FileSystem
+    from recordfs.filesystem import DirectoryEntry, FileStatistics, FileSystem
 
-__all__ = ["CopyPair", "CopyStep", "is_inside", "plan_tree_copy", "target_of_entry"]
+__all__ = ["CopyPair", "CopyStep", "copy_file", "is_inside", "plan_tree_copy", "target_of_entry"]
 
 
 class CopyPair(NamedTuple):
@@ -37,7 +38,7 @@ class CopyStep(NamedTuple):
         target: Where it goes; empty if it cannot go anywhere.
         is_directory: It is a directory: to be made at the target if ``needs_making``.
         needs_making: Files in it do not bring the directory with them.
-        length: Of a file in bytes, where the listing knew it; else None.
+        known: What the listing told of a file; None if it told too little.
         error: Why it is not copied; what is below it is not either.
     """
 
@@ -45,8 +46,38 @@ class CopyStep(NamedTuple):
     target: str
     is_directory: bool
     needs_making: bool = False
-    length: int | None = None
+    known: FileStatistics | None = None
     error: RecordFSError | None = None
+
+
+def copy_file(
+    pair: CopyPair,
+    *,
+    overwrite: bool,
+    progress: Callable[[int], object] | None,
+    known: FileStatistics | None = None,
+) -> int:
+    """Copy one file, by the store itself where it can, and return its size in bytes.
+
+    Args:
+        pair: What to copy, and the name of the copy.
+        overwrite: Replace a file that is there.
+        progress: Called with a number of bytes whenever so many more have been copied.
+        known: What is known of the source, from a listing or ``stat``.
+
+    Raises:
+        As ``operations.copy``.
+    """
+    source_system, source, target_system, target = pair
+    if source_system is target_system:
+        source_system.copy_file(source, target, overwrite=overwrite)
+        size = source_system.get_file_size(target) if known is None else max(0, known.length)
+        if progress is not None and size > 0:
+            progress(size)
+        return size
+    if not overwrite and target_system.file_exists(target):
+        raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
+    return stream_copy(*pair, overwrite=overwrite, progress=progress, known=known)
 
 
 def is_inside(file_system: FileSystem, directory: str, path: str) -> bool:
@@ -127,7 +158,7 @@ def _step_of(
     except (FailedPreconditionError, InvalidArgumentError) as refusal:
         refusal.path = source
         error = refusal
-    return CopyStep(source, target, entry.is_directory, length=entry.length, error=error)
+    return CopyStep(source, target, entry.is_directory, known=entry.statistics, error=error)
 
 
 def _check_link(pair: CopyPair, chain: DirectoryChain, link: str, *, follow_links: bool) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recordfs import RandomAccessFile, register_file_system, unregister_file_system
+from recordfs import FileStatistics, RandomAccessFile, register_file_system, unregister_file_system
 from recordfs.errors import UnimplementedError
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.wrapper import WrapperFileSystem
@@ -304,6 +304,9 @@ class NoRename(WrapperFileSystem):
             with self.inner.new_writable_file(path.replace("trigger", "late")):
                 pass
         return super().new_random_access_file(path)
+
+    def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
+        return self.new_random_access_file(path)
 
 
 @pytest.fixture
