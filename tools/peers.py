@@ -104,7 +104,7 @@ class PeerProcess:
         for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "VIRTUAL_ENV"):
             variables.pop(name, None)
         if recordfs:
-            variables["PYTHONPATH"] = _directory_with_only_recordfs(self._directory.name)
+            variables["PYTHONPATH"] = directory_with_only_recordfs(self._directory.name)
         variables.update(environment or {})
         answer_end, worker_end = os.pipe()
         try:
@@ -214,7 +214,7 @@ def own_process(environment: dict[str, str] | None = None) -> PeerProcess:
     return PeerProcess(sys.executable, recordfs=True, environment=environment)
 
 
-def _directory_with_only_recordfs(inside: str) -> str:
+def directory_with_only_recordfs(inside: str) -> str:
     """A directory for PYTHONPATH that holds recordfs and none of the packages installed beside it.
 
     It is there as an installation is, so that fsspec and universal_pathlib find it by its entry points.

@@ -66,7 +66,7 @@ def write_restarted(directory):
             writer.write_event(scalar("a", 2.0, step))
 
 
-@pytest.fixture(scope="module", params=["true", "false"])
+@pytest.fixture(scope="module", params=["true", "false", "recordfs"])
 def board(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp("logs")
     write_everything(directory)

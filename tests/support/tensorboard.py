@@ -6,12 +6,19 @@ import json
 import os
 import re
 import subprocess
+import tempfile
+import threading
 import time
 import urllib.parse
 import urllib.request
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from tools.peers import directory_with_only_recordfs
 
 from support.peers import require_peer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STARTUP_SECONDS = 120
 
@@ -21,28 +28,63 @@ class TensorBoard:
 
     Args:
         logdir: What it shows.
-        load_fast: ``"true"`` for its data server, ``"false"`` for its Python loader.
+        load_fast: ``"true"`` for its data server, ``"false"`` for its Python loader, ``"recordfs"`` for our provider,
+            which stands beside it as an installation does.
+        environment: Variables to add.
+        python: The interpreter to run it with, instead of the peer's with TensorFlow.
     """
 
-    def __init__(self, logdir: object, load_fast: str, *arguments: str) -> None:
-        python = require_peer("tensorflow")
+    def __init__(
+        self,
+        logdir: object,
+        load_fast: str,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        python: str = "",
+    ) -> None:
+        python = python or require_peer("tensorflow")
+        self._directory = tempfile.TemporaryDirectory(prefix="recordfs-tensorboard-")
+        added = dict(environment or {})
+        if load_fast == "recordfs":
+            load_fast, arguments = "auto", ("--recordfs", "on", *arguments)
+            added["PYTHONPATH"] = directory_with_only_recordfs(self._directory.name)
         command = [python, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0", "--host", "127.0.0.1"]
         command += [f"--load_fast={load_fast}", "--reload_interval", "1", "--samples_per_plugin"]
         command += ["scalars=100000,images=100,histograms=1000", *arguments]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        environment.pop("PYTHONPATH", None)
+        variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        variables.pop("PYTHONPATH", None)
         self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=variables | added
         )
         self._url = ""
-        said = []
+        self._said: list[str] = []
+        self._started = threading.Event()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        self._started.wait(STARTUP_SECONDS)
+        if not self._url:
+            raise AssertionError(f"TensorBoard did not start: {self.log()}")
+
+    def _listen(self) -> None:
+        """Keep what it says, so that its pipe never fills."""
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            said.append(line)
+            self._said.append(line)
             if found := re.search(r"at (http://\S+?)/? ", line):
                 self._url = found[1].rstrip("/")
-                return
-        raise AssertionError(f"TensorBoard did not start: {''.join(said)}")
+                self._started.set()
+        self._started.set()
+
+    def log(self) -> str:
+        """Return what it said on standard error so far."""
+        return "".join(self._said)
+
+    def wait_until(self, check: Callable[[], bool]) -> None:
+        """Return when something holds that reloading brings about."""
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while not check():
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.1)
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return the JSON at a path below ``/data``."""
@@ -88,8 +130,10 @@ class TensorBoard:
         """End it."""
         self._process.terminate()
         self._process.wait(20)
+        self._listener.join()
         assert self._process.stderr is not None
         self._process.stderr.close()
+        self._directory.cleanup()
 
     def __enter__(self) -> Self:
         return self
