@@ -365,3 +365,60 @@ def test_a_filesystem_may_use_tensorflow_itself(tensorflow):
     """)
         == [b"outer"] * 6
     )
+
+
+def test_ctrl_c_in_a_filesystem_reaches_the_program(tensorflow):
+    assert (
+        tensorflow("""
+            put("ram://interrupted", b"")
+            stubborn.error = KeyboardInterrupt()
+            result = []
+            try:
+                try:
+                    tf.io.gfile.stat("stubborn://interrupted")
+                except tf.errors.CancelledError:
+                    result.append("cancelled")
+                    time.sleep(60)
+            except KeyboardInterrupt:
+                result.append("interrupted")
+            finally:
+                stubborn.error = None
+            result = result[-1]
+        """)
+        == "interrupted"
+    )
+
+
+def test_a_forked_child_reads_and_writes(tensorflow):
+    """In the thread that forked; of TensorFlow's own threads the child has none, whatever the filesystem."""
+    assert (
+        tensorflow("""
+            import os
+            from recordfs.filesystems.posix import PosixFileSystem
+
+            class Local(PosixFileSystem):
+                def new_random_access_file(self, path):
+                    return super().new_random_access_file(path.removeprefix("local://"))
+                def new_writable_file(self, path, **options):
+                    return super().new_writable_file(path.removeprefix("local://"), **options)
+                def stat(self, path):
+                    return super().stat(path.removeprefix("local://"))
+
+            register("local", Local())
+            path = f"local://{os.getcwd()}/forked"
+            with tf.io.gfile.GFile(path, "w") as file:
+                file.write("parent")
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    with tf.io.gfile.GFile(path + "2", "w") as file:
+                        file.write(tf.io.gfile.GFile(path).read() + " and child")
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            result = tf.io.gfile.GFile(path + "2").read()
+        """)
+        == "parent and child"
+    )

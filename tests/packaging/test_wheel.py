@@ -20,6 +20,13 @@ print(recordfs.__file__)
 """
 
 
+LOAD_A_PLUGIN = """
+import os, sys, recordfs
+print(recordfs.load_file_system_library(sys.argv[1]))
+assert os.path.exists(f"{recordfs.get_include()}/tensorflow/core/platform/file_system.h")
+"""
+
+
 def run(*command: str, **options: object) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
@@ -49,3 +56,7 @@ def test_the_wheel_works_in_an_empty_environment(tmp_path):
         run(python, "-c", "import recordfs, os; print(os.path.exists(os.path.join(recordfs.__path__[0], 'py.typed')))")
         == "True\n"
     )
+    if shutil.which("cc") is not None and shutil.which("make") is not None:
+        plugin = shutil.copytree(os.path.join(REPOSITORY, "examples", "plugin-c"), tmp_path / "plugin")
+        run("make", "--silent", "-C", str(plugin))
+        assert "cmem" in run(python, "-c", LOAD_A_PLUGIN, str(plugin / "libmemory_plugin.so"), cwd=tmp_path)

@@ -18,6 +18,7 @@ pub mod code {
     pub const OK: c_int = 0;
     pub const UNKNOWN: c_int = 2;
     pub const INVALID_ARGUMENT: c_int = 3;
+    pub const DEADLINE_EXCEEDED: c_int = 4;
     pub const NOT_FOUND: c_int = 5;
     pub const ALREADY_EXISTS: c_int = 6;
     pub const PERMISSION_DENIED: c_int = 7;

@@ -144,6 +144,7 @@ pub unsafe extern "C" fn set_status_from_io_error(status: *mut abi::Status, errn
 fn code_of_errno(errno: c_int) -> c_int {
     match errno {
         0 => code::OK,
+        libc::ETIMEDOUT => code::DEADLINE_EXCEEDED,
         libc::EINVAL | libc::ENAMETOOLONG | libc::EDESTADDRREQ | libc::EDOM => code::INVALID_ARGUMENT,
         libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::ESRCH => code::NOT_FOUND,
         libc::EEXIST | libc::EADDRNOTAVAIL | libc::EALREADY => code::ALREADY_EXISTS,

@@ -147,10 +147,7 @@ impl<T: Send + 'static> Call<T> {
             attempt.map_err(|error| {
                 let outcome = describe(self.adapter.bind(py), &error);
                 if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-                    // TensorFlow turns the exception into an error of its own. The user pressed Ctrl-C and is to see
-                    // that, as soon as Python code runs again.
-                    // SAFETY: the interpreter's lock is held.
-                    unsafe { ffi::PyErr_SetInterrupt() };
+                    interrupt_again();
                 }
                 outcome
             })
@@ -180,6 +177,19 @@ impl<T: Send + 'static> Call<T> {
         pool.over.notify_all();
         outcome
     }
+}
+
+/// Has Python see Ctrl-C once more, soon: TensorFlow turns the KeyboardInterrupt into an error of its own, and a program
+/// that takes that for the filesystem's trouble would go on.
+///
+/// Not at once, because TensorFlow does not survive an interrupt in the making of its exception.
+fn interrupt_again() {
+    const UNTIL_TENSORFLOW_HAS_RAISED: Duration = Duration::from_millis(100);
+    std::thread::spawn(|| {
+        std::thread::sleep(UNTIL_TENSORFLOW_HAS_RAISED);
+        // SAFETY: may be called by any thread at any time.
+        unsafe { ffi::PyErr_SetInterrupt() };
+    });
 }
 
 /// Whether Python knows the thread that asks: then it may call Python directly.
