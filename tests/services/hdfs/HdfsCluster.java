@@ -31,6 +31,7 @@ import org.apache.hadoop.hdfs.client.HdfsDataInputStream;
 import org.apache.hadoop.hdfs.server.datanode.DataNode;
 import org.apache.hadoop.hdfs.server.namenode.ha.HATestUtil;
 import org.apache.hadoop.minikdc.MiniKdc;
+import org.apache.hadoop.security.SecurityUtil;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.util.ToolRunner;
 
@@ -111,11 +112,17 @@ public final class HdfsCluster {
     MiniKdc kdc = new MiniKdc(settings, directory);
     kdc.start();
     File keytab = new File(directory, "test.keytab");
-    String service = UserGroupInformation.getLoginUser().getShortUserName();
+    String service = System.getProperty("user.name");
     kdc.createPrincipal(keytab, service + "/localhost", "HTTP/localhost", "alice");
+    SecurityUtil.setAuthenticationMethod(UserGroupInformation.AuthenticationMethod.KERBEROS, configuration);
     MiniDFSCluster.setupKerberosConfiguration(
         configuration, service, kdc.getRealm(), keytab.getAbsolutePath(), directory.getAbsolutePath(), sslDirectory());
+    // Without certificates, which have nothing to do with Kerberos; a datanode takes that in tests only.
+    configuration.set("dfs.http.policy", "HTTP_ONLY");
+    configuration.setBoolean("ignore.secure.ports.for.testing", true);
     UserGroupInformation.setConfiguration(configuration);
+    UserGroupInformation.loginUserFromKeytab(
+        service + "/localhost@" + kdc.getRealm(), keytab.getAbsolutePath());
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("realm", kdc.getRealm());
     facts.put("keytab", keytab.getAbsolutePath());

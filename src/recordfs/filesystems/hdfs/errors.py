@@ -122,6 +122,9 @@ _HINTS = {
     LeaseLostError: "another program recovered its lease, deleted it or wrote it anew while this writer had it open",
 }
 
+_CUT_OFF = "RPC listener disconnected"
+"""What the native client says when a namenode ends the connection without a word."""
+
 _RPC_ERROR = re.compile(r'^(?:Fatal)?RPCError\("(?P<java>[^"]+)", "(?P<message>.*)"\)$', re.DOTALL)
 _NATIVE_ERROR = re.compile(r"^(?P<fault>[A-Z]\w+)(?:\((?P<message>.*)\))?$", re.DOTALL)
 _ESCAPE = re.compile(r"\\(u\{[0-9a-f]+\}|.)", re.DOTALL)
@@ -173,9 +176,10 @@ def error_from_native(error: Exception, path: str) -> RecordFSError:
         message = _without_stack(_unescaped(rpc["message"]))
         return error_from_java(Cause(rpc["java"].rpartition(".")[2], message), path)
     if isinstance(error, OSError):
-        return UnavailableError(f"HDFS cannot be reached: {_without_stack(text)}", path=path)
+        hint = "; it does so where it wants Kerberos and the configuration does not say so" if _CUT_OFF in text else ""
+        return UnavailableError(f"HDFS cannot be reached: {_without_stack(text)}{hint}", path=path)
     if (own := _NATIVE_ERROR.match(text)) and own["fault"] in _CLASS_OF_NATIVE:
-        message = _without_stack(_unescaped((own["message"] or own["fault"]).strip('"')))
+        message = _without_stack(_unescaped(_last_text(own["message"] or own["fault"])))
         if "hsync is not supported" in message:
             return UnimplementedError(f"{message}; such files show what was written when they are closed", path=path)
         return error_from_java(Cause("", message), path, _CLASS_OF_NATIVE[own["fault"]])
@@ -190,6 +194,11 @@ def _not_found_message(text: str, path: str) -> str:
 
 def _without_stack(text: str) -> str:
     return text.partition("\n\tat ")[0].strip()
+
+
+def _last_text(shown: str) -> str:
+    """Return the last string among the fields of a fault that has several, without its quotes."""
+    return shown[shown.rfind(', "') + 3 : -1] if ', "' in shown and shown.endswith('"') else shown.strip('"')
 
 
 def _first_line(text: str) -> str:

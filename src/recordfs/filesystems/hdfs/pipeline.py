@@ -42,6 +42,11 @@ FEWER_ATTEMPTS = 5
 
 MAX_ATTEMPTS = 14
 
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 2.0
+"""Between attempts, doubled each time: the namenode may offer the same dead datanode at once, and one that
+restarts needs a moment."""
+
 CONNECT_SECONDS = 2.0
 """How long to wait for a datanode's host to answer."""
 
@@ -179,7 +184,9 @@ class Pipeline:
                         f"the {self._held.end - self._synced} bytes since the last flush are kept; try again"
                     )
                     raise
-                _log.warning("%s: %s failed (%s); taking the file up again", self._name, operation, error.message)
+                level = logging.WARNING if attempt == 0 else logging.DEBUG
+                _log.log(level, "%s: %s failed (%s); taking the file up again", self._name, operation, error.message)
+                time.sleep(min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS))
             except BaseException:
                 self._abandon_native()
                 raise
