@@ -186,6 +186,19 @@ def test_an_overwritten_writer_is_told(hdfs, hdfs_root, options):
     assert contents(hdfs, path) == b"second"
 
 
+def test_what_a_dead_writer_never_published_is_removed_once_it_is_old(hdfs, hdfs_cluster, hdfs_root):
+    names = {"old": 1_600_000_000_000, "new": None, "open": 1_600_000_000_000}
+    paths = {name: f"{hdfs_root}/.recordfs-tmp-{name}" for name in names}
+    for path in paths.values():
+        hdfs.new_writable_file(path).close()
+    with hdfs.new_appendable_file(paths["open"]):
+        for name, when in names.items():
+            if when is not None:
+                hdfs_cluster.command("touch", paths[name], str(when))
+        hdfs.new_writable_file(f"{hdfs_root}/f", atomic=True).close()
+        assert sorted(hdfs.get_children(hdfs_root)) == [".recordfs-tmp-new", ".recordfs-tmp-open", "f"]
+
+
 def test_a_torn_tail_of_a_dead_writer_is_cut_and_written_after(hdfs_root, options):
     path = f"{hdfs_root}/part-0"
     whole = stream([b"one", b"two"])

@@ -188,6 +188,9 @@ public final class HdfsCluster {
       case "quota":
         fileSystem().setQuota(new Path(words[1]), Long.parseLong(words[2]), Long.parseLong(words[3]));
         return null;
+      case "touch":
+        fileSystem().setTimes(new Path(words[1]), Long.parseLong(words[2]), -1);
+        return null;
       case "lease-limits":
         cluster.setLeasePeriod(Long.parseLong(words[1]), Long.parseLong(words[2]));
         return null;

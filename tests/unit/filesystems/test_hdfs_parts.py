@@ -110,6 +110,24 @@ def test_namenodes_and_their_web_servers_come_from_the_configuration(tmp_path, m
     assert secure.namenodes("other:1") == [Namenode("other:1", "https://other:9871")]
 
 
+def test_a_web_server_is_that_of_its_own_cluster_and_of_no_other():
+    single = HadoopConfiguration({"fs.defaultFS": "hdfs://one:8020", "dfs.namenode.http-address": "0.0.0.0:9000"})
+    assert single.namenodes("one:8020") == [Namenode("one:8020", "http://one:9000")]
+    assert single.namenodes("one") == [Namenode("one:8020", "http://one:9000")]
+    assert single.namenodes("two:8020") == [Namenode("two:8020", "http://two:9870")]
+    federated = HadoopConfiguration(
+        {
+            "dfs.nameservices": "x,y",
+            "dfs.namenode.rpc-address.x": "one:8020",
+            "dfs.namenode.http-address.x": "one:1",
+            "dfs.namenode.rpc-address.y": "two:8020",
+            "dfs.namenode.http-address.y": "two:2",
+        }
+    )
+    assert federated.namenodes("x") == federated.namenodes("one:8020") == [Namenode("one:8020", "http://one:1")]
+    assert federated.namenodes("two:8020") == [Namenode("two:8020", "http://two:2")]
+
+
 def test_a_mount_table_leads_to_the_longest_link():
     table = "fs.viewfs.mounttable.t"
     configuration = HadoopConfiguration(

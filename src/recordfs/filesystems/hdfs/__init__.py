@@ -34,6 +34,7 @@ from recordfs.filesystems.hdfs.name_service import NameService
 from recordfs.filesystems.hdfs.pipeline import Pipeline
 from recordfs.filesystems.hdfs.reader import HdfsRandomAccessFile
 from recordfs.filesystems.hdfs.settings import Settings
+from recordfs.filesystems.hdfs.temporaries import remove_stale_temporaries_once, temporary_beside
 from recordfs.filesystems.hdfs.truncating import truncate
 from recordfs.filesystems.hdfs.writer import HdfsWritableFile
 from recordfs.paths import clean_path, dirname, parse_path
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["HdfsFileSystem"]
 
 _CAPABILITIES = Capabilities(memory_region=False, versions=True, refused_characters=":")
-
-TEMPORARY_PREFIX = ".recordfs-tmp-"
 
 LISTED_AT_ONCE = 1000
 """Entries that are taken from the native client at a time; the namenode's pages are as long (dfs.ls.limit)."""
@@ -173,8 +172,8 @@ class HdfsFileSystem(FileSystem):
             raise AlreadyExistsError("a file or directory is there already", path=place.name)
         if status is not None and status.isdir:
             raise IsADirectoryError("a directory stands where the file is to be written", path=place.name)
-        directory = place.path.rpartition("/")[0]
-        temporary = f"{directory}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+        remove_stale_temporaries_once(service, place.name, dirname(place.path))
+        temporary = temporary_beside(place.path)
         native = self._create(place, temporary, overwrite=False)
         pipeline = Pipeline(
             service, place.name, temporary, native, 0, partial(self._create, place, temporary, overwrite=True)

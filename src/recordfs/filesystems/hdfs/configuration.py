@@ -98,17 +98,18 @@ class HadoopConfiguration:
 
     def namenodes(self, authority: str) -> list[Namenode]:
         """Return the namenodes of a nameservice, or the one at ``host:port``, with their web servers."""
-        services = [authority, *self._list("dfs.nameservices")]
-        for service in services:
-            for suffix in self._suffixes(service):
-                rpc = self.get(f"dfs.namenode.rpc-address{suffix}")
-                if rpc and rpc == authority:  # a namenode of a nameservice, named by its address
-                    return [Namenode(rpc, self._web(suffix, rpc))]
-        if names := self._suffixes(authority):
-            addresses = [(self.get(f"dfs.namenode.rpc-address{suffix}"), suffix) for suffix in names]
-            return [Namenode(rpc, self._web(suffix, rpc)) for rpc, suffix in addresses if rpc]
+        for suffix in self._all_suffixes():
+            rpc = self.get(f"dfs.namenode.rpc-address{suffix}")
+            if rpc and rpc == authority:
+                return [Namenode(rpc, self._web(suffix, rpc))]
+        members = self._members(authority)
+        addresses = [(self.get(f"dfs.namenode.rpc-address{suffix}"), suffix) for suffix in members]
+        if found := [Namenode(rpc, self._web(suffix, rpc)) for rpc, suffix in addresses if rpc]:
+            return found
         rpc = authority if ":" in authority else f"{authority}:{DEFAULT_RPC_PORT}"
-        return [Namenode(rpc, self._web("", rpc))]
+        # A web server that the configuration names without a namenode is that of its own cluster, and of no other.
+        own = self.get("fs.defaultFS").partition("://")[2].partition("/")[0] in (authority, rpc)
+        return [Namenode(rpc, self._web("" if own else None, rpc))]
 
     def resolve_mount(self, table: str, path: str) -> tuple[str, str]:
         """Return authority and path on HDFS of a path of viewfs.
@@ -129,19 +130,25 @@ class HadoopConfiguration:
         known = ", ".join(sorted(links)) or "none"
         raise NotFoundError(f"no link of the mount table {table} leads there; its links: {known}")
 
-    def _suffixes(self, service: str) -> list[str]:
-        return [f".{service}.{name}" for name in self._list(f"dfs.ha.namenodes.{service}")]
+    def _members(self, service: str) -> list[str]:
+        """Return what the properties of a nameservice's namenodes end with."""
+        names = self._list(f"dfs.ha.namenodes.{service}")
+        return [f".{service}.{name}" for name in names] or [f".{service}"]
+
+    def _all_suffixes(self) -> list[str]:
+        return ["", *(suffix for service in self._list("dfs.nameservices") for suffix in self._members(service))]
 
     def _list(self, name: str) -> list[str]:
         return [part.strip() for part in self.get(name).split(",") if part.strip()]
 
-    def _web(self, suffix: str, rpc: str) -> str:
-        """Return the address of a namenode's web server; one that listens everywhere is on the namenode's host."""
+    def _web(self, suffix: str | None, rpc: str) -> str:
+        """Return the address of a namenode's web server, for None the usual port of its host.
+
+        One that listens everywhere is on the namenode's host.
+        """
         secure = self.get("dfs.http.policy") == "HTTPS_ONLY"
         kind = "https" if secure else "http"
-        address = self.get(f"dfs.namenode.{kind}-address{suffix}") or (
-            self.get(f"dfs.namenode.{kind}-address") if not suffix else ""
-        )
+        address = "" if suffix is None else self.get(f"dfs.namenode.{kind}-address{suffix}")
         host, _, port = address.rpartition(":")
         if host in ("", "0.0.0.0"):  # noqa: S104 (an address that is compared, not listened on)
             host = rpc.rpartition(":")[0]

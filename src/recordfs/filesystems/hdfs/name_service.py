@@ -74,6 +74,7 @@ class NameService:
         settings: As given.
         webhdfs: Its web servers, or None where they are not to be used.
         open_files: The paths of the files that this process is writing.
+        cleaned_directories: Those in which this process has removed what dead writers left.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class NameService:
         self.authority = authority
         self.settings = settings
         self.open_files: set[str] = set()
+        self.cleaned_directories: set[str] = set()
         self._counter = counter
         self._configuration = configuration
         self._namenodes = configuration.namenodes(authority)

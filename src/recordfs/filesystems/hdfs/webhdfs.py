@@ -1,4 +1,4 @@
-"""WebHDFS, for what the native client lacks: the block that is being written, cutting files, checksums.
+"""WebHDFS, for what the native client lacks: the block that is being written, and cutting files.
 
 The namenode's web server answers, or sends the client on to a datanode. Source of names and answers: "WebHDFS REST API"
 of Hadoop 3.
@@ -101,11 +101,6 @@ class WebHdfs:
     def truncate(self, path: str, length: int) -> bool:
         """Cut a file. False if the end of a block has still to be cut off, which the datanodes do in the background."""
         return bool(self._json("POST", path, "TRUNCATE", newlength=length)["boolean"])
-
-    def checksum(self, path: str) -> tuple[str, str]:
-        """Return algorithm and hexadecimal value of the checksum that HDFS has of a whole file."""
-        found = self._json("GET", path, "GETFILECHECKSUM")["FileChecksum"]
-        return str(found["algorithm"]), str(found["bytes"])
 
     def read(self, path: str, offset: int, length: int, known_length: int) -> bytes:
         """Return up to ``length`` bytes as they were flushed last, ``b""`` at or past the end.
