@@ -19,6 +19,18 @@ _GraphNode: TypeAlias = tuple[
 ]
 
 @final
+class BundleBlock:
+    @property
+    def shard(self) -> int: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    def __len__(self) -> int: ...
+    def members(self) -> list[tuple[str, int, tuple[int, ...], int]]: ...
+    def check(self, data: bytes, path: str, verify: bool) -> None: ...
+
+@final
 class BundleIndex:
     """The index of a checkpoint: which tensors there are and where they lie. Safe to use from many threads.
 
@@ -59,6 +71,7 @@ class BundleIndex:
         """
     def find_many(self, names: list[str]) -> list[_TensorEntry]:
         """As ``find`` for many tensors at once; a name that is not there is a KeyError with that name."""
+    def small_blocks(self, names: list[str], limits: tuple[int, int, int]) -> tuple[list[BundleBlock], list[str]]: ...
     def slices(self, name: str) -> list[_TensorSlice]:
         """The slices of a partitioned tensor: starts, lengths, data file, offset, size and masked checksum of each.
 

@@ -5,16 +5,26 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from recordfs._core import decode_bundle_strings
-from recordfs.checkpoint.fetcher import DIRECT_SIZE, Stretch, check_memory, fetch
+from recordfs._core import decode_bundle_strings, masked_crc32c
+from recordfs.checkpoint.fetcher import (
+    DIRECT_SIZE,
+    REMOTE_THREADS,
+    Stretch,
+    check_memory,
+    cut_short,
+    fetch,
+    wrong_checksum,
+)
 from recordfs.checkpoint.numpy_module import np
+from recordfs.checkpoint.parallel import do_all, usable_cores
 from recordfs.checkpoint.slicing import Box, byte_runs, intersection
-from recordfs.checkpoint.tensor_types import STRING
+from recordfs.checkpoint.tensor_types import STRING, type_numbered
 from recordfs.errors import DataLossError, InvalidArgumentError, MissingDependencyError, UnimplementedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from recordfs._core import BundleBlock
     from recordfs.checkpoint.data_files import DataFiles
     from recordfs.checkpoint.entries import StoredSlice, TensorEntry
     from recordfs.checkpoint.slicing import Selection
@@ -47,6 +57,46 @@ class ArrayReader:
         self._files = files
         self._big_endian = big_endian
         self._verify_checksums = verify_checksums
+        self._numpy_types: dict[int, np.dtype[Any]] = {}
+
+    def read_blocks(self, blocks: Sequence[BundleBlock]) -> dict[str, Array]:
+        """Read small tensors that lie together, of the processor's byte order."""
+        arrays: dict[str, Array] = {}
+
+        def read(block: BundleBlock) -> None:
+            data = self._files.file(block.shard).read_ranges([(block.start, block.size)])[0]
+            block.check(data, self._files.path(block.shard), self._verify_checksums)
+            types = self._numpy_types
+            for name, number, shape, offset in block.members():
+                dtype = types.get(number) or self._known_type(name, number)
+                arrays[name] = np.ndarray(shape, dtype, data, offset).copy()
+
+        remote = any(self._files.is_remote(shard) for shard in {block.shard for block in blocks})
+        do_all(read, blocks, REMOTE_THREADS if remote else usable_cores())
+        return arrays
+
+    def read_small(self, entry: TensorEntry) -> Array | None:
+        """Read one small tensor of the processor's byte order, with as little ado as that takes; None for any other."""
+        stored = entry.slices[0]
+        size = stored.size
+        if self._big_endian or entry.is_partitioned or entry.type is STRING or not 0 < size < DIRECT_SIZE:
+            return None
+        dtype = self._numpy_types.get(entry.type.number) or self._numpy_type(entry)
+        data = self._files.file(stored.shard).read(stored.offset, size)
+        if len(data) < size:
+            raise cut_short(self._files, _stretch_of(entry, stored), stored.offset + len(data))
+        if self._verify_checksums and masked_crc32c(data) != stored.crc:
+            raise wrong_checksum(self._files, _stretch_of(entry, stored), masked_crc32c(data))
+        array: Array = np.ndarray(entry.shape, dtype, data)
+        return array.copy()
+
+    def _known_type(self, name: str, number: int) -> np.dtype[Any]:
+        """Return a type that was not met before."""
+        try:
+            found = self._numpy_types[number] = type_numbered(number).numpy_type()
+        except MissingDependencyError as error:
+            raise MissingDependencyError(f"tensor {name!r}: {error.message}") from error.__cause__
+        return found
 
     def read(self, entries: Sequence[TensorEntry], out: Mapping[str, Array]) -> dict[str, Array]:
         """Read whole tensors.
@@ -105,15 +155,13 @@ class ArrayReader:
         if region is None:
             return None
         if stored.offset + stored.size > len(region):
-            self._files.check_range(entry.name, stored.shard, len(region), stored.size)
-            return None
+            raise cut_short(self._files, _stretch_of(entry, stored), len(region))
         array = (
             np.frombuffer(region.data, np.uint8, stored.size, stored.offset) if stored.size else np.empty(0, np.uint8)
         )
         array.flags.writeable = False
         if self._verify_checksums:
-            stretch = Stretch(entry.name, stored.shard, stored.offset, stored.size, stored.crc)
-            check_memory(self._files, stretch, array.data)
+            check_memory(self._files, _stretch_of(entry, stored), array.data)
         return array.view(dtype).reshape(entry.shape)
 
     def read_box(self, entry: TensorEntry, selection: Selection) -> Array:
@@ -151,10 +199,14 @@ class ArrayReader:
             wanted = [(stored.offset + offset, length) for offset, length in ranges]
             for (offset, length), data in zip(wanted, file.read_ranges(wanted), strict=True):
                 if len(data) < length:
-                    self._files.check_range(entry.name, stored.shard, offset + len(data), length)
+                    raise cut_short(self._files, _stretch_of(entry, stored), offset + len(data))
                 target[position : position + length] = data
                 position += length
         return array
+
+
+def _stretch_of(entry: TensorEntry, stored: StoredSlice) -> Stretch:
+    return Stretch(entry.name, stored.shard, stored.offset, stored.size, stored.crc)
 
 
 def _ignore(place: int, data: memoryview) -> None:

@@ -43,13 +43,14 @@ class DataWriter:
         self._shard = shard
         self._alignment = alignment
         self._file = open_for_publishing(file_system, path, exclusive=exclusive)
+        self._appended = self._file.tell()
         self._gathered: list[bytes] = []
         self._gathered_size = 0
 
     @property
     def size(self) -> int:
         """The bytes taken so far."""
-        return self._file.tell() + self._gathered_size
+        return self._appended + self._gathered_size
 
     def append_array(self, array: Array) -> Place:
         """Append a contiguous array of the processor's byte order."""
@@ -61,11 +62,15 @@ class DataWriter:
             return (self._shard, offset, size, masked_crc32c(data))
         self.hand_on()
         crc = 0
-        with byte_view_of(array) as view:
-            for start in range(0, size, _PIECE):
-                with view[start : start + _PIECE] as piece:
-                    crc = crc32c_of_still_memory(piece, crc)
-                    self._file.append(piece)
+        try:
+            with byte_view_of(array) as view:
+                for start in range(0, size, _PIECE):
+                    with view[start : start + _PIECE] as piece:
+                        crc = crc32c_of_still_memory(piece, crc)
+                        self._file.append(piece)
+        finally:
+            # After a failure in the middle the pieces before it stay as a gap, which is legal.
+            self._appended = self._file.tell()
         return (self._shard, offset, size, mask_crc32c(crc))
 
     def append_strings(self, elements: list[bytes]) -> Place:
@@ -78,9 +83,10 @@ class DataWriter:
 
     def _begin(self) -> int:
         """Return where the next tensor begins, after the zeros that its alignment needs."""
-        gap = -self.size % self._alignment
-        if gap:
-            self._gather(bytes(gap))
+        if self._alignment > 1:
+            gap = -self.size % self._alignment
+            if gap:
+                self._gather(bytes(gap))
         return self.size
 
     def _gather(self, data: bytes) -> None:
@@ -93,6 +99,7 @@ class DataWriter:
         """Append what was gathered. What cannot be appended stays gathered."""
         if self._gathered:
             self._file.append(b"".join(self._gathered))
+            self._appended = self._file.tell()
             self._gathered.clear()
             self._gathered_size = 0
 

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from recordfs.checkpoint.data_files import DataFiles
 
-__all__ = ["DIRECT_SIZE", "Stretch", "check_memory", "fetch", "stream_check"]
+__all__ = [
+    "DIRECT_SIZE",
+    "REMOTE_THREADS",
+    "SMALL_TENSORS",
+    "Stretch",
+    "check_memory",
+    "fetch",
+    "stream_check",
+    "wrong_checksum",
+]
 
 DIRECT_SIZE = 256 << 10
 """From this many bytes on a tensor is read straight into its array; smaller ones are read with their neighbours."""
@@ -34,7 +43,11 @@ _BLOCK = 4 << 20
 _GAP = 64 << 10
 """Bytes that are read and thrown away rather than to read twice."""
 
-_REMOTE_THREADS = 4
+SMALL_TENSORS = (DIRECT_SIZE, _GAP, _BLOCK)
+"""How small tensors are put together: see ``BundleIndex.small_blocks``."""
+
+REMOTE_THREADS = 4
+"""Requests to a store that are under way at a time; their answers are held in memory."""
 
 
 class Stretch(NamedTuple):
@@ -74,7 +87,7 @@ def fetch(files: DataFiles, stretches: Sequence[Stretch], take: Callable[[int, m
     for stretch in stretches:
         if stretch.target is not None:
             tasks.extend(_pieces(files, stretch, stretch.target, _REMOTE_PIECE if remote else _LOCAL_PIECE))
-    do_all(lambda task: task(), tasks, _REMOTE_THREADS if remote else usable_cores())
+    do_all(lambda task: task(), tasks, REMOTE_THREADS if remote else usable_cores())
 
 
 class _Block(NamedTuple):
@@ -125,11 +138,11 @@ class _BlockRead(NamedTuple):
                 offset = stretch.offset - start
                 part = view[offset : offset + stretch.size]
                 if len(part) < stretch.size:
-                    raise _cut_short(self.files, stretch, stretch.offset + len(part))
+                    raise cut_short(self.files, stretch, stretch.offset + len(part))
                 if stretch.crc is not None:
                     computed = masked_crc32c(part)
                     if computed != stretch.crc:
-                        raise _wrong_checksum(self.files, stretch, computed)
+                        raise wrong_checksum(self.files, stretch, computed)
                 take(place, part)
 
 
@@ -178,7 +191,7 @@ class _DirectRead:
                     break
                 done += read
         if done < len(view):
-            raise _cut_short(self._files, self._stretch, offset + done)
+            raise cut_short(self._files, self._stretch, offset + done)
 
 
 def _pieces(files: DataFiles, stretch: Stretch, target: memoryview, piece: int) -> Iterator[Callable[[], None]]:
@@ -198,10 +211,10 @@ def stream_check(files: DataFiles, stretch: Stretch) -> None:
         length = min(piece, stretch.size - start)
         data = files.file(stretch.shard).read_ranges([(stretch.offset + start, length)])[0]
         if len(data) < length:
-            raise _cut_short(files, stretch, stretch.offset + start + len(data))
+            raise cut_short(files, stretch, stretch.offset + start + len(data))
         checksums[number] = crc32c_of_still_memory(data)
 
-    do_all(check, range(len(checksums)), _REMOTE_THREADS)
+    do_all(check, range(len(checksums)), REMOTE_THREADS)
     _check_combined(files, stretch, checksums, piece)
 
 
@@ -212,7 +225,7 @@ def _check_combined(files: DataFiles, stretch: Stretch, checksums: Sequence[int]
         whole = combine_crc32c(whole, checksum, min(piece, stretch.size - number * piece))
     computed = mask_crc32c(whole)
     if computed != stretch.crc:
-        raise _wrong_checksum(files, stretch, computed)
+        raise wrong_checksum(files, stretch, computed)
 
 
 def check_memory(files: DataFiles, stretch: Stretch, data: memoryview) -> None:
@@ -229,7 +242,8 @@ def check_memory(files: DataFiles, stretch: Stretch, data: memoryview) -> None:
     _check_combined(files, stretch, checksums, pieces.step)
 
 
-def _wrong_checksum(files: DataFiles, stretch: Stretch, computed: int) -> DataLossError:
+def wrong_checksum(files: DataFiles, stretch: Stretch, computed: int) -> DataLossError:
+    """Return the error for bytes that do not have the checksum that the index tells."""
     return DataLossError(
         f"tensor {stretch.name!r}: the checksum in the index is {stretch.crc:#010x}, but its {stretch.size} bytes give "
         f"{computed:#010x}: they are damaged, or of another save",
@@ -238,7 +252,8 @@ def _wrong_checksum(files: DataFiles, stretch: Stretch, computed: int) -> DataLo
     )
 
 
-def _cut_short(files: DataFiles, stretch: Stretch, end: int) -> DataLossError:
+def cut_short(files: DataFiles, stretch: Stretch, end: int) -> DataLossError:
+    """Return the error for a file that ends inside a stretch."""
     return DataLossError(
         f"tensor {stretch.name!r} has {stretch.size} bytes at offset {stretch.offset}, but the file ends at {end}",
         path=files.path(stretch.shard),

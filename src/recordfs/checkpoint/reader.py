@@ -9,6 +9,7 @@ from recordfs._core import BundleIndex
 from recordfs.checkpoint.array_reader import ArrayReader
 from recordfs.checkpoint.data_files import DataFiles
 from recordfs.checkpoint.entries import StoredSlice, TensorEntry, plain_entry
+from recordfs.checkpoint.fetcher import SMALL_TENSORS
 from recordfs.checkpoint.file_names import index_path, without_suffix
 from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from recordfs.checkpoint.slicing import parse_selection
@@ -222,6 +223,12 @@ class CheckpointReader(Mapping[str, "Array"]):
             MissingDependencyError: Its type comes with ``ml_dtypes``, which is not installed.
             InvalidArgumentError: ``out`` does not fit.
         """
+        if out is None and not mapped:
+            self._check_open()
+            entry = self.entry(name)
+            array = self._arrays.read_small(entry) if entry.slices else None
+            if array is not None:
+                return array
         return self.get_many([name], out=None if out is None else {name: out}, mapped=mapped)[name]
 
     def get_many(
@@ -247,18 +254,38 @@ class CheckpointReader(Mapping[str, "Array"]):
         self._check_open()
         wanted = list(dict.fromkeys(self._all_names() if names is None else names))
         given = {} if out is None else out
-        entries = self._entries_of(wanted)
         try:
-            if not mapped:
-                return self._arrays.read(entries, given)
-            views = {entry.name: self._arrays.map(entry) for entry in entries if entry.name not in given}
-            rest = self._arrays.read([entry for entry in entries if views.get(entry.name) is None], given)
+            arrays = self._map_many(wanted, given) if mapped else self._read_many(wanted, given)
         except RecordFSError as error:
             raise self._with_path(error) from error.__cause__
-        for name, array in rest.items():
+        return {name: arrays[name] for name in wanted}
+
+    def _read_many(self, wanted: list[str], given: Mapping[str, Array]) -> dict[str, Array]:
+        """Read tensors, small ones that lie together by a way of their own."""
+        arrays: dict[str, Array] = {}
+        rest = wanted
+        if not self._index.big_endian:
+            asked = [name for name in wanted if name not in given] if given else wanted
+            try:
+                blocks, rest = self._index.small_blocks(asked, SMALL_TENSORS)
+            except KeyError as error:
+                raise self._no_tensor(error.args[0]) from None
+            arrays = self._arrays.read_blocks(blocks)
+            rest += [name for name in wanted if name in given]
+        if rest:
+            arrays |= self._arrays.read(self._entries_of(rest), given)
+        return arrays
+
+    def _map_many(self, wanted: list[str], given: Mapping[str, Array]) -> dict[str, Array]:
+        """Map tensors, and read those that cannot be mapped."""
+        entries = self._entries_of(wanted)
+        views = {entry.name: self._arrays.map(entry) for entry in entries if entry.name not in given}
+        arrays = {name: array for name, array in views.items() if array is not None}
+        read = self._arrays.read([entry for entry in entries if entry.name not in arrays], given)
+        for name, array in read.items():
             if name not in given:
                 array.flags.writeable = False
-        return {name: rest[name] if name in rest else views[name] for name in wanted}  # type: ignore[misc]
+        return arrays | read
 
     def get_slice(self, name: str, slices: Index | tuple[Index, ...]) -> Array:
         """Read part of a tensor, and as little else of its file as that takes.

@@ -104,6 +104,8 @@ _TYPES = [
 ]
 _BY_NUMBER = {known.number: known for known in _TYPES}
 _BY_NAME = {known.name: known for known in _TYPES}
+# What was found before: NumPy makes the name of a type anew at each question.
+_BY_NUMPY_TYPE: dict[np.dtype[Any], TensorType] = {}
 
 
 def type_numbered(number: int) -> TensorType:
@@ -123,7 +125,11 @@ def type_for(dtype: DTypeLike | str) -> TensorType:
         found: TensorType | None = _BY_NAME[dtype]
     else:
         numpy_type = np.dtype(dtype)
-        found = STRING if numpy_type.kind in "OSUT" else _BY_NAME.get(numpy_type.name)
+        found = _BY_NUMPY_TYPE.get(numpy_type)
+        if found is None:
+            found = STRING if numpy_type.kind in "OSUT" else _BY_NAME.get(numpy_type.name)
+            if found is not None and numpy_type.kind not in "SUT":  # of those there are any number
+                _BY_NUMPY_TYPE[numpy_type] = found
     if found is None or not found.numpy_name:
         raise InvalidArgumentError(f"a checkpoint holds no elements of type {dtype}")
     return found

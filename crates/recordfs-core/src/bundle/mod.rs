@@ -10,6 +10,7 @@
 //! `docs/formats/tensor-bundle.md` describes the format.
 
 mod block;
+mod blocks;
 mod builder;
 mod dtype;
 mod entry;
@@ -23,6 +24,7 @@ mod table;
 mod table_writer;
 mod wire;
 
+pub use blocks::{Block, BlockLimits, small_blocks};
 pub use builder::{AddError, IndexBuilder};
 pub use dtype::{DTYPE_STRING, DTYPE_VARIANT, item_size};
 pub use entry::{Entry, Extent, Header, Slice};

@@ -2,8 +2,9 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
-use recordfs_core::bundle::{Entry, EntryFault, Fault, Index, Numbering, merge};
+use recordfs_core::bundle::{BlockLimits, Entry, EntryFault, Fault, Index, Numbering, merge, small_blocks};
 
+use super::blocks::{BundleBlock, Member};
 use crate::error::{ErrorClass, error};
 
 /// Adds this module's names to `recordfs._core`.
@@ -153,10 +154,69 @@ impl BundleIndex {
         names
             .iter()
             .map(|name| match self.entry(py, &name_from_python(name)?)? {
-                None => Err(pyo3::exceptions::PyKeyError::new_err(name.clone().unbind())),
+                None => Err(no_tensor(name)),
                 Some(entry) => entry_to_python(py, entry),
             })
             .collect()
+    }
+
+    /// Put small tensors together that one read brings.
+    ///
+    /// Args:
+    ///     names: The tensors that are wanted.
+    ///     limits: From how many bytes on a tensor is not small, how many unwanted bytes may lie between two, and how
+    ///         many bytes a block may have.
+    ///
+    /// Returns:
+    ///     The blocks, and the names of all tensors that are in none: large ones, empty ones, strings, partitioned ones.
+    ///
+    /// Raises:
+    ///     DataLossError: An entry makes no sense.
+    ///     KeyError: There is no tensor of a name.
+    fn small_blocks<'py>(
+        &self,
+        py: Python<'py>,
+        names: Vec<Bound<'py, PyString>>,
+        limits: (u64, u64, u64),
+    ) -> PyResult<BlocksTuple<'py>> {
+        let entries: Vec<&Entry> = names
+            .iter()
+            .map(|name| self.entry(py, &name_from_python(name)?)?.ok_or_else(|| no_tensor(name)))
+            .collect::<PyResult<_>>()?;
+        let (small, gap, size) = limits;
+        let (blocks, others) = small_blocks(entries.into_iter(), &BlockLimits { small, gap, size });
+        let blocks = blocks
+            .into_iter()
+            .map(|block| {
+                let members = block
+                    .members
+                    .iter()
+                    .map(|&(place, entry)| {
+                        Ok(Member {
+                            name: names[place].clone().unbind(),
+                            dtype: entry.dtype,
+                            shape: PyTuple::new(py, &entry.shape)?.unbind(),
+                            offset: (entry.offset as u64 - block.start) as usize,
+                            size: entry.size as usize,
+                            crc: entry.crc,
+                        })
+                    })
+                    .collect::<PyResult<_>>()?;
+                let size = (block.end - block.start) as usize;
+                let (shard, start) = (block.shard, block.start);
+                Bound::new(
+                    py,
+                    BundleBlock {
+                        shard,
+                        start,
+                        size,
+                        members,
+                    },
+                )
+            })
+            .collect::<PyResult<_>>()?;
+        let others = others.into_iter().map(|place| names[place].clone()).collect();
+        Ok((blocks, others))
     }
 
     /// The slices of a partitioned tensor: starts, lengths, data file, offset, size and masked checksum of each.
@@ -167,7 +227,7 @@ impl BundleIndex {
     fn slices<'py>(&self, py: Python<'py>, name: &Bound<'py, PyString>) -> PyResult<Vec<SliceTuple<'py>>> {
         let key = name_from_python(name)?;
         let Some(whole) = self.entry(py, &key)? else {
-            return Err(pyo3::exceptions::PyKeyError::new_err(name.clone().unbind()));
+            return Err(no_tensor(name));
         };
         let slices = py
             .detach(|| self.index.slices(&key, whole))
@@ -182,6 +242,13 @@ impl BundleIndex {
             })
             .collect()
     }
+}
+
+/// Blocks of small tensors, and the names of the others.
+type BlocksTuple<'py> = (Vec<Bound<'py, BundleBlock>>, Vec<Bound<'py, PyString>>);
+
+fn no_tensor(name: &Bound<'_, PyString>) -> PyErr {
+    pyo3::exceptions::PyKeyError::new_err(name.clone().unbind())
 }
 
 fn entry_to_python<'py>(py: Python<'py>, entry: &Entry) -> PyResult<EntryTuple<'py>> {

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod blocks;
 mod builder;
 mod graph;
 mod index;
@@ -9,6 +10,7 @@ mod strings;
 
 /// Adds this folder's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    blocks::register(module)?;
     builder::register(module)?;
     graph::register(module)?;
     index::register(module)?;
