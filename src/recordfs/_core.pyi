@@ -20,15 +20,30 @@ _GraphNode: TypeAlias = tuple[
 
 @final
 class BundleBlock:
+    """A stretch of a data file that holds small tensors. Made by ``BundleIndex.small_blocks``."""
     @property
-    def shard(self) -> int: ...
+    def shard(self) -> int:
+        """The number of the data file."""
     @property
-    def start(self) -> int: ...
+    def start(self) -> int:
+        """Where in the file it begins."""
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Its size in bytes."""
     def __len__(self) -> int: ...
-    def members(self) -> list[tuple[str, int, tuple[int, ...], int]]: ...
-    def check(self, data: bytes, path: str, verify: bool) -> None: ...
+    def members(self) -> list[tuple[str, int, tuple[int, ...], int]]:
+        """Name, dtype, shape and offset in the block of each tensor."""
+    def check(self, data: bytes, path: str, verify: bool) -> None:
+        """Compare the checksums of all tensors with the block's bytes.
+
+        Args:
+            data: The bytes.
+            path: The data file, for errors.
+            verify: Whether to compare; without it only the size is looked at.
+
+        Raises:
+            DataLossError: A checksum is wrong, or there are too few bytes.
+        """
 
 @final
 class BundleIndex:
@@ -71,7 +86,21 @@ class BundleIndex:
         """
     def find_many(self, names: list[str]) -> list[_TensorEntry]:
         """As ``find`` for many tensors at once; a name that is not there is a KeyError with that name."""
-    def small_blocks(self, names: list[str], limits: tuple[int, int, int]) -> tuple[list[BundleBlock], list[str]]: ...
+    def small_blocks(self, names: list[str], limits: tuple[int, int, int]) -> tuple[list[BundleBlock], list[str]]:
+        """Put small tensors together that one read brings.
+
+        Args:
+            names: The tensors that are wanted.
+            limits: From how many bytes on a tensor is not small, how many unwanted bytes may lie between two, and how
+                many bytes a block may have.
+
+        Returns:
+            The blocks, and the names of all tensors that are in none: large ones, empty ones, strings, partitioned ones.
+
+        Raises:
+            DataLossError: An entry makes no sense.
+            KeyError: There is no tensor of a name.
+        """
     def slices(self, name: str) -> list[_TensorSlice]:
         """The slices of a partitioned tensor: starts, lengths, data file, offset, size and masked checksum of each.
 
