@@ -61,6 +61,32 @@ def test_workers_read_each_record_once_in_every_epoch(
     assert found == [RECORDS] * epochs
 
 
+def test_a_record_file_is_a_dataset_whose_batches_workers_read_at_once(
+    torch: PeerProcess, files: dict[str, str]
+) -> None:
+    found = torch.call(
+        """
+        from recordfs import RecordFile
+        from torch.utils.data import ConcatDataset, DataLoader
+
+        asked = []
+        class Asked(RecordFile):
+            def __getitems__(self, numbers):
+                asked.append(len(numbers))
+                return super().__getitems__(numbers)
+
+        whole = DataLoader(Asked(path), batch_size=32, shuffle=True, collate_fn=list)
+        shuffled = [record for batch in whole for record in batch]
+        parts = ConcatDataset([RecordFile(part) for part in sorted(__import__("glob").glob(pattern))])
+        loader = DataLoader(parts, batch_size=16, num_workers=2, collate_fn=list)
+        result = [sorted(shuffled), asked, [record for batch in loader for record in batch]]
+        """,
+        path=files["one file"],
+        pattern=files["many files"],
+    )
+    assert found == [RECORDS, [32, 32, 32, 4], RECORDS]
+
+
 def test_workers_that_all_read_everything_say_so(torch: PeerProcess, files: dict[str, str]) -> None:
     found, warned = torch.call(
         """

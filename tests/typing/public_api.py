@@ -8,6 +8,7 @@ from typing import Any, assert_type
 import numpy as np
 
 import recordfs
+import recordfs.records
 from recordfs import errors, example, file_io, gfile
 
 
@@ -30,6 +31,20 @@ def records(path: os.PathLike[str], store: recordfs.FileSystem) -> None:
         assert_type(view, memoryview)
     assert_type(reader.tell(), recordfs.Position)
     assert_type(reader.report, recordfs.ReadReport)
+
+    recordfs.RecordReader(path, shard="auto")
+    recordfs.RecordReader(path, shard=(0, 4))
+    recordfs.RecordReader(path, shard="automatic")  # type: ignore[arg-type]
+
+    file = recordfs.RecordFile(path, f"{path}.idx", file_system=store)
+    assert_type(len(file), int)
+    assert_type(file[0], bytes)
+    assert_type(file[0:3], list[bytes])
+    assert_type(file.__getitems__(np.arange(3)), list[bytes])
+
+    assert_type(recordfs.records.count_records(path), int)
+    assert_type(recordfs.records.verify_file(path).sound, bool)
+    assert_type(recordfs.records.salvage_file(path, "new").records, int)
 
     recordfs.RecordReader(io.BytesIO())
     recordfs.RecordReader(path, follow=True, follow_timeout=1.5, on_replaced="restart").stop()

@@ -155,40 +155,50 @@ class RecordReader:
     def _prepare(self, sources: list[OpenableSource]) -> None:
         self._all_sources = sources
         self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._is_closed = self._is_stopped = False
+        # A signal's handler may call stop() while this thread begins a reading.
+        self._lock = threading.RLock()
+        self._is_closed = False
+        self._stopped = threading.Event()
         self._readings: weakref.WeakKeyDictionary[NativeRecordReader, Sources] = weakref.WeakKeyDictionary()
-        self._share = self._find_share()
+        self._inherited: list[NativeRecordReader] = []
+        self._share = self._find_share(warn=False)
         self._native = self._new_reading(self._share)
         self._is_begun = False
         self._readings[self._native].open_first()
 
-    def _find_share(self) -> Share:
-        """Return the share of the process that is running."""
+    def _find_share(self, *, warn: bool) -> Share:
+        """Return what the process that is running reads, perhaps with a warning that others read the same."""
         shard, rank = self._settings.shard, self._settings.rank
         if isinstance(shard, tuple):
             return Share(*shard)
         worker = current_worker()
         rank = rank or current_rank(ask_environment=shard == "auto")
-        return Share(rank.number * worker.total + worker.number, rank.total * worker.total)
+        own = Share(rank.number * worker.total + worker.number, rank.total * worker.total)
+        if shard == "auto":
+            return own
+        if warn:
+            warn_of_others(own, self._all_sources[0].path)
+        return WHOLE
 
     def _begin(self) -> NativeRecordReader:
         """Return a native reader that nobody has read from, of the share of this process."""
         with self._lock:
-            if self._is_closed or self._is_stopped:
+            if self._is_closed or self._stopped.is_set():
                 return self._native
-            share = self._find_share()
-            if self._settings.shard is None:
-                warn_of_others(share, self._all_sources[0].path)
-                share = WHOLE
-            is_here = self._process == os.getpid()
-            if self._is_begun or not is_here or share != self._share:
+            share = self._find_share(warn=True)
+            if self._process != os.getpid():
+                # What the parent has open stays as it is: nothing here may wait for threads that only the parent has.
+                self._inherited.append(self._native)
+                self._readings = weakref.WeakKeyDictionary()
+                self._process, self._is_begun = os.getpid(), True
+            if self._is_begun or share != self._share:
                 check_readable_again(self._all_sources)
-                if is_here and not self._is_begun:
+                if not self._is_begun:
                     self._readings[self._native].close()
-                self._share, self._process = share, os.getpid()
-                self._native = self._new_reading(share)
+                self._share, self._native = share, self._new_reading(share)
             self._is_begun = True
+            if self._stopped.is_set():  # meanwhile, by a signal's handler
+                self._native.stop()
             return self._native
 
     def _new_reading(self, share: Share) -> NativeRecordReader:
@@ -269,14 +279,18 @@ class RecordReader:
 
     def stop(self) -> None:
         """Make every iteration end before its next record, also one that waits in another thread."""
-        self._is_stopped = True
-        for native in list(self._readings):
+        with self._lock:
+            self._stopped.set()
+            under_way = list(self._readings)
+        for native in under_way:
             native.stop()
 
     def close(self) -> None:
         """Stop, and close the files that are open. Idempotent. Iterating afterwards raises ClosedFileError."""
-        self._is_closed = True
-        for native, sources in list(self._readings.items()):
+        with self._lock:
+            self._is_closed = True
+            under_way = list(self._readings.items())
+        for native, sources in under_way:
             native.close()
             sources.close()
 

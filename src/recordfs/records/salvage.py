@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import InvalidArgumentError
@@ -86,9 +87,8 @@ def salvage_file(
     if name == target_name:
         raise InvalidArgumentError("the sound records go to a new file, not over the broken one", path=name)
     with (
-        # As bytes a name is no pattern.
         RecordReader(
-            name.encode(errors="surrogateescape"),
+            os.fsencode(name),  # as bytes a name is no pattern
             compression=compression,
             on_error="skip",
             max_record_size=max_record_size,
