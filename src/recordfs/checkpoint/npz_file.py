@@ -8,10 +8,13 @@ are two members, ``NAME/bytes.npy`` (uint8) and ``NAME/offsets.npy`` (int64, whe
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
+import struct
 import zipfile
+import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from recordfs.checkpoint.array_reader import byte_view_of
@@ -23,7 +26,7 @@ from recordfs.errors import AlreadyExistsError, DataLossError, InvalidArgumentEr
 from recordfs.file_objects import InputStream, WholeFileStream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from recordfs.checkpoint.array_reader import Array
     from recordfs.checkpoint.tensor_types import TensorType
@@ -35,6 +38,22 @@ _NOTES = "recordfs.json"
 _LARGEST_NOTES = 64 << 20
 _LARGEST_NPY_HEADER = 1 << 20
 _PIECE = 8 << 20
+
+# What zipfile, zlib, json and NumPy's header reader raise for bytes that make no sense to them.
+_WHAT_DAMAGE_RAISES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 # Deflate makes at most 1,032 bytes of one.
 _BEST_RATIO = 1032
@@ -71,37 +90,39 @@ class NpzSource(TensorSource):
             raise
 
     def _open(self) -> zipfile.ZipFile:
-        try:
+        with self._reading("its directory"):
             return zipfile.ZipFile(self._stream)
-        except (zipfile.BadZipFile, ValueError) as error:
-            raise self._broken(str(error)) from error
 
     def _broken(self, what: str) -> DataLossError:
         return DataLossError(f"no sound npz archive: {what}", path=self._path)
 
+    @contextlib.contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """Turn what the standard library and NumPy raise for damaged bytes into one error."""
+        try:
+            yield
+        except RecordFSError:
+            raise
+        except _WHAT_DAMAGE_RAISES as error:
+            raise self._broken(f"{what}: {error}") from error
+
     def _member(self, name: str) -> IO[bytes]:
         """Open a member, after a look at whether its sizes can be true."""
-        try:
+        with self._reading(f"member {name!r}"):
             entry = self._archive.getinfo(name)
             if entry.file_size > (entry.compress_size + 1) * _BEST_RATIO:
                 raise self._broken(f"member {name!r} claims {entry.file_size} bytes of {entry.compress_size}")
             return self._archive.open(entry)
-        except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
-            if isinstance(error, RecordFSError):
-                raise
-            raise self._broken(f"member {name!r}: {error}") from error
 
     def _read_notes(self) -> dict[str, Any]:
         if _NOTES not in self._archive.namelist():
             return {"types": {}, "strings": {}}
-        try:
-            with self._member(_NOTES) as member:
-                notes = json.loads(member.read(_LARGEST_NOTES))
+        with self._reading(f"member {_NOTES!r}"), self._member(_NOTES) as member:
+            notes = json.loads(member.read(_LARGEST_NOTES))
             types, strings = notes["types"], notes["strings"]
             if not isinstance(types, dict) or not isinstance(strings, dict):
                 raise TypeError("types and strings are objects")
-        except (ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-            raise self._broken(f"member {_NOTES!r}: {error}") from error
+            strings = {name: tuple(int(dim) for dim in shape) for name, shape in strings.items()}
         return {"types": types, "strings": strings}
 
     def _parse(self) -> list[TensorSpec]:
@@ -117,7 +138,7 @@ class NpzSource(TensorSource):
             shape, dtype, _ = self._header(name)
             specs.append(TensorSpec(name, self._kind(name, dtype), shape))
         for name, shape in strings.items():
-            specs.append(TensorSpec(name, STRING, tuple(int(dim) for dim in shape)))
+            specs.append(TensorSpec(name, STRING, shape))
         return specs
 
     def _kind(self, name: str, dtype: np.dtype[Any]) -> TensorType:
@@ -141,14 +162,10 @@ class NpzSource(TensorSource):
 
     def _read_header(self, name: str, member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         npy = np.lib.format
-        try:
+        with self._reading(f"array {name!r}"):
             version = npy.read_magic(member)
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, fortran, dtype = read(member, max_header_size=_LARGEST_NPY_HEADER)
-        except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
-            if isinstance(error, RecordFSError):
-                raise
-            raise self._broken(f"array {name!r}: {error}") from error
         return shape, dtype, fortran
 
     def specs(self) -> list[TensorSpec]:
@@ -164,28 +181,27 @@ class NpzSource(TensorSource):
         return array.view(kind.numpy_type()) if kind.needs_ml_dtypes else array
 
     def _read_array(self, name: str) -> Array:
-        size = self._archive.getinfo(f"{name}.npy").file_size
         with self._member(f"{name}.npy") as member:
+            size = self._archive.getinfo(f"{name}.npy").file_size
             shape, dtype, fortran = self._read_header(name, member)
-            if math.prod(shape) * dtype.itemsize > size:
+            if dtype.hasobject or math.prod(shape) * dtype.itemsize > size:
                 raise self._broken(f"array {name!r} is {dtype} {list(shape)}, and its member has {size} bytes")
             array: Array = np.empty(shape[::-1] if fortran else shape, dtype)
-            with byte_view_of(array) as view:
+            with byte_view_of(array) as view, self._reading(f"array {name!r}"):
                 done = 0
                 while done < len(view):
-                    try:
-                        piece = member.read(min(_PIECE, len(view) - done))
-                    except (zipfile.BadZipFile, EOFError) as error:
-                        raise self._broken(f"array {name!r}: {error}") from error
+                    piece = member.read(min(_PIECE, len(view) - done))
                     if not piece:
                         raise self._broken(f"array {name!r} ends after {done} of its {len(view)} bytes")
                     view[done : done + len(piece)] = piece
                     done += len(piece)
+                if member.read(1):  # reading to the end compares the member's checksum
+                    raise self._broken(f"array {name!r} has more bytes than its shape")
         return array.transpose() if fortran else array
 
     def _read_strings(self, name: str) -> Array:
         data, offsets = self._read_array(f"{name}/bytes").tobytes(), self._read_array(f"{name}/offsets").tolist()
-        shape = tuple(int(dim) for dim in self._notes["strings"][name])
+        shape = self._notes["strings"][name]
         if offsets != sorted(offsets) or offsets[:1] != [0] or offsets[-1] != len(data):
             raise self._broken(f"the offsets of the strings {name!r} do not lie one after the other")
         if len(offsets) - 1 != math.prod(shape):

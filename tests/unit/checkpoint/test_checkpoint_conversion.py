@@ -1,0 +1,183 @@
+"""Conversion: what other programs read and write, what cannot be held, files that are damaged."""
+
+import json
+import os
+
+import ml_dtypes
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from recordfs.checkpoint import CheckpointReader, CheckpointWriter, convert_checkpoint, save_checkpoint
+from recordfs.errors import AlreadyExistsError, DataLossError, InvalidArgumentError, RecordFSError
+
+TENSORS = {
+    "matrix": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "scalar": np.array(7, np.int64),
+    "empty": np.zeros((0, 3), np.float64),
+    "flags": np.array([True, False]),
+    "half": np.arange(4).astype(ml_dtypes.bfloat16),
+    "words": np.array([[b"one"], [b""]], object),
+}
+
+
+def same(first, second):
+    if first.dtype == object:
+        return first.tolist() == second.tolist() and first.shape == second.shape
+    return first.dtype == second.dtype and first.shape == second.shape and first.tobytes() == second.tobytes()
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    with CheckpointWriter(tmp_path / "ckpt") as writer:
+        for name, array in TENSORS.items():
+            writer.add(name, array)
+        writer.add("quantized", np.arange(3, dtype=np.int8), dtype="qint8")
+        writer.add_slice("cut", (4, 2), np.s_[:1], [[1, 2]])
+        writer.add_slice("cut", (4, 2), np.s_[1:], [[3, 4], [5, 6], [7, 8]])
+    return writer.prefix
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.npz", "again"])
+@pytest.mark.parametrize("scheme", ["local", "ram"])
+def test_all_tensors_and_their_types_come_back(prefix, tmp_path, name, scheme):
+    middle = str(tmp_path / name) if scheme == "local" else f"ram://converted{tmp_path}/{name}"
+    done = convert_checkpoint(prefix, middle)
+    assert done.tensors == len(TENSORS) + 2
+    convert_checkpoint(middle, tmp_path / "back")
+    with CheckpointReader(prefix) as first, CheckpointReader(tmp_path / "back") as second:
+        assert list(first) == list(second)
+        for tensor in first:
+            assert same(first[tensor], second[tensor])
+            assert first.entry(tensor).dtype == second.entry(tensor).dtype
+
+
+def test_safetensors_package_reads_what_we_write(prefix, tmp_path):
+    convert_checkpoint(prefix, tmp_path / "weights.safetensors")
+    with safetensors.safe_open(tmp_path / "weights.safetensors", "np") as file:
+        for name in ("matrix", "scalar", "empty", "flags"):
+            assert same(file.get_tensor(name), TENSORS[name])
+        assert set(file.keys()) == {*TENSORS, "quantized", "cut"} - {"words"}
+
+
+def test_what_the_safetensors_package_writes_is_read(tmp_path):
+    tensors = {name: TENSORS[name] for name in ("matrix", "scalar", "empty", "flags")}
+    safetensors.numpy.save_file(tensors, tmp_path / "weights.safetensors", {"made by": "the package"})
+    convert_checkpoint(tmp_path / "weights.safetensors", tmp_path / "back")
+    with CheckpointReader(tmp_path / "back") as reader:
+        assert all(same(reader[name], array) for name, array in tensors.items())
+
+
+def test_numpy_reads_what_we_write_and_we_read_what_it_writes(prefix, tmp_path):
+    convert_checkpoint(prefix, tmp_path / "weights.npz")
+    with np.load(tmp_path / "weights.npz") as archive:
+        for name in ("matrix", "scalar", "empty", "flags"):
+            assert same(archive[name], TENSORS[name])
+    tensors = {"c": TENSORS["matrix"], "fortran": np.asfortranarray(TENSORS["matrix"]), "zero": np.float32(3)}
+    np.savez_compressed(tmp_path / "numpy.npz", **tensors)
+    convert_checkpoint(tmp_path / "numpy.npz", tmp_path / "back")
+    with CheckpointReader(tmp_path / "back") as reader:
+        assert reader["fortran"].tolist() == reader["c"].tolist() == TENSORS["matrix"].tolist()
+        assert reader["zero"] == 3
+
+
+def test_pickled_objects_are_never_loaded(tmp_path):
+    np.savez(tmp_path / "objects.npz", trap=np.array([{}], object))
+    with pytest.raises(InvalidArgumentError, match="pickled"):
+        convert_checkpoint(tmp_path / "objects.npz", tmp_path / "back")
+
+
+def test_type_that_the_format_lacks_is_refused_by_name_and_leaves_nothing(tmp_path):
+    prefix = save_checkpoint(tmp_path / "ckpt", {"wide": np.zeros(2, np.complex128), "plain": np.ones(2)})
+    with pytest.raises(InvalidArgumentError, match="wide"):
+        convert_checkpoint(prefix, tmp_path / "weights.safetensors")
+    assert not os.path.exists(tmp_path / "weights.safetensors")
+    done = convert_checkpoint(prefix, tmp_path / "weights.safetensors", names={"wide": None})
+    assert (done.tensors, done.left_out) == (1, ("wide",))
+
+
+def test_names_that_would_meet_are_refused(prefix, tmp_path):
+    with pytest.raises(InvalidArgumentError, match="would both be 'x'"):
+        convert_checkpoint(prefix, tmp_path / "back", names=lambda name: "x")
+    with pytest.raises(InvalidArgumentError, match="not there: 'other'"):
+        convert_checkpoint(prefix, tmp_path / "back", names={"other": "x"})
+
+
+def test_by_attribute_needs_an_object_graph(prefix, tmp_path):
+    with pytest.raises(InvalidArgumentError, match="no object graph"):
+        convert_checkpoint(prefix, tmp_path / "weights.npz", by_attribute=True)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.npz", "back"])
+def test_target_that_is_there_stays_as_it_was(prefix, tmp_path, name):
+    convert_checkpoint(prefix, tmp_path / name)
+    before = {path: (tmp_path / path).read_bytes() for path in os.listdir(tmp_path)}
+    with pytest.raises(AlreadyExistsError):
+        convert_checkpoint(prefix, tmp_path / name)
+    assert before == {path: (tmp_path / path).read_bytes() for path in os.listdir(tmp_path)}
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.npz"])
+def test_every_cut_and_many_flipped_bytes_are_errors_or_harmless(tmp_path, name):
+    prefix = save_checkpoint(tmp_path / "ckpt", {"w": np.arange(5, dtype=np.float32), "s": b"word"})
+    convert_checkpoint(prefix, tmp_path / name)
+    sound = (tmp_path / name).read_bytes()
+
+    def convert(data):
+        (tmp_path / name).write_bytes(data)
+        try:
+            convert_checkpoint(tmp_path / name, tmp_path / "back", overwrite=True)
+        except RecordFSError as error:
+            return error
+        return None
+
+    for cut in range(0, len(sound), 3):
+        assert isinstance(convert(sound[:cut]), DataLossError), cut
+    for at in range(0, len(sound), 3):
+        broken = bytearray(sound)
+        broken[at] ^= 0x20
+        convert(bytes(broken))  # raises nothing but errors of recordfs
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[]",
+        b"{",
+        b'{"w": 3}',
+        b'{"w": {"dtype": "F32", "shape": [4], "data_offsets": [0, 99]}}',
+        b'{"w": {"dtype": "F32", "shape": [3], "data_offsets": [0, 16]}}',
+        b'{"w": {"dtype": "F32", "shape": [-4], "data_offsets": [0, 16]}}',
+        b'{"w": {"dtype": "F32", "shape": [4], "data_offsets": [16, 0]}}',
+        b'{"w": {"dtype": "F32", "shape": [4611686018427387904, 4], "data_offsets": [0, 16]}}',
+        b'{"__metadata__": 3}',
+        b'{"__metadata__": {"recordfs.strings.w": "{}"}}',
+    ],
+)
+def test_safetensors_header_that_makes_no_sense_is_an_error(tmp_path, header):
+    (tmp_path / "weights.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+    with pytest.raises(DataLossError, match="safetensors"):
+        convert_checkpoint(tmp_path / "weights.safetensors", tmp_path / "back")
+    assert not os.path.exists(tmp_path / "back.index")
+
+
+def test_header_larger_than_the_file_is_an_error_before_it_is_read(tmp_path):
+    (tmp_path / "weights.safetensors").write_bytes((1 << 62).to_bytes(8, "little") + b"{}")
+    with pytest.raises(DataLossError, match="claims"):
+        convert_checkpoint(tmp_path / "weights.safetensors", tmp_path / "back")
+
+
+def test_notes_of_an_archive_that_make_no_sense_are_an_error(prefix, tmp_path):
+    import zipfile
+
+    for notes in (
+        {"types": {"w": "bfloat16"}, "strings": {}},
+        {"types": 3, "strings": {}},
+        [],
+        {"strings": {"s": [1]}},
+    ):
+        np.savez(tmp_path / "weights.npz", w=np.ones(3))
+        with zipfile.ZipFile(tmp_path / "weights.npz", "a") as archive:
+            archive.writestr("recordfs.json", json.dumps(notes))
+        with pytest.raises(DataLossError, match="npz"):
+            convert_checkpoint(tmp_path / "weights.npz", tmp_path / "back")
