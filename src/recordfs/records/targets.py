@@ -114,7 +114,8 @@ def _open_path(path: PathInput, options: TargetOptions) -> Target:
         check_index_is_another_file(store, name, index_store, index_name)
     if options.append:
         file, offset = _open_for_append(store, name, options)
-        return _with_index(Target(file, name, offset, shows_on_flush=shows_on_flush), options)
+        target = _with_index(Target(file, name, offset, shows_on_flush=shows_on_flush), options)
+        return _without_stale_index(target, store, options)
 
     def open_file() -> WritableFile:
         return _open_with_parents(
@@ -127,11 +128,16 @@ def _open_path(path: PathInput, options: TargetOptions) -> Target:
         target = Target(_open_second(index_file, open_file), name, 0, index_file, index_name, shows_on_flush)
     else:
         target = _with_index(Target(open_file(), name, shows_on_flush=shows_on_flush), options)
-    if _keeps_index_beside(store, name, options):
+    return _without_stale_index(target, store, options)
+
+
+def _without_stale_index(target: Target, store: FileSystem, options: TargetOptions) -> Target:
+    """Remove the index that the writer does not keep up, now or, where the file is published as a whole, then."""
+    if _keeps_index_beside(store, target.name, options):
         return target
     if options.atomic:
-        return target._replace(unindexed=(store, name))
-    remove_stale_index(store, name)
+        return target._replace(unindexed=(store, target.name))
+    remove_stale_index(store, target.name)
     return target
 
 

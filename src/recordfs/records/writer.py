@@ -41,7 +41,7 @@ class RecordWriter(NativeRecordWriter):
             block by an exception discards it.
         index: Write ``offset size`` lines alongside, for DALI and the ``tfrecord`` package: True puts them at
             ``<path>.idx``, a path puts them there. An index at ``<path>.idx`` that is not kept up goes when the file
-            that it tells of is replaced.
+            that it tells of is replaced or appended to.
         require_flush: Fail at once where ``flush`` cannot make records visible before ``close``.
         file_system: The filesystem of ``path``, instead of the registered one.
         options: For the registered filesystem.
