@@ -121,8 +121,7 @@ def _register_with_tensorflow(adapter: _Adapter) -> None:
     _core.connect_tensorflow(
         [os.path.join(libraries, f"libtensorflow_{part}.so.{tf.__version__[0]}") for part in ("framework", "cc")]
     )
-    if not _adapters:
-        _start_workers()
+    _start_workers()
     _core.announce_guest(adapter.scheme, adapter.target, adapter)
     try:
         tf.experimental.register_filesystem_plugin(_core.__file__)
@@ -305,8 +304,15 @@ class _Writer:
 # The threads that make the calls of TensorFlow's threads.
 
 
+_has_workers = False
+
+
 def _start_workers() -> None:
-    """Start the first worker, and have everything end well: with the process, and in a forked child."""
+    """Start the first worker, once, and have everything end well: with the process, and in a forked child."""
+    global _has_workers
+    if _has_workers:
+        return
+    _has_workers = True
     _start_worker()
     os.register_at_fork(after_in_child=_begin_anew_in_child)
     atexit.register(_end)

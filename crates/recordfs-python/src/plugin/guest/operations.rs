@@ -199,50 +199,31 @@ unsafe fn on_paths(
     });
 }
 
-unsafe extern "C" fn create_dir(handle: *const Handle, path: *const c_char, status: *mut Status) {
-    // SAFETY: TensorFlow calls the operation; so in those that follow.
-    unsafe { on_path("create_dir", handle, path, status) };
+macro_rules! operations_on_one_path {
+    ($($name:ident),+) => {$(
+        unsafe extern "C" fn $name(handle: *const Handle, path: *const c_char, status: *mut Status) {
+            // SAFETY: TensorFlow calls the operation.
+            unsafe { on_path(stringify!($name), handle, path, status) };
+        }
+    )+};
 }
 
-unsafe extern "C" fn recursively_create_dir(handle: *const Handle, path: *const c_char, status: *mut Status) {
-    // SAFETY: as above.
-    unsafe { on_path("recursively_create_dir", handle, path, status) };
+macro_rules! operations_on_two_paths {
+    ($($name:ident),+) => {$(
+        unsafe extern "C" fn $name(
+            handle: *const Handle,
+            source: *const c_char,
+            target: *const c_char,
+            status: *mut Status,
+        ) {
+            // SAFETY: as above.
+            unsafe { on_paths(stringify!($name), handle, (source, target), status) };
+        }
+    )+};
 }
 
-unsafe extern "C" fn delete_file(handle: *const Handle, path: *const c_char, status: *mut Status) {
-    // SAFETY: as above.
-    unsafe { on_path("delete_file", handle, path, status) };
-}
-
-unsafe extern "C" fn delete_dir(handle: *const Handle, path: *const c_char, status: *mut Status) {
-    // SAFETY: as above.
-    unsafe { on_path("delete_dir", handle, path, status) };
-}
-
-unsafe extern "C" fn path_exists(handle: *const Handle, path: *const c_char, status: *mut Status) {
-    // SAFETY: as above.
-    unsafe { on_path("path_exists", handle, path, status) };
-}
-
-unsafe extern "C" fn rename_file(
-    handle: *const Handle,
-    source: *const c_char,
-    target: *const c_char,
-    status: *mut Status,
-) {
-    // SAFETY: as above.
-    unsafe { on_paths("rename_file", handle, (source, target), status) };
-}
-
-unsafe extern "C" fn copy_file(
-    handle: *const Handle,
-    source: *const c_char,
-    target: *const c_char,
-    status: *mut Status,
-) {
-    // SAFETY: as above.
-    unsafe { on_paths("copy_file", handle, (source, target), status) };
-}
+operations_on_one_path!(create_dir, recursively_create_dir, delete_file, delete_dir, path_exists);
+operations_on_two_paths!(rename_file, copy_file);
 
 unsafe extern "C" fn delete_recursively(
     handle: *const Handle,

@@ -1,12 +1,12 @@
 //! Files that TensorFlow writes through a guest: small appends are collected, because a record comes in three of them.
 
 use std::ffi::c_char;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::super::abi::{Handle, Status, WritableFileOps};
+use super::super::abi::{Handle, Status, WritableFileOps, code};
 use super::super::filesystem::Outcome;
 use super::calls::Call;
 use super::tensorflow::answer;
@@ -104,8 +104,21 @@ impl GuestWriter {
         outcome
     }
 
+    fn state(&self) -> MutexGuard<'_, Pending> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state of a file that is not closed: what is written after that would be lost.
+    fn open_state(&self) -> Outcome<MutexGuard<'_, Pending>> {
+        let state = self.state();
+        if state.closed {
+            return Err((code::FAILED_PRECONDITION, String::from("the file has been closed")));
+        }
+        Ok(state)
+    }
+
     fn append(&self, data: &[u8]) -> Outcome<()> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.open_state()?;
         if state.buffer.len() + data.len() > BUFFER_SIZE {
             self.drain(&mut state)?;
         }
@@ -119,7 +132,7 @@ impl GuestWriter {
     }
 
     fn drain_and_call(&self, method: &'static str) -> Outcome<()> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.open_state()?;
         self.drain(&mut state)?;
         self.call(method)
     }
@@ -177,7 +190,7 @@ unsafe extern "C" fn tell(handle: *const Handle, status: *mut Status) -> i64 {
     answer(status, -1, || {
         // SAFETY: TensorFlow passes an open file.
         let writer = unsafe { writer(handle) };
-        Ok(writer.state.lock().unwrap_or_else(PoisonError::into_inner).position)
+        Ok(writer.state().position)
     })
 }
 
@@ -195,7 +208,7 @@ unsafe extern "C" fn close(handle: *const Handle, status: *mut Status) {
     answer(status, (), || {
         // SAFETY: as above.
         let writer = unsafe { writer(handle) };
-        writer.close(&mut writer.state.lock().unwrap_or_else(PoisonError::into_inner))
+        writer.close(&mut writer.state())
     });
 }
 
@@ -203,7 +216,7 @@ unsafe extern "C" fn close(handle: *const Handle, status: *mut Status) {
 unsafe extern "C" fn cleanup(handle: *mut Handle) {
     // SAFETY: TensorFlow cleans an open file up once, and nothing uses it then.
     let writer = unsafe { Arc::from_raw((*handle).plugin.cast::<GuestWriter>().cast_const()) };
-    let outcome = writer.close(&mut writer.state.lock().unwrap_or_else(PoisonError::into_inner));
+    let outcome = writer.close(&mut writer.state());
     if let Err((_, message)) = outcome {
         eprintln!("recordfs: TensorFlow dropped a file without closing it, and publishing it failed: {message}");
     }
