@@ -1,5 +1,6 @@
 """Hadoop's own shell reads what recordfs wrote, and recordfs what Hadoop wrote; the command line works on HDFS."""
 
+import getpass
 import os
 import random
 import subprocess
@@ -9,6 +10,8 @@ import pytest
 
 import recordfs
 from recordfs import RecordReader, RecordWriter
+from recordfs.errors import RecordFSError
+from recordfs.filesystems.fsspec import FsspecFileSystem
 from recordfs.filesystems.hdfs import HdfsFileSystem
 from support.framing import stream
 
@@ -77,6 +80,22 @@ def test_a_sequential_read_is_a_stream_and_random_reads_fetch_what_they_ask(hdfs
             position += count
         assert position == len(data)
         assert hdfs.statistics()["readBlock"].requests - between.requests <= 3
+
+
+def test_fsspecs_webhdfs_renames_and_refuses_through_the_bridge(hdfs, hdfs_cluster, hdfs_root):
+    host, port = hdfs_cluster.http_address.split(":")
+    root = hdfs_root.replace(hdfs_cluster.url, f"webhdfs://{hdfs_cluster.http_address}")
+    bridge = FsspecFileSystem("webhdfs", host=host, port=int(port), user=getpass.getuser())
+    with hdfs.new_writable_file(f"{hdfs_root}/f") as file:
+        file.append(b"moved")
+    bridge.rename_file(f"{root}/f", f"{root}/g")
+    assert hdfs.get_children(hdfs_root) == ["g"]
+    with bridge.new_random_access_file(f"{root}/g") as file:
+        assert file.read(0, 10) == b"moved"
+    for target in (f"{root}/missing/g", f"{root}/g/below"):
+        with pytest.raises(RecordFSError):
+            bridge.rename_file(f"{root}/g", target)
+    assert hdfs.get_children(hdfs_root) == ["g"]
 
 
 def test_the_command_line_works_on_hdfs(hdfs_cluster, hdfs_root, tmp_path):

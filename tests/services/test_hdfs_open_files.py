@@ -199,6 +199,20 @@ def test_what_a_dead_writer_never_published_is_removed_once_it_is_old(hdfs, hdfs
         assert sorted(hdfs.get_children(hdfs_root)) == [".recordfs-tmp-new", ".recordfs-tmp-open", "f"]
 
 
+def test_a_file_that_is_deleted_or_cut_while_it_is_read_is_told(hdfs, hdfs_root):
+    path = f"{hdfs_root}/f"
+    for change in (lambda: hdfs.delete_file(path), lambda: hdfs.truncate_file(path, 3)):
+        with hdfs.new_writable_file(path) as file:
+            file.append(b"0123456789")
+        with hdfs.new_random_access_file(path) as reader:
+            assert reader.read(0, 100) == b"0123456789"
+            change()
+            with pytest.raises(AbortedError):
+                reader.read(5, 100)
+            with pytest.raises(AbortedError):
+                reader.size()
+
+
 def test_a_torn_tail_of_a_dead_writer_is_cut_and_written_after(hdfs_root, options):
     path = f"{hdfs_root}/part-0"
     whole = stream([b"one", b"two"])

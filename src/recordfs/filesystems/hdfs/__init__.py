@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import (
     AlreadyExistsError,
+    DeadlineExceededError,
     DirectoryNotEmptyError,
     InvalidArgumentError,
     IsADirectoryError,
@@ -180,8 +181,19 @@ class HdfsFileSystem(FileSystem):
         )
         hidden = place._replace(path=temporary)
 
+        in_doubt = False
+
         def publish() -> None:
-            self._ask(place, "rename", service.native.rename, temporary, place.path, not exclusive)
+            nonlocal in_doubt
+            try:
+                self._ask(place, "rename", service.native.rename, temporary, place.path, not exclusive)
+            except DeadlineExceededError:
+                in_doubt = True
+                raise
+            except NotFoundError:
+                # Nobody else knows the temporary name: if it is gone, the rename that was given up has been made.
+                if not in_doubt:
+                    raise
 
         return HdfsWritableFile(place.name, pipeline, publish, partial(self._delete, hidden))
 

@@ -12,7 +12,14 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from recordfs.errors import AbortedError, NotFoundError, RecordFSError, UnavailableError
+from recordfs.errors import (
+    AbortedError,
+    InvalidArgumentError,
+    NotFoundError,
+    RecordFSError,
+    UnavailableError,
+    UnimplementedError,
+)
 from recordfs.filesystem.files import RandomAccessFile
 from recordfs.filesystems.hdfs.webhdfs import WebHdfsUnreachableError
 from recordfs.per_process import PerProcess
@@ -206,7 +213,10 @@ class HdfsRandomAccessFile(RandomAccessFile):
         """Return what is known now, and whether the file is open."""
         views = self._views.get()
         view = views[0]
-        status = self._status()
+        try:
+            status = self._status()
+        except NotFoundError as error:
+            raise AbortedError("the file was deleted or renamed since it was opened", path=self._name) from error
         if (status.length, status.modification_time) != (view.length, view.modified):
             fresh = self._look()
             if fresh.length < view.length:
@@ -226,7 +236,7 @@ class HdfsRandomAccessFile(RandomAccessFile):
             return False
         try:
             return webhdfs.is_open(self._path, max(0, view.length - 1))
-        except WebHdfsUnreachableError as error:
+        except (WebHdfsUnreachableError, InvalidArgumentError, UnimplementedError) as error:  # or a gateway without it
             _say_once(f"{error.message}; files that another program is just writing may look shorter than they are")
             return False
 

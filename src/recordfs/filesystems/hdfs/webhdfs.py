@@ -51,10 +51,14 @@ class _Answer(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """Which bytes of a file are wanted; ``length`` None only asks how many there are."""
+    """Which bytes of a file are wanted; ``length`` None only asks how many there are.
+
+    ``skipped`` come before them in the answer of a gateway, which sends nobody on and was asked for an earlier place.
+    """
 
     offset: int
     length: int | None
+    skipped: int = 0
 
     def placed_in(self, url: str) -> str:
         """Return a datanode's address with this window in it."""
@@ -126,7 +130,7 @@ class WebHdfs:
 
     def _open(self, path: str, offset: int, length: int | None, known_length: int) -> _Answer:
         asked = min(offset, max(0, known_length - 1))
-        window = _Window(offset, length)
+        window = _Window(offset, length, skipped=offset - asked)
         try:
             return self._request("GET", path, {"op": "OPEN", "offset": str(asked)}, window)
         except OutOfRangeError:
@@ -153,8 +157,7 @@ class WebHdfs:
             try:
                 answer = self._exchange(method, self._url(address, path, parameters), window)
                 if answer.location is not None:
-                    location = answer.location if window is None else window.placed_in(answer.location)
-                    answer = self._exchange(method, location, window)
+                    answer = self._follow(method, answer.location, window)
             except (OSError, http.client.HTTPException) as error:
                 trouble = error
                 continue
@@ -173,6 +176,12 @@ class WebHdfs:
         raise WebHdfsUnreachableError(
             f"WebHDFS cannot be reached at {' or '.join(self.addresses)} ({trouble})", path=name
         ) from trouble
+
+    def _follow(self, method: str, location: str, window: _Window | None) -> _Answer:
+        """Ask the datanode that the namenode named."""
+        if window is None:
+            return self._exchange(method, location, None)
+        return self._exchange(method, window.placed_in(location), window._replace(skipped=0))
 
     def _url(self, address: str, path: str, parameters: dict[str, str]) -> str:
         user = os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
@@ -200,8 +209,12 @@ class WebHdfs:
             if window is None:
                 return _Answer(200, None, _body(response, LARGEST_ANSWER), None)
             if window.length is None:
-                return _Answer(200, None, b"", response.length)
-            return _Answer(200, None, _body(response, window.length), response.length)
+                length = None if response.length is None else max(0, response.length - window.skipped)
+                return _Answer(200, None, b"", length)
+            left = window.skipped
+            while left and (passed := response.read(min(left, CHUNK))):
+                left -= len(passed)
+            return _Answer(200, None, _body(response, window.length), None)
         finally:
             connection.close()
 
