@@ -9,7 +9,7 @@ import numpy as np
 
 import recordfs
 import recordfs.records
-from recordfs import errors, example, file_io, gfile
+from recordfs import checkpoint, errors, example, file_io, gfile
 
 
 def records(path: os.PathLike[str], store: recordfs.FileSystem) -> None:
@@ -122,3 +122,20 @@ def columns_of_examples(paths: list[str], records: list[bytes]) -> None:
     example.parse_example(records, {"a": example.FixedLenFeature([], np.int64), "b": example.VarLenFeature(bytes)})
     example.parse_example(records, example.infer_features(records))["a"].mean()
     example.read_examples(paths, fixed, batch_size=10, compresion="GZIP")  # type: ignore[call-overload]  # misspelt
+
+
+def checkpoints(prefix: str) -> None:
+    with checkpoint.load_checkpoint(prefix) as reader:
+        assert_type(reader["kernel"], np.ndarray[Any, np.dtype[Any]])
+        assert_type(reader.entry("kernel").shape, tuple[int, ...])
+        reader.get_slice("kernel", np.s_[1:3, ..., 0]).mean()
+        for name, array in reader.get_many(["kernel"], mapped=True).items():
+            print(name.upper(), array.shape)
+    with checkpoint.CheckpointWriter(prefix, num_shards=2) as writer:
+        writer.add("kernel", np.ones(3), dtype="float32")
+        writer.add_slice("embedding", (10, 2), np.s_[:5], np.ones((5, 2)))
+    assert_type(checkpoint.save_checkpoint(prefix, {"kernel": [1.0]}, by_attribute=True), str)
+    manager = checkpoint.CheckpointManager("run", best="loss", mode="min")
+    assert_type(manager.save_async({"kernel": 1}, 3, metrics={"loss": 0.5}).result(timeout=10), str)
+    assert_type(checkpoint.latest_checkpoint("run"), str | None)
+    assert_type(checkpoint.verify_checkpoint(prefix).sound, bool)

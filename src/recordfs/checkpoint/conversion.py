@@ -143,8 +143,7 @@ def convert_checkpoint(
             except Exception as another:  # noqa: BLE001 - the first error is the one that the user sees
                 error.add_note(f"and the target could not be discarded: {another}")
             raise
-        hidden = (*left_out, *getattr(opened, "left_out", ()))
-        return Conversion(len(specs), size, hidden)
+        return Conversion(len(specs), size, (*left_out, *opened.left_out))
 
 
 def _renamed(
@@ -191,8 +190,8 @@ class _CheckpointSource(TensorSource):
 
     def __init__(self, file_system: FileSystem, path: str, *, by_attribute: bool) -> None:
         self._reader = CheckpointReader(prefix_from(path, file_system=file_system), file_system=file_system)
-        self.left_out: tuple[str, ...] = ()
         self._keys = {name: name for name in self._reader}
+        self._by_attribute = by_attribute
         if by_attribute:
             graph = self._reader.object_graph
             if graph is None:
@@ -204,7 +203,11 @@ class _CheckpointSource(TensorSource):
             paths = {key: attributes for attributes, key in graph.keys_by_path().items()}
             # What the graph does not lead to, such as slot variables, keeps its name.
             self._keys = {paths.get(key, key): key for key in self._reader if key != OBJECT_GRAPH_KEY}
-            self.left_out = (OBJECT_GRAPH_KEY,)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The object graph, if attribute paths take its place."""
+        return (OBJECT_GRAPH_KEY,) if self._by_attribute else ()
 
     def specs(self) -> list[TensorSpec]:
         """Return all tensors, in the order of their bytes."""

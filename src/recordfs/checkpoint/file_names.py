@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from recordfs.errors import InvalidArgumentError
-from recordfs.paths import basename, dirname, join
+from recordfs.paths import basename
 
 __all__ = [
     "BundleFile",
@@ -78,9 +78,3 @@ def check_prefix(prefix: str) -> None:
             f"TensorFlow looks for checkpoints by patterns and would not find one with {' '.join(wild)} in its name",
             path=prefix,
         )
-
-
-def sibling(path: str, name: str) -> str:
-    """Return the path of another file of the same directory."""
-    directory = dirname(path)
-    return join(directory, name) if directory else name

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs.checkpoint.publishing import publish
 from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
-from recordfs.paths import dirname, join, scheme_of
+from recordfs.paths import join, scheme_of
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -229,8 +229,3 @@ def write_state(
         all_model_checkpoint_paths=tuple(_relative(text, path) for path in state.all_model_checkpoint_paths),
     )
     publish(system, join(text, name) if text else name, [format_state(stored).encode("utf-8", "surrogateescape")])
-
-
-def directory_of(prefix: str) -> str:
-    """Return the directory that a checkpoint lies in; ``""`` for the current one."""
-    return dirname(prefix)

@@ -32,6 +32,11 @@ class TensorSpec(NamedTuple):
 class TensorSource(abc.ABC):
     """A file of tensors to read."""
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What is in the file and not among its tensors, because something else takes its place."""
+        return ()
+
     @abc.abstractmethod
     def specs(self) -> list[TensorSpec]:
         """Return all tensors, in the order in which they are best read."""
