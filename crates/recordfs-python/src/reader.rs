@@ -84,7 +84,6 @@ impl NativeRecordReader {
             verify_payload: verify_checksums,
         };
         let progress = Arc::new(Progress::default());
-        progress.set_position(start.0, start.1);
         let options = ReadOptions {
             decode,
             on_error,
@@ -93,7 +92,7 @@ impl NativeRecordReader {
             share: share.filter(|(_, count)| *count > 1),
         };
         Ok(Self {
-            stream: Guarded::new(Stream::new(sources, options, Arc::clone(&progress))),
+            stream: Guarded::new(Stream::new(sources, options, Arc::clone(&progress), start)),
             progress,
         })
     }

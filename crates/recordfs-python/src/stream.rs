@@ -132,8 +132,9 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A reader at the beginning of the first source.
-    pub fn new(sources: Py<PyAny>, options: ReadOptions, progress: Arc<Progress>) -> Self {
+    /// A reader that will begin at `start`, the index of a source and an offset in it.
+    pub fn new(sources: Py<PyAny>, options: ReadOptions, progress: Arc<Progress>, start: (u64, u64)) -> Self {
+        progress.set_position(start.0, start.1);
         let share = options.share.map(|(index, count)| Box::new(Share::new(index, count)));
         Self {
             sources,
@@ -141,8 +142,8 @@ impl Stream {
             progress,
             status: Status::Open,
             current: None,
-            source_index: 0,
-            offset: 0,
+            source_index: start.0,
+            offset: start.1,
             window: Window::new(),
             large: None,
             after_large: false,

@@ -90,6 +90,19 @@ def test_shares_have_a_start_in_common(request, source):
     assert sorted(rest) == sorted(RECORDS[50:])
 
 
+@pytest.mark.parametrize("form", ["records", "batches"])
+def test_a_share_of_which_nothing_is_left_stays_at_its_end(many_files, form):
+    last = many_files.replace("*", "6")
+    found = []
+    for index in range(COUNT):
+        reader = RecordReader(many_files, shard=(index, COUNT), start=(last, 0))
+        for _ in range(2):
+            own = [record for batch in reader.batches(10) for record in batch] if form == "batches" else list(reader)
+            assert list(RecordReader(many_files, shard=(index, COUNT), start=reader.tell())) == []
+        found += own
+    assert found == RECORDS[90:]
+
+
 def test_what_is_broken_is_passed_over_by_all_shares_alike(one_file):
     sizes = [len(record) + 16 for record in RECORDS]
     with open(one_file, "r+b") as file:
