@@ -9,7 +9,6 @@ therefore begins a new *era*, and what was fetched in an earlier one is fetched 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from concurrent.futures import CancelledError
@@ -20,6 +19,7 @@ from recordfs.errors import AbortedError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
 from recordfs.filesystems._object_store.commits import OPENING_METADATA, WRITER_METADATA
 from recordfs.filesystems._object_store.threads import THREADS, begin, call_interruptibly
+from recordfs.per_process import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,6 +66,14 @@ class _Block(NamedTuple):
     fetched: Future[_Fetched]
 
 
+class _ReadAhead:
+    """What is on its way in one process: in a forked child those threads are not there, nor one that holds the lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.blocks: deque[_Block] = deque()
+
+
 class ObjectRandomAccessFile(RandomAccessFile):
     """An object open for reading. Any number of threads.
 
@@ -87,17 +95,15 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._pinned = found
         self._follows_growth = follows_growth
         self._era = 0
-        self._begin_in_process()
+        self._own = PerProcess(_ReadAhead)
         # Where the next read would begin if it followed the last one, and where the first of those that did began.
         self._expected = -1
         self._run_start = 0
         self._remembered: tuple[int, bytes] = (0, b"")
 
-    def _begin_in_process(self) -> None:
-        """Begin with nothing on its way: in a forked child those threads are not there, nor the one with the lock."""
-        self._lock = threading.Lock()
-        self._ahead: deque[_Block] = deque()
-        self._process = os.getpid()
+    @property
+    def _lock(self) -> threading.Lock:
+        return self._own.get().lock
 
     def _size(self) -> int:
         """Look at the object, which may have grown; AbortedError if it was replaced by another."""
@@ -149,16 +155,9 @@ class ObjectRandomAccessFile(RandomAccessFile):
 
     def _close(self) -> None:
         """Let go of what was read ahead."""
-        if self._process != os.getpid():
-            self._begin_in_process()
         self._drop_blocks()
 
     # Fetching
-
-    def _check_open(self) -> None:
-        super()._check_open()
-        if self._process != os.getpid():
-            self._begin_in_process()
 
     def _end_of(self, offset: int, n: int) -> int:
         """Return where a read ends; looks for growth where it would pass the end that is known."""
@@ -239,24 +238,26 @@ class ObjectRandomAccessFile(RandomAccessFile):
         """Return the block that holds a position, and have what is behind it on its way as far as ``end``."""
         with self._lock:
             self._start_blocks(position, min(end, self._pinned.size))
-            return self._ahead[0]
+            return self._own.get().blocks[0]
 
     def _drop_blocks(self) -> None:
         """Let go of what was read ahead."""
-        with self._lock:
-            ahead, self._ahead = self._ahead, deque()
+        own = self._own.get()
+        with own.lock:
+            ahead, own.blocks = own.blocks, deque()
         for block in ahead:
             block.fetched.cancel()
 
     def _start_blocks(self, position: int, end: int) -> None:
         """Drop what lies before a position, and begin to fetch what is missing behind it. Needs the lock."""
-        while self._ahead and not self._ahead[0].start <= position < self._ahead[0].end:
-            self._ahead.popleft().fetched.cancel()
-        start = self._ahead[-1].end if self._ahead else position
+        ahead = self._own.get().blocks
+        while ahead and not ahead[0].start <= position < ahead[0].end:
+            ahead.popleft().fetched.cancel()
+        start = ahead[-1].end if ahead else position
         length = min(BLOCK, max(SMALLEST_BLOCK, end - position))
         while start < end:
             stop = min(start + length, self._pinned.size)
-            self._ahead.append(_Block(start, stop, begin(self._fetch_block, start, stop)))
+            ahead.append(_Block(start, stop, begin(self._fetch_block, start, stop)))
             start = stop
 
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:

@@ -149,7 +149,10 @@ class S3Requests:
                 return ask()
             except BrokenAnswerError:
                 continue
-        return ask()
+        try:
+            return ask()
+        except BrokenAnswerError as error:
+            raise UnavailableError(error.message, path=error.path) from error
 
     def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
         """DeleteObject, after a look at the version: a conditional one is not understood by every store."""
