@@ -3,6 +3,8 @@
 ``recordfs.testing.conformance`` has one scenario for every statement of the contract (needs pytest),
 ``recordfs.testing.stateful`` looks for sequences of calls that break it (needs hypothesis), and
 ``recordfs.testing.faulty`` fails, shortens and delays calls on a schedule (needs nothing).
+``recordfs.testing.object_store`` is an object store in memory that loses answers, is late and tears calls by a seed
+(needs nothing).
 """
 
 import sys
