@@ -22,7 +22,7 @@ def crc32c_from_header(text: str) -> int:
 
 
 def crc32c_of(*buffers: bytes | bytearray) -> int:
-    """Return the CRC-32C of several buffers, one behind another."""
+    """Return the CRC-32C of several buffers, one after another."""
     crc = 0
     for buffer in buffers:
         crc = crc32c(buffer, crc)
@@ -30,7 +30,7 @@ def crc32c_of(*buffers: bytes | bytearray) -> int:
 
 
 def md5_header(*buffers: bytes | bytearray) -> str:
-    """Return the value of ``Content-MD5`` for several buffers, one behind another."""
+    """Return the value of ``Content-MD5`` for several buffers, one after another."""
     digest = hashlib.md5(usedforsecurity=False)
     for buffer in buffers:
         digest.update(buffer)

@@ -56,12 +56,12 @@ _UNKNOWN_API = (
 """How servers that lack the API by which obstore reads were seen to refuse its requests."""
 
 CHUNK = 8 << 20
-"""With 1 MiB less memory is held, but the allocator gives each chunk back to the system: many files read one behind
+"""With 1 MiB less memory is held, but the allocator gives each chunk back to the system: many files read one after
 another then took half as long again.
 """
 
 MANY = 64
-"""Ranges from which on a look at the object behind them costs less than naming the version in each request."""
+"""Ranges from which on a look at the object after them costs less than naming the version in each request."""
 
 GROUP = 64
 """Ranges of one call of obstore, which keeps ten of them on their way."""

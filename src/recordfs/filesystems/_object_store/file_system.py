@@ -172,7 +172,7 @@ class ObjectStoreFileSystem(FileSystem):
         return open_writer(self._store, Opening(location, found, exclusive=exclusive, atomic=atomic))
 
     def new_appendable_file(self, path: str) -> WritableFile:
-        """Open an object for writing behind its end; see FileSystem."""
+        """Open an object for writing after its end; see FileSystem."""
         location = self._locate_file(path)
         return open_writer(self._store, Opening(location, self._state(location), append=True))
 

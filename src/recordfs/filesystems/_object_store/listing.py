@@ -75,7 +75,7 @@ def _one_level_in_any_order(store: ObjectStore, bucket: str, prefix: str) -> Ite
 
 def _one_level_in_order(store: ObjectStore, bucket: str, prefix: str) -> Iterator[DirectoryEntry | None]:
     """As list_one_level, in key order."""
-    pending: list[str] = []  # file names, each a beginning of the one behind it
+    pending: list[str] = []  # file names, each a beginning of the one after it
     for found in list_pages(store, bucket, prefix, delimiter="/"):
         merged = [(info.key, info) for info in found.objects] + [(key, None) for key in found.prefixes]
         merged.sort(key=lambda item: item[0].encode())

@@ -1,7 +1,7 @@
 """Reading one object: ranges in parallel, read-ahead where reads follow each other, and never two versions mixed.
 
 A reader pins the version that it found. When the object has changed, it looks again: if its own writer (or another,
-behind the same last bytes) only made it longer, that is *growth* and reading goes on; anything else is AbortedError.
+after the same last bytes) only made it longer, that is *growth* and reading goes on; anything else is AbortedError.
 
 Growth that only the last bytes tell of holds for what was handed out so far, and for nothing that was fetched ahead. It
 therefore begins a new *era*, and what was fetched in an earlier one is fetched again.
@@ -52,7 +52,7 @@ LOOKS = 10
 
 
 class _Fetched(NamedTuple):
-    """Bytes that have arrived, one chunk behind the other, and the era in which they were asked for."""
+    """Bytes that have arrived, one chunk after the other, and the era in which they were asked for."""
 
     chunks: list[Buffer]
     era: int
@@ -235,7 +235,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
             self._remembered = (end - len(known) - len(tail), known + tail)
 
     def _block_at(self, position: int, end: int) -> _Block:
-        """Return the block that holds a position, and have what is behind it on its way as far as ``end``."""
+        """Return the block that holds a position, and have what comes after it on its way as far as ``end``."""
         with self._lock:
             self._start_blocks(position, min(end, self._pinned.size))
             return self._own.get().blocks[0]
@@ -249,7 +249,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
             block.fetched.cancel()
 
     def _start_blocks(self, position: int, end: int) -> None:
-        """Drop what lies before a position, and begin to fetch what is missing behind it. Needs the lock."""
+        """Drop what lies before a position, and begin to fetch what is missing after it. Needs the lock."""
         ahead = self._own.get().blocks
         while ahead and not ahead[0].start <= position < ahead[0].end:
             ahead.popleft().fetched.cancel()
@@ -346,7 +346,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         return self._look_again(looks - 1)
 
     def _grown(self, pinned: ObjectInfo, found: ObjectInfo) -> ObjectInfo | None:
-        """Pin a changed object that stands behind the same last bytes; None if it or what was read changed meanwhile.
+        """Pin a changed object that goes on after the same last bytes; None if it or what was read changed meanwhile.
 
         Raises:
             AbortedError: It was replaced.

@@ -78,7 +78,7 @@ class ObjectMaker:
     def insert(
         self, key: str, resource: dict[str, Any], buffers: Sequence[bytes | bytearray], *, replaces: str | None
     ) -> str:
-        """Make an object of what lies in some buffers, one behind another; the store verifies their CRC-32C.
+        """Make an object of what lies in some buffers, one after another; the store verifies their CRC-32C.
 
         Args:
             key: The key.

@@ -48,7 +48,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
 """Seconds between attempts: doubled each time, and shortened at random so that clients spread."""
 
 LIMITED, FIRST_PAUSE_LIMITED = 429, 2.0
-"""The status of a rate limit, and the first pause behind it: one object can be written about once a second."""
+"""The status of a rate limit, and the first pause after it: one object can be written about once a second."""
 
 NO_GCS_SERVER = "it is not that of Google Cloud Storage; is the endpoint right?"
 
@@ -336,7 +336,7 @@ class GCSStore(ObjectStore):
 
 
 def _pause_after(attempt: int, error: Exception) -> float:
-    """Return the seconds to wait behind an attempt, the first of which is 1: what the store asks for, or longer."""
+    """Return the seconds to wait after an attempt, the first of which is 1: what the store asks for, or longer."""
     response = getattr(error, "response", None)
     limited = getattr(response, "status_code", None) == LIMITED
     longest: float = min(LONGEST_PAUSE, (FIRST_PAUSE_LIMITED if limited else FIRST_PAUSE) * 2 ** (attempt - 1))

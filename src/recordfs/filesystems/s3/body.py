@@ -1,4 +1,4 @@
-"""A request body of several buffers, one behind another, without joining them."""
+"""A request body of several buffers, one after another, without joining them."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ SDK_ERRORS = (
 )
 """What a request through boto3 can raise; it lets some built-in ones through, of credentials and certificates."""
 
-# Source: the list of error codes in the Amazon S3 API reference; the test servers' deviations behind it.
+# Source: the list of error codes in the Amazon S3 API reference; the test servers' deviations after it.
 _BY_CODE: dict[str, type[RecordFSError]] = {
     "NoSuchKey": NotFoundError,
     "NoSuchBucket": NotFoundError,

@@ -32,7 +32,7 @@ LONGEST_COPY = 128 << 20
 """A server-side copy takes time in proportion to its length; above this, ranges are copied in parallel."""
 
 MOST_COPIES = 1_000
-"""Ranges that an object is copied in at most, so that part numbers are left for what comes behind it."""
+"""Ranges that an object is copied in at most, so that part numbers are left for what comes after it."""
 
 
 class UploadGoneError(DataLossError):
@@ -113,7 +113,7 @@ class MultipartUpload(UploadInParts):
         return answer
 
     def copy(self, source: dict[str, str], tag: str, size: int, *, most: int = MOST_COPIES) -> None:
-        """Put a whole object behind the parts so far: the store copies it, in equal ranges.
+        """Put a whole object after the parts so far: the store copies it, in equal ranges.
 
         Where the store cannot, the bytes come here and go back, one range at a time.
 

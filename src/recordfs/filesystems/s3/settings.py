@@ -14,7 +14,7 @@ __all__ = ["RequestOptions", "Settings"]
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT")
 
 REGION_VARIABLES = ("AWS_REGION", "S3_REGION")
-"""TensorFlow's, and with AWS_REGION that of every SDK but boto3, which asks AWS_DEFAULT_REGION behind these."""
+"""TensorFlow's, and with AWS_REGION that of every SDK but boto3, which asks AWS_DEFAULT_REGION after these."""
 
 _FALSE = ("0", "false", "no")
 

@@ -24,7 +24,7 @@ COPIES_OF_ONE = 20
 
 
 class Staging:
-    """A temporary object that stands behind an upload.
+    """A temporary object that comes after an upload.
 
     Args:
         store: The requests.
@@ -51,11 +51,11 @@ class Staging:
 
     @staticmethod
     def has_room(main: MultipartUpload) -> bool:
-        """Tell whether two more temporary objects fit behind an upload (one may be under way), and a last part."""
+        """Tell whether two more temporary objects fit after an upload (one may be under way), and a last part."""
         return main.next_number + 2 * COPIES_OF_ONE < LARGEST_PART_NUMBER
 
     def absorb(self) -> None:
-        """Copy what was staged behind the main upload.
+        """Copy what was staged after the main upload.
 
         Raises:
             RecordFSError: Nothing of it is in the main upload; it can be tried again.

@@ -296,7 +296,7 @@ class S3Store(S3Requests, ObjectStore):
             **self.encryption(),
         )
         if "ETag" not in (answer.get("CopyObjectResult") or {}):
-            # Taken for a copy, the source of a rename would be deleted behind it.
+            # Taken for a copy, the source of a rename would be deleted after it.
             raise UnimplementedError(
                 f"the answer to CopyObject names no copy of s3://{source_bucket}/{source.key}: this store copies "
                 "nothing, and may have put an empty object there. Read the source and write it anew",
