@@ -24,7 +24,6 @@ from recordfs.errors import (
     NotFoundError,
     PermissionDeniedError,
     RecordFSError,
-    UnauthenticatedError,
     UnavailableError,
     UnimplementedError,
     UnknownError,
@@ -49,7 +48,6 @@ _UNKNOWN_API = (
     NotFoundError,
     InvalidArgumentError,
     PermissionDeniedError,
-    UnauthenticatedError,
     UnimplementedError,
     UnknownError,
 )
