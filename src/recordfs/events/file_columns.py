@@ -141,22 +141,24 @@ def read_file_columns(
         Whatever reading the file raises.
     """
     collection = _Collection(file.name, options)
+    # Asked once: what is written meanwhile is for the next reader.
+    size = file.size()
     if options.use_index:
         try:
-            index = read_index(file, file.size())
+            index = read_index(file, size)
             if index is not None:
-                _read_by_index(file, collection, index, file.read_ranges, index.place.record_end)
+                _read_by_index(file, collection, index, file.read_ranges, (index.place.record_end, size))
                 return collection.result()
             found = stored() if stored is not None else None
             if found is not None:
                 elsewhere = EventIndex.from_tail(found.record, found.covered + len(found.record))
                 if isinstance(elsewhere, EventIndex):
-                    _read_by_index(file, collection, elsewhere, found.read_ranges, found.covered)
+                    _read_by_index(file, collection, elsewhere, found.read_ranges, (found.covered, size))
                     return collection.result()
         except DataLossError as error:
             collection = _Collection(file.name, options)
             collection.lose(error.offset or 0, None, f"{error.message}; its events were read instead")
-    _scan(file, collection, 0, None)
+    _scan(file, collection, (0, size))
     return collection.result()
 
 
@@ -165,10 +167,10 @@ def _read_by_index(
     collection: _Collection,
     index: EventIndex,
     read_ranges: Callable[[list[tuple[int, int]]], list[bytes]],
-    end: int,
+    rest: tuple[int, int],
 ) -> None:
-    """Take what an index tells, and the events that it does not cover: those from ``end`` on among them."""
-    collection.indexed_bytes = end
+    """Take what an index tells, and the events that it does not cover: those in ``rest`` among them."""
+    collection.indexed_bytes = rest[0]
     collection.first_wall_time = index.first_wall_time
     collection.has_file_version = index.has_file_version
     if missing := index.missing_rows:
@@ -183,9 +185,9 @@ def _read_by_index(
         points = index.points(tag, [next(blocks) for _ in several])
         if points is not None and several:
             collection.parts.setdefault(tag, []).append(points)
-    for begin, unindexed_end in index.unindexed:
-        _scan(file, collection, begin, unindexed_end, index)
-    _scan(file, collection, end, None, index)
+    for part in index.unindexed:
+        _scan(file, collection, part, index, is_last=False)
+    _scan(file, collection, rest, index)
 
 
 def make_stored_index(
@@ -224,9 +226,15 @@ def read_index(file: RandomAccessFile, size: int) -> EventIndex | None:
 
 
 def _scan(
-    file: RandomAccessFile, collection: _Collection, begin: int, end: int | None, index: EventIndex | None = None
+    file: RandomAccessFile,
+    collection: _Collection,
+    part: tuple[int, int],
+    index: EventIndex | None = None,
+    *,
+    is_last: bool = True,
 ) -> None:
-    """Read events from one place of a file to another, or to its end."""
+    """Read the events between two places of a file."""
+    begin, end = part
     scanner = EventScanner(
         tags=None if collection.options.tags is None else list(collection.options.tags),
         offset=begin,
@@ -240,7 +248,7 @@ def _scan(
     for offset, length, reason in scanner.losses:
         collection.losses.append(Loss(file.name, offset, length, reason))
     collection.loss_count += scanner.loss_count
-    if end is None:
+    if is_last:
         collection.unfinished = unfinished
     elif unfinished:
         collection.lose(end - unfinished, unfinished, "truncated record: it ends inside of an index")
