@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs._core import RecordScanner
+from recordfs._core import COMPRESSION_PREFIX_SIZE, RecordScanner
+from recordfs._core import detect_compression as detect_from_prefix
 from recordfs.errors import TruncatedRecordError
 from recordfs.records.compression import compression_name, detect_compression
-from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
+from recordfs.records.scan import CHUNK, DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -107,9 +108,9 @@ def verify_file(
         wrong with the records.
     """
     store, name = resolve(path, file_system=file_system, options=options)
-    with store.new_random_access_file(name) as file:
-        kind = _compression_of(file, compression)
+    with _open_as_it_is(store, name) as file:
         size = file.size()
+        beginning, kind = _beginning_of(store, file, size, compression)
         scanner = RecordScanner(
             end=None if kind else size,
             verify_checksums=verify_checksums,
@@ -117,12 +118,44 @@ def verify_file(
             resync=True,
             compression=kind,
         )
-        scan_file(file, scanner, end=size, every_byte=verify_checksums, progress=progress)
+        _scan(file, scanner, beginning, size, every_byte=verify_checksums, progress=progress)
     return _report(scanner, name, size, kind)
 
 
-def _compression_of(file: RandomAccessFile, compression: str | int | None) -> str:
-    return detect_compression(file) if compression == "auto" else compression_name(compression)
+def _open_as_it_is(store: FileSystem, path: str) -> RandomAccessFile:
+    """Open a file to be read from end to end as it is now: on a store far away by one look, however large it is."""
+    if not store.capabilities(path).detects_replacement:
+        return store.new_random_access_file(path)
+    known = store.stat(path)
+    if known.is_directory or known.version is None:
+        return store.new_random_access_file(path)
+    return store.new_pinned_random_access_file(path, known)
+
+
+def _beginning_of(
+    store: FileSystem, file: RandomAccessFile, size: int, compression: str | int | None
+) -> tuple[bytes, str]:
+    """Return the first bytes of a file and how it is compressed; nothing of what costs no request to read again."""
+    if compression != "auto":
+        return b"", compression_name(compression)
+    if not store.capabilities(file.name).detects_replacement:
+        return b"", detect_compression(file)
+    beginning = file.read(0, min(size, CHUNK))
+    return beginning, detect_from_prefix(beginning[:COMPRESSION_PREFIX_SIZE], at_end=True) or ""
+
+
+def _scan(
+    file: RandomAccessFile,
+    scanner: RecordScanner,
+    beginning: bytes,
+    size: int,
+    *,
+    every_byte: bool,
+    progress: Callable[[int], object] | None,
+) -> None:
+    """Feed a file to a scanner, its beginning first, which has been read already."""
+    if not beginning or scanner.feed(beginning):
+        scan_file(file, scanner, offset=len(beginning), end=size, every_byte=every_byte, progress=progress)
 
 
 def _report(scanner: RecordScanner, path: str, file_size: int, compression: str) -> VerifyReport:
@@ -175,16 +208,16 @@ def count_records(
         NotFoundError and others: As ``FileSystem.new_random_access_file``.
     """
     store, name = resolve(path, file_system=file_system, options=options)
-    with store.new_random_access_file(name) as file:
-        kind = _compression_of(file, compression)
+    with _open_as_it_is(store, name) as file:
         size = file.size()
+        beginning, kind = _beginning_of(store, file, size, compression)
         scanner = RecordScanner(
             end=None if kind else size,
             verify_checksums=verify_checksums,
             max_record_size=max_record_size,
             compression=kind,
         )
-        scan_file(file, scanner, end=size, every_byte=verify_checksums, progress=progress)
+        _scan(file, scanner, beginning, size, every_byte=verify_checksums, progress=progress)
     fault = scanner.fault
     if fault is not None:
         raise fault_error(fault, name)
