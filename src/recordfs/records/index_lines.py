@@ -84,8 +84,11 @@ def sampled_entries(file: RandomAccessFile, *, many: bool) -> list[tuple[int, in
     else:
         starts = sample_numbers(max(1, size - 2 * LONGEST_LINE), many=many)
         blocks = file.read_ranges([(start, 2 * LONGEST_LINE) for start in starts])
-        # The first line of each but the first block began somewhere before it.
-        lines = [part[bool(start)] for start, block in zip(starts, blocks, strict=True) if (part := block.split(b"\n"))]
+        lines = []
+        for start, block in zip(starts, blocks, strict=True):
+            first, _, rest = block.partition(b"\n")
+            # The first line of a block began somewhere before it, but for that of the first block.
+            lines.append(rest.partition(b"\n")[0] if start else first)
     entries = [entry_of(line) for line in lines]
     return None if None in entries else [entry for entry in entries if entry is not None]
 

@@ -47,6 +47,14 @@ def test_an_index_of_another_file_of_the_same_size_is_not_fresh(tmp_path, old):
     assert list(read_index(f"{path}.idx")) == places(path)
 
 
+@pytest.mark.parametrize("garbage", [b"x" * 70_000, b"1" * 70_000, b"\n" * 70_000, b"1 2\n" * 20_000])
+def test_a_malformed_index_is_not_fresh(tmp_path, garbage):
+    path = tmp_path / "records"
+    write(path, [3], index=True)
+    (tmp_path / "records.idx").write_bytes(garbage + b"\n0 19\n")
+    assert not is_index_fresh(path)
+
+
 def test_a_long_index_is_fresh(tmp_path):
     write(tmp_path / "records", [number % 700 for number in range(20_000)], index=True)
     assert is_index_fresh(tmp_path / "records")
