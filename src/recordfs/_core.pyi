@@ -660,6 +660,19 @@ class NativeRecordReader:
 
 # lines.rs
 
+@final
+class BlockLines:
+    """Whole lines of a block of bytes, each with its newline, as bytes or, of UTF-8, as str.
+
+    Lines of text end before the first that is no UTF-8.
+    """
+    def __new__(cls, block: bytes, start: int, stop: int, text: bool) -> Self: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def take_rest(self) -> int:
+        """End here, and return how many bytes the lines have that were not given."""
+
 class LineIterator:
     """The base of a file object over which `for` loops. A subclass has ``_next_lines()``: an iterator over some of the next
     lines, or None at the end of the file; after None it is asked again, because a file may have grown.

@@ -1,22 +1,113 @@
-//! `LineIterator`: what makes a file object its own iterator, with no Python code between two lines.
+//! Lines of a file, with no Python code between two of them: `BlockLines` cuts them from a block of bytes, and
+//! `LineIterator` makes a file object its own iterator.
 
-use std::sync::{Mutex, PoisonError};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use memchr::{memchr, memrchr};
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+
+/// Whole lines of a block of bytes, each with its newline, as bytes or, of UTF-8, as str.
+///
+/// Lines of text end before the first that is no UTF-8.
+#[pyclass(frozen, module = "recordfs._core")]
+pub struct BlockLines {
+    block: Py<PyBytes>,
+    /// Where the next line begins. Read and written with the GIL held.
+    position: AtomicUsize,
+    /// Where the lines end: after a newline, or where they begin.
+    end: usize,
+    text: bool,
+}
+
+impl BlockLines {
+    #[inline]
+    fn next_line<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let position = self.position.load(Ordering::Relaxed);
+        let rest = &self.block.as_bytes(py)[position..self.end];
+        let length = memchr(b'\n', rest)? + 1;
+        self.position.store(position + length, Ordering::Relaxed);
+        let line = &rest[..length];
+        if !self.text {
+            return Some(PyBytes::new(py, line).into_any());
+        }
+        // SAFETY: `new` has found everything before `end` to be UTF-8, and a newline is no part of a character.
+        Some(PyString::new(py, unsafe { std::str::from_utf8_unchecked(line) }).into_any())
+    }
+}
+
+#[pymethods]
+impl BlockLines {
+    /// The whole lines in `block[start:stop]`.
+    #[new]
+    fn new(block: Bound<'_, PyBytes>, start: usize, stop: usize, text: bool) -> Self {
+        let bytes = block.as_bytes();
+        let stop = stop.min(bytes.len());
+        let start = start.min(stop);
+        let part = &bytes[start..stop];
+        let sound = match std::str::from_utf8(part) {
+            Err(error) if text => error.valid_up_to(),
+            _ => part.len(),
+        };
+        let length = memrchr(b'\n', &part[..sound]).map_or(0, |newline| newline + 1);
+        Self {
+            block: block.unbind(),
+            position: AtomicUsize::new(start),
+            end: start + length,
+            text,
+        }
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.next_line(py)
+    }
+
+    /// How many bytes the lines have that were not given yet.
+    fn __len__(&self) -> usize {
+        self.end - self.position.load(Ordering::Relaxed)
+    }
+
+    /// End here, and return how many bytes the lines have that were not given.
+    fn take_rest(&self) -> usize {
+        self.end - self.position.swap(self.end, Ordering::Relaxed)
+    }
+}
 
 /// The base of a file object over which `for` loops. A subclass has ``_next_lines()``: an iterator over some of the next
 /// lines, or None at the end of the file; after None it is asked again, because a file may have grown.
 #[pyclass(frozen, subclass, module = "recordfs._core")]
 pub struct LineIterator {
-    lines: Mutex<Option<Py<PyIterator>>>,
+    /// The iterator over the lines that are at hand, owned; null if there is none. It is read and written with the GIL
+    /// held, which is all the order that its accesses need: a lock costs more than the rest of a line.
+    lines: AtomicPtr<ffi::PyObject>,
 }
 
 impl LineIterator {
-    fn set(&self, lines: Option<Py<PyIterator>>) {
-        // What was there is dropped after the lock is let go, because that may run Python code.
-        let _former = std::mem::replace(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner), lines);
+    /// The iterator at hand. A reference of its own keeps it alive while it is asked for a line, because that runs other
+    /// code, which may put another in its place.
+    #[inline]
+    fn lines<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        // SAFETY: an owned reference or null; the GIL is held, so nobody lets go of it before the new reference is made.
+        unsafe { Bound::from_borrowed_ptr_or_opt(py, self.lines.load(Ordering::Relaxed)) }
+    }
+
+    fn set(&self, py: Python<'_>, lines: Option<Py<PyAny>>) {
+        let lines = lines.map_or(ptr::null_mut(), Py::into_ptr);
+        // SAFETY: what was there was owned, and is not any more.
+        drop(unsafe { Bound::from_owned_ptr_or_opt(py, self.lines.swap(lines, Ordering::Relaxed)) });
+    }
+}
+
+impl Drop for LineIterator {
+    fn drop(&mut self) {
+        Python::attach(|py| self.set(py, None));
     }
 }
 
@@ -27,7 +118,7 @@ impl LineIterator {
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
         Self {
-            lines: Mutex::default(),
+            lines: AtomicPtr::default(),
         }
     }
 
@@ -35,32 +126,39 @@ impl LineIterator {
         slf
     }
 
+    #[inline]
     fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         loop {
-            let lines = slf
-                .get()
-                .lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .as_ref()
-                .map(|lines| lines.clone_ref(py));
-            if let Some(lines) = lines {
-                if let Some(line) = lines.into_bound(py).next() {
-                    return line.map(Some);
+            if let Some(lines) = slf.get().lines(py) {
+                if let Ok(block) = lines.cast_exact::<BlockLines>() {
+                    match block.get().next_line(py) {
+                        Some(line) => return Ok(Some(line)),
+                        None => slf.get().set(py, None),
+                    }
+                    continue;
                 }
-                slf.get().set(None);
+                // SAFETY: `set` takes iterators only; the result is a new reference, or null with or without an exception.
+                let line = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyIter_Next(lines.as_ptr())) };
+                if line.is_some() {
+                    return Ok(line);
+                }
+                if let Some(error) = PyErr::take(py) {
+                    return Err(error);
+                }
+                slf.get().set(py, None);
             }
             let more = slf.call_method0(intern!(py, "_next_lines"))?;
             if more.is_none() {
                 return Ok(None);
             }
-            slf.get().set(Some(more.try_iter()?.unbind()));
+            slf.get().set(py, Some(more.try_iter()?.into_any().unbind()));
         }
     }
 }
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<BlockLines>()?;
     module.add_class::<LineIterator>()
 }

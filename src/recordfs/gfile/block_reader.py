@@ -6,12 +6,12 @@ Nothing about the end of the file is remembered: what another process adds is re
 
 from __future__ import annotations
 
-import io
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from recordfs._core import BlockLines
 from recordfs.errors import InvalidSeekError
 from recordfs.filesystem.files import writable_byte_view
 
@@ -48,7 +48,7 @@ class BlockReader:
         self._block_offset = 0
         self._next_block_size = _SMALLEST_BLOCK
         # While a loop over lines runs, the position is known to these lines and `_position` is where they end.
-        self._lines: io.BytesIO | io.StringIO | io.TextIOWrapper | None = None
+        self._lines: BlockLines | None = None
         self._lines_part_size = _SMALLEST_BLOCK
 
     def tell(self) -> int:
@@ -210,23 +210,18 @@ class BlockReader:
 
         While it is not used up, the position is after the line that it gave last. Any other call ends it.
         """
-        part = self._next_lines_part()
-        lines: io.BytesIO | io.StringIO | io.TextIOWrapper
-        if text:
-            lines, part = _text_lines(part)
-        else:
-            lines = io.BytesIO(part)
-        if part:
+        lines = self._lines_at_hand(text)
+        if size := len(lines):
             self._lines = lines
-            self._position += len(part)
+            self._position += size
             return lines
         # The next line is longer than what is at hand, or no text of UTF-8, or there is none.
         if self._block and (line := self.read_line()):
             return iter((line.decode() if text else line,))
         return None
 
-    def _next_lines_part(self) -> bytes:
-        """Return whole lines from the position on, or nothing where the next line is not whole in the block.
+    def _lines_at_hand(self, text: bool) -> BlockLines:
+        """Return whole lines from the position on; none where the next line is not whole in the block.
 
         The block is empty then only at the end of the file.
         """
@@ -234,9 +229,9 @@ class BlockReader:
         start = self._position - self._block_offset
         if start == len(self._block) and self._fill(self._position):
             start = 0
-        stop = self._block.rfind(b"\n", start, start + self._lines_part_size) + 1
+        lines = BlockLines(self._block, start, start + self._lines_part_size, text)
         self._lines_part_size = min(2 * self._lines_part_size, _LARGEST_LINES_PART)
-        return self._block[start:stop]
+        return lines
 
     def _take_back_lines(self) -> None:
         """Set the position after the last line that a loop took; the loop goes on from the position."""
@@ -244,10 +239,9 @@ class BlockReader:
         if lines is None:
             return
         self._lines = None
-        # Reading the rest also ends the lines for the loop, which then asks for the next part.
-        rest = lines.read()
-        if rest:
-            self._position -= len(rest.encode() if isinstance(rest, str) else rest)
+        # The loop finds these lines at their end, and asks for the next.
+        if rest := lines.take_rest():
+            self._position -= rest
             self._lines_part_size = _SMALLEST_BLOCK
 
     def _fill(self, offset: int) -> bytes:
@@ -285,16 +279,3 @@ class BlockReader:
         self._block = b""
         self._block_offset = self._position
         self._file.close()
-
-
-def _text_lines(part: bytes) -> tuple[io.TextIOWrapper | io.StringIO, bytes]:
-    """The lines of some bytes as str, up to the first that is no UTF-8; and the bytes of which these are the lines."""
-    if part.isascii():
-        # Of the codecs that agree on ASCII this is the fastest.
-        return io.TextIOWrapper(io.BytesIO(part), "latin-1", newline="\n"), part
-    try:
-        text = part.decode()
-    except UnicodeDecodeError as error:
-        part = part[: part.rfind(b"\n", 0, error.start) + 1]
-        text = part.decode()
-    return io.StringIO(text, newline="\n"), part

@@ -34,7 +34,7 @@ class Mode(NamedTuple):
 
 
 def parse_mode(mode: str, path: str) -> Mode:
-    """Take a mode apart: ``r w a``, with ``+`` behind it or not, and ``b`` anywhere.
+    """Take a mode apart: ``r w a``, with ``+`` after it or not, and ``b`` anywhere.
 
     Raises:
         InvalidArgumentError: It is anything else, ``rt`` and ``x`` included.

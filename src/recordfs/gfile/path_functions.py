@@ -114,7 +114,7 @@ def glob(
     file_system: FileSystem | None = None,
     options: Options = None,
 ) -> list[str]:
-    r"""Return the paths that match a pattern, sorted; of several patterns the results one behind another.
+    r"""Return the paths that match a pattern, sorted; of several patterns the results one after another.
 
     Args:
         pattern: ``* ? [..] [!..] [^..] \c`` match within one component of the path, names that begin with a dot too.

@@ -1,4 +1,4 @@
-"""What stands behind the modes with ``+``: files that are read and written by one object.
+"""What the modes with ``+`` open: files that are read and written by one object.
 
 Where the filesystem can change bytes in place, this is its own file. Elsewhere it is a reader and a writer of the same
 name: bytes can be added at the end and read back, and anything else is an UnimplementedError, never a silent rewrite.

@@ -92,7 +92,7 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
 
-    /// Goes on behind everything up to the limit.
+    /// Goes past everything up to the limit.
     pub(crate) fn take_rest(&mut self) {
         self.rest = &self.rest[self.rest.len()..];
     }

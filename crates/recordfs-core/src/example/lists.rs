@@ -1,7 +1,7 @@
 //! The three lists as TensorFlow's Example reader takes them: only the first list of a `Feature` and only its first
 //! packed run count, what follows is not looked at; a list written one value at a time is taken as well.
 //!
-//! Every `open` gets the bytes of a `Feature` behind its first tag, checks as much as is needed to know the number of
+//! Every `open` gets the bytes of a `Feature` after its first tag, checks as much as is needed to know the number of
 //! values, and allocates nothing.
 
 use super::Kind;
@@ -106,7 +106,7 @@ impl<'a> FloatList<'a> {
     pub(crate) fn open(feature: &'a [u8]) -> Option<Self> {
         match open_numbers(feature, FIXED32_VALUE)? {
             Numbers::Packed(mut cursor, length) => {
-                // One to three bytes behind the last whole value are not looked at.
+                // One to three bytes after the last whole value are not looked at.
                 Some(FloatList {
                     values: cursor.read_bytes(length / 4 * 4)?,
                     packed: true,

@@ -249,7 +249,7 @@ fn kind_tagged(tag: Option<u8>) -> Option<Kind> {
         .find(|kind| tag == Some(kind.tag()))
 }
 
-/// Reads one `Feature` of a feature list and returns how many values it had. Bytes behind its list are left for the
+/// Reads one `Feature` of a feature list and returns how many values it had. Bytes after its list are left for the
 /// next step to trip over, as TensorFlow leaves them.
 fn read_step<'a>(cursor: &mut Cursor<'a>, kind: Kind, values: &mut Values<'a>) -> Option<usize> {
     if !cursor.expect_tag(FIRST_FIELD) {
