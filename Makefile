@@ -8,7 +8,7 @@ RUST := $(shell find crates \( -name '*.rs' -o -name '*.c' \) -not -path '*/targ
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test peers servers check format bench wheel clean
+.PHONY: help install demo test peers servers docs check format bench wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,6 +51,10 @@ format: $(STAMP)  ## format Python and Rust
 	$(BIN)/ruff check --fix .
 	cargo fmt --all
 
+docs: $(STAMP)  ## the documentation as a site, in site/; a link that leads nowhere fails
+	@$(BIN)/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 bench: $(STAMP) peers servers  ## benchmarks beside the peers
 	$(BIN)/python -m benches $(BENCH_ARGS)
 
@@ -60,5 +64,5 @@ wheel: $(STAMP)  ## one wheel for CPython 3.11 and newer, on any Linux with glib
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out dist
 
 clean:  ## remove everything that was built
-	rm -rf $(VENV) .peers .servers target dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .peers .servers target dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src -name '*.so' -delete
