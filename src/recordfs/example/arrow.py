@@ -27,7 +27,7 @@ from recordfs.example.features import (
 )
 from recordfs.example.keywords import ReaderKeywords, WriterKeywords, check_keywords
 from recordfs.example.native_features import native_features
-from recordfs.example.record_batches import RecordBatches, open_reader
+from recordfs.example.record_batches import RecordBatches, check_batch_size, open_reader
 from recordfs.example.schema import InferredFeatures, infer_features
 from recordfs.records.writer import RecordWriter
 
@@ -234,7 +234,7 @@ def arrow_examples(
     reader: RecordReader, features: Mapping[str, Any] | None, *, sample: int | None, batch_size: int, threads: int
 ) -> ArrowExamples:
     """``read_arrow`` of a reader that is open."""
-    RecordBatches(reader, batch_size)
+    check_batch_size(batch_size)
     if features is None:
         features = inferred_from_reader(reader, sample, batch_size)
     return ArrowExamples(features, lambda: RecordBatches(reader, batch_size), threads=threads)

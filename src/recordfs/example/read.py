@@ -14,7 +14,7 @@ from recordfs.example.features import (
     checked_features,
 )
 from recordfs.example.parse import ExampleParser
-from recordfs.example.record_batches import RecordBatches, open_reader
+from recordfs.example.record_batches import RecordBatches, check_batch_size, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ class ExampleReader(Generic[ColumnT]):
     ) -> None:
         if threads < 1:
             raise InvalidArgumentError(f"threads has to be at least 1, found {threads}")
-        RecordBatches(reader, batch_size)
+        check_batch_size(batch_size)
         self._features = checked_features(features)
         self._parser = ExampleParser(features)
         self._reader = reader

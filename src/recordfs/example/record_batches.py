@@ -14,10 +14,20 @@ from recordfs.records.sources import Position
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["RecordBatches", "open_reader"]
+__all__ = ["RecordBatches", "check_batch_size", "open_reader"]
 
 # What a record takes in a file besides its payload: the length, and two checksums.
 _FRAME_SIZE = 16
+
+
+def check_batch_size(size: int) -> None:
+    """Make sure that a batch has records.
+
+    Raises:
+        InvalidArgumentError: It has not.
+    """
+    if size < 1:
+        raise InvalidArgumentError(f"batch_size has to be at least 1, found {size}")
 
 
 class RecordBatches:
@@ -32,8 +42,7 @@ class RecordBatches:
     """
 
     def __init__(self, reader: RecordReader, size: int) -> None:
-        if size < 1:
-            raise InvalidArgumentError(f"batch_size has to be at least 1, found {size}")
+        check_batch_size(size)
         self.first = 0
         """How many records there were before the last list."""
         self._reader = reader
