@@ -1,4 +1,4 @@
-"""The messages inside of events, built and read: what each of TensorBoard's dashboards takes.
+"""The messages inside of events, as they are built: what each of TensorBoard's dashboards takes.
 
 Field numbers: ``{summary,tensor,tensor_shape}.proto`` in ``tensorboard/compat/proto``, and each plugin's own.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs._core import decode_message, encode_message
-from recordfs.errors import DataLossError, InvalidArgumentError
+from recordfs._core import encode_message
+from recordfs.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,10 +19,6 @@ __all__ = [
     "Histogram",
     "Image",
     "Tensor",
-    "decode_audio",
-    "decode_histogram",
-    "decode_image",
-    "decode_tensor",
     "encode_audio",
     "encode_custom_scalars",
     "encode_empty_tensor",
@@ -57,9 +53,6 @@ DATA_TYPES = {
 STRING = 7
 SCALAR, TENSOR, BLOB_SEQUENCE = 1, 2, 3
 """The numbers of ``DataClass``."""
-
-_NAMES = {number: name for name, number in DATA_TYPES.items()}
-_LISTS = {5: "f4", 6: "f8", 7: "varint", 10: "varint", 11: "varint", 13: "varint", 16: "varint", 17: "varint"}
 
 
 def encode_value(tag: str, field: int, content: bytes | float | None, metadata: bytes | None = None) -> bytes:
@@ -128,109 +121,6 @@ class Tensor(NamedTuple):
     values: Any
 
 
-def _fields(message: bytes, what: str) -> list[tuple[int, Any]]:
-    try:
-        return decode_message(message)
-    except ValueError as error:
-        raise DataLossError(f"not a serialized {what}: {error}") from None
-
-
-def _of_type(value: Any, kind: type, what: str) -> Any:
-    if not isinstance(value, kind):
-        raise DataLossError(f"not a serialized {what}: a field is of another type")
-    return value
-
-
-def decode_tensor(message: bytes) -> Tensor:
-    """Read a ``TensorProto``.
-
-    Raises:
-        DataLossError: It is none, its values are not as many as its shape says, or its type is one that NumPy lacks.
-        MissingDependencyError: NumPy is not installed.
-    """
-    from recordfs.events.optional import require_numpy
-
-    np = require_numpy("tensors of event files")
-    number, content = 0, b""
-    shape: tuple[int, ...] = ()
-    strings: list[bytes] = []
-    values: list[Any] = []
-    for field, value in _fields(message, "TensorProto"):
-        if field == 1:
-            number = _of_type(value, int, "TensorProto")
-        elif field == 2:
-            shape = _decode_shape(_of_type(value, bytes, "TensorProto"))
-        elif field == 4:
-            content = _of_type(value, bytes, "TensorProto")
-        elif field == 8:
-            strings.append(_of_type(value, bytes, "TensorProto"))
-        elif field in _LISTS:
-            values += _list_values(value, _LISTS[field])
-    count = 1
-    for size in shape:
-        count *= size
-    if number == STRING:
-        if len(strings) != count and not (not strings and count <= 1):
-            raise DataLossError(f"a tensor of shape {shape} has {len(strings)} strings")
-        return Tensor("string", shape, strings or [b""] * count)
-    if number not in _NAMES:
-        raise DataLossError(f"a tensor has the type {number}, which NumPy has not")
-    dtype = np.dtype(_NAMES[number]).newbyteorder("<")
-    if content:
-        if len(content) != count * dtype.itemsize:
-            raise DataLossError(f"a tensor of shape {shape} and type {_NAMES[number]} has {len(content)} bytes")
-        return Tensor(_NAMES[number], shape, np.frombuffer(content, dtype).reshape(shape))
-    if len(values) > count or (count > 1 << 24 and len(values) < count):
-        raise DataLossError(f"a tensor of shape {shape} has {len(values)} values")
-    if number == DATA_TYPES["float16"]:
-        array = np.array(values, "uint16").view("float16")
-    else:
-        array = np.array(values, "int64" if values and isinstance(values[0], int) else None).astype(_NAMES[number])
-    # A tensor of fewer values than its shape repeats the last one.
-    padded = np.resize(array[-1:] if len(array) else np.zeros(1, array.dtype), count)
-    padded[: len(array)] = array
-    return Tensor(_NAMES[number], shape, padded.astype(_NAMES[number]).reshape(shape))
-
-
-def _decode_shape(message: bytes) -> tuple[int, ...]:
-    shape = []
-    for field, dimension in _fields(message, "TensorShapeProto"):
-        if field == 2:
-            sizes = [value for number, value in _fields(_of_type(dimension, bytes, "shape"), "shape") if number == 1]
-            size: int = _of_type(sizes[-1], int, "shape") if sizes else 0
-            if size >= 1 << 40:
-                raise DataLossError(f"a tensor has a dimension of {size}")
-            shape.append(size)
-    return tuple(shape)
-
-
-def _list_values(value: Any, kind: str) -> list[Any]:
-    """Return the values of a repeated field: packed, or one of them."""
-    import struct
-
-    if not isinstance(value, bytes):
-        return [value - (1 << 64) if isinstance(value, int) and value >> 63 else value]
-    if kind == "varint":
-        # A packed list has the bytes of varints: as fields of number 1 the native reader reads them.
-        packed = b"".join(b"\x08" + one for one in _split_varints(value))
-        return [_list_values(one, kind)[0] for _, one in _fields(packed, "TensorProto")]
-    size = int(kind[1])
-    if len(value) % size:
-        raise DataLossError("a packed list of a tensor ends inside a value")
-    return list(struct.unpack(f"<{len(value) // size}{'f' if size == 4 else 'd'}", value))
-
-
-def _split_varints(packed: bytes) -> list[bytes]:
-    begin, parts = 0, []
-    for place, byte in enumerate(packed):
-        if byte < 0x80:
-            parts.append(packed[begin : place + 1])
-            begin = place + 1
-    if begin != len(packed):
-        raise DataLossError("a packed list of a tensor ends inside a value")
-    return parts
-
-
 class Histogram(NamedTuple):
     """A histogram, as ``HistogramProto`` has it.
 
@@ -265,23 +155,6 @@ def encode_histogram(histogram: Histogram) -> bytes:
     return encode_message(fields)
 
 
-def decode_histogram(message: bytes) -> Histogram:
-    """Read a ``HistogramProto``.
-
-    Raises:
-        DataLossError: It is none.
-    """
-    numbers = [0.0] * 5
-    lists: tuple[list[float], list[float]] = ([], [])
-    for field, value in _fields(message, "HistogramProto"):
-        if 1 <= field <= 5:
-            numbers[field - 1] = _of_type(value, float, "HistogramProto")
-        elif field in (6, 7):
-            lists[field - 6].extend(_list_values(value, "f8"))
-    minimum, maximum, num, total, squares = numbers
-    return Histogram(minimum, maximum, num, total, squares, *lists)
-
-
 class Image(NamedTuple):
     """An image, as ``Summary.Image`` has it.
 
@@ -305,17 +178,6 @@ def encode_image(image: Image) -> bytes:
     )
 
 
-def decode_image(message: bytes) -> Image:
-    """Read a ``Summary.Image``.
-
-    Raises:
-        DataLossError: It is none.
-    """
-    values: dict[int, Any] = dict(_fields(message, "Summary.Image"))
-    height, width, colorspace = (_of_type(values.get(number, 0), int, "Summary.Image") for number in (1, 2, 3))
-    return Image(height, width, colorspace, _of_type(values.get(4, b""), bytes, "Summary.Image"))
-
-
 class Audio(NamedTuple):
     """A sound, as ``Summary.Audio`` has it.
 
@@ -336,21 +198,6 @@ def encode_audio(audio: Audio) -> bytes:
     """Return a ``Summary.Audio``."""
     fields: list[tuple[int, str, Any]] = [(1, "f", audio.sample_rate), (2, "v", audio.num_channels)]
     return encode_message([*fields, (3, "v", audio.length_frames), (4, "b", audio.encoded), (5, "b", "audio/wav")])
-
-
-def decode_audio(message: bytes) -> Audio:
-    """Read a ``Summary.Audio``.
-
-    Raises:
-        DataLossError: It is none.
-    """
-    values: dict[int, Any] = dict(_fields(message, "Summary.Audio"))
-    return Audio(
-        _of_type(values.get(1, 0.0), float, "Summary.Audio"),
-        _of_type(values.get(2, 0), int, "Summary.Audio"),
-        _of_type(values.get(3, 0), int, "Summary.Audio"),
-        _of_type(values.get(4, b""), bytes, "Summary.Audio"),
-    )
 
 
 def _plain_value(value: object) -> bytes:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from recordfs._core import EventQueue, NativeScalarWriter, encode_message
+from recordfs._core import encode_message
 from recordfs.errors import InvalidArgumentError
 from recordfs.events import media, messages
-from recordfs.events.file_writer import QUEUE_BYTES, Block, EventFileWriter, FullPolicy
 from recordfs.events.optional import require_numpy
-from recordfs.paths import join, path_to_str
+from recordfs.events.run_writers import RunWriters
+from recordfs.paths import join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
-    from typing import Self
-
-    from recordfs.filesystem import FileSystem
-    from recordfs.paths import PathInput
 
 __all__ = ["SummaryWriter"]
 
-SCALAR, TENSOR, BLOBS = messages.SCALAR, messages.TENSOR, messages.BLOB_SEQUENCE
+TENSOR = messages.TENSOR
 
 
-class SummaryWriter(NativeScalarWriter):
+class SummaryWriter(RunWriters):
     """Logs scalars, pictures, sounds, texts, histograms and more for TensorBoard.
 
     Args:
@@ -50,133 +44,6 @@ class SummaryWriter(NativeScalarWriter):
     Raises:
         As EventFileWriter.
     """
-
-    def __init__(
-        self,
-        logdir: PathInput | None = None,
-        comment: str = "",
-        purge_step: int | None = None,
-        max_queue: int = 10,
-        flush_secs: float = 120,
-        filename_suffix: str = "",
-        write_to_disk: bool = True,
-        log_dir: PathInput | None = None,
-        *,
-        max_queue_bytes: int = QUEUE_BYTES,
-        policy: FullPolicy = Block(1.0),  # noqa: B008 - a value, made once
-        index: bool = True,
-        max_file_bytes: int | None = None,
-        file_system: FileSystem | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> None:
-        directory = logdir if logdir is not None else log_dir if log_dir is not None else _default_logdir(comment)
-        self.log_dir = path_to_str(directory)
-        self._settings: dict[str, Any] = {
-            "flush_secs": flush_secs,
-            "filename_suffix": filename_suffix,
-            "max_queue_bytes": max_queue_bytes,
-            "policy": policy,
-            "index": index,
-            "max_file_bytes": max_file_bytes,
-            "file_system": file_system,
-            "options": options,
-        }
-        self._writes = write_to_disk
-        self._writers: dict[str, EventFileWriter] = {}
-        self._has_warned_of_doubles = False
-        if write_to_disk:
-            writer = self._writers[self.log_dir] = EventFileWriter(
-                self.log_dir, max_queue, purge_step=purge_step, **self._settings
-            )
-            self._set_queue(writer.queue)
-
-    @property
-    def logdir(self) -> str:
-        """The directory of the run: tensorboardX's name for ``log_dir``."""
-        return self.log_dir
-
-    def get_logdir(self) -> str:
-        """Return the directory of the run."""
-        return self.log_dir
-
-    @property
-    def file_writer(self) -> EventFileWriter | None:
-        """The writer of the run's events; None if nothing is written."""
-        return self._writers.get(self.log_dir)
-
-    def _queue_to_use(self) -> EventQueue | None:
-        """Return the queue for scalars in this process: the native ``add_scalar`` asks when it has none to use."""
-        if not self._writes:
-            return None
-        queue = self._writer_of(self.log_dir)._queue_to_use()
-        self._set_queue(queue)
-        return queue
-
-    def _writer_of(self, directory: str) -> EventFileWriter:
-        writer = self._writers.get(directory)
-        if writer is None:
-            writer = self._writers[directory] = EventFileWriter(directory, **self._settings)
-        if writer.closed:
-            writer.reopen()
-        return writer
-
-    def _add(
-        self,
-        tag: str,
-        kind: str,
-        field: int,
-        content: bytes | None,
-        step: Any,
-        walltime: float | None,
-        metadata: bytes | None = None,
-        *,
-        directory: str | None = None,
-    ) -> None:
-        """Log a value that is no plain scalar; ``field`` is the number of its field in ``Summary.Value``."""
-        if not self._writes:
-            return
-        writer = self._writer_of(directory or self.log_dir)
-        writer._queue_to_use().claim_tag(tag, kind)
-        summary = messages.encode_value(tag, field, content, metadata)
-        number = None if step is None else int(step)
-        writer.add_message(5, summary, number, walltime, repeats_metadata=metadata is not None)
-
-    def _add_described_scalar(
-        self,
-        tag: str,
-        value: float,
-        step: int,
-        wall_time: float,
-        new_style: bool,
-        double_precision: bool,
-        display_name: str,
-        description: str,
-    ) -> None:
-        """Log a scalar with what the native ``add_scalar`` does not write."""
-        if not self._writes:
-            return
-        metadata = messages.encode_metadata(
-            "scalars", data_class=SCALAR, display_name=display_name, description=description
-        )
-        if not (new_style or double_precision):
-            self._add_simple(tag, value, step, wall_time, metadata)
-            return
-        if double_precision and not self._has_warned_of_doubles:
-            self._has_warned_of_doubles = True
-            warnings.warn(
-                "TensorBoard's fast mode, which is its default on local disks, does not show scalars of 64 bits; "
-                "--load_fast=false does",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-        np = require_numpy("scalars as tensors")
-        tensor = messages.encode_tensor(np.array(value, "float64" if double_precision else "float32"))
-        self._add(tag, "scalar", 8, tensor, step, wall_time, metadata)
-
-    def _add_simple(self, tag: str, value: float, step: int, wall_time: float, metadata: bytes) -> None:
-        writer = self._writer_of(self.log_dir)
-        writer._queue_to_use().claim_tag(tag, "scalar")
-        writer.add_message(5, messages.encode_value(tag, 2, value, metadata), step, wall_time, repeats_metadata=True)
 
     def add_scalars(
         self, main_tag: str, tag_scalar_dict: Mapping[str, Any], global_step: Any = None, walltime: float | None = None
@@ -490,37 +357,3 @@ class SummaryWriter(NativeScalarWriter):
         """Log an event; see ``EventFileWriter.add_event``."""
         if self._writes:
             self._writer_of(self.log_dir).add_event(event, step, walltime)
-
-    def flush(self, timeout: float | None = None) -> None:
-        """Return when everything logged so far is visible to others; raises as ``EventFileWriter.flush``."""
-        for writer in list(self._writers.values()):
-            if not writer.closed:
-                writer.flush(timeout)
-
-    def close(self, timeout: float | None = None) -> None:
-        """Flush, and end the files. Idempotent; raises as ``EventFileWriter.close``."""
-        errors = []
-        for writer in list(self._writers.values()):
-            try:
-                writer.close(timeout)
-            except Exception as error:  # noqa: BLE001 - the other files have to be closed as well
-                errors.append(error)
-        self._set_queue(None)
-        if errors:
-            for other in errors[1:]:
-                errors[0].add_note(f"another file of this writer: {type(other).__name__}: {other}")
-            raise errors[0]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _default_logdir(comment: str) -> str:
-    import socket
-
-    return os.path.join("runs", f"{time.strftime('%b%d_%H-%M-%S')}_{socket.gethostname()}{comment}")

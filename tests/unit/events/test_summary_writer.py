@@ -10,7 +10,7 @@ import pytest
 from recordfs import RecordReader
 from recordfs.errors import InvalidArgumentError
 from recordfs.events import SummaryWriter, columns, decode_event
-from recordfs.events.messages import decode_audio, decode_histogram, decode_image, decode_tensor
+from recordfs.events.message_readers import decode_audio, decode_histogram, decode_image, decode_tensor
 
 
 @pytest.fixture
