@@ -35,7 +35,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.commits import NOTHING
-from recordfs.filesystems._object_store.composing import MOST_SOURCES, ComposedObjectUpload, PieceMaker, Source
+from recordfs.filesystems._object_store.composing import MOST_SOURCES, ComposedObjectUpload, PieceMaker, Pieces, Source
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
 from recordfs.filesystems._object_store.multipart import MultipartObjectUpload, UploadInParts
 from recordfs.filesystems._object_store.opening import Known
@@ -507,7 +507,8 @@ class SeededPieces(ComposedObjectUpload):
     """Stages temporary objects that a commit composes, as on Google Cloud Storage; see ObjectUpload."""
 
     def __init__(self, store: SeededObjectStore, opening: Opening, known: Known) -> None:
-        super().__init__(store, _SeededMaker(store, opening.location.bucket), opening.location, _AtOnce)
+        maker = _SeededMaker(store, opening.location.bucket)
+        super().__init__(store, opening.location, Pieces(store, maker, opening.location, _AtOnce))
         self.part_size, self.most_kept = store.part_size, store.most_kept
         self._store = store
         self._metadata = known.metadata

@@ -289,22 +289,15 @@ class ComposedObjectUpload(ObjectUpload):
     """The staged bytes of one writer, in temporary objects; see ObjectUpload.
 
     Args:
-        store: For looks and deletions.
-        maker: Makes temporary objects.
+        store: For looks.
         location: The object that is written.
-        make_pool: As of PartQueue.
+        pieces: Its temporary objects.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        maker: PieceMaker,
-        location: Location,
-        make_pool: Callable[[], Executor] | None = None,
-    ) -> None:
+    def __init__(self, store: ObjectStore, location: Location, pieces: Pieces) -> None:
         self._objects = store
         self._path, self._bucket, self._key = location
-        self._pieces = Pieces(store, maker, location, make_pool)
+        self._pieces = pieces
         self._origin: Origin | None = None
         self._prepared: tuple[int, list[Source]] = (-1, [])
 

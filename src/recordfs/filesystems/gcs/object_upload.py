@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs.filesystems._object_store.checksums import crc32c_header
 from recordfs.filesystems._object_store.commits import NOTHING
-from recordfs.filesystems._object_store.composing import ComposedObjectUpload, PieceMaker, Source
+from recordfs.filesystems._object_store.composing import ComposedObjectUpload, PieceMaker, Pieces, Source
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
 from recordfs.filesystems.gcs.making import ObjectMaker
 
@@ -65,7 +65,7 @@ class GCSObjectUpload(ComposedObjectUpload):
         self._store = store
         self._known = known
         self._maker = ObjectMaker(store, opening.location.bucket, opening.location.path)
-        super().__init__(store, _GCSPieces(self._maker), opening.location)
+        super().__init__(store, opening.location, Pieces(store, _GCSPieces(self._maker), opening.location))
 
     def tidy(self, *, replaced: bool) -> None:
         """See ObjectUpload; say what replacing and deleting cost where versions are kept."""
