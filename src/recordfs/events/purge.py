@@ -21,7 +21,10 @@ __all__ = ["Purge", "check_purge", "purge_points"]
 Purge: TypeAlias = Literal["tensorboard", "fast", "none"]
 """``"tensorboard"``: as its Python loader: every start of the job but the first removes the points that were written
 before it at its step or later. ``"fast"``: as its data server (``--load_fast``): a point removes those of its tag that
-were written before it at its step or later. ``"none"``: every point that was written counts."""
+were written before it at its step or later. ``"none"``: every point that was written counts.
+
+In a run whose files do not say their version, which no current writer makes, TensorBoard's Python loader looks for
+steps that become smaller instead of for starts; that rule is not followed here."""
 
 
 def check_purge(purge: str) -> None:
