@@ -1,11 +1,13 @@
 //! The state of a reader: records out of one source after the other.
 //!
 //! Nothing is forgotten when a read raises: what was read stays in the window or in the unfinished large record, and the
-//! next call goes on there. What happens where the bytes end stands in `ending`, what happens where they are wrong in
-//! `recovery` and `looking_back`, what happens where they were replaced in `replacing`, and how several readers share the
-//! records in `share`.
+//! next call goes on there. The parts of it stand in modules of their own: where the bytes end in `ending`, where they are
+//! wrong in `recovery` and `looking_back`, where they were replaced in `replacing`; what counts as handed out in
+//! `handing_out`, how several readers share the records in `share`, and those too large for the window in `large_records`.
 
 mod ending;
+mod handing_out;
+mod large_records;
 mod looking_back;
 mod recovery;
 mod replacing;
@@ -17,11 +19,11 @@ use std::time::{Duration, Instant};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMemoryView, PyString};
+use pyo3::types::{PyMemoryView, PyString};
 use recordfs_core::detect::{Detected, detect};
 use recordfs_core::error::RecordFault;
 use recordfs_core::format::InflateError;
-use recordfs_core::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, OVERHEAD, decode_record, encode_header};
+use recordfs_core::record::{DecodeOptions, Decoded, HEADER_SIZE, OVERHEAD, decode_record};
 use recordfs_core::scan::ChainSearch;
 
 use crate::error::{ErrorClass, error, is_aborted};
@@ -168,56 +170,6 @@ impl Stream {
         self.next_record(py, form, may_wait)
     }
 
-    /// Begins to gather records: `tell` and the report count them only once `hand_out` says that they have left.
-    pub fn gather(&mut self) {
-        self.gathering = true;
-    }
-
-    /// Where the next record begins in its source.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Counts what was gathered.
-    pub fn hand_out(&mut self) {
-        self.gathering = false;
-        let (records, bytes) = std::mem::take(&mut self.gathered);
-        self.progress.count_many(records, bytes, self.source_index, self.offset);
-    }
-
-    /// Takes up to `most` records that lie in the window as a whole, and gives `consumer` their payloads and the offset
-    /// at which the first of them begins, without the GIL. They count as gathered.
-    ///
-    /// None where the next record is not there as a whole, is broken, or needs anything else: `next` finds it.
-    pub fn take_window<T: Send>(
-        &mut self,
-        py: Python<'_>,
-        most: usize,
-        consumer: impl FnOnce(&[&[u8]], u64) -> T + Send,
-    ) -> Option<T> {
-        if self.is_busy() || self.share.is_some() || !self.is_ready() {
-            return None;
-        }
-        let (result, records, payload, size) = py.detach(|| {
-            let bytes = self.window.bytes();
-            let (mut payloads, mut end, mut total) = (Vec::new(), 0, 0);
-            while payloads.len() < most
-                && let Ok(Decoded::Record { payload, size }) = decode_record(&bytes[end..], &self.options.decode)
-            {
-                total += payload.len() as u64;
-                payloads.push(&bytes[end..][payload]);
-                end += size;
-            }
-            let result = (!payloads.is_empty()).then(|| consumer(&payloads, self.offset));
-            (result, payloads.len() as u64, total, end)
-        });
-        self.window.consume(size);
-        self.offset += size as u64;
-        self.gathered.0 += records;
-        self.gathered.1 += payload;
-        result
-    }
-
     /// Whether something other than the next record of the window has to be dealt with first.
     #[inline]
     fn is_busy(&self) -> bool {
@@ -319,34 +271,6 @@ impl Stream {
     #[inline]
     fn is_ready(&self) -> bool {
         self.current.as_ref().is_some_and(Source::is_decided)
-    }
-
-    /// Goes past a record at the front of the window.
-    #[inline]
-    fn pass(&mut self, form: Form, payload: usize, size: usize) {
-        self.window.consume(size);
-        self.offset += size as u64;
-        self.count(form, payload as u64);
-    }
-
-    /// Counts a record that ends where the reader stands.
-    #[inline]
-    fn count(&mut self, form: Form, payload: u64) {
-        if form == Form::Nothing {
-            self.show_position();
-        } else if self.gathering {
-            self.gathered.0 += 1;
-            self.gathered.1 += payload;
-        } else {
-            self.progress.count(payload, self.offset);
-        }
-    }
-
-    /// Lets `tell` say where the reader stands, unless there are records before that which were not handed out.
-    fn show_position(&self) {
-        if !self.gathering || (self.gathered.0 == 0 && self.options.share.is_none()) {
-            self.progress.set_position(self.source_index, self.offset);
-        }
     }
 
     /// Opens the first source, or tells how the current one is compressed.
@@ -468,66 +392,6 @@ impl Stream {
             Some(source) => Ok(source.reaches(py, end)? == Some(false)),
             None => Ok(false),
         }
-    }
-
-    fn begin_large(&mut self, py: Python<'_>, size: u64) -> PyResult<Step> {
-        let length = size - OVERHEAD as u64;
-        // What is known to be in the file can be allocated at once; what a header claims is believed piece by piece.
-        let is_there = match &mut self.current {
-            Some(source) if !self.options.follow => source.reaches(py, self.offset + size)? == Some(true),
-            _ => false,
-        };
-        let mut large = LargeRecord::new(py, length, is_there)?;
-        let payload = &self.window.bytes()[HEADER_SIZE..];
-        let count = payload.len().min(large.missing());
-        large.take(py, &payload[..count], &self.options.decode)?;
-        self.window.consume(HEADER_SIZE + count);
-        self.large = Some(large);
-        Ok(Step::Again)
-    }
-
-    /// Reads on in the large record. None if there are no more bytes now, or if it is broken and was dealt with.
-    fn read_large<'py>(&mut self, py: Python<'py>, form: Form) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        while let (Some(large), Some(source)) = (&mut self.large, &mut self.current) {
-            if large.missing() == 0 {
-                break;
-            }
-            match large.read_from(py, source, &self.options.decode) {
-                Ok(0) => return Ok(None),
-                Ok(_) => self.grew(),
-                Err(ReadError::Raised(error)) => return Err(error),
-                Err(ReadError::Damaged(damage)) => {
-                    self.damage = Some(damage);
-                    return Ok(None);
-                }
-            }
-        }
-        // With the footer comes the next header, in the same read.
-        if !self.fill(py, FOOTER_SIZE, FOOTER_SIZE + HEADER_SIZE)? {
-            return Ok(None);
-        }
-        let (Some(large), Some(footer)) = (self.large.take(), self.window.bytes().first_chunk::<FOOTER_SIZE>()) else {
-            return Ok(None);
-        };
-        let size = large.length() + OVERHEAD as u64;
-        if let Err(fault) = large.check(&self.options.decode, *footer) {
-            if self.options.on_error == OnError::Skip {
-                self.put_back(py, &large);
-            }
-            self.broken(py, fault)?;
-            return Ok(None);
-        }
-        let payload = large.length();
-        self.window.consume(FOOTER_SIZE);
-        self.offset += size;
-        self.after_large = true;
-        self.count(form, payload);
-        Ok(Some(large.into_bytes(py)))
-    }
-
-    /// Puts what there is of a large record to the front of the window again.
-    fn put_back(&mut self, py: Python<'_>, large: &LargeRecord) {
-        self.window.put_back(&encode_header(large.length()), large.present(py));
     }
 
     /// The path of the current source, for messages.
