@@ -87,6 +87,7 @@ def test_saver_killed_before_any_of_its_calls_leaves_the_old_or_the_new_checkpoi
         faulty.fail(nth=number, times=1_000_000, error=Killed())
         with pytest.raises(Killed):
             save(directory, 2, faulty)
+        faulty.crash()  # else its writers, which nobody can close, would be kept until the end
         newest = latest_checkpoint(directory, file_system=system)
         outcomes.add(int(newest.rpartition("-")[2]))
         assert verify_checkpoint(newest, file_system=system).sound
