@@ -13,6 +13,7 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from tools.make_servers import JAVA_OPTIONS, servers_directory
@@ -138,6 +139,18 @@ class HdfsCluster:
         """Freeze the whole cluster, so that nothing answers and no connection breaks."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        while not all(state in "TZX" for state in self._thread_states()):
+            time.sleep(0.001)  # the signal stops each thread only when it is scheduled
+
+    def _thread_states(self) -> list[str]:
+        """Return the letter of each thread's state; see proc_pid_stat(5)."""
+        assert self._process is not None
+        tasks = f"/proc/{self._process.pid}/task"
+        states = []
+        for task in os.listdir(tasks):
+            with contextlib.suppress(FileNotFoundError), open(f"{tasks}/{task}/stat") as file:
+                states.append(file.read().rpartition(")")[2].split()[0])
+        return states
 
     def resume(self) -> None:
         """End ``pause``."""

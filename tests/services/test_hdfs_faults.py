@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import threading
 import time
 
@@ -165,14 +166,14 @@ def test_a_namenode_that_is_down_is_an_error_in_time(tmp_path):
 def test_ctrl_c_ends_a_call_that_hangs(hdfs_cluster, hdfs, hdfs_root):
     hdfs.stat(hdfs_root)
     hdfs_cluster.pause()
-    timer = threading.Timer(1, lambda: os.kill(os.getpid(), 2))
+    timer = threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
     try:
-        timer.start()
         with pytest.raises(KeyboardInterrupt):
             hdfs.stat(hdfs_root)
     finally:
+        timer.cancel()
         hdfs_cluster.resume()
-        timer.join()
     assert hdfs.stat(hdfs_root).is_directory
 
 
