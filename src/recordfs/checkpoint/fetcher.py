@@ -230,7 +230,7 @@ def _check_combined(files: DataFiles, stretch: Stretch, checksums: Sequence[int]
 
 def check_memory(files: DataFiles, stretch: Stretch, data: memoryview) -> None:
     """Check the bytes of a stretch that are in memory already, by several threads if they are many."""
-    pieces = range(0, len(data), 16 * _LOCAL_PIECE)
+    pieces = range(0, len(data), _BLOCK)
     checksums = [0] * len(pieces)
 
     def check(number: int) -> None:
