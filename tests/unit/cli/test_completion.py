@@ -26,12 +26,15 @@ def complete_in_bash(script: str, words: list[str], tmp_path: Path) -> list[str]
     ("words", "proposed"),
     [
         (["recordfs", "ver"], ["verify"]),
-        (["recordfs", "c"], ["cat", "cp", "count", "completion"]),
+        (["recordfs", "c"], ["cat", "cp", "count", "checkpoint", "completion"]),
         (["recordfs", "verify", "--no"], ["--no-checksums"]),
         (["recordfs", "export", "--to", "p"], ["parquet"]),
         (["recordfs", "export", "--to", ""], ["parquet", "jsonl", "npz"]),
         (["recordfs", "verify", "data/tr"], []),
         (["recordfs", "nothing", "--no"], []),
+        (["recordfs", "checkpoint", "s"], ["show"]),
+        (["recordfs", "checkpoint", "diff", "--js"], ["--json"]),
+        (["recordfs", "checkpoint", "show", "model/ck"], []),
     ],
 )
 def test_bash_completes_commands_options_and_values(

@@ -48,7 +48,7 @@ class _Option(NamedTuple):
 
 
 class _Completion(NamedTuple):
-    """One command, with its summary and options."""
+    """One command, with its summary and options. A command of a family has two words, such as ``checkpoint show``."""
 
     name: str
     summary: str
@@ -74,14 +74,32 @@ def _completions() -> Iterator[_Completion]:
             yield _Completion(entry.name, entry.summary, options)
 
 
+def _families(commands: list[_Completion]) -> dict[str, list[str]]:
+    """Return the second words that may follow each first word; none after a command of one word."""
+    families: dict[str, list[str]] = {}
+    for command in commands:
+        family, _, second = command.name.partition(" ")
+        families.setdefault(family, []).extend([second] if second else [])
+    return families
+
+
 def _bash(commands: list[_Completion]) -> Iterator[str]:
+    families = _families(commands)
     yield "# bash completion for recordfs"
     yield "_recordfs() {"
     yield '    local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words='
+    yield '    local command="${COMP_WORDS[1]}"'
+    yield '    case "$command" in'
+    for family, seconds in families.items():
+        if seconds:
+            yield f"        {family})"
+            yield f'            if [ "$COMP_CWORD" -eq 2 ]; then words={_quoted(" ".join(seconds))}'
+            yield '            else command="$command ${COMP_WORDS[2]}"; fi ;;'
+    yield "    esac"
     yield '    if [ "$COMP_CWORD" -eq 1 ]; then'
-    yield f"        words={_quoted(' '.join(command.name for command in commands))}"
-    yield "    else"
-    yield '        case "${COMP_WORDS[1]} $previous" in'
+    yield f"        words={_quoted(' '.join(families))}"
+    yield '    elif [ -z "$words" ]; then'
+    yield '        case "$command $previous" in'
     for command in commands:
         for option in command.options:
             if option.choices:
@@ -89,7 +107,7 @@ def _bash(commands: list[_Completion]) -> Iterator[str]:
                 yield f"            {cases}) words={_quoted(' '.join(option.choices))} ;;"
     yield "        esac"
     yield '        if [ -z "$words" ]; then'
-    yield '            case "${COMP_WORDS[1]} $current" in'
+    yield '            case "$command $current" in'
     for command in commands:
         spellings = " ".join(spelling for option in command.options for spelling in option.spellings)
         yield f"                {_quoted(command.name + ' -')}*) words={_quoted(spellings)} ;;"
@@ -103,11 +121,14 @@ def _bash(commands: list[_Completion]) -> Iterator[str]:
 
 
 def _zsh(commands: list[_Completion]) -> Iterator[str]:
+    families = _families(commands)
     yield "#compdef recordfs"
     yield "if (( CURRENT == 2 )); then"
     yield "    local -a commands=("
-    for command in commands:
-        yield f"        {_quoted(f'{command.name}:{command.summary}')}"
+    for family, seconds in families.items():
+        summaries = [command.summary for command in commands if command.name == family]
+        told = summaries[0] if summaries else ", ".join(seconds)
+        yield f"        {_quoted(f'{family}:{told}')}"
     yield "    )"
     yield "    _describe command commands"
     yield "    return"
@@ -115,8 +136,19 @@ def _zsh(commands: list[_Completion]) -> Iterator[str]:
     yield "local command=$words[2]"
     yield "shift words; (( CURRENT-- ))"
     yield "case $command in"
+    for family, seconds in families.items():
+        if seconds:
+            yield f"    {family})"
+            yield "        if (( CURRENT == 2 )); then"
+            yield f"            compadd {' '.join(seconds)}"
+            yield "            return"
+            yield "        fi"
+            yield '        command="$command $words[2]"'
+            yield "        shift words; (( CURRENT-- )) ;;"
+    yield "esac"
+    yield "case $command in"
     for command in commands:
-        yield f"    {command.name}) _arguments \\"
+        yield f"    {_quoted(command.name)}) _arguments \\"
         for option in command.options:
             choices = f":value:({' '.join(option.choices)})" if option.choices else ""
             told = option.help.replace("[", "(").replace("]", ")").replace(":", ",")
@@ -128,16 +160,25 @@ def _zsh(commands: list[_Completion]) -> Iterator[str]:
 
 def _fish(commands: list[_Completion]) -> Iterator[str]:
     yield "# fish completion for recordfs"
+    for family, seconds in _families(commands).items():
+        if seconds:
+            yield f"complete -c recordfs -n __fish_use_subcommand -f -a {family}"
     for command in commands:
         told = _quoted_for_fish(command.summary)
-        yield f"complete -c recordfs -n __fish_use_subcommand -f -a {command.name} -d {told}"
+        family, _, second = command.name.partition(" ")
+        if second:
+            where = f"-n '__fish_seen_subcommand_from {family}; and not __fish_seen_subcommand_from {second}'"
+        else:
+            where = "-n __fish_use_subcommand"
+        yield f"complete -c recordfs {where} -f -a {second or family} -d {told}"
         for option in command.options:
             spellings = " ".join(
                 f"-l {spelling[2:]}" if spelling.startswith("--") else f"-s {spelling[1:]}"
                 for spelling in option.spellings
             )
             choices = f" -x -a {_quoted_for_fish(' '.join(option.choices))}" if option.choices else ""
-            where = f"-n '__fish_seen_subcommand_from {command.name}'"
+            seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in command.name.split())
+            where = f"-n '{seen}'"
             yield f"complete -c recordfs {where} {spellings}{choices} -d {_quoted_for_fish(option.help)}"
 
 
