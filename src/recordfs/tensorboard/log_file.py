@@ -36,6 +36,10 @@ HEAD_SIZE = 16 << 10
 """So many of the first bytes of a file hold each tag of a steady training loop, with its metadata."""
 
 
+COMPARED = 4 << 10
+"""So many of the bytes that were read last are compared when a file has grown."""
+
+
 class _Part(NamedTuple):
     """Events that were read one by one: the series in them, and where the job started among them."""
 
@@ -95,6 +99,8 @@ class LogFile:
         # One thread at a time reads the file for what is new in it. Nobody waits for it: who finds it taken goes on.
         self._turn = threading.Lock()
         self._scanner: EventScanner | None = None
+        # The last bytes before ``scanned_to``, as far as they are known.
+        self._before = b""
         self.trouble: str | None = None
         self.loss_count = 0
         self.looks = 0
@@ -146,12 +152,12 @@ class LogFile:
             return
         try:
             known = self._known
-            if known.statistics is not None and known.statistics.length <= statistics.length and not self.is_partial:
-                if statistics.length - known.scanned_to > CHUNK and self._jump_to_index(statistics):
-                    return
-                self._scan(statistics, until=known.scanned_to + CHUNK)
+            grew = known.statistics is not None and known.statistics.length <= statistics.length
+            if grew and not self.is_partial and statistics.length - known.scanned_to <= CHUNK:
+                if not self._scan(statistics, until=statistics.length):
+                    self._open(statistics, goes_on=False)
             else:
-                self._open(statistics)
+                self._open(statistics, goes_on=grew)
         finally:
             self._turn.release()
 
@@ -161,8 +167,8 @@ class LogFile:
         if known.statistics is None or not self.is_partial or not self._turn.acquire(blocking=False):
             return False
         try:
-            if self._known.statistics is known.statistics:
-                self._scan(known.statistics, until=known.scanned_to + CHUNK)
+            if self._known is known and not self._scan(known.statistics, until=known.scanned_to + CHUNK):
+                self._open(known.statistics, goes_on=False)
         finally:
             self._turn.release()
         return self.is_partial
@@ -225,8 +231,13 @@ class LogFile:
             return self._file_system.new_pinned_random_access_file(self.path, statistics)
         return self._file_system.new_random_access_file(self.path)
 
-    def _open(self, statistics: FileStatistics) -> None:
-        """Read the tail, and of a file without an index the head."""
+    def _open(self, statistics: FileStatistics, *, goes_on: bool) -> None:
+        """Read the tail, and of a file without an index the head.
+
+        Args:
+            statistics: The version to read.
+            goes_on: Whether it is what is known made longer, so that what was scanned need not be scanned again.
+        """
         size = statistics.length
         tail_offset = max(0, size - TAIL_SIZE)
         with self._open_file(statistics) as file:
@@ -238,11 +249,17 @@ class LogFile:
             head = b""
             if index is None and tail_offset:
                 [head] = file.read_ranges([(0, min(HEAD_SIZE, tail_offset))])
-        self._scanner = self._new_scanner(begin, index)
+        known = self._known
         if begin >= tail_offset:
+            self._scanner = self._new_scanner(begin, index)
             self._scanner.feed(tail[begin - tail_offset :])
+            self._before = tail[-COMPARED:]
             self._know(statistics, index, size, self._part_of(self._scanner, index, begin))
             return
+        if not goes_on or known.scanned_to <= begin or begin != _end_of(known.event_index):
+            self._scanner, self._before = self._new_scanner(begin, index), b""
+        else:
+            begin, index = known.scanned_to, known.event_index
         pieces = [(0, head)] if head else []
         pieces.append((tail_offset, tail))
         self._know(statistics, index, begin, self._coarse_part(pieces, index))
@@ -263,33 +280,33 @@ class LogFile:
         """Return an index that has columns of everything before it; another one is of no use here."""
         return None if index is None or index.unindexed else index
 
-    def _jump_to_index(self, statistics: FileStatistics) -> bool:
-        """Begin anew where a file has grown by much and an index covers it; return whether it does."""
-        before = self._known
-        self._open(statistics)
-        if self._known.event_index is not None or before.event_index is None:
-            return not self.is_partial or self._known.scanned_to > before.scanned_to
-        self._known = before
-        return False
+    def _scan(self, statistics: FileStatistics, *, until: int) -> bool:
+        """Read on from where the events are known, to the end of the file or to a byte.
 
-    def _scan(self, statistics: FileStatistics, *, until: int) -> None:
-        """Read on from where the events are known, to the end of the file or to a byte."""
+        The bytes before that are read once more: a file that was written anew is not the old one made longer.
+
+        Returns:
+            False if it is another file, of which nothing is known then.
+        """
         known = self._known
         scanner = self._scanner
         if scanner is None:
             scanner = self._scanner = self._new_scanner(known.scanned_to, known.event_index)
         end = min(statistics.length, until)
+        begin = known.scanned_to - len(self._before)
         with self._open_file(statistics) as file:
-            [data] = file.read_ranges([(known.scanned_to, end - known.scanned_to)])
+            [data] = file.read_ranges([(begin, end - begin)])
+        if not data.startswith(self._before):
+            return False
+        data, self._before = data[len(self._before) :], data[-COMPARED:]
         scanner.feed(data)
         scanned_to = known.scanned_to + len(data)
         is_done = scanned_to >= statistics.length
         part = known.part
         if is_done:  # a coarse part is the better answer until then
-            part = self._part_of(
-                scanner, known.event_index, 0 if known.event_index is None else known.event_index.place.record_end
-            )
+            part = self._part_of(scanner, known.event_index, _end_of(known.event_index))
         self._know(statistics, known.event_index, scanned_to, part)
+        return True
 
     def _new_scanner(self, offset: int, index: EventIndex | None) -> EventScanner:
         scanner = EventScanner(offset=offset)
@@ -340,6 +357,11 @@ class LogFile:
     def _know(self, statistics: FileStatistics, index: EventIndex | None, scanned_to: int, part: _Part) -> None:
         self._known = _Known(statistics, index, scanned_to, part)
         self.looks += 1
+
+
+def _end_of(index: EventIndex | None) -> int:
+    """Return where the events begin that an index does not cover."""
+    return 0 if index is None else index.place.record_end
 
 
 def _kind(key: TagKey) -> str:

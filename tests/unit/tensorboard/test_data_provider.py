@@ -343,3 +343,59 @@ def test_filter_that_is_empty_means_none_and_one_that_is_absent_all(store):
         assert provider.ListScalars(query("nobody")) == b""
         with pytest.raises(InvalidArgumentError):
             provider.ListScalars(b"\x13\x37\xff")
+
+
+def test_file_that_is_written_anew_and_longer_is_not_taken_for_the_old_one(store):
+    write_run("run", steps=1000, tags=("old",), index=False)
+    [path] = MemoryFileSystem().get_matching_paths("ram://tb/logs/run/*")
+    catalog, provider = open_provider()
+    with catalog:
+        assert wait_until_whole(catalog, SECONDS)
+        write_run("other", steps=1500, tags=("new",), index=False)
+        [other] = MemoryFileSystem().get_matching_paths("ram://tb/logs/other/*")
+        MemoryFileSystem().copy_file(other, path)
+        MemoryFileSystem().delete_recursively("ram://tb/logs/other")
+        until(lambda: tags_in(provider.ListScalars(query())) == {"run": ["new"]})
+        assert wait_until_whole(catalog, SECONDS)
+        points = curves_in(provider.ReadScalars(query(points=10_000)))["run"]["new"]
+        assert [step for step, _, _ in points] == list(range(1500))
+
+
+def test_file_that_grows_while_it_is_scanned_is_whole_in_the_end(store):
+    writer = EventsWriter(f"{ROOT}/run/events", index=False)
+
+    def write(begin, end):
+        for step in range(begin, end):
+            value = encode_message([(1, "b", "loss"), (2, "f", float(step))])
+            payload = encode_message([(1, "b", "pad"), (2, "f", 0.0), (7, "b", b"x" * 2000)])
+            writer.write_event(
+                encode_message(
+                    [
+                        (1, "d", float(step)),
+                        (2, "v", step),
+                        (5, "b", encode_message([(1, "b", value), (1, "b", payload)])),
+                    ]
+                )
+            )
+        writer.flush()
+
+    write(0, 5000)  # 10 MB: three chunks
+    catalog, provider = open_provider(OPTIONS._replace(scan_threads=0))
+    with catalog:
+        until(lambda: catalog.partial_runs() == ["run"])
+        [file] = catalog.runs()["run"]
+        steps = 5000
+        for _ in range(100):
+            write(steps, steps + 5)
+            steps += 5
+            until(
+                lambda last=steps - 1: (
+                    curves_in(provider.ReadScalars(query(tags=["loss"])))["run"]["loss"][-1][0] == last
+                )
+            )
+            if not file.scan() and not file.is_partial:
+                break
+        until(lambda: not file.is_partial or not file.scan())
+        points = curves_in(provider.ReadScalars(query(tags=["loss"], points=30_000)))["run"]["loss"]
+    writer.close()
+    assert [step for step, _, _ in points] == list(range(steps))
