@@ -7,11 +7,12 @@ is slow or broken holds up no other.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import RecordFSError
 from recordfs.events.run_files import files_of_runs
@@ -77,11 +78,22 @@ class LogCatalog:
         self._files: dict[str, LogFile] = {}
         self._runs: dict[str, list[LogFile]] = {}
         self._numbers: dict[int, LogFile] = {}
+        self._next_number = itertools.count()
+        # What each directory held when it could be listed last.
+        self._listed: dict[str, list[tuple[LogFile, FileStatistics | None]]] = {}
         self._asked_for: dict[str, None] = {}
-        self._pool = ThreadPoolExecutor(self.options.requests, thread_name_prefix="recordfs-tensorboard")
+        # Looks and answers have threads of their own, so that neither waits for what hangs in the other.
+        self._answers = ThreadPoolExecutor(self.options.requests, thread_name_prefix="recordfs-tensorboard")
+        self._looks = ThreadPoolExecutor(self.options.requests, thread_name_prefix="recordfs-look")
+        # Calls that took too long and are still under way, by the files' numbers.
+        self._late_answers: dict[int, Future[Any]] = {}
+        self._late_looks: dict[int, tuple[Future[None], LogFile]] = {}
         self._ready = threading.Event()
         self._stopped = threading.Event()
         self._trouble: dict[str, str] = {}
+        # The lock is held for moments, never over a read.
+        self._lock = threading.Lock()
+        self._being_scanned: set[int] = set()
         self._rests_until: dict[int, float] = {}
         self._threads: list[threading.Thread] = []
 
@@ -97,7 +109,8 @@ class LogCatalog:
     def close(self) -> None:
         """End the background threads; requests that are under way end by themselves."""
         self._stopped.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._answers, self._looks):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self
@@ -116,8 +129,8 @@ class LogCatalog:
 
     def troubles(self) -> dict[str, str]:
         """Return what could not be read when it was tried last, by path."""
-        found = {file.path: file.trouble for file in list(self._files.values()) if file.trouble}
-        return {**self._trouble, **found}
+        damaged = {file.path: file.damage for file in list(self._files.values()) if file.damage}
+        return {**damaged, **self._trouble}
 
     def partial_runs(self) -> list[str]:
         """Return the runs of which some events have not been looked at yet."""
@@ -125,8 +138,10 @@ class LogCatalog:
 
     def prefer(self, runs: Iterable[str]) -> None:
         """Let the background read these runs first."""
-        for run in runs:
-            self._asked_for[run] = None
+        with self._lock:
+            for run in runs:
+                self._asked_for.pop(run, None)
+                self._asked_for[run] = None
 
     def gather(self, work: Callable[[LogFile], T], files: Iterable[LogFile]) -> dict[int, T]:
         """Call a function for each file, many at a time.
@@ -135,19 +150,26 @@ class LogCatalog:
             What it returned, by the files' numbers, without those that raised or took longer than ``answer_seconds``;
             these are told in the log.
         """
-        futures: dict[Future[T], LogFile] = {self._pool.submit(work, file): file for file in files}
+        futures: dict[Future[T], LogFile] = {}
+        for file in files:
+            before = self._late_answers.get(file.number)
+            if before is None or before.done():
+                futures[self._answers.submit(work, file)] = file
         done, late = wait(futures, self.options.answer_seconds)
+        for future in late:
+            if not future.cancel():
+                self._late_answers[futures[future].number] = future
         if late:
-            _log.warning(
-                "%d files have not answered after %g s; shown without them", len(late), self.options.answer_seconds
-            )
+            seconds = self.options.answer_seconds
+            _log.warning("%d files have not answered after %g s and are left out of this answer", len(late), seconds)
         results = {}
         for future in done:
             file = futures[future]
+            self._late_answers.pop(file.number, None)
             try:
                 results[file.number] = future.result()
             except RecordFSError as error:
-                self._note(file, error)
+                self._tell(file.path, error)
         return results
 
     # Background
@@ -156,8 +178,8 @@ class LogCatalog:
         while not self._stopped.is_set():
             try:
                 self._look()
-            except Exception as error:  # noqa: BLE001 (a listing that fails is tried again, whatever the reason)
-                self._tell(", ".join(directory.path for directory in self.directories), error)
+            except Exception as error:  # noqa: BLE001 (the loop goes on, whatever went wrong in one turn)
+                self._tell("the log directories", error)
             self._ready.set()
             if not self.options.reload_seconds or self._stopped.wait(self.options.reload_seconds):
                 return
@@ -166,74 +188,92 @@ class LogCatalog:
         """List, and look at what changed."""
         files: dict[str, LogFile] = {}
         runs: dict[str, list[LogFile]] = {}
-        changed: list[tuple[LogFile, FileStatistics]] = []
         for directory in self.directories:
-            file_system, path = resolve(directory.path)
-            for found in files_of_runs(file_system, path):
-                file = self._files.get(found.path)
-                if file is None:
-                    run = _run_name(directory.prefix, found.run)
-                    file = LogFile(file_system, found._replace(run=run), len(self._numbers))
-                    self._numbers[file.number] = file
-                files[found.path] = file
+            for file, statistics in self._list(directory):
+                files[file.path] = file
                 runs.setdefault(file.run, []).append(file)
-                statistics = found.statistics
-                if statistics is None:  # local listings do not tell the size
-                    statistics = file_system.stat(found.path)
-                if file.needs(statistics):
-                    changed.append((file, statistics))
-            self._trouble.pop(directory.path, None)
-        futures = {self._pool.submit(file.look, statistics): file for file, statistics in changed}
+                if file.number not in self._late_looks and (statistics is None or file.needs(statistics)):
+                    self._late_looks[file.number] = (self._looks.submit(_look_at, file, statistics), file)
         if not self._ready.is_set():
             # The first answer comes with everything that is there, or when a person has waited long enough.
-            wait(futures, self.options.answer_seconds)
+            wait([future for future, _ in self._late_looks.values()], self.options.answer_seconds)
         self._files, self._runs = files, dict(sorted(runs.items()))
+        self._numbers = {file.number: file for file in files.values()}
         self._ready.set()
-        for future, file in futures.items():
-            try:
-                future.result()
-                self._is_well(file)
-            except Exception as error:  # noqa: BLE001 (one file must not end the loop that reads all others)
-                self._note(file, error)
+        # What takes longer than a turn is looked for in the next.
+        wait([future for future, _ in self._late_looks.values()], max(1.0, self.options.reload_seconds))
+        for number, (future, file) in list(self._late_looks.items()):
+            if not future.done():
+                continue
+            del self._late_looks[number]
+            error = future.exception()
+            if error is None:
+                self._trouble.pop(file.path, None)
+            else:
+                self._tell(file.path, error)
+
+    def _list(self, directory: LogDirectory) -> list[tuple[LogFile, FileStatistics | None]]:
+        """Return the files of a directory; where it cannot be listed now, those that it had."""
+        try:
+            file_system, path = resolve(directory.path)
+            found = []
+            for one in files_of_runs(file_system, path):
+                file = self._files.get(one.path)
+                if file is None:
+                    run = _run_name(directory.prefix, one.run)
+                    file = LogFile(file_system, one._replace(run=run), next(self._next_number))
+                found.append((file, one.statistics))
+        except Exception as error:  # noqa: BLE001 (the other directories are there all the same)
+            self._tell(directory.path, error)
+            return self._listed.get(directory.path, [])
+        self._trouble.pop(directory.path, None)
+        self._listed[directory.path] = found
+        return found
 
     def _scan(self) -> None:
         """Read files without an index, those that somebody looks at first."""
         while not self._stopped.is_set():
             file = self._next_partial()
             if file is None:
-                if self._stopped.wait(0.5):
+                if self._stopped.wait(0.2):
                     return
                 continue
             try:
-                file.scan()
-                self._is_well(file)
-            except Exception as error:  # noqa: BLE001 (as above)
+                if not file.scan():
+                    self._rests_until[file.number] = time.monotonic() + 1.0  # somebody else is reading it
+                elif not file.is_partial:
+                    self._trouble.pop(file.path, None)
+            except Exception as error:  # noqa: BLE001 (one file must not end the thread that reads all others)
                 self._rests_until[file.number] = time.monotonic() + REST_SECONDS
-                self._note(file, error)
+                self._tell(file.path, error)
+            finally:
+                with self._lock:
+                    self._being_scanned.discard(file.number)
 
     def _next_partial(self) -> LogFile | None:
+        """Return a file to read on, which no other thread is given meanwhile."""
         runs = self._runs
-        for run in (*reversed(list(self._asked_for)), *runs):
-            for file in runs.get(run, ()):
-                if file.is_partial and self._rests_until.get(file.number, 0.0) < time.monotonic():
-                    return file
+        with self._lock:
+            for run in (*reversed(self._asked_for), *runs):
+                for file in runs.get(run, ()):
+                    resting = self._rests_until.get(file.number, 0.0) > time.monotonic()
+                    if file.can_be_scanned and not resting and file.number not in self._being_scanned:
+                        self._being_scanned.add(file.number)
+                        return file
         return None
 
-    def _is_well(self, file: LogFile) -> None:
-        """Forget what was wrong with a file."""
-        file.trouble = None
-        self._trouble.pop(file.path, None)
-        self._rests_until.pop(file.number, None)
-
-    def _note(self, file: LogFile, error: Exception) -> None:
-        file.trouble = str(error)
-        self._tell(file.path, error)
-
-    def _tell(self, path: str, error: Exception) -> None:
+    def _tell(self, path: str, error: BaseException) -> None:
         text = f"{type(error).__name__}: {error}"
         if self._trouble.get(path) != text:
             self._trouble[path] = text
             _log.warning("%s cannot be read now, and is tried again: %s", path, text)
+
+
+def _look_at(file: LogFile, statistics: FileStatistics | None) -> None:
+    """Look at a file; where its listing does not tell sizes, as a local one's, it is asked for first."""
+    known = file.statistics() if statistics is None else statistics
+    if file.needs(known):
+        file.look(known)
 
 
 def _run_name(prefix: str, run: str) -> str:

@@ -77,8 +77,11 @@ def _named(directories: Sequence[str]) -> list[LogDirectory]:
     named = []
     for directory in directories:
         name = directory.rstrip("/").rpartition("/")[2] or "logs"
-        names[name] = names.get(name, 0) + 1
-        named.append(LogDirectory(directory, name if names[name] == 1 else f"{name}_{names[name]}"))
+        while name in names:
+            names[name] += 1
+            name = f"{name}_{names[name]}"
+        names[name] = 1
+        named.append(LogDirectory(directory, name))
     return named
 
 
@@ -153,7 +156,7 @@ def _curves_asked_for(environment: dict[str, Any], provider: DataProvider) -> by
 def _points(curve: Any) -> str:
     steps, wall_times, values = (column.tolist() for column in curve)
     return ",".join(
-        f'{{"wallTime":{wall_time!r},"step":{step},"value":{_number(value)}}}'
+        f'{{"wallTime":{_number(wall_time)},"step":{step},"value":{_number(value)}}}'
         for step, wall_time, value in zip(steps, wall_times, values, strict=True)
     )
 

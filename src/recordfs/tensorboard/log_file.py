@@ -85,7 +85,7 @@ class LogFile:
         run: The run that it belongs to.
         path: Its full path.
         number: As given.
-        trouble: Why it could not be read when that was tried last; None if it could.
+        damage: What is wrong with its index; None if nothing is. Its events are read instead.
         loss_count: How many places of what was scanned gave no event.
         looks: Grows by one whenever more is known of it.
     """
@@ -101,7 +101,8 @@ class LogFile:
         self._scanner: EventScanner | None = None
         # The last bytes before ``scanned_to``, as far as they are known.
         self._before = b""
-        self.trouble: str | None = None
+        self.damage: str | None = None
+        self._uses_index = True
         self.loss_count = 0
         self.looks = 0
 
@@ -133,6 +134,15 @@ class LogFile:
             merged[key] = entry
         return list(merged.values())
 
+    @property
+    def can_be_scanned(self) -> bool:
+        """Whether it has been looked at, and some of its events have not."""
+        return self._known.statistics is not None and self.is_partial
+
+    def statistics(self) -> FileStatistics:
+        """Ask for its size and version."""
+        return self._file_system.stat(self.path)
+
     def needs(self, statistics: FileStatistics) -> bool:
         """Tell whether a listing shows another version than the one that is known."""
         known = self._known.statistics
@@ -162,7 +172,7 @@ class LogFile:
             self._turn.release()
 
     def scan(self) -> bool:
-        """Read what has not been looked at, at most one chunk of it; return whether more is left."""
+        """Read on in what has not been looked at, at most one chunk of it; return whether that was done."""
         known = self._known
         if known.statistics is None or not self.is_partial or not self._turn.acquire(blocking=False):
             return False
@@ -171,7 +181,7 @@ class LogFile:
                 self._open(known.statistics, goes_on=False)
         finally:
             self._turn.release()
-        return self.is_partial
+        return self._known is not known
 
     def points(self, keys: Iterable[TagKey]) -> tuple[dict[TagKey, Points], list[Start]]:
         """Return the points of some series, and where the job started; one ranged read gets them all.
@@ -187,7 +197,12 @@ class LogFile:
         starts: list[Start] = []
         index = known.event_index
         if index is not None and known.statistics is not None:
-            found = self._indexed_points(index, known.statistics, wanted)
+            try:
+                found = self._indexed_points(index, known.statistics, wanted)
+            except DataLossError as error:
+                if not self._distrust_index(known, error):
+                    raise
+                return self.points(wanted)
             starts += index.starts()
         for key in wanted:
             if key in known.part.points:
@@ -205,6 +220,18 @@ class LogFile:
         assert statistics is not None
         with self._open_file(statistics) as file:
             return file.read_ranges([(offset + 12, length) for offset, length in places])
+
+    def _distrust_index(self, known: _Known, error: DataLossError) -> bool:
+        """Go on without the index, of which a part is damaged; return whether that could be done now."""
+        if known.statistics is None or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            self._uses_index = False
+            self.damage = f"its index is damaged ({error.message}); its events are read instead"
+            self._open(known.statistics, goes_on=False)
+        finally:
+            self._turn.release()
+        return True
 
     def _indexed_points(
         self, index: EventIndex, statistics: FileStatistics, wanted: list[TagKey]
@@ -244,7 +271,7 @@ class LogFile:
             [tail] = file.read_ranges([(tail_offset, size - tail_offset)])
             if len(tail) < size - tail_offset:
                 raise AbortedError("the file became shorter while it was looked at", path=self.path)
-            index = self._read_index(file, tail, size)
+            index = self._read_index(file, tail, size) if self._uses_index else None
             begin = 0 if index is None else index.place.record_end
             head = b""
             if index is None and tail_offset:
@@ -273,7 +300,7 @@ class LogFile:
             [block] = file.read_ranges([(found.rows_offset, found.directory_end - found.rows_offset)])
             return self._only_whole(EventIndex(block, found))
         except DataLossError as error:
-            self.trouble = f"its index is damaged ({error.message}); its events are read instead"
+            self.damage = f"its index is damaged ({error.message}); its events are read instead"
             return None
 
     def _only_whole(self, index: EventIndex | None) -> EventIndex | None:

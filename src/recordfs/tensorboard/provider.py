@@ -44,7 +44,7 @@ _log = logging.getLogger("recordfs")
 MOST_POINTS = 30_000
 """Points of one answer of curves. TensorBoard itself takes 12 microseconds a point."""
 
-FEWEST_POINTS = 8
+FEWEST_POINTS = 2
 """Points that a curve has at least, however many there are, if it has as many."""
 
 MOST_VALUES = 4_096
@@ -52,6 +52,9 @@ MOST_VALUES = 4_096
 
 MOST_BYTES = 128 << 20
 """Bytes of one answer of tensors; TensorBoard takes messages of up to 256 MiB."""
+
+BATCH_BYTES = 16 << 20
+"""Bytes of records of one file that are held at a time."""
 
 FILE_SHIFT = 48
 """The order of points is a number of 64 bits: the file of the run in its upper 16."""
@@ -70,6 +73,15 @@ class _SeenValue(NamedTuple):
 
     kind: str | None
     blobs: int
+
+
+class _Place(NamedTuple):
+    """Where a value is that is no scalar."""
+
+    offset: int
+    length: int
+    tag: str
+    series: _Series
 
 
 class _Series(NamedTuple):
@@ -319,8 +331,12 @@ class DataProvider:
                 for file in one.files:
                     keys.setdefault(file.number, []).append(one.key)
                     files[file.number] = file
-        answers = self._catalog.gather(lambda file: file.points(keys[file.number]), files.values())
         runs = self._catalog.runs()
+        for run in chosen:
+            for file in runs.get(run, []):  # those without the tag say where the job started again
+                keys.setdefault(file.number, [])
+                files[file.number] = file
+        answers = self._catalog.gather(lambda file: file.points(keys[file.number]), files.values())
         for run, series in chosen.items():
             starts = _starts_of(runs.get(run, []), answers)
             for tag, one in series.items():
@@ -340,30 +356,28 @@ class DataProvider:
         if not count or query.points <= 0:
             return b""
         most = max(1, min(query.points, MOST_VALUES // count))
-        places: dict[int, list[tuple[int, int]]] = {}
-        shown: list[tuple[str, str, _Series, Points, Any]] = []
+        places: dict[int, list[_Place]] = {}
+        shown: list[tuple[str, str, Points, Any]] = []
         for run, tag, points in self._points(chosen):
             kept = points.take(choose_evenly(len(points.step), most))
             assert kept.length is not None
             numbers, lengths = kept.length >> 40, kept.length & ((1 << 40) - 1)
             for number, offset, length in zip(numbers, kept.value, lengths, strict=True):
-                places.setdefault(int(number), []).append((int(offset), int(length)))
-            shown.append((run, tag, chosen[run][tag], kept, (numbers, lengths)))
+                place = _Place(int(offset), int(length), tag, chosen[run][tag])
+                places.setdefault(int(number), []).append(place)
+            shown.append((run, tag, kept, numbers))
         files = [file for file in (self._catalog.file(number) for number in places) if file is not None]
-        records = self._catalog.gather(lambda file: _events_at(file, places[file.number]), files)
+        found = self._catalog.gather(lambda file: self._values_at(file, places[file.number]), files)
         answers: dict[str, list[bytes]] = {}
         size = 0
-        for run, tag, one, kept, (numbers, lengths) in shown:
+        for run, tag, kept, numbers in shown:
             steps, walls, values = [], [], []
-            for place, (number, offset) in enumerate(zip(numbers, kept.value, strict=True)):
-                event = records.get(int(number), {}).get(int(offset))
-                if event is None:
-                    continue
-                value = self._value(event, tag, one, (int(number), int(offset), int(lengths[place])))
+            for index, (number, offset) in enumerate(zip(numbers, kept.value, strict=True)):
+                value = found.get(int(number), {}).get((int(offset), tag))
                 if value is not None and size + len(value) <= MOST_BYTES:
                     size += len(value)
-                    steps.append(int(kept.step[place]))
-                    walls.append(float(kept.wall_time[place]))
+                    steps.append(int(kept.step[index]))
+                    walls.append(float(kept.wall_time[index]))
                     values.append(value)
             if data_class == TENSOR:
                 answers.setdefault(run, []).append(messages.tensor_points(tag, steps, walls, values))
@@ -371,6 +385,29 @@ class DataProvider:
                 keys = [value.decode().split(" ") for value in values]
                 answers.setdefault(run, []).append(messages.blob_points(tag, steps, walls, keys))
         return messages.tags_by_run(answers.items())
+
+    def _values_at(self, file: LogFile, places: list[_Place]) -> dict[tuple[int, str], bytes]:
+        """Read values and return what is shown of them, by offset and tag; what is no event is left out.
+
+        Some records at a time, and of each only what is shown is kept: a run's pictures may be larger than memory.
+        """
+        values: dict[tuple[int, str], bytes] = {}
+        waiting = sorted(places, key=lambda place: place.offset, reverse=True)
+        while waiting:
+            batch = [waiting.pop()]
+            while waiting and sum(place.length for place in batch) + waiting[-1].length <= BATCH_BYTES:
+                batch.append(waiting.pop())
+            records = file.read([(place.offset, place.length) for place in batch])
+            for place, record in zip(batch, records, strict=True):
+                try:
+                    event = decode_event(record)
+                except DataLossError as error:
+                    _log.warning("%s: the record at byte %d is left out: %s", file.path, place.offset, error)
+                    continue
+                value = self._value(event, place.tag, place.series, (file.number, place.offset, place.length))
+                if value is not None:
+                    values[place.offset, place.tag] = value
+        return values
 
     def _value(self, event: Event, tag: str, one: _Series, place: tuple[int, int, int]) -> bytes | None:
         """Return a tensor's bytes, or the keys of a value's blobs; None for what is none."""
@@ -401,17 +438,6 @@ def _starts_of(files: list[LogFile], answers: Mapping[int, tuple[Any, list[Start
 def _with_file(points: Points, file: LogFile) -> Any:
     """Return the lengths of records with the number of their file in the upper bits, so that they stay together."""
     return None if points.length is None else points.length | (file.number << 40)
-
-
-def _events_at(file: LogFile, places: list[tuple[int, int]]) -> dict[int, Event]:
-    """Read records and return the events by their offsets; what is no event is left out."""
-    events = {}
-    for (offset, _), record in zip(places, file.read(places), strict=True):
-        try:
-            events[offset] = decode_event(record)
-        except DataLossError as error:
-            _log.warning("%s: the record at byte %d is left out: %s", file.path, offset, error)
-    return events
 
 
 def _metadata_of(file: LogFile, tag: str) -> Any:

@@ -9,6 +9,7 @@ import recordfs
 from recordfs._core import decode_message, encode_message
 from recordfs.errors import InvalidArgumentError, NotFoundError, UnavailableError
 from recordfs.events import EventsWriter, SummaryWriter
+from recordfs.events.index import EventIndex
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile
 from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory, wait_until_whole
@@ -393,9 +394,74 @@ def test_file_that_grows_while_it_is_scanned_is_whole_in_the_end(store):
                     curves_in(provider.ReadScalars(query(tags=["loss"])))["run"]["loss"][-1][0] == last
                 )
             )
-            if not file.scan() and not file.is_partial:
+            file.scan()
+            if not file.is_partial:
                 break
-        until(lambda: not file.is_partial or not file.scan())
+        until(lambda: not file.is_partial)
         points = curves_in(provider.ReadScalars(query(tags=["loss"], points=30_000)))["run"]["loss"]
     writer.close()
     assert [step for step, _, _ in points] == list(range(steps))
+
+
+def test_damaged_column_of_an_index_is_read_from_the_events(store):
+    write_run("run", steps=5000, tags=("loss", "accuracy"))
+    [path] = MemoryFileSystem().get_matching_paths("ram://tb/logs/run/*")
+    with MemoryFileSystem().new_random_access_file(path) as file:
+        content = bytearray(file.read(0, file.size()))
+    index = EventIndex.from_tail(bytes(content), len(content))
+    [(offset, length)] = index.ranges("loss")
+    content[offset + length // 2] ^= 0xFF
+    with MemoryFileSystem().new_writable_file(path) as file:
+        file.append(content)
+    catalog, provider = open_provider()
+    with catalog:
+        assert provider.ReadScalars(query())
+        until(
+            lambda: [len(curves_in(provider.ReadScalars(query(tags=["loss"], points=9000)))["run"]["loss"])] == [5000]
+        )
+        assert "index is damaged" in catalog.troubles()[path.replace("ram", "tbstore")]
+
+
+def test_restart_counts_for_tags_that_the_new_file_does_not_have_yet(store):
+    first = SummaryWriter(f"{ROOT}/run")
+    for step in range(10):
+        first.add_scalar("loss", 1.0, step)
+        first.add_scalar("eval", 1.0, step)
+    first.close()
+    second = SummaryWriter(f"{ROOT}/run", purge_step=5)
+    second.add_scalar("loss", 2.0, 5)
+    second.close()
+    catalog, provider = open_provider()
+    with catalog:
+        points = curves_in(provider.ReadScalars(query(tags=["eval"])))["run"]["eval"]
+    assert [step for step, _, _ in points] == list(range(5))
+
+
+def test_directory_that_cannot_be_listed_takes_no_other_with_it(store):
+    write_run("run")
+    directories = [LogDirectory(ROOT, "here"), LogDirectory("tbstore://tb/missing", "there")]
+    with LogCatalog(directories, OPTIONS).start() as catalog:
+        provider = DataProvider(catalog)
+        assert tags_in(provider.ListScalars(query())) == {"here/run": ["loss", "accuracy"]}
+        assert list(catalog.troubles()) == ["tbstore://tb/missing"]
+
+
+def test_file_that_cannot_be_opened_holds_up_no_scan_of_another(store):
+    write_run("a", index=False)
+    write_run("b", index=False, steps=30_000)
+    store.failing["/a/"] = UnavailableError("not this one")
+    catalog, _ = open_provider()
+    with catalog:
+        until(lambda: catalog.partial_runs() == ["a"])
+
+
+def test_pictures_of_a_run_are_read_some_at_a_time(store):
+    writer = SummaryWriter(f"{ROOT}/run")
+    for step in range(40):
+        writer.add_image("image", np.full((3, 400, 400), step, "uint8"), step)
+    writer.close()
+    catalog, provider = open_provider()
+    with catalog:
+        [(_, run)] = decode_message(provider.ReadBlobSequences(query("images")))
+        data = dict(decode_message(dict(decode_message(decode_message(run)[1][1]))[2]))
+    assert varints(data[1]) == list(range(40))
