@@ -1,5 +1,6 @@
 //! Makes the exceptions of `recordfs.errors`, so that native and Python code raise the same classes.
 
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyString};
@@ -89,6 +90,17 @@ fn errors_module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     MODULE
         .get_or_try_init(py, || Ok(PyModule::import(py, "recordfs.errors")?.unbind()))
         .map(|module| module.bind(py))
+}
+
+/// What `__next__` raises for an error of the code that it calls: there a StopIteration would say that the records are
+/// at their end, so it becomes a RuntimeError, as in generators (PEP 479).
+pub fn raised_by_next(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return error;
+    }
+    let raised = PyRuntimeError::new_err("reading the next item raised StopIteration");
+    raised.set_cause(py, Some(error));
+    raised
 }
 
 /// True if `error` is a `DataLossError`: it says something about the stored bytes, not about reading them.

@@ -10,6 +10,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
+use crate::error::raised_by_next;
+
 /// Whole lines of a block of bytes, each with its newline, as bytes or, of UTF-8, as str.
 ///
 /// Lines of text end before the first that is no UTF-8.
@@ -148,7 +150,9 @@ impl LineIterator {
                 }
                 slf.get().set(py, None);
             }
-            let more = slf.call_method0(intern!(py, "_next_lines"))?;
+            let more = slf
+                .call_method0(intern!(py, "_next_lines"))
+                .map_err(|error| raised_by_next(py, error))?;
             if more.is_none() {
                 return Ok(None);
             }

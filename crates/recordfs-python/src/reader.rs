@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use recordfs_core::record::DecodeOptions;
 
-use crate::error::{ErrorClass, error, is_data_loss};
+use crate::error::{ErrorClass, error, is_data_loss, raised_by_next};
 use crate::lock::{Guard, Guarded};
 use crate::progress::{Losses, Progress};
 use crate::stream::{Form, Next, OnError, ReadOptions, Stream};
@@ -23,9 +23,10 @@ pub struct NativeRecordReader {
 impl NativeRecordReader {
     #[inline]
     fn next<'py>(&self, py: Python<'py>, form: Form) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match self.lock(py)?.next(py, form, true)? {
-            Next::Record(record) => Ok(Some(record)),
-            Next::WouldWait | Next::End => Ok(None),
+        match self.lock(py)?.next(py, form, true) {
+            Ok(Next::Record(record)) => Ok(Some(record)),
+            Ok(Next::WouldWait | Next::End) => Ok(None),
+            Err(error) => Err(raised_by_next(py, error)),
         }
     }
 
@@ -221,7 +222,7 @@ impl RecordBatches {
                     held.error = Some(error);
                     break;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(raised_by_next(py, error)),
             }
         }
         if held.records.is_empty() {

@@ -7,7 +7,7 @@ use recordfs_core::example::{Column, ExampleError, Kind, Layout, Plan, Values, p
 
 use super::parser::{ExampleParser, bad_record};
 use crate::column_buffer::ColumnBuffer;
-use crate::error::is_data_loss;
+use crate::error::{is_data_loss, raised_by_next};
 use crate::lock::Guarded;
 use crate::reader::NativeRecordReader;
 use crate::stream::{Form, Next, Stream};
@@ -219,7 +219,7 @@ impl ExampleBatches {
                     batch.error = Some(error);
                     break;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(raised_by_next(py, error)),
             }
         }
         if batch.rows == 0 {
