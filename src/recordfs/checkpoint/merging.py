@@ -129,10 +129,13 @@ def merge_checkpoints(
         publish(system, data_path(target, 0, 1), [], durable=durable)
     publish(system, index_path(target), [data], exclusive=not overwrite, durable=durable)
     if not keep_sources:
+        made = [index_path(target), *(data_path(target, number, num_shards) for number in range(num_shards))]
+        own = {system.canonical_path(path) for path in made}
         for source, index in zip(prefixes, indexes, strict=True):
-            _delete_if_there(system, index_path(source))
-            for shard in range(index.num_shards):
-                _delete_if_there(system, data_path(source, shard, index.num_shards))
+            moved = [data_path(source, shard, index.num_shards) for shard in range(index.num_shards)]
+            for path in (index_path(source), *moved):
+                if system.canonical_path(path) not in own:  # a link may lead to what was just made
+                    _delete_if_there(system, path)
     return target
 
 

@@ -268,6 +268,33 @@ def test_checkpoints_become_one(directory, keep_sources):
     assert len(names_in(directory)) == (9 if keep_sources else 4)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("spelling", ["{0}/./a", "{0}//a", "{0}/sub/../a", "{0}/link/a", "file://{0}/a"])
+def test_merge_onto_another_spelling_of_a_source_is_refused_and_deletes_nothing(tmp_path, spelling, overwrite):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    save_checkpoint(tmp_path / "a", {"x": 1})
+    save_checkpoint(tmp_path / "b", {"z": 3})
+    target = spelling.format(tmp_path)
+    with pytest.raises(InvalidArgumentError, match="different prefixes"):
+        merge_checkpoints([tmp_path / "a", tmp_path / "b"], target, overwrite=overwrite)
+    with pytest.raises(InvalidArgumentError, match="different prefixes"):
+        merge_checkpoints([tmp_path / "a", target], tmp_path / "all", overwrite=overwrite)
+    for name in "ab":
+        with CheckpointReader(tmp_path / name) as reader:
+            assert len(reader.get_many()) == 1
+
+
+def test_merge_onto_a_link_to_a_source_is_refused_and_deletes_nothing(tmp_path):
+    save_checkpoint(tmp_path / "a", {"x": 1})
+    for suffix in ("index", "data-00000-of-00001"):
+        (tmp_path / f"same.{suffix}").symlink_to(tmp_path / f"a.{suffix}")
+    with pytest.raises(InvalidArgumentError, match="different prefixes"):
+        merge_checkpoints([tmp_path / "a"], tmp_path / "same", overwrite=True)
+    with CheckpointReader(tmp_path / "a") as reader:
+        assert reader["x"] == 1
+
+
 def test_merge_that_was_cut_short_goes_on(directory):
     save_checkpoint(f"{directory}/a", {"x": 1})
     save_checkpoint(f"{directory}/b", {"z": 3})
