@@ -6,6 +6,7 @@ import json
 import math
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from recordfs.checkpoint.deletion import delete_checkpoint
@@ -40,7 +41,8 @@ class CheckpointManager:
 
     The state file is TensorFlow's: ``tf.train.latest_checkpoint`` finds the newest, and a manager goes on where
     another, or TensorFlow's, left off. A checkpoint is deleted only after the state file names it no more, its index
-    first.
+    first. One that lies in another directory, which a state file may name, is never deleted: it leaves the list with a
+    RuntimeWarning.
 
     Safe to use from many threads; their saves take turns. One manager a directory.
 
@@ -261,8 +263,7 @@ class CheckpointManager:
     def _prefix_of(self, step: int) -> str:
         if step < 0:
             raise InvalidArgumentError(f"a step is at least 0, found {step}", path=self._directory)
-        name = f"{self._checkpoint_name}-{step}"
-        return join(self._directory, name) if self._directory else name
+        return join(self._directory, f"{self._checkpoint_name}-{step}")
 
     # Keeping. Whoever saves comes here, also the thread in the background, and no other meanwhile.
 
@@ -307,6 +308,8 @@ class CheckpointManager:
 
     def _delete_doomed(self) -> None:
         failures = []
+        elsewhere = [prefix for prefix in self._doomed if prefix != join(self._directory, basename(prefix))]
+        self._doomed = [prefix for prefix in self._doomed if prefix not in elsewhere]
         for prefix in list(self._doomed):
             try:
                 delete_checkpoint(prefix, file_system=self._file_system)
@@ -316,6 +319,13 @@ class CheckpointManager:
                 failures.append(error)
                 continue
             self._doomed.remove(prefix)
+        if elsewhere:
+            warnings.warn(
+                f"the state file of {self._directory!r} named checkpoints of other directories: they are not in it any "
+                f"more, and not deleted: {', '.join(elsewhere)}",
+                RuntimeWarning,
+                stacklevel=4,
+            )
         if failures:
             raise failures[0]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs.checkpoint.publishing import publish
 from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
-from recordfs.paths import join, scheme_of
+from recordfs.paths import basename, dirname, join, scheme_of
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -48,24 +48,33 @@ class CheckpointState(NamedTuple):
     all_model_checkpoint_timestamps: tuple[float, ...] = ()
     last_preserved_timestamp: float | None = None
 
-    def within(self, directory: str) -> CheckpointState:
-        """Return the state with prefixes that are relative to ``directory`` made full paths."""
+    def within(self, directory: str, *, file_system: FileSystem | None = None) -> CheckpointState:
+        """Return the state with prefixes that are relative to ``directory`` made full paths.
+
+        One that lies in it, however it is spelled, becomes ``join(directory, name)``, so that prefixes can be compared.
+        """
+        system, text = resolve(directory, file_system=file_system)
         return self._replace(
-            model_checkpoint_path=_absolute(directory, self.model_checkpoint_path),
-            all_model_checkpoint_paths=tuple(_absolute(directory, path) for path in self.all_model_checkpoint_paths),
+            model_checkpoint_path=_full_path(system, text, self.model_checkpoint_path),
+            all_model_checkpoint_paths=tuple(
+                _full_path(system, text, path) for path in self.all_model_checkpoint_paths
+            ),
         )
 
 
-def _absolute(directory: str, path: str) -> str:
-    if not path or scheme_of(path) or path.startswith("/"):
+def _full_path(file_system: FileSystem, directory: str, path: str) -> str:
+    if not path:
         return path
-    return join(directory, path)
+    full = path if scheme_of(path) or path.startswith("/") else join(directory, path)
+    if not basename(full) or (scheme_of(full) or "file") != (scheme_of(directory) or "file"):
+        return full  # another filesystem's, on which a directory may have the same path
+    own, found = (file_system.canonical_path(each or ".").rstrip("/") for each in (directory, dirname(full)))
+    return join(directory, basename(full)) if found == own else full
 
 
 def _relative(directory: str, path: str) -> str:
     """Return a prefix as the state file has it: bare where it lies in the directory, so that this can be moved."""
-    inside = directory.rstrip("/") + "/"
-    return path.removeprefix(inside)
+    return path.removeprefix(directory.rstrip("/") + "/") if directory else path
 
 
 # One token: a string, a word or number, or a sign. What lies between is white space and comments.
@@ -200,7 +209,7 @@ def read_state(
         content = data.decode("utf-8", "surrogateescape")
     except UnicodeDecodeError as error:
         raise DataLossError("no state of checkpoints: it is no text", path=path) from error
-    return parse_state(content, path=path).within(text)
+    return parse_state(content, path=path).within(text, file_system=system)
 
 
 def write_state(

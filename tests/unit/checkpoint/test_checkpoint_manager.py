@@ -1,6 +1,7 @@
 """Which checkpoints a manager keeps, what the state file says, and saving in the background."""
 
 import json
+import shutil
 import threading
 import warnings
 
@@ -20,6 +21,7 @@ from recordfs.checkpoint import (
     write_state,
 )
 from recordfs.checkpoint import manager as manager_module
+from recordfs.cli import main
 from recordfs.errors import (
     AlreadyExistsError,
     DataLossError,
@@ -244,3 +246,73 @@ def test_state_of_another_directory_is_stored_relative_and_absolute_paths_stay(d
         "last_preserved_timestamp: 1.0\n"
     )
     assert read_state(directory) == state
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A directory with three checkpoints and a state file that a test may change."""
+    with CheckpointManager(tmp_path / "run") as manager:
+        for step in range(3):
+            manager.save({"w": step}, step)
+    return tmp_path / "run"
+
+
+def test_manager_of_a_copied_run_deletes_nothing_of_the_original(run, tmp_path):
+    state = (run / "checkpoint").read_text()
+    (run / "checkpoint").write_text(state.replace('"ckpt', f'"{run}/ckpt'))  # as TensorFlow may write it
+    shutil.copytree(run, tmp_path / "copy")
+    with CheckpointManager(tmp_path / "copy", max_to_keep=1) as manager:
+        with pytest.warns(RuntimeWarning, match="of other directories.*run/ckpt-0"):
+            manager.save({"w": 9}, 9)
+        assert steps(manager) == [9]
+    assert steps_on_disk(str(run)) == [0, 1, 2]
+    assert latest_checkpoint(tmp_path / "copy") == f"{tmp_path}/copy/ckpt-9"
+
+
+@pytest.mark.parametrize("name", ["../other/ckpt-9", "below/ckpt-9", "{0}/other/ckpt-9"])
+def test_manager_deletes_only_what_lies_in_its_directory(run, tmp_path, name):
+    victim = save_checkpoint(run / name.format(tmp_path), {"w": 9})
+    (run / "checkpoint").write_text(
+        f'model_checkpoint_path: "ckpt-2"\nall_model_checkpoint_paths: "{name.format(tmp_path)}"\n'
+        'all_model_checkpoint_paths: "ckpt-2"\n'
+    )
+    with CheckpointManager(run, max_to_keep=1) as manager, pytest.warns(RuntimeWarning, match="not deleted"):
+        manager.save({"w": 5}, 5)
+    assert checkpoint_exists(victim)
+    assert not checkpoint_exists(run / "ckpt-2")
+    assert (run / "checkpoint").read_text().count("ckpt-9") == 0
+
+
+def test_absolute_prefix_in_the_directory_is_the_same_as_a_bare_one(run, tmp_path, monkeypatch):
+    (run / "checkpoint").write_text(
+        f'model_checkpoint_path: "{run}/ckpt-2"\nall_model_checkpoint_paths: "{run}/ckpt-2"\n'
+    )
+    (tmp_path / "link").symlink_to(run)
+    monkeypatch.chdir(tmp_path)
+    for spelling in ("run", "./run/", "link", f"{tmp_path}/x/../run"):
+        state = read_state(spelling)
+        assert state is not None
+        assert state.model_checkpoint_path == f"{spelling.rstrip('/')}/ckpt-2"
+    with CheckpointManager("run", max_to_keep=1) as manager:
+        manager.save({"w": 7}, 2, overwrite=True)
+        assert manager.checkpoints == ["run/ckpt-2"]
+    assert checkpoint_exists(run / "ckpt-2")
+
+
+def test_pruning_keeps_the_newest_that_the_state_names_absolutely(run, monkeypatch, capsys):
+    (run / "checkpoint").write_text(
+        f'model_checkpoint_path: "{run}/ckpt-0"\nall_model_checkpoint_paths: "{run}/ckpt-0"\n'
+        f'all_model_checkpoint_paths: "{run}/ckpt-1"\n'
+    )
+    monkeypatch.chdir(run.parent)
+    assert main(["checkpoint", "prune", "--keep", "1", "run"]) == 0
+    assert steps_on_disk("run") == [0]
+    assert latest_checkpoint("run") == "run/ckpt-0"
+    assert "ckpt-1" not in (run / "checkpoint").read_text()
+
+
+def test_state_keeps_a_prefix_of_another_filesystem(run):
+    (run / "checkpoint").write_text(f'model_checkpoint_path: "ram:/{run}/ckpt-1"\n')
+    state = read_state(run)
+    assert state is not None
+    assert state.model_checkpoint_path == f"ram:/{run}/ckpt-1"
