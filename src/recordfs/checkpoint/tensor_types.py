@@ -15,7 +15,22 @@ from recordfs.errors import InvalidArgumentError, MissingDependencyError, Unimpl
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-__all__ = ["STRING", "VARIANT", "TensorType", "type_for", "type_numbered"]
+__all__ = ["STRING", "VARIANT", "TensorType", "array_of", "type_for", "type_numbered"]
+
+
+def array_of(value: Any) -> np.ndarray[Any, Any]:
+    """Return what NumPy makes an array of; strings that are no array yet as an array of objects.
+
+    NumPy's own strings have a fixed width that NULs fill up, so that they lose those at their end.
+    """
+    if isinstance(value, bytes | str):
+        scalar = np.empty((), object)
+        scalar[()] = value
+        return scalar
+    found = np.asarray(value)
+    if found.dtype.kind in "SU" and isinstance(value, list | tuple):
+        return np.array(value, object)
+    return found
 
 
 class TensorType(NamedTuple):

@@ -23,7 +23,7 @@ from recordfs.checkpoint.file_names import check_prefix, data_path, index_path, 
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, ObjectGraph, attribute_key
 from recordfs.checkpoint.publishing import publish
-from recordfs.checkpoint.tensor_types import STRING, type_for
+from recordfs.checkpoint.tensor_types import STRING, array_of, type_for
 from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError
 from recordfs.paths import dirname
 from recordfs.registry import resolve
@@ -357,9 +357,9 @@ def _prepared(name: str, array: Any, dtype: str | None) -> tuple[TensorType, Arr
     found: Array
     if dtype is not None:
         kind = type_for(dtype)
-        found = np.asarray(array, kind.numpy_type())
+        found = np.asarray(array_of(array) if kind is STRING else array, kind.numpy_type())
     else:
-        found = np.asarray(array)
+        found = array_of(array)
         try:
             kind = type_for(found.dtype)
         except InvalidArgumentError as error:

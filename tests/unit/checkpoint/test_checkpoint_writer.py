@@ -14,6 +14,7 @@ from recordfs.checkpoint import (
     checkpoint_exists,
     merge_checkpoints,
     merge_parts,
+    save_async,
     save_checkpoint,
 )
 from recordfs.errors import (
@@ -324,6 +325,31 @@ def test_attribute_paths_make_an_object_graph(directory):
         assert graph.key_at("net") is None
         assert graph.node_at("elsewhere") is None
         assert ObjectGraph.decode(graph.encode()) == graph
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"ab\0\0", b"ab\0\0"),
+        ("h\u00e9\0", "h\u00e9\0".encode()),
+        (np.bytes_(b"ab\0"), b"ab\0"),
+        (np.str_("ab\0"), b"ab\0"),
+        ([b"a\0", b"\0\0"], [b"a\0", b"\0\0"]),
+        (("a\0", "b"), [b"a\0", b"b"]),
+        ([[np.bytes_(b"a\0")], ["b\0"]], [[b"a\0"], [b"b\0"]]),
+        (np.array([b"a\0", "b\0"], object), [b"a\0", b"b\0"]),
+    ],
+)
+@pytest.mark.parametrize("save", ["add", "add with a type", "save_async"])
+def test_strings_keep_the_nuls_at_their_end(directory, value, expected, save):
+    prefix = f"{directory}/ckpt"
+    if save == "save_async":
+        save_async(prefix, {"s": value}).result()
+    else:
+        with CheckpointWriter(prefix) as writer:
+            writer.add("s", value, dtype="string" if save == "add with a type" else None)
+    with CheckpointReader(prefix) as reader:
+        assert reader["s"].tolist() == expected
 
 
 @pytest.mark.parametrize("paths", [["a//b"], ["/a"], [""], ["a/"], ["a", "a"]])
