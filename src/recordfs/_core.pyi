@@ -142,6 +142,12 @@ class BundleIndexBuilder:
         Raises:
             InvalidArgumentError: As ``check``.
         """
+    def check_cover(self) -> None:
+        """Raise if the slices of a tensor do not cover it, each element once.
+
+        Raises:
+            InvalidArgumentError: They do not; it names the tensor.
+        """
     def finish(self, num_shards: int) -> bytes:
         """Return the bytes of the index file for so many data files."""
 
@@ -154,7 +160,8 @@ def merge_bundle_indexes(parts: list[BundleIndex], keep_numbers: bool) -> tuple[
     nothing is numbered anew then, and the list is empty.
 
     Raises:
-        InvalidArgumentError: The parts do not go together: a tensor in two of them, different byte orders.
+        InvalidArgumentError: The parts do not go together: a tensor in two of them, different byte orders, slices that do
+            not cover their tensor.
     """
 
 def decode_bundle_strings(

@@ -216,6 +216,28 @@ fn merge_refuses_a_name_that_two_parts_have() {
 }
 
 #[test]
+fn merge_refuses_slices_that_do_not_cover_their_tensor() {
+    let part = |start| {
+        let mut builder = IndexBuilder::new();
+        let length = Some(2);
+        builder
+            .add_slice(b"w", &[4], &vec![Extent { start, length }], entry(1, &[], 0, 8))
+            .unwrap();
+        assert!(builder.check_cover().is_err());
+        Index::parse(&builder.finish(&Header::new(1, false))).unwrap()
+    };
+    assert!(merge(&[&part(0), &part(2)], Numbering::Anew).is_ok());
+    for starts in [[0, 1], [1, 2]] {
+        let error = merge(&[&part(starts[0]), &part(starts[1])], Numbering::Anew).err();
+        assert!(matches!(error, Some(MergeError::Cover(_))), "{error:?}");
+    }
+    assert!(matches!(
+        merge(&[&part(0)], Numbering::Anew).err(),
+        Some(MergeError::Cover(_))
+    ));
+}
+
+#[test]
 fn keys_that_grow_without_bound_are_refused() {
     // Every record adds one byte to the key before it: a small file whose keys come to gigabytes.
     let mut table = TableWriter::new();

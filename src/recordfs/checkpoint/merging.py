@@ -54,7 +54,8 @@ def merge_parts(
 
     Raises:
         FailedPreconditionError: A part is not there: its writer is at work or died.
-        InvalidArgumentError: Two parts have a tensor of the same name, or contradict each other.
+        InvalidArgumentError: Two parts have a tensor of the same name, or contradict each other, or slices do not cover
+            their tensor.
         AlreadyExistsError: There is a checkpoint of this prefix.
     """
     system, text = resolve(prefix, file_system=file_system, options=options)
@@ -104,14 +105,16 @@ def merge_checkpoints(
         options: For the filesystem.
 
     Raises:
-        InvalidArgumentError: Two sources have a tensor of the same name, or contradict each other.
+        InvalidArgumentError: Two sources have a tensor of the same name, or contradict each other, or slices do not
+            cover their tensor, or a prefix is given twice in whatever spelling.
         AlreadyExistsError: There is a checkpoint of this prefix.
         NotFoundError: A source, or one of its data files, is missing.
     """
     system, target = resolve(prefix, file_system=file_system, options=options)
     check_prefix(target)
     prefixes = [resolve(source, file_system=system)[1] for source in sources]
-    if target in prefixes or len(set(prefixes)) != len(prefixes):
+    files = {system.canonical_path(index_path(each)) for each in (target, *prefixes)}
+    if len(files) != 1 + len(prefixes):
         raise InvalidArgumentError("the sources and the target of a merge are different prefixes", path=target)
     indexes = [read_bundle_index(system, source) for source in prefixes]
     _refuse_existing(system, target, overwrite)

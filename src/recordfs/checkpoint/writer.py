@@ -210,6 +210,7 @@ class CheckpointWriter:
 
         Raises:
             AlreadyExistsError: Somebody else saved under this prefix meanwhile.
+            InvalidArgumentError: The slices of a tensor do not cover it, each element once.
             ResourceExhaustedError: No space or quota is left.
         """
         with self._lock:
@@ -223,6 +224,8 @@ class CheckpointWriter:
             self._state = "closed"
 
     def _publish(self) -> None:
+        if self._part is None:  # the slices of a part are some of those that `merge_parts` looks at together
+            self._check_cover()
         for writer in self._writers:
             writer.finish(durable=self._durable)
         if self._part is None:
@@ -240,6 +243,13 @@ class CheckpointWriter:
         for left in old_data:
             if left not in own:
                 self._file_system.delete_file(left)
+
+    def _check_cover(self) -> None:
+        try:
+            self._builder.check_cover()
+        except InvalidArgumentError as error:
+            error.path = self._prefix
+            raise
 
     def _delete_old_index(self) -> list[str]:
         """Delete the index that is replaced, if there is one; return the data files that it had."""

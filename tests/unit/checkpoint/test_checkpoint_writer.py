@@ -328,6 +328,36 @@ def test_attribute_paths_make_an_object_graph(directory):
 
 
 @pytest.mark.parametrize(
+    "rectangles",
+    [[(0, 2)], [(0, 3), (1, 4)], [(0, 2), (1, 3)], [(2, 2)], [(0, 2), (3, 4)]],
+    ids=["gap", "overlap", "overlap and gap", "nothing", "hole"],
+)
+def test_slices_that_do_not_cover_their_tensor_publish_nothing(directory, rectangles):
+    save_checkpoint(f"{directory}/ckpt", {"old": 1})
+    writer = CheckpointWriter(f"{directory}/ckpt", overwrite=True)
+    writer.add("w", 1)
+    for start, stop in rectangles:
+        writer.add_slice("sliced", (4,), np.s_[start:stop], np.ones(stop - start))
+    with pytest.raises(InvalidArgumentError, match='"sliced": its slices have to cover it') as caught:
+        writer.close()
+    assert caught.value.path == f"{directory}/ckpt"
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert list(reader) == ["old"]
+
+
+def test_parts_whose_slices_do_not_cover_their_tensor_are_not_merged(directory):
+    for part in range(2):
+        with CheckpointWriter(f"{directory}/ckpt", part=part, num_parts=2) as writer:
+            writer.add(f"w{part}", 1)
+            writer.add_slice("sliced", (4,), np.s_[part : part + 2], [1, 2])
+    before = names_in(directory)
+    with pytest.raises(InvalidArgumentError, match="overlap"):
+        merge_parts(f"{directory}/ckpt", 2)
+    assert names_in(directory) == before
+    assert not checkpoint_exists(f"{directory}/ckpt")
+
+
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         (b"ab\0\0", b"ab\0\0"),

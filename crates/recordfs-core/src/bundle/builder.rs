@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry as Place;
 use std::fmt;
 
 use super::entry::{Entry, Header, Slice};
-use super::slice::{resolve, slice_key};
+use super::slice::{check_cover, resolve, slice_key};
 use super::table_writer::TableWriter;
 
 /// Why an entry cannot be added.
@@ -29,6 +29,26 @@ impl fmt::Display for AddError {
             Self::OutOfShape => "the slice does not lie within the tensor's shape",
             Self::OtherTensor => "a slice of it was added with another type or shape",
         })
+    }
+}
+
+/// A tensor whose slices do not cover it, each element once, so that nobody could read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoverError {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// What is wrong with the slices.
+    pub what: &'static str,
+}
+
+impl fmt::Display for CoverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "tensor {:?}: its slices have to cover it, each element once, but {}",
+            String::from_utf8_lossy(&self.name),
+            self.what
+        )
     }
 }
 
@@ -122,6 +142,31 @@ impl IndexBuilder {
             }
             _ => self.add(key, entry),
         }
+    }
+
+    /// Tells whether the slices of every tensor that has some are there and cover it, each element once.
+    ///
+    /// # Errors
+    /// The first tensor for which they do not.
+    pub fn check_cover(&self) -> Result<(), CoverError> {
+        for (name, whole) in self.entries.iter().filter(|(_, entry)| !entry.slices.is_empty()) {
+            self.check_cover_of(name, whole).map_err(|what| CoverError {
+                name: name.clone(),
+                what,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_cover_of(&self, name: &[u8], whole: &Entry) -> Result<(), &'static str> {
+        let mut rectangles = Vec::with_capacity(whole.slices.len());
+        for slice in &whole.slices {
+            if !self.entries.contains_key(&slice_key(name, slice)) {
+                return Err("one of them has no entry");
+            }
+            rectangles.push(resolve(slice, &whole.shape).ok_or("one of them does not lie within it")?);
+        }
+        check_cover(&rectangles, &whole.shape)
     }
 
     /// How many entries there are, slices and partitioned tensors each counted.

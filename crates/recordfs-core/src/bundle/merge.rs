@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::builder::{AddError, IndexBuilder};
+use super::builder::{AddError, CoverError, IndexBuilder};
 use super::entry::Header;
 use super::error::EntryFault;
 use super::index::Index;
@@ -36,6 +36,8 @@ pub enum MergeError {
         /// In what.
         error: AddError,
     },
+    /// The slices of a tensor that all parts have together do not make it up.
+    Cover(CoverError),
 }
 
 impl fmt::Display for MergeError {
@@ -54,6 +56,7 @@ impl fmt::Display for MergeError {
                 "tensor {:?} of part {part} is in a part before it as well: {error}",
                 String::from_utf8_lossy(key)
             ),
+            Self::Cover(error) => error.fmt(f),
         }
     }
 }
@@ -115,6 +118,7 @@ pub fn merge(parts: &[&Index], numbering: Numbering) -> Result<Merged, MergeErro
             })?;
         }
     }
+    builder.check_cover().map_err(MergeError::Cover)?;
     let num_shards = match numbering {
         Numbering::Anew => (shards.len() as i32).max(1),
         Numbering::Kept => first.num_shards,

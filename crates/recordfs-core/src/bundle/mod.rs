@@ -25,7 +25,7 @@ mod table_writer;
 mod wire;
 
 pub use blocks::{Block, BlockLimits, small_blocks};
-pub use builder::{AddError, IndexBuilder};
+pub use builder::{AddError, CoverError, IndexBuilder};
 pub use dtype::{DTYPE_STRING, DTYPE_VARIANT, item_size};
 pub use entry::{Entry, Extent, Header, Slice};
 pub use error::{BundleError, EntryFault, Fault};

@@ -116,6 +116,15 @@ impl BundleIndexBuilder {
         added.map_err(|failure| refusal(py, &name, &failure))
     }
 
+    /// Raise if the slices of a tensor do not cover it, each element once.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: They do not; it names the tensor.
+    fn check_cover(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.lock().check_cover())
+            .map_err(|failure| error(py, ErrorClass::InvalidArgument, &failure.to_string(), None, None))
+    }
+
     /// Return the bytes of the index file for so many data files.
     fn finish<'py>(&self, py: Python<'py>, num_shards: i32) -> Bound<'py, PyBytes> {
         let bytes = py.detach(|| self.lock().finish(&Header::new(num_shards, false)));

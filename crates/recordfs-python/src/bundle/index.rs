@@ -276,7 +276,8 @@ type MergedTuple<'py> = (Vec<(usize, i32)>, Bound<'py, PyBytes>);
 /// nothing is numbered anew then, and the list is empty.
 ///
 /// Raises:
-///     InvalidArgumentError: The parts do not go together: a tensor in two of them, different byte orders.
+///     InvalidArgumentError: The parts do not go together: a tensor in two of them, different byte orders, slices that do
+///         not cover their tensor.
 #[pyfunction]
 fn merge_bundle_indexes<'py>(
     py: Python<'py>,
