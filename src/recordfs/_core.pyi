@@ -342,11 +342,20 @@ class EventQueue:
     """
     def __new__(cls, limit: int, patience: float) -> Self: ...
     def add_scalar(self, tag: str, value: float, step: int, wall_time: float) -> bool:
-        """Add the event of a scalar; False if it was dropped."""
+        """Add the event of a scalar; False if it was dropped. Raises ClosedFileError if the queue is closed."""
     def add_event(self, payload: bytes, repeats_metadata: bool = False) -> bool:
-        """Add a serialized event; False if it was dropped. Raises ValueError if it is none."""
+        """Add a serialized event; False if it was dropped. Raises ValueError if it is none, ClosedFileError if the queue
+        is closed.
+        """
     def claim_tag(self, tag: str, kind: str) -> None:
         """Remember what kind of values a tag has. Raises InvalidArgumentError if it has another."""
+    def close(self) -> None:
+        """Take no more events; ``drain`` still gives those that were added before."""
+    def reopen(self) -> None:
+        """Take events again."""
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more events."""
     def urge(self) -> None:
         """Have ``drain`` take what there is at once."""
     def drain(self, framer: EventFramer, patience: float) -> int:

@@ -49,7 +49,7 @@ def close_all() -> None:
     for process, writer in list(_open.values()):
         if process != os.getpid():
             continue
-        forget_at_exit(writer)
+        # It is forgotten once it is closed: what stays open takes events, and is closed later.
         try:
             writer.close(max(0.0, deadline - time.monotonic()))
         except BaseException as error:  # noqa: BLE001 - the other writers have to be closed as well

@@ -136,15 +136,8 @@ class EventFileWriter:
 
     def _start(self) -> None:
         """Begin a file, a queue and a thread, in this process."""
-        if isinstance(self._policy, Block):
-            patience = self._policy.timeout
-        else:
-            patience = SPOOL_PATIENCE if self._policy == "spool" else 0.0
-        self.queue = EventQueue(self._queue_bytes, patience)
-        seconds = self._flush_seconds
         if self._policy == "spool":
-            self._output: EventOutput = SpoolingOutput(self._output_options, seconds)
-            seconds = min(seconds, SPOOL_SECONDS)
+            self._output: EventOutput = SpoolingOutput(self._output_options, self._flush_seconds)
         else:
             self._output = EventOutput(self._output_options)
         try:
@@ -155,19 +148,40 @@ class EventFileWriter:
                 RuntimeWarning,
                 stacklevel=4,
             )
+        self._start_worker()
+
+    def _start_worker(self) -> None:
+        """Begin a queue, and a thread that writes what is added to it to the output."""
+        seconds = self._flush_seconds
+        if isinstance(self._policy, Block):
+            patience = self._policy.timeout
+        elif self._policy == "spool":
+            patience, seconds = SPOOL_PATIENCE, min(seconds, SPOOL_SECONDS)
+        else:
+            patience = 0.0
+        self.queue = EventQueue(self._queue_bytes, patience)
         self._worker = Worker(self.queue, self._output, seconds, self._logdir)
         self._worker.start()
         close_at_exit(self)
 
     def _queue_to_use(self) -> EventQueue:
-        """Return the queue of this process; a forked child begins its own."""
-        if not self.queue.belongs_to_this_process:
-            self._begin_in_child()
-        if self._is_closed:
+        """Return the queue of this process; a forked child begins its own.
+
+        A close in another thread may end it before anything is added to it: adding raises ClosedFileError then.
+        """
+        self._enter_process()
+        if self._takes_no_events:
             raise ClosedFileError("the writer is closed; reopen() begins another file", path=self._logdir)
         return self.queue
 
-    def _begin_in_child(self) -> None:
+    @property
+    def _takes_no_events(self) -> bool:
+        """Whether it is closed or being closed. The queue of a parent is not asked: its lock may be held for ever."""
+        return self._is_closed or (self.queue.belongs_to_this_process and self.queue.closed)
+
+    def _enter_process(self) -> None:
+        if self.queue.belongs_to_this_process:
+            return
         # The parent's threads are not here, and its locks may be held for ever by them.
         self._lock = threading.RLock()
         self._dropped_before = 0
@@ -255,7 +269,9 @@ class EventFileWriter:
             ClosedFileError: The writer is closed.
             Otherwise what writing failed with. The events are kept, and written by a later attempt.
         """
-        self._queue_to_use()
+        self._enter_process()
+        if self._is_closed:
+            raise ClosedFileError("the writer is closed", path=self._logdir)
         deadline = None if timeout is None else time.monotonic() + timeout
         self._worker.flush(timeout)
         self._output.settle(None if deadline is None else max(0.0, deadline - time.monotonic()))
@@ -263,7 +279,8 @@ class EventFileWriter:
     def close(self, timeout: float | None = None) -> None:
         """Flush, and end the file with its index. Idempotent.
 
-        Raises as ``flush``; the writer stays open then, and ``close`` can be called again.
+        From the call on, adding an event raises ClosedFileError. Raises as ``flush``; the writer stays open then, takes
+        events again, and ``close`` can be called again.
         """
         if not self.queue.belongs_to_this_process:
             # A forked child that has added nothing has nothing to close; the parent's lock may never be free here.
@@ -274,7 +291,11 @@ class EventFileWriter:
             if self._is_closed:
                 return
             self._worker.close(timeout)
-            self._output.settle(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            try:
+                self._output.settle(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except BaseException:
+                self._go_on()
+                raise
             self._is_closed = True
             forget_at_exit(self)
         if self.dropped_events:
@@ -286,15 +307,27 @@ class EventFileWriter:
             )
 
     def reopen(self) -> None:
-        """After ``close``, go on with another file in the same directory. Else do nothing."""
+        """After ``close``, go on with another file in the same directory. Else do nothing.
+
+        While another thread closes the writer, it waits until that is done.
+        """
         if not self.queue.belongs_to_this_process:
             self._lock = threading.RLock()
         with self._lock:
-            if self._is_closed:
+            if not self._is_closed:
+                # An interrupt may have come between the end of the thread and that of `close`.
+                if self._takes_no_events:
+                    self._go_on()
+            else:
                 self._dropped_before += self.queue.dropped if self.queue.belongs_to_this_process else 0
                 self._output_options = self._output_options._replace(purge_step=None)
                 self._start()
                 self._is_closed = False
+
+    def _go_on(self) -> None:
+        """Begin another thread after one that has ended, for an output that is not yet all visible."""
+        self._dropped_before += self.queue.dropped
+        self._start_worker()
 
     def __enter__(self) -> Self:
         return self

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from recordfs._core import EventQueue, NativeScalarWriter
+from recordfs.errors import ClosedFileError
 from recordfs.events import messages
 from recordfs.events.file_writer import QUEUE_BYTES, Block, EventFileWriter, FullPolicy
 from recordfs.events.optional import require_numpy
 from recordfs.paths import path_to_str
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from recordfs.paths import PathInput
 
 __all__ = ["RunWriters"]
+
+Result = TypeVar("Result")
 
 
 class RunWriters(NativeScalarWriter):
@@ -84,7 +88,7 @@ class RunWriters(NativeScalarWriter):
         """Return the queue for scalars in this process: the native ``add_scalar`` asks when it has none to use."""
         if not self._writes:
             return None
-        queue = self._writer_of(self.log_dir)._queue_to_use()
+        queue = self._in_open_writer(self.log_dir, EventFileWriter._queue_to_use)
         self._set_queue(queue)
         return queue
 
@@ -95,6 +99,19 @@ class RunWriters(NativeScalarWriter):
         if writer.closed:
             writer.reopen()
         return writer
+
+    def _in_open_writer(self, directory: str, use: Callable[[EventFileWriter], Result]) -> Result:
+        """Use the writer of a directory, opened again as often as somebody closes it before it is used.
+
+        Who closes it may be another thread, a signal or the end of the process; what is logged then goes on in another
+        file. A close that is going on is waited for.
+        """
+        while True:
+            writer = self._writer_of(directory)
+            try:
+                return use(writer)
+            except ClosedFileError:
+                writer.reopen()
 
     def _add(
         self,
@@ -111,11 +128,30 @@ class RunWriters(NativeScalarWriter):
         """Log a value that is no plain scalar; ``field`` is the number of its field in ``Summary.Value``."""
         if not self._writes:
             return
-        writer = self._writer_of(directory or self.log_dir)
-        writer._queue_to_use().claim_tag(tag, kind)
         summary = messages.encode_value(tag, field, content, metadata)
         number = None if step is None else int(step)
-        writer.add_message(5, summary, number, walltime, repeats_metadata=metadata is not None)
+        self._add_summary(directory or self.log_dir, tag, kind, summary, number, walltime, metadata is not None)
+
+    def _add_summary(
+        self,
+        directory: str,
+        tag: str,
+        kind: str,
+        summary: bytes,
+        step: int | None,
+        walltime: float | None,
+        repeats_metadata: bool,
+    ) -> None:
+        def add(writer: EventFileWriter) -> None:
+            writer._queue_to_use().claim_tag(tag, kind)
+            writer.add_message(5, summary, step, walltime, repeats_metadata=repeats_metadata)
+
+        self._in_open_writer(directory, add)
+
+    def _add_number(self, directory: str, tag: str, value: Any, step: Any, wall_time: float) -> None:
+        """Log a plain scalar in a run of its own."""
+        number, at = float(value), 0 if step is None else int(step)
+        self._in_open_writer(directory, lambda writer: writer._queue_to_use().add_scalar(tag, number, at, wall_time))
 
     def _add_described_scalar(
         self,
@@ -150,15 +186,16 @@ class RunWriters(NativeScalarWriter):
         self._add(tag, "scalar", 8, tensor, step, wall_time, metadata)
 
     def _add_simple(self, tag: str, value: float, step: int, wall_time: float, metadata: bytes) -> None:
-        writer = self._writer_of(self.log_dir)
-        writer._queue_to_use().claim_tag(tag, "scalar")
-        writer.add_message(5, messages.encode_value(tag, 2, value, metadata), step, wall_time, repeats_metadata=True)
+        summary = messages.encode_value(tag, 2, value, metadata)
+        self._add_summary(self.log_dir, tag, "scalar", summary, step, wall_time, True)
 
     def flush(self, timeout: float | None = None) -> None:
         """Return when everything logged so far is visible to others; raises as ``EventFileWriter.flush``."""
         for writer in list(self._writers.values()):
             if not writer.closed:
-                writer.flush(timeout)
+                # One that another thread closed meanwhile has nothing left to flush.
+                with contextlib.suppress(ClosedFileError):
+                    writer.flush(timeout)
 
     def close(self, timeout: float | None = None) -> None:
         """Flush, and end the files. Idempotent; raises as ``EventFileWriter.close``."""

@@ -126,6 +126,12 @@ class _Image:
             self._urgent = True
             self._changed.notify_all()
 
+    def close(self) -> None:
+        """Do nothing: who ends the upload has appended everything."""
+
+    def reopen(self) -> None:
+        """Do nothing: nothing is appended to a file that was ended."""
+
     def done(self) -> None:
         """Do nothing: the image is bounded by the event file."""
 
@@ -271,7 +277,7 @@ class SpoolingOutput(EventOutput):
         for file in list(self._spooled):
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if file.is_ended:
-                file.worker.close(left)
+                file.worker.finish(left)
                 self._spooled.remove(file)
             else:
                 file.worker.flush(left)

@@ -56,9 +56,8 @@ class SummaryWriter(RunWriters):
             return
         wall_time = time.time() if walltime is None else walltime
         for key, value in tag_scalar_dict.items():
-            writer = self._writer_of(join(self.log_dir, f"{main_tag.replace('/', '_')}_{key}"))
-            queue = writer._queue_to_use()
-            queue.add_scalar(main_tag, float(value), 0 if global_step is None else int(global_step), wall_time)
+            run = join(self.log_dir, f"{main_tag.replace('/', '_')}_{key}")
+            self._add_number(run, main_tag, value, global_step, wall_time)
 
     def add_text(self, tag: str, text_string: str, global_step: Any = None, walltime: float | None = None) -> None:
         """Log a text, in Markdown. The tag is written as ``<tag>/text_summary``, as torch and tensorboardX do."""
@@ -243,9 +242,8 @@ class SummaryWriter(RunWriters):
         self._add_hparams_part(
             "session_start_info", messages.encode_hparams_start(hparam_dict, "", now), directory, now
         )
-        queue = self._writer_of(directory)._queue_to_use()
         for tag, value in metric_dict.items():
-            queue.add_scalar(tag, float(value), 0 if global_step is None else int(global_step), now)
+            self._add_number(directory, tag, value, global_step, now)
         self._add_hparams_part("session_end_info", messages.encode_hparams_end(time.time()), directory, now)
 
     def _add_hparams_part(self, part: str, content: bytes, directory: str, wall_time: float) -> None:
@@ -351,9 +349,9 @@ class SummaryWriter(RunWriters):
     def add_graph(self, graph_def: Any, walltime: float | None = None) -> None:
         """Log a graph that is made already: a serialized ``GraphDef``, or anything with ``SerializeToString``."""
         if self._writes:
-            self._writer_of(self.log_dir).add_graph(graph_def, walltime)
+            self._in_open_writer(self.log_dir, lambda writer: writer.add_graph(graph_def, walltime))
 
     def add_event(self, event: Any, step: int | None = None, walltime: float | None = None) -> None:
         """Log an event; see ``EventFileWriter.add_event``."""
         if self._writes:
-            self._writer_of(self.log_dir).add_event(event, step, walltime)
+            self._in_open_writer(self.log_dir, lambda writer: writer.add_event(event, step, walltime))

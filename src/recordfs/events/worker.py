@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from recordfs.errors import ClosedFileError, DeadlineExceededError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Worker"]
 
@@ -26,6 +29,14 @@ class Source(Protocol):
 
     def drain(self, framer: Any, patience: float) -> int:
         """Move what there is to ``framer``; wait for something, but no longer than so many seconds."""
+        ...
+
+    def close(self) -> None:
+        """Take no more."""
+        ...
+
+    def reopen(self) -> None:
+        """Take more again."""
         ...
 
     def urge(self) -> None:
@@ -80,6 +91,7 @@ class Worker:
 
     - ``_requests`` counts the calls of ``flush`` and ``close``, ``_wanted`` is the number of events that they ask for.
     - ``_visible`` events are visible; it never decreases.
+    - The queue takes nothing while ``_is_closing``, so that what a close asks for is all that there will be.
     - ``_failed_request`` is the last request that an attempt failed to serve, with ``_error``.
 
     Args:
@@ -123,26 +135,43 @@ class Worker:
             DeadlineExceededError: It is not after so many seconds.
             Whatever writing raised in an attempt that began after the call. The events are kept.
         """
-        self._request(timeout, close=False)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        request, wanted = self.ask()
+        with self._changed:
+            self._wait_until(lambda: self._visible >= wanted, request, deadline)
 
     def close(self, timeout: float | None = None) -> None:
-        """Flush, end the file and the thread. Idempotent; raises as ``flush``, and can be called again then."""
-        self._request(timeout, close=True)
+        """Flush, end the file and the thread. Idempotent.
+
+        From the call on the queue takes nothing. Raises as ``flush``: the queue takes events again then, and ``close``
+        can be called again.
+        """
+        with self._changed:
+            try:
+                self.finish(timeout)
+            finally:
+                # Whatever ended the wait, the thread has to be there for every event that the queue takes.
+                if not self._is_closed:
+                    self._is_closing = False
+                    self._queue.reopen()
         self._thread.join()
 
-    def _request(self, timeout: float | None, *, close: bool) -> None:
+    def finish(self, timeout: float | None = None) -> None:
+        """Ask for the end, and wait until the file is ended. Raises as ``flush``, and is still asked for then."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        request, wanted = self.ask(close=close)
         with self._changed:
-            while not (self._is_closed if close else self._visible >= wanted):
-                if self._failed_request >= request:
-                    assert self._error is not None
-                    self._is_closing &= not close
-                    raise self._error
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise DeadlineExceededError(f"not every event is visible after {timeout} s", path=self._name)
-                self._changed.wait(left)
+            request, _ = self.ask(close=True)
+            self._wait_until(lambda: self._is_closed, request, deadline)
+
+    def _wait_until(self, is_done: Callable[[], bool], request: int, deadline: float | None) -> None:
+        while not is_done():
+            if self._failed_request >= request:
+                assert self._error is not None
+                raise self._error
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise DeadlineExceededError("not every event is visible in the time that was given", path=self._name)
+            self._changed.wait(left)
 
     def ask(self, *, close: bool = False) -> tuple[int, int]:
         """Have it flush, or flush and end, and wait for nothing.
@@ -153,9 +182,11 @@ class Worker:
         with self._changed:
             if self._is_closed and not close:
                 raise ClosedFileError("the writer is closed", path=self._name)
+            if close:
+                self._queue.close()
+                self._is_closing = True
             self._requests += 1
             self._wanted = max(self._wanted, self._queue.added)
-            self._is_closing |= close
             request = self._requests, self._wanted
             self._changed.notify_all()
         self._queue.urge()
@@ -193,7 +224,8 @@ class Worker:
         self._next_flush = time.monotonic() + self._flush_seconds
         with self._changed:
             self._visible = self._taken
-            self._is_closed = is_last
+            # A close that was given up meanwhile is none: the queue takes events, and the output goes on.
+            self._is_closed = is_last and self._is_closing and self._wanted <= self._taken
             self._changed.notify_all()
 
     def _succeed(self) -> None:

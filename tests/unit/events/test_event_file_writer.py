@@ -235,6 +235,47 @@ def test_a_queue_that_blocks_loses_nothing_if_there_is_room_in_time(tmp_path):
     }
 
 
+def test_a_close_that_times_out_leaves_the_writer_open_and_what_is_added_later_arrives(tmp_path):
+    store = GateFileSystem()
+    writer = EventFileWriter(tmp_path, file_system=store)
+    add(writer, range(3))
+    with pytest.raises(DeadlineExceededError):
+        writer.close(timeout=0.05)
+    assert not writer.closed
+    add(writer, range(3, 6))
+    store.gate.set()
+    writer.flush()
+    add(writer, range(6, 9))
+    writer.close()
+    assert steps_in(tmp_path) == list(range(9))
+
+
+def test_a_close_in_another_thread_loses_no_event_that_was_taken(tmp_path):
+    taken = []
+    with contextlib.ExitStack() as stack:
+        for round_ in range(20):
+            writer = EventFileWriter(tmp_path / str(round_))
+            began = threading.Event()
+
+            def log(writer=writer, began=began, round_=round_):
+                count = 0
+                with contextlib.suppress(ClosedFileError):
+                    while True:
+                        writer.add_event(scalar("a", 1.0, count))
+                        count += 1
+                        if count == 50:
+                            began.set()
+                taken.append((round_, count))
+
+            thread = threading.Thread(target=log)
+            thread.start()
+            stack.callback(thread.join)
+            began.wait()
+            writer.close()
+    for round_, count in taken:
+        assert steps_in(tmp_path / str(round_)) == list(range(count))
+
+
 def test_files_end_at_their_size_and_each_says_what_its_tags_are(tmp_path):
     with EventFileWriter(tmp_path, max_file_bytes=1000) as writer:
         for step in range(60):

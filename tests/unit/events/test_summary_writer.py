@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 import wave
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from recordfs import RecordReader
 from recordfs.errors import InvalidArgumentError
 from recordfs.events import SummaryWriter, columns, decode_event
+from recordfs.events.at_exit import close_all
 from recordfs.events.message_readers import decode_audio, decode_histogram, decode_image, decode_tensor
 
 
@@ -177,6 +179,49 @@ def test_logging_goes_on_after_close_in_another_file(tmp_path):
     assert len(writer.file_writer.paths) == 1
     assert len(os.listdir(tmp_path)) == 3
     assert sorted(columns(tmp_path)["a"].step.tolist()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("close", [lambda writer: writer.file_writer.close(), lambda writer: close_all()])
+def test_logging_goes_on_after_somebody_else_closed_the_writer(tmp_path, close):
+    def log(step):
+        writer.add_scalar("a", 1.0, step)
+        writer.add_scalar("t", 1.0, step, summary_description="described")
+        writer.add_scalars("m", {"x": 1.0}, step)
+
+    with SummaryWriter(tmp_path) as writer:
+        log(0)
+        close(writer)
+        log(1)
+        writer.flush()
+        close(writer)
+        log(2)
+    found = columns(tmp_path)
+    assert sorted(found["a"].step.tolist()) == sorted(found["t"].step.tolist()) == [0, 1, 2]
+    assert sorted(columns(tmp_path / "m_x")["m"].step.tolist()) == [0, 1, 2]
+
+
+def test_a_close_in_another_thread_loses_no_scalar(tmp_path):
+    writer = SummaryWriter(tmp_path)
+    is_over = threading.Event()
+    counts = []
+
+    def log():
+        count = 0
+        while not is_over.is_set():
+            writer.add_scalar("a", 1.0, count)
+            count += 1
+        counts.append(count)
+
+    thread = threading.Thread(target=log)
+    thread.start()
+    try:
+        for _ in range(20):
+            writer.close()
+    finally:
+        is_over.set()
+        thread.join()
+    writer.close()
+    assert sorted(columns(tmp_path)["a"].step.tolist()) == list(range(counts[0]))
 
 
 def test_a_writer_that_is_not_to_write_makes_nothing(tmp_path):

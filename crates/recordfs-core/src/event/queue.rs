@@ -61,6 +61,8 @@ pub enum Pushed {
     Full,
     /// Its tag has values of another kind: this one.
     OtherKind(u8),
+    /// The queue is closed.
+    Closed,
 }
 
 #[derive(Default)]
@@ -76,6 +78,7 @@ struct State {
     dropped: u64,
     /// Whether the consumer is to take what there is, a full chunk or not.
     urgent: bool,
+    is_closed: bool,
     consumer_waits: bool,
     producers_waiting: usize,
 }
@@ -113,6 +116,9 @@ impl EventQueue {
     pub fn push_scalar(&self, wall_time: f64, step: i64, tag: &str, value: f32) -> Pushed {
         let size = scalar_event_size(tag, step);
         let mut state = self.lock();
+        if state.is_closed {
+            return Pushed::Closed;
+        }
         match state.kinds.get(tag) {
             Some(&SCALAR_KIND) => {}
             Some(&other) => return Pushed::OtherKind(other),
@@ -130,6 +136,9 @@ impl EventQueue {
     /// Adds any event.
     pub fn push(&self, payload: &[u8], repeats_metadata: bool) -> Pushed {
         let mut state = self.lock();
+        if state.is_closed {
+            return Pushed::Closed;
+        }
         if !self.has_room(&state, payload.len()) {
             return Pushed::Full;
         }
@@ -177,6 +186,23 @@ impl EventQueue {
             .wait_timeout(state, patience)
             .unwrap_or_else(PoisonError::into_inner);
         state.producers_waiting -= 1;
+    }
+
+    /// Takes no more events: those that were added before are all that there will be.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.room.notify_all();
+    }
+
+    /// Takes events again.
+    pub fn reopen(&self) {
+        self.lock().is_closed = false;
+    }
+
+    /// Whether it takes no more events.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lock().is_closed
     }
 
     /// Has the consumer take what there is at once.
@@ -327,6 +353,20 @@ mod tests {
         assert_eq!(queue.kind_of("a", 3), SCALAR_KIND);
         assert_eq!(queue.kind_of("b", 3), 3);
         assert_eq!(queue.push_scalar(0.0, 0, "b", 1.0), Pushed::OtherKind(3));
+    }
+
+    #[test]
+    fn a_closed_queue_gives_what_it_has_and_takes_nothing() {
+        let queue = EventQueue::new(usize::MAX);
+        assert_eq!(queue.push(&[1; 10], false), Pushed::Added);
+        queue.close();
+        assert_eq!(queue.push(&[2; 10], false), Pushed::Closed);
+        assert_eq!(queue.push_scalar(0.0, 0, "a", 1.0), Pushed::Closed);
+        assert_eq!(queue.kind_of("a", 3), 3, "what was not added gives its tag no kind");
+        assert_eq!(payloads(&queue.take(Duration::ZERO)), [vec![1; 10]]);
+        queue.reopen();
+        assert_eq!(queue.push(&[3; 10], false), Pushed::Added);
+        assert_eq!(queue.counts().0, 2);
     }
 
     #[test]

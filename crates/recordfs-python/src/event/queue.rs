@@ -61,18 +61,17 @@ fn invalid(py: Python<'_>, message: &str) -> PyErr {
 }
 
 impl EventQueue {
-    /// Tries until there is room, or patience is over; true if the event was added.
+    /// Tries until there is room; the event of which it says `Full` after that was dropped, for patience is over.
     #[inline]
-    fn add(&self, py: Python<'_>, push: impl Fn() -> Pushed) -> PyResult<Result<bool, u8>> {
+    fn add(&self, py: Python<'_>, push: impl Fn() -> Pushed) -> PyResult<Pushed> {
         match push() {
-            Pushed::Added => Ok(Ok(true)),
-            Pushed::OtherKind(kind) => Ok(Err(kind)),
-            Pushed::Full => self.add_when_there_is_room(py, push).map(Ok),
+            Pushed::Full => self.add_when_there_is_room(py, push),
+            pushed => Ok(pushed),
         }
     }
 
     #[cold]
-    fn add_when_there_is_room(&self, py: Python<'_>, push: impl Fn() -> Pushed) -> PyResult<bool> {
+    fn add_when_there_is_room(&self, py: Python<'_>, push: impl Fn() -> Pushed) -> PyResult<Pushed> {
         // What waits may be less than a chunk, for which the writing thread would let some time pass.
         self.queue.urge();
         loop {
@@ -80,12 +79,13 @@ impl EventQueue {
             let left = self.patience.saturating_sub(since.elapsed());
             if left.is_zero() {
                 self.queue.drop_one();
-                return Ok(false);
+                return Ok(Pushed::Full);
             }
             py.detach(|| self.queue.wait_for_room(left.min(SIGNAL_INTERVAL)));
             py.check_signals()?;
-            if push() == Pushed::Added {
-                return Ok(true);
+            match push() {
+                Pushed::Full => {}
+                pushed => return Ok(pushed),
             }
         }
     }
@@ -99,10 +99,20 @@ impl EventQueue {
     }
 
     #[inline]
-    fn add_scalar_to(&self, py: Python<'_>, tag: &str, value: f32, step: i64, wall_time: f64) -> PyResult<bool> {
-        let added = self.add(py, || self.queue.push_scalar(wall_time, step, tag, value))?;
-        added.map_err(|kind| other_kind(py, tag, kind, core::SCALAR_KIND))
+    fn add_scalar_to(&self, py: Python<'_>, tag: &str, value: f32, step: i64, wall_time: f64) -> PyResult<Pushed> {
+        match self.add(py, || self.queue.push_scalar(wall_time, step, tag, value))? {
+            Pushed::OtherKind(kind) => Err(other_kind(py, tag, kind, core::SCALAR_KIND)),
+            pushed => Ok(pushed),
+        }
     }
+}
+
+/// Whether an event was added and not dropped; an error if the queue is closed.
+fn is_added(py: Python<'_>, pushed: Pushed) -> PyResult<bool> {
+    if pushed == Pushed::Closed {
+        return Err(error(py, ErrorClass::ClosedFile, "the writer is closed", None, None));
+    }
+    Ok(pushed == Pushed::Added)
 }
 
 #[cold]
@@ -131,16 +141,17 @@ impl EventQueue {
         }
     }
 
-    /// Add the event of a scalar; False if it was dropped.
+    /// Add the event of a scalar; False if it was dropped. Raises ClosedFileError if the queue is closed.
     fn add_scalar(&self, py: Python<'_>, tag: &str, value: f64, step: i64, wall_time: f64) -> PyResult<bool> {
-        self.add_scalar_to(py, tag, value as f32, step, wall_time)
+        is_added(py, self.add_scalar_to(py, tag, value as f32, step, wall_time)?)
     }
 
-    /// Add a serialized event; False if it was dropped. Raises ValueError if it is none.
+    /// Add a serialized event; False if it was dropped. Raises ValueError if it is none, ClosedFileError if the queue is
+    /// closed.
     #[pyo3(signature = (payload, repeats_metadata = false))]
     fn add_event(&self, py: Python<'_>, payload: &[u8], repeats_metadata: bool) -> PyResult<bool> {
         super::decode::check(payload).map_err(|error| invalid(py, &error.to_string()))?;
-        Ok(self.add(py, || self.queue.push(payload, repeats_metadata))? == Ok(true))
+        is_added(py, self.add(py, || self.queue.push(payload, repeats_metadata))?)
     }
 
     /// Remember what kind of values a tag has. Raises InvalidArgumentError if it has another.
@@ -153,6 +164,22 @@ impl EventQueue {
         } else {
             Err(other_kind(py, tag, known, wanted))
         }
+    }
+
+    /// Take no more events; ``drain`` still gives those that were added before.
+    fn close(&self) {
+        self.queue.close();
+    }
+
+    /// Take events again.
+    fn reopen(&self) {
+        self.queue.reopen();
+    }
+
+    /// Whether it takes no more events.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.queue.is_closed()
     }
 
     /// Have ``drain`` take what there is at once.
@@ -327,17 +354,18 @@ impl NativeScalarWriter {
             slf.call_method1(intern!(py, "_add_described_scalar"), arguments)?;
             return Ok(());
         }
-        let queue = match slf.get().current(py) {
-            Some(queue) => queue,
-            None => match slf
-                .call_method0(intern!(py, "_queue_to_use"))?
-                .extract::<Option<Py<EventQueue>>>()?
+        let mut queue = slf.get().current(py);
+        loop {
+            if let Some(queue) = queue
+                && queue.get().add_scalar_to(py, tag, value as f32, step, wall_time)? != Pushed::Closed
             {
-                Some(queue) => queue,
-                None => return Ok(()),
-            },
-        };
-        queue.get().add_scalar_to(py, tag, value as f32, step, wall_time)?;
-        Ok(())
+                return Ok(());
+            }
+            // There is none yet, or it was closed, maybe by another thread or a signal: this one is open.
+            queue = slf.call_method0(intern!(py, "_queue_to_use"))?.extract()?;
+            if queue.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
