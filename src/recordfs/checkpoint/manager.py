@@ -171,9 +171,11 @@ class CheckpointManager:
 
         Raises:
             AlreadyExistsError: There is a checkpoint of that step and ``overwrite`` is False.
+            InvalidArgumentError: A metric is no number. Nothing is saved then.
             Exception: What an earlier ``save_async`` failed of, if nobody asked for it.
             RecordFSError: An old checkpoint could not be deleted; the new one is saved then, and a note says so.
         """
+        numbers = _as_numbers(metrics, self._directory)
         with self._turn:
             self.wait()
             prefix = self._prefix_of(step)
@@ -187,7 +189,7 @@ class CheckpointManager:
                 alignment=alignment,
                 file_system=self._file_system,
             )
-            self._saved(prefix, metrics)
+            self._saved(prefix, numbers)
             return prefix
 
     def save_async(
@@ -208,8 +210,10 @@ class CheckpointManager:
         next call until ``close``.
 
         Raises:
+            InvalidArgumentError: A metric is no number. Nothing is saved then.
             Exception: What the ``save_async`` before failed of, if nobody asked for it. Nothing is saved then.
         """
+        numbers = _as_numbers(metrics, self._directory)
         with self._turn:
             self.wait()
             prefix = self._prefix_of(step)
@@ -226,7 +230,7 @@ class CheckpointManager:
                     alignment=alignment,
                     file_system=self._file_system,
                 )
-                self._saved(prefix, metrics)
+                self._saved(prefix, numbers)
 
             self._pending = PendingSave(prefix, work)
             return self._pending
@@ -267,14 +271,14 @@ class CheckpointManager:
 
     # Keeping. Whoever saves comes here, also the thread in the background, and no other meanwhile.
 
-    def _saved(self, prefix: str, metrics: Mapping[str, float] | None) -> None:
+    def _saved(self, prefix: str, metrics: dict[str, float]) -> None:
         """Note a checkpoint that is there, and delete what need not be kept any more."""
         with self._lock:
             self._times.pop(prefix, None)
             self._times[prefix] = time.time()
             self._metrics.pop(basename(prefix), None)
             if metrics:
-                self._metrics[basename(prefix)] = {name: float(value) for name, value in metrics.items()}
+                self._metrics[basename(prefix)] = metrics
             self._doomed += self._choose_what_goes()
             state = CheckpointState(prefix, tuple(self._times), tuple(self._times.values()), self._last_preserved)
         self._write_metrics()
@@ -359,3 +363,14 @@ class CheckpointManager:
             text = json.dumps(self._metrics, indent=1, sort_keys=True) + "\n"
         if known:
             publish(self._file_system, self._metrics_path(), [text.encode()])
+
+
+def _as_numbers(metrics: Mapping[str, float] | None, directory: str) -> dict[str, float]:
+    """Return metrics as what the file of metrics holds."""
+    numbers = {}
+    for name, value in (metrics or {}).items():
+        try:
+            numbers[str(name)] = float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidArgumentError(f"the metric {name!r} is a number, found {value!r}", path=directory) from error
+    return numbers

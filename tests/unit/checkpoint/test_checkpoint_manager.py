@@ -153,6 +153,18 @@ def test_arguments_that_can_never_be_right_are_refused(directory, arguments):
         CheckpointManager(directory, **arguments)
 
 
+@pytest.mark.parametrize("value", [None, "good", [1.0], 10**400])
+def test_metric_that_is_no_number_is_refused_before_anything_is_saved(directory, value):
+    with CheckpointManager(directory) as manager:
+        manager.save({"w": 1}, 1, metrics={"loss": np.float32(0.5)})
+        for save in (manager.save, manager.save_async):
+            with pytest.raises(InvalidArgumentError, match="'loss'"):
+                save({"w": 2}, 2, metrics={"loss": value})
+        manager.wait()
+        assert steps(manager) == [1]
+    assert steps_on_disk(directory) == [1]
+
+
 def test_metrics_that_are_none_are_reported(directory):
     CheckpointManager(directory).save({"w": 1}, 1, metrics={"loss": 1})
     path = f"{directory}/checkpoint_metrics.json"
