@@ -68,10 +68,17 @@ def check_prefix(prefix: str) -> None:
     """Refuse to write where nothing could be found again.
 
     Raises:
-        InvalidArgumentError: The prefix names a directory, or TensorFlow would take it for a pattern.
+        InvalidArgumentError: The prefix names a directory or a file of a checkpoint, or TensorFlow would take it for a
+            pattern.
     """
     if not basename(prefix):
         raise InvalidArgumentError("a checkpoint's prefix ends with a name, not with a slash", path=prefix)
+    parsed = parse_file_name(basename(prefix))
+    if parsed is not None:
+        raise InvalidArgumentError(
+            f"this is the name of a file of the checkpoint {parsed.prefix!r}: give the prefix, without a suffix",
+            path=prefix,
+        )
     wild = sorted(set(basename(prefix)) & set("*?[\\"))
     if wild:
         raise InvalidArgumentError(

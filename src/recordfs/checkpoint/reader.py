@@ -15,7 +15,7 @@ from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from recordfs.checkpoint.slicing import parse_selection
 from recordfs.checkpoint.tensor_types import type_numbered
 from recordfs.checkpoint.whole_file import read_whole_file
-from recordfs.errors import ClosedFileError, NotFoundError, RecordFSError, UnimplementedError
+from recordfs.errors import ClosedFileError, InvalidArgumentError, NotFoundError, RecordFSError, UnimplementedError
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -242,18 +242,25 @@ class CheckpointReader(Mapping[str, "Array"]):
 
         Args:
             names: Which; all by default.
-            out: Arrays to fill, by name. They may hold part of the tensors when an error is raised.
+            out: Arrays to fill, by name, of what is read. They may hold part of the tensors when an error is raised.
             mapped: As in ``get_tensor``.
 
         Returns:
             The arrays by name, in the order of ``names``.
 
         Raises:
-            As ``get_tensor``. The first error ends it.
+            InvalidArgumentError: ``out`` has another name than ``names``, or ``names`` is a single str.
+            Otherwise as ``get_tensor``. The first error ends it.
         """
         self._check_open()
-        wanted = list(dict.fromkeys(self._all_names() if names is None else names))
+        wanted = self._wanted(names)
         given = {} if out is None else out
+        if given and not given.keys() <= set(wanted):
+            unasked = sorted(repr(name) for name in given.keys() - set(wanted))
+            raise InvalidArgumentError(
+                f"out has arrays for tensors that are not read: {', '.join(unasked)}",
+                path=self._prefix,
+            )
         try:
             arrays = self._map_many(wanted, given) if mapped else self._read_many(wanted, given)
         except RecordFSError as error:
@@ -315,7 +322,7 @@ class CheckpointReader(Mapping[str, "Array"]):
         Args:
             names: Which; all by default.
         """
-        wanted = self._entries_of(list(dict.fromkeys(self._all_names() if names is None else names)))
+        wanted = self._entries_of(self._wanted(names))
         wanted.sort(key=lambda entry: entry.slices[0][2:4])
         batch: list[TensorEntry] = []
         for entry in wanted:
@@ -324,6 +331,12 @@ class CheckpointReader(Mapping[str, "Array"]):
                 batch = []
             batch.append(entry)
         yield from self.get_many([each.name for each in batch]).items()
+
+    def _wanted(self, names: Iterable[str] | None) -> list[str]:
+        """Return the names that are asked for, each once."""
+        if isinstance(names, str):
+            raise InvalidArgumentError(f"names is a list of names, found the one name {names!r}", path=self._prefix)
+        return list(dict.fromkeys(self._all_names() if names is None else names))
 
     def _entries_of(self, names: list[str]) -> list[TensorEntry]:
         try:

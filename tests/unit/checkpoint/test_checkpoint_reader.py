@@ -154,6 +154,23 @@ def test_given_arrays_are_filled(prefix):
     assert words.tolist() == [b"one", b"", b"three"]
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+def test_given_array_of_what_is_not_read_is_refused(prefix, mapped):
+    with CheckpointReader(prefix) as reader:
+        with pytest.raises(InvalidArgumentError, match="'lagre'"):
+            reader.get_many(out={"lagre": np.zeros_like(LARGE)}, mapped=mapped)
+        with pytest.raises(InvalidArgumentError, match="'large'"):
+            reader.get_many(["small"], out={"large": np.zeros_like(LARGE)}, mapped=mapped)
+
+
+def test_one_name_where_several_are_asked_for_is_refused(prefix):
+    with CheckpointReader(prefix) as reader:
+        with pytest.raises(InvalidArgumentError, match="one name 'large'"):
+            reader.get_many("large")
+        with pytest.raises(InvalidArgumentError, match="one name 'large'"):
+            list(reader.stream("large"))
+
+
 def test_given_array_that_does_not_fit_is_refused(prefix):
     read_only = np.zeros_like(LARGE)
     read_only.flags.writeable = False

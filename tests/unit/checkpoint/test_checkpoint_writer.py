@@ -202,7 +202,9 @@ def test_slice_that_does_not_fit_is_refused(directory, part, array):
         writer.add_slice("w", (4, 6), part, array)
 
 
-@pytest.mark.parametrize("prefix", ["", "dir/", "star*", "q?", "[x]", "back\\slash"])
+@pytest.mark.parametrize(
+    "prefix", ["", "dir/", "star*", "q?", "[x]", "back\\slash", "ckpt.index", "ckpt.data-00000-of-00001"]
+)
 def test_prefix_that_could_not_be_found_again_is_refused(directory, prefix):
     with pytest.raises(InvalidArgumentError):
         CheckpointWriter(f"{directory}/{prefix}")
