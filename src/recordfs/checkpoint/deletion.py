@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.checkpoint.file_names import index_path, parse_file_name
-from recordfs.errors import NotFoundError
-from recordfs.paths import basename, dirname, join
+from recordfs.errors import FailedPreconditionError, NotFoundError
+from recordfs.paths import basename, dirname, is_temporary_name, join
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -20,13 +21,22 @@ if TYPE_CHECKING:
 
     Options = Mapping[str, Any] | None
 
-__all__ = ["Leftover", "data_files_of", "delete_checkpoint", "find_leftovers", "remove_leftovers"]
+__all__ = [
+    "Leftover",
+    "data_files_of",
+    "delete_checkpoint",
+    "delete_directory_if_empty",
+    "delete_if_there",
+    "find_leftovers",
+    "remove_leftovers",
+]
 
 DAY_SECONDS = 86_400.0
 
 # What TensorFlow calls the files and directories of a save that is under way, and recordfs the parts of one.
 _TEMPORARY_FILE = re.compile(r"\.tempstate\d+\Z")
-_TEMPORARY_DIRECTORY = re.compile(r"_temp(-\w+)?\Z")
+_TEMPORARY_DIRECTORY = re.compile(r"_temp([-_]\w+)?\Z")
+_FILE_OF_PART = re.compile(r"part-\d{5,}-of-\d{5,}\.(index|data-\d{5,}-of-\d{5,})(\.tempstate\d+)?\Z")
 
 
 def data_files_of(file_system: FileSystem, prefix: str) -> list[str]:
@@ -61,6 +71,26 @@ def delete_checkpoint(prefix: PathInput, *, file_system: FileSystem | None = Non
         raise NotFoundError("there is no checkpoint of this prefix", path=text)
 
 
+def delete_if_there(file_system: FileSystem, path: str) -> None:
+    """Delete a file, unless it was moved or somebody else deleted it."""
+    with contextlib.suppress(NotFoundError):
+        file_system.delete_file(path)
+
+
+def delete_directory_if_empty(file_system: FileSystem, path: str) -> bool:
+    """Delete a directory if nothing is in it; return whether it is gone.
+
+    Implicit directories go with their last file, and what others put there is theirs.
+    """
+    try:
+        file_system.delete_dir(path)
+    except NotFoundError:
+        return True
+    except FailedPreconditionError:
+        return False
+    return True
+
+
 class Leftover(NamedTuple):
     """Something that a save that did not finish left.
 
@@ -84,7 +114,8 @@ def find_leftovers(
 ) -> list[Leftover]:
     """Return what saves that did not finish left in a directory, if it is old enough that none is at work on it.
 
-    That is TensorFlow's temporary files and directories, those of writers of parts, and data without an index.
+    That is TensorFlow's temporary files and directories, those of writers of parts, and data without an index. A
+    directory with anything in it that no saver calls so is somebody else's.
 
     Args:
         directory: Where checkpoints lie.
@@ -95,27 +126,35 @@ def find_leftovers(
     """
     system, top = resolve(directory, file_system=file_system, options=options)
     entries = list(system.list_directory(top or "."))
-    names = {entry.name for entry in entries}
+    names = {entry.name for entry in entries if not entry.is_directory}
     limit = time.time() - older_than_seconds
     found = []
     for entry in entries:
-        path = join(top, entry.name) if top else entry.name
-        if _is_leftover(entry, names):
+        path = join(top, entry.name)
+        if _is_leftover(system, path, entry, names):
             modified = _modified(system, path, entry)
             if modified is not None and modified <= limit:
                 found.append(Leftover(path, entry.is_directory, modified))
     return sorted(found)
 
 
-def _is_leftover(entry: DirectoryEntry, names: set[str]) -> bool:
+def _is_leftover(file_system: FileSystem, path: str, entry: DirectoryEntry, names: set[str]) -> bool:
     if entry.is_symbolic_link:
         return False
     if entry.is_directory:
-        return _TEMPORARY_DIRECTORY.search(entry.name) is not None
+        if _TEMPORARY_DIRECTORY.search(entry.name) is None:
+            return False
+        return all(_is_of_part(child) for child in file_system.list_directory(path))
     if _TEMPORARY_FILE.search(entry.name):
         return True
     parsed = parse_file_name(entry.name)
     return parsed is not None and parsed.shard is not None and index_path(parsed.prefix) not in names
+
+
+def _is_of_part(entry: DirectoryEntry) -> bool:
+    """Tell whether something in a temporary directory is what a saver calls the files of a part."""
+    named = _FILE_OF_PART.match(entry.name) is not None or is_temporary_name(entry.name)
+    return named and not entry.is_directory and not entry.is_symbolic_link
 
 
 def _modified(file_system: FileSystem, path: str, entry: DirectoryEntry) -> float | None:
@@ -151,15 +190,24 @@ def remove_leftovers(
     file_system: FileSystem | None = None,
     options: Options = None,
 ) -> list[Leftover]:
-    """Delete what ``find_leftovers`` finds, and return it."""
+    """Delete what ``find_leftovers`` finds, and return what is gone.
+
+    A directory into which something else came meanwhile stays, with just that in it.
+    """
     system, top = resolve(directory, file_system=file_system, options=options)
     leftovers = find_leftovers(top, older_than_seconds=older_than_seconds, file_system=system)
-    for leftover in leftovers:
-        try:
-            if leftover.is_directory:
-                system.delete_recursively(leftover.path)
-            else:
-                system.delete_file(leftover.path)
-        except NotFoundError:
-            pass  # somebody else removed it
-    return leftovers
+    return [leftover for leftover in leftovers if _remove(system, leftover)]
+
+
+def _remove(file_system: FileSystem, leftover: Leftover) -> bool:
+    """Delete a leftover; return whether it is gone."""
+    try:
+        if not leftover.is_directory:
+            file_system.delete_file(leftover.path)
+            return True
+        for child in list(file_system.list_directory(leftover.path)):
+            if _is_of_part(child):
+                delete_if_there(file_system, join(leftover.path, child.name))
+        return delete_directory_if_empty(file_system, leftover.path)
+    except NotFoundError:
+        return True  # somebody else removed it

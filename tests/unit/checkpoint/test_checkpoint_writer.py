@@ -12,8 +12,10 @@ from recordfs.checkpoint import (
     CheckpointWriter,
     ObjectGraph,
     checkpoint_exists,
+    find_leftovers,
     merge_checkpoints,
     merge_parts,
+    remove_leftovers,
     save_async,
     save_checkpoint,
 )
@@ -24,6 +26,7 @@ from recordfs.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
+from recordfs.testing.faulty import FaultyFileSystem
 
 
 @pytest.fixture(params=["local", "ram"])
@@ -33,6 +36,15 @@ def directory(request, tmp_path):
 
 def names_in(directory):
     return sorted(get_file_system(directory).get_children(directory))
+
+
+def write_files(directory, names):
+    file_system = get_file_system(directory)
+    for name in names:
+        path = f"{directory}/{name}"
+        file_system.recursively_create_dir(path.rpartition("/")[0])
+        with file_system.new_writable_file(path) as file:
+            file.append(b"data")
 
 
 def test_saving_returns_the_prefix_and_makes_the_directory(directory):
@@ -305,6 +317,41 @@ def test_merge_that_was_cut_short_goes_on(directory):
     merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all")
     with CheckpointReader(f"{directory}/all") as reader:
         assert {name: array.item() for name, array in reader.items()} == {"x": 1, "z": 3}
+
+
+SAVERS_FILES = [
+    "part-00000-of-00001.index",
+    "part-00000-of-00001.data-00000-of-00001",
+    "part-00000-of-00001.data-00000-of-00001.tempstate1234",
+    ".recordfs-tmp-1",
+]
+
+
+@pytest.mark.parametrize("name", ["ckpt-1_temp", "ckpt-1_temp-0a", "model.ckpt_temp_0123456789abcdef"])
+def test_temporary_directory_of_a_saver_is_removed(directory, name):
+    write_files(f"{directory}/{name}", SAVERS_FILES)
+    assert [leftover.path for leftover in find_leftovers(directory, older_than_seconds=-1)] == [f"{directory}/{name}"]
+    assert len(remove_leftovers(directory, older_than_seconds=-1)) == 1
+    assert names_in(directory) == []
+
+
+@pytest.mark.parametrize("other", ["notes.txt", "weights.index", "part-1.csv", "deep/part-00000-of-00001.index"])
+def test_temporary_directory_with_anything_else_in_it_is_left_alone(directory, other):
+    write_files(f"{directory}/train_temp", [*SAVERS_FILES, other])
+    assert remove_leftovers(directory, older_than_seconds=-1) == []
+    assert len(names_in(f"{directory}/train_temp")) == len(SAVERS_FILES) + 1
+
+
+def test_what_comes_into_a_temporary_directory_while_it_is_removed_stays(directory):
+    class Busy(FaultyFileSystem):
+        def delete_file(self, path):
+            super().delete_file(path)
+            write_files(f"{directory}/ckpt_temp", ["notes.txt"])
+
+    write_files(f"{directory}/ckpt_temp", SAVERS_FILES)
+    busy = Busy(get_file_system(directory))
+    assert remove_leftovers(directory, older_than_seconds=-1, file_system=busy) == []
+    assert names_in(f"{directory}/ckpt_temp") == ["notes.txt"]
 
 
 def test_merge_of_a_source_that_is_not_there_changes_nothing(directory):
