@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from recordfs._core import BundleIndexBuilder
 from recordfs.checkpoint.data_writer import DataWriter
-from recordfs.checkpoint.deletion import data_files_of
+from recordfs.checkpoint.deletion import data_files_of, delete_if_there
 from recordfs.checkpoint.file_names import check_prefix, data_path, index_path, part_index_path
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, ObjectGraph, attribute_key
@@ -230,7 +230,7 @@ class CheckpointWriter:
             writer.finish(durable=self._durable)
         if self._part is None:
             self._refuse_existing()  # before data are replaced that may be another saver's
-        old_data = self._delete_old_index() if self._overwrite and self._part is None else []
+        old_data = self._delete_old_index() if self._overwrite else []
         for writer in self._writers:
             writer.publish()
         data = self._builder.finish(self._num_shards)
@@ -242,7 +242,7 @@ class CheckpointWriter:
         own = {data_path(self._prefix, shard, self._num_shards) for shard in range(self._num_shards)}
         for left in old_data:
             if left not in own:
-                self._file_system.delete_file(left)
+                delete_if_there(self._file_system, left)
 
     def _check_cover(self) -> None:
         try:
@@ -257,7 +257,7 @@ class CheckpointWriter:
         if not self._file_system.file_exists(path):
             return []
         old = data_files_of(self._file_system, self._prefix)
-        self._file_system.delete_file(path)
+        delete_if_there(self._file_system, path)  # the writer of another part may have been quicker
         return old
 
     def discard(self) -> None:

@@ -354,6 +354,19 @@ def test_what_comes_into_a_temporary_directory_while_it_is_removed_stays(directo
     assert names_in(f"{directory}/ckpt_temp") == ["notes.txt"]
 
 
+def test_writer_of_a_part_that_overwrites_leaves_no_old_index_with_its_data(directory):
+    save_checkpoint(f"{directory}/ckpt", {"old": np.zeros(3), "older": np.ones(3)}, num_shards=3)
+    for part in range(2):
+        with CheckpointWriter(f"{directory}/ckpt", part=part, num_parts=2, overwrite=True) as writer:
+            assert checkpoint_exists(f"{directory}/ckpt") == (part == 0)
+            writer.add(f"w{part}", part)
+        assert not checkpoint_exists(f"{directory}/ckpt")
+    merge_parts(f"{directory}/ckpt", 2)
+    assert names_in(directory) == [*(f"ckpt.data-0000{part}-of-00002" for part in range(2)), "ckpt.index"]
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert {name: array.item() for name, array in reader.items()} == {"w0": 0, "w1": 1}
+
+
 def test_merge_of_a_source_that_is_not_there_changes_nothing(directory):
     save_checkpoint(f"{directory}/a", {"x": 1})
     with pytest.raises(NotFoundError):
