@@ -101,6 +101,8 @@ class BundleIndex:
             DataLossError: An entry makes no sense.
             KeyError: There is no tensor of a name.
         """
+    def data_ends(self) -> dict[int, int]:
+        """How many bytes each data file has to have at least, by its number, for those to which an entry leads."""
     def slices(self, name: str) -> list[_TensorSlice]:
         """The slices of a partitioned tensor: starts, lengths, data file, offset, size and masked checksum of each.
 

@@ -7,8 +7,9 @@ import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from recordfs.checkpoint.file_names import index_path, parse_file_name
-from recordfs.errors import FailedPreconditionError, NotFoundError
+from recordfs.checkpoint.file_names import data_path, index_path, parse_file_name
+from recordfs.checkpoint.reader import read_bundle_index
+from recordfs.errors import DataLossError, FailedPreconditionError, NotFoundError, UnimplementedError
 from recordfs.paths import basename, dirname, is_temporary_name, join
 from recordfs.registry import resolve
 
@@ -115,7 +116,8 @@ def find_leftovers(
     """Return what saves that did not finish left in a directory, if it is old enough that none is at work on it.
 
     That is TensorFlow's temporary files and directories, those of writers of parts, and data without an index. A
-    directory with anything in it that no saver calls so is somebody else's.
+    directory with anything in it that no saver calls so is somebody else's. While an index in the directory lacks data
+    files, data without an index are left alone: a merge that was cut short may have moved the only ones there.
 
     Args:
         directory: Where checkpoints lie.
@@ -135,6 +137,8 @@ def find_leftovers(
             modified = _modified(system, path, entry)
             if modified is not None and modified <= limit:
                 found.append(Leftover(path, entry.is_directory, modified))
+    if any(_is_data(leftover) for leftover in found) and _is_data_missing(system, top, names):
+        found = [leftover for leftover in found if not _is_data(leftover)]
     return sorted(found)
 
 
@@ -155,6 +159,26 @@ def _is_of_part(entry: DirectoryEntry) -> bool:
     """Tell whether something in a temporary directory is what a saver calls the files of a part."""
     named = _FILE_OF_PART.match(entry.name) is not None or is_temporary_name(entry.name)
     return named and not entry.is_directory and not entry.is_symbolic_link
+
+
+def _is_data(leftover: Leftover) -> bool:
+    parsed = None if leftover.is_directory else parse_file_name(leftover.path)
+    return parsed is not None and parsed.shard is not None
+
+
+def _is_data_missing(file_system: FileSystem, directory: str, names: set[str]) -> bool:
+    """Tell whether a checkpoint in a directory of these files lacks a data file that its index needs."""
+    for name in sorted(names):
+        parsed = parse_file_name(name)
+        if parsed is None or parsed.shard is not None:
+            continue
+        try:
+            index = read_bundle_index(file_system, join(directory, parsed.prefix))
+        except (DataLossError, NotFoundError, UnimplementedError):
+            continue  # no checkpoint that a merge could have taken anything of, or deleted meanwhile
+        if any(data_path(parsed.prefix, shard, index.num_shards) not in names for shard in index.data_ends()):
+            return True
+    return False
 
 
 def _modified(file_system: FileSystem, path: str, entry: DirectoryEntry) -> float | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from recordfs._core import BundleIndex, merge_bundle_indexes
+from recordfs.checkpoint.deletion import delete_directory_if_empty, delete_if_there
 from recordfs.checkpoint.file_names import check_prefix, data_path, index_path, part_index_path
 from recordfs.checkpoint.publishing import publish
 from recordfs.checkpoint.reader import read_bundle_index
 from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import (
     AlreadyExistsError,
+    DataLossError,
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
@@ -75,8 +76,8 @@ def merge_parts(
     _, data = _merged(parts, text, keep_numbers=True)
     publish(system, index_path(text), [data], exclusive=not overwrite, durable=durable)
     for path in paths:
-        _delete_if_there(system, path)
-    _delete_directory_if_empty(system, dirname(paths[0]))
+        delete_if_there(system, path)
+    delete_directory_if_empty(system, dirname(paths[0]))
     return text
 
 
@@ -108,7 +109,8 @@ def merge_checkpoints(
         InvalidArgumentError: Two sources have a tensor of the same name, or contradict each other, or slices do not
             cover their tensor, or a prefix is given twice in whatever spelling.
         AlreadyExistsError: There is a checkpoint of this prefix.
-        NotFoundError: A source, or one of its data files, is missing.
+        NotFoundError: A source, or one of its data files, is missing. Nothing was moved.
+        DataLossError: A source's index is damaged, or one of its data files is too short. Nothing was moved.
     """
     system, target = resolve(prefix, file_system=file_system, options=options)
     check_prefix(target)
@@ -119,26 +121,33 @@ def merge_checkpoints(
     indexes = [read_bundle_index(system, source) for source in prefixes]
     _refuse_existing(system, target, overwrite)
     shards, data = _merged(indexes, target, keep_numbers=False)
+    num_shards = max(len(shards), 1)
+    goes_on = not keep_sources and _is_absent_or(system, index_path(target), data)
+    ends = [index.data_ends() for index in indexes]
+    moves = []
+    for number, (part, shard) in enumerate(shards):  # all are looked at before the first is moved
+        source = data_path(prefixes[part], shard, indexes[part].num_shards)
+        made = data_path(target, number, num_shards)
+        if not _is_moved(system, source, made, ends[part][shard], goes_on=goes_on):
+            moves.append((source, made))
     directory = dirname(target)
     if directory and system.capabilities(directory).directories == "explicit":
         system.recursively_create_dir(directory)
     if overwrite:
-        _delete_if_there(system, index_path(target))
-    num_shards = max(len(shards), 1)
-    for number, (part, shard) in enumerate(shards):
-        source = data_path(prefixes[part], shard, indexes[part].num_shards)
-        _move(system, source, data_path(target, number, num_shards), keep=keep_sources)
+        delete_if_there(system, index_path(target))
+    for source, made in moves:
+        _move(system, source, made, keep=keep_sources)
     if not shards:
         publish(system, data_path(target, 0, 1), [], durable=durable)
     publish(system, index_path(target), [data], exclusive=not overwrite, durable=durable)
     if not keep_sources:
-        made = [index_path(target), *(data_path(target, number, num_shards) for number in range(num_shards))]
-        own = {system.canonical_path(path) for path in made}
+        files = {index_path(target), *(data_path(target, number, num_shards) for number in range(num_shards))}
+        own = {system.canonical_path(path) for path in files}
         for source, index in zip(prefixes, indexes, strict=True):
             moved = [data_path(source, shard, index.num_shards) for shard in range(index.num_shards)]
             for path in (index_path(source), *moved):
                 if system.canonical_path(path) not in own:  # a link may lead to what was just made
-                    _delete_if_there(system, path)
+                    delete_if_there(system, path)
     return target
 
 
@@ -155,22 +164,42 @@ def _refuse_existing(system: FileSystem, prefix: str, overwrite: bool) -> None:
         raise AlreadyExistsError("there is a checkpoint of this prefix; pass overwrite=True to replace it", path=prefix)
 
 
+def _is_absent_or(system: FileSystem, path: str, data: bytes) -> bool:
+    """Tell whether there is no file of that path, or one with just these bytes."""
+    try:
+        return read_whole_file(system, path) == data
+    except NotFoundError:
+        return True
+
+
+def _is_moved(system: FileSystem, source: str, target: str, size: int, *, goes_on: bool) -> bool:
+    """Tell whether an earlier call moved a data file, of which an index needs ``size`` bytes, already.
+
+    Args:
+        system: Serves both.
+        source: Where the file was.
+        target: Where it goes.
+        size: How many bytes it has at least.
+        goes_on: Whether what lies at the target can come from an earlier call, and is no other checkpoint's.
+    """
+    try:
+        found = system.stat(source).length
+    except NotFoundError:
+        if not goes_on or not system.file_exists(target) or 0 <= system.stat(target).length < size:
+            raise
+        return True
+    if 0 <= found < size:
+        raise DataLossError(
+            f"the index needs {size} bytes of this data file, which ends at {found}: it was cut, or belongs to another "
+            "save; nothing was moved",
+            path=source,
+        )
+    return False
+
+
 def _move(system: FileSystem, source: str, target: str, *, keep: bool) -> None:
-    """Rename or copy a data file; one that an earlier call moved already is left where it is."""
-    if not keep and not system.file_exists(source) and system.file_exists(target):
-        return
+    """Rename or copy a data file."""
     if keep or not system.capabilities(source).atomic_rename:
         system.copy_file(source, target)
     else:
         system.rename_file(source, target)
-
-
-def _delete_if_there(system: FileSystem, path: str) -> None:
-    with contextlib.suppress(NotFoundError):  # it was moved, or somebody else deleted it
-        system.delete_file(path)
-
-
-def _delete_directory_if_empty(system: FileSystem, path: str) -> None:
-    # Implicit directories go with their last file, and what others put there is theirs.
-    with contextlib.suppress(NotFoundError, FailedPreconditionError):
-        system.delete_dir(path)

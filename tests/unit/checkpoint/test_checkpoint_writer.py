@@ -22,6 +22,7 @@ from recordfs.checkpoint import (
 from recordfs.errors import (
     AlreadyExistsError,
     ClosedFileError,
+    DataLossError,
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
@@ -315,6 +316,77 @@ def test_merge_that_was_cut_short_goes_on(directory):
     save_checkpoint(f"{directory}/b", {"z": 3})
     get_file_system(directory).rename_file(f"{directory}/a.data-00000-of-00001", f"{directory}/all.data-00000-of-00002")
     merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all")
+    with CheckpointReader(f"{directory}/all") as reader:
+        assert {name: array.item() for name, array in reader.items()} == {"x": 1, "z": 3}
+
+
+def cut(path, size):
+    """Make a file end before its end."""
+    file_system = get_file_system(path)
+    with file_system.new_random_access_file(path) as file:
+        data = file.read(0, size)
+    with file_system.new_writable_file(path) as file:
+        file.append(data)
+
+
+@pytest.mark.parametrize("keep_sources", [False, True])
+@pytest.mark.parametrize("fault", ["missing", "short"])
+def test_merge_of_a_source_without_all_its_data_moves_nothing(directory, fault, keep_sources):
+    save_checkpoint(f"{directory}/a", {"x": np.ones(100)})
+    save_checkpoint(f"{directory}/b", {"y": np.ones(100)})
+    lost = f"{directory}/b.data-00000-of-00001"
+    if fault == "missing":
+        get_file_system(directory).delete_file(lost)
+    else:
+        cut(lost, 799)
+    before = names_in(directory)
+    with pytest.raises(NotFoundError if fault == "missing" else DataLossError) as caught:
+        merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all", keep_sources=keep_sources)
+    assert caught.value.path == lost
+    assert names_in(directory) == before
+    with CheckpointReader(f"{directory}/a") as reader:
+        assert reader["x"].sum() == 100
+
+
+@pytest.mark.parametrize("there", ["short", "of a checkpoint"])
+def test_merge_takes_no_other_data_for_what_was_moved_already(directory, there):
+    save_checkpoint(f"{directory}/a", {"x": np.ones(100)})
+    save_checkpoint(f"{directory}/all", {"old": np.zeros(200)})
+    get_file_system(directory).delete_file(f"{directory}/a.data-00000-of-00001")
+    if there == "short":
+        get_file_system(directory).delete_file(f"{directory}/all.index")
+        cut(f"{directory}/all.data-00000-of-00001", 100)
+    before = names_in(directory)
+    with pytest.raises(NotFoundError):
+        merge_checkpoints([f"{directory}/a"], f"{directory}/all", overwrite=True)
+    assert names_in(directory) == before
+
+
+def test_merge_that_was_cut_short_after_publishing_goes_on_if_asked_to_overwrite(directory):
+    save_checkpoint(f"{directory}/a", {"x": 1})
+    index = f"{directory}/a.index"
+    get_file_system(directory).copy_file(index, f"{directory}/kept")
+    merge_checkpoints([f"{directory}/a"], f"{directory}/all")
+    get_file_system(directory).rename_file(f"{directory}/kept", index)
+    merge_checkpoints([f"{directory}/a"], f"{directory}/all", overwrite=True)
+    assert names_in(directory) == ["all.data-00000-of-00001", "all.index"]
+    with CheckpointReader(f"{directory}/all") as reader:
+        assert reader["x"] == 1
+
+
+def test_data_that_a_merge_moved_before_it_was_killed_are_no_leftovers(directory):
+    save_checkpoint(f"{directory}/a", {"x": 1})
+    save_checkpoint(f"{directory}/b", {"z": 3})
+    with get_file_system(directory).new_writable_file(f"{directory}/dead.data-00000-of-00001") as file:
+        file.append(b"data")
+    with get_file_system(directory).new_writable_file(f"{directory}/faces.index") as file:
+        file.append(b"no index of a checkpoint")
+    moved = f"{directory}/all.data-00000-of-00002"
+    get_file_system(directory).rename_file(f"{directory}/a.data-00000-of-00001", moved)
+    assert remove_leftovers(directory, older_than_seconds=-1) == []
+    merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all")
+    removed = remove_leftovers(directory, older_than_seconds=-1)
+    assert [leftover.path for leftover in removed] == [f"{directory}/dead.data-00000-of-00001"]
     with CheckpointReader(f"{directory}/all") as reader:
         assert {name: array.item() for name, array in reader.items()} == {"x": 1, "z": 3}
 

@@ -1,6 +1,6 @@
 //! A whole index in memory: its header and every tensor's entry, sorted by name.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::entry::{Entry, Header, Slice};
 use super::error::{BundleError, EntryFault, Fault};
@@ -100,6 +100,19 @@ impl Index {
     pub fn entry(&self, name: &[u8]) -> Option<Result<&Entry, &EntryFault>> {
         let place = self.items.binary_search_by(|item| (*item.key).cmp(name)).ok()?;
         Some(self.items[place].entry.as_ref())
+    }
+
+    /// How many bytes each data file has to have at least, for those to which an entry leads. Entries that make no sense
+    /// lead nowhere.
+    #[must_use]
+    pub fn data_ends(&self) -> BTreeMap<i32, i64> {
+        let mut ends = BTreeMap::new();
+        let entries = self.items.iter().filter_map(|item| item.entry.as_ref().ok());
+        for entry in entries.filter(|entry| entry.slices.is_empty()) {
+            let end = ends.entry(entry.shard).or_insert(0);
+            *end = entry.offset.saturating_add(entry.size).max(*end);
+        }
+        ends
     }
 
     /// Where the slices of a partitioned tensor lie. Together they cover it, each element once.

@@ -1,5 +1,7 @@
 //! `BundleIndex`: a checkpoint's index, parsed once, asked by name.
 
+use std::collections::BTreeMap;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use recordfs_core::bundle::{BlockLimits, Entry, EntryFault, Fault, Index, Numbering, merge, small_blocks};
@@ -217,6 +219,11 @@ impl BundleIndex {
             .collect::<PyResult<_>>()?;
         let others = others.into_iter().map(|place| names[place].clone()).collect();
         Ok((blocks, others))
+    }
+
+    /// How many bytes each data file has to have at least, by its number, for those to which an entry leads.
+    fn data_ends(&self, py: Python<'_>) -> BTreeMap<i32, i64> {
+        py.detach(|| self.index.data_ends())
     }
 
     /// The slices of a partitioned tensor: starts, lengths, data file, offset, size and masked checksum of each.
