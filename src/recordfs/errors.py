@@ -332,6 +332,19 @@ _CLASS_OF_ERRNO: dict[int, type[RecordFSError]] = {
 }
 
 
+_CLASS_OF_BUILT_IN: tuple[tuple[type[OSError], type[RecordFSError]], ...] = (
+    (FileNotFoundError, NotFoundError),
+    (FileExistsError, AlreadyExistsError),
+    (builtins.IsADirectoryError, IsADirectoryError),
+    (builtins.NotADirectoryError, NotADirectoryError),
+    (PermissionError, PermissionDeniedError),
+    (TimeoutError, DeadlineExceededError),
+    (ConnectionError, UnavailableError),
+    (BlockingIOError, UnavailableError),
+)
+"""The class of errors that carry no errno."""
+
+
 def error_from_os_error(error: OSError, path: str | None) -> RecordFSError:
     """Return the recordfs error for an operating-system error.
 
@@ -345,7 +358,10 @@ def error_from_os_error(error: OSError, path: str | None) -> RecordFSError:
     known: Any = error
     if isinstance(known, RecordFSError):
         return known
-    cls = UnknownError if error.errno is None else _CLASS_OF_ERRNO.get(error.errno, UnknownError)
+    if error.errno is None:  # as libraries raise them, with a text alone
+        cls = next((cls for kind, cls in _CLASS_OF_BUILT_IN if isinstance(error, kind)), UnknownError)
+    else:
+        cls = _CLASS_OF_ERRNO.get(error.errno, UnknownError)
     made: Any = cls(error.strerror or str(error) or type(error).__name__, path=path)
     if isinstance(made, OSError) and error.errno is not None:
         made.errno = error.errno

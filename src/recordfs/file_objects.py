@@ -576,11 +576,28 @@ class OutputStream(io.RawIOBase):
 class WholeFileStream(OutputStream):
     """A file that is worth nothing unless it is whole: leaving a ``with`` block by an exception gives it up."""
 
+    _is_given_up = False
+
+    def flush(self) -> None:
+        """As OutputStream; nothing, once it was given up."""
+        if not self._is_given_up:
+            super().flush()
+
+    def close(self) -> None:
+        """As OutputStream; publishes nothing, once it was given up."""
+        if self._is_given_up:
+            io.RawIOBase.close(self)
+        else:
+            super().close()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None:
-            give_up(self._file, error)
+        if error is None:
+            self.close()
+            return
+        give_up(self._file, error)
+        self._is_given_up = True  # from here on nothing publishes it, not the collector either
         self.close()
 
 

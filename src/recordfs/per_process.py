@@ -30,12 +30,11 @@ class PerProcess(Generic[T]):
         made: This process's value, where it is there already.
     """
 
-    __slots__ = ("__weakref__", "_inherited", "_lock", "_made", "_make")
+    __slots__ = ("__weakref__", "_lock", "_made", "_make")
 
     def __init__(self, make: Callable[[], T], made: T | None = None) -> None:
         self._make = make
         self._made: tuple[int, T] | None = None if made is None else (os.getpid(), made)
-        self._inherited: list[T] = []
         self._lock = threading.RLock()
         _instances.add(self)
 
@@ -47,7 +46,6 @@ class PerProcess(Generic[T]):
         with self._lock:
             made = self._made
             if made is None or made[0] != os.getpid():
-                self._leave_inherited()
                 made = self._made = (os.getpid(), self._make())
             return made[1]
 
@@ -60,23 +58,24 @@ class PerProcess(Generic[T]):
         """Return this process's value, or None, and forget it: the next ``get`` makes another."""
         with self._lock:
             value = self.peek()
-            self._leave_inherited()
             self._made = None
             return value
-
-    def _leave_inherited(self) -> None:
-        """Keep what a parent made out of reach of the collector."""
-        if self._made is not None and self._made[0] != os.getpid():
-            self._inherited.append(self._made[1])
 
 
 _instances: weakref.WeakSet[PerProcess[Any]] = weakref.WeakSet()
 
 
-def _renew_locks() -> None:
-    """Give a forked child free locks: a thread that held one is not in the child."""
+# What parents made: kept for ever, out of reach of the collector, in every child.
+_inherited: list[object] = []
+
+
+def _renew() -> None:
+    """Give a forked child free locks, and nothing of its parent's: the threads that held either are not in it."""
     for instance in list(_instances):
         instance._lock = threading.RLock()
+        made, instance._made = instance._made, None
+        if made is not None:
+            _inherited.append(made)
 
 
-os.register_at_fork(after_in_child=_renew_locks)
+os.register_at_fork(after_in_child=_renew)

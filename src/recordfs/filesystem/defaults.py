@@ -46,9 +46,9 @@ COPY_CHUNK = 4 << 20
 MAX_REPORTED_FAILURES = 100
 
 
-def rebuild(cls: type[FileSystem], options: dict[str, Any]) -> FileSystem:
+def rebuild(cls: type[FileSystem], options: dict[str, Any], arguments: tuple[Any, ...] = ()) -> FileSystem:
     """Make a pickled filesystem again."""
-    return cls(**options)
+    return cls(*arguments, **options)
 
 
 def read_memory_region(file_system: FileSystem, path: str) -> ReadOnlyMemoryRegion:

@@ -54,11 +54,13 @@ class FileSystem(abc.ABC):
     """
 
     _options: dict[str, Any]
+    _arguments: tuple[Any, ...]
 
-    def __new__(cls, *_arguments: object, **options: object) -> Self:
+    def __new__(cls, *arguments: object, **options: object) -> Self:
         """Remember the options, so that the instance can be made again in another process."""
         self = super().__new__(cls)
         self._options = options
+        self._arguments = arguments
         return self
 
     def __init__(self, **options: object) -> None:
@@ -81,7 +83,7 @@ class FileSystem(abc.ABC):
         ]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (defaults.rebuild, (type(self), self._options))
+        return (defaults.rebuild, (type(self), self._options, self._arguments))
 
     @property
     def options(self) -> dict[str, Any]:

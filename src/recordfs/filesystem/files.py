@@ -11,9 +11,15 @@ from __future__ import annotations
 
 import abc
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from recordfs.errors import ClosedFileError, FailedPreconditionError, InvalidArgumentError, UnimplementedError
+from recordfs.errors import (
+    ClosedFileError,
+    FailedPreconditionError,
+    InternalError,
+    InvalidArgumentError,
+    UnimplementedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +52,8 @@ def byte_view(data: Buffer) -> memoryview:
         raise TypeError(f"expected bytes or another buffer, found {type(data).__name__}") from None
     if view.ndim == 1 and view.format == "B" and view.c_contiguous:
         return view
+    if "O" in (view.format or ""):
+        raise TypeError("expected a buffer of bytes or numbers, found one of Python objects")
     if not view.c_contiguous:
         raise TypeError("expected a contiguous buffer, found one with gaps; copy it with bytes() first")
     # Views with a zero in their shape cannot be cast.
@@ -60,6 +68,8 @@ def writable_byte_view(buffer: Buffer, path: str) -> memoryview:
         TypeError: It is no buffer.
     """
     with memoryview(buffer) as view:
+        if "O" in (view.format or ""):
+            raise InvalidArgumentError("read_into needs a buffer of bytes or numbers, found Python objects", path=path)
         if view.readonly or not view.c_contiguous:
             trouble = "a read-only one" if view.readonly else "one with gaps"
             raise InvalidArgumentError(f"read_into needs a writable, contiguous buffer, found {trouble}", path=path)
@@ -101,9 +111,15 @@ class OpenFile(abc.ABC):
     ) -> None:
         self.close()
 
+    def _check_made(self) -> None:
+        """Raise where a backend's class has not called ``__init__``: such a file would do nothing, and say nothing."""
+        if "_name" not in self.__dict__:
+            raise TypeError(f"{type(self).__name__}.__init__ has to call super().__init__(name)")
+
     def _check_open(self) -> None:
         """Raise ClosedFileError after ``close``."""
         if self._closed:
+            self._check_made()
             raise ClosedFileError("the file has been closed", path=self._name)
 
     def _check_range(self, offset: int, n: int = 0) -> None:
@@ -134,7 +150,8 @@ class RandomAccessFile(OpenFile):
             AbortedError: The store noticed that the file was replaced by another since it was opened.
         """
         self._check_range(offset, n)
-        return self._read(offset, n)
+        data = self._read(offset, n)
+        return data if type(data) is bytes and len(data) <= n else self._checked(data, n)
 
     def read_into(self, offset: int, buffer: Buffer) -> int:
         """Read into a writable buffer and return how many bytes were read.
@@ -209,6 +226,7 @@ class RandomAccessFile(OpenFile):
 
     def close(self) -> None:
         """Release what the file holds. Idempotent."""
+        self._check_made()
         if not self._closed:
             self._closed = True
             self._close()
@@ -225,9 +243,23 @@ class RandomAccessFile(OpenFile):
 
     def _read_into(self, offset: int, view: memoryview) -> int:
         """Fill a flat view of bytes from its start and return how many came."""
-        data = self._read(offset, len(view))
+        data = self._checked(self._read(offset, len(view)), len(view))
         view[: len(data)] = data
         return len(data)
+
+    def _checked(self, data: Buffer, n: int) -> bytes:
+        """Return what a backend read as bytes, unless it can be no answer."""
+        try:
+            content = data if isinstance(data, bytes) else bytes(memoryview(data))
+        except TypeError:
+            raise InternalError(
+                f"{type(self).__name__}._read returned {type(data).__name__}; expected bytes", path=self._name
+            ) from None
+        if len(content) > n:
+            raise InternalError(
+                f"{type(self).__name__}._read returned {len(content)} bytes; expected at most {n}", path=self._name
+            )
+        return content
 
     def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
         """Return the bytes of each ``(start, end)``, short or empty past the end; a store may fetch in parallel."""
@@ -354,6 +386,7 @@ class WritableFile(OpenFile):
         A file that was never written to is published empty. If publishing fails and can be tried again, the file
         stays open and the bytes stay in it.
         """
+        self._check_made()
         if not self._closed:
             self._check_process()
             self._close()
@@ -423,8 +456,12 @@ class WritableFile(OpenFile):
         self._flush()
 
     def _discard(self) -> None:
-        """Drop what was not flushed; if it raises, the file stays open unless ``_end`` was called."""
-        raise UnimplementedError(f"{type(self).__name__} cannot be discarded", path=self._name)
+        """Drop what was not flushed; if it raises, the file stays open unless ``_end`` was called.
+
+        Of an atomic file nothing has been published before ``_close``, so the default has nothing to do.
+        """
+        if not self.atomic:
+            raise UnimplementedError(f"{type(self).__name__} cannot be discarded", path=self._name)
 
     def _end(self) -> None:
         """Be closed from now on, and let go of everything; called after ``_close`` and ``_discard``, perhaps twice."""
@@ -451,16 +488,29 @@ AppendableFile = WritableFile
 """A file open for writing after what it held already; ``tell`` counts that too. The contract is WritableFile's."""
 
 
-def give_up(writer: WritableFile, error: BaseException) -> None:
+class _Writer(Protocol):
+    """What can be given up."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def atomic(self) -> bool: ...
+    def discard(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def give_up(writer: _Writer, error: BaseException) -> None:
     """Let go of a writer because of an error, which stays the one that the user sees.
 
-    The writer is discarded; where it cannot be, it is closed, so that nothing waits to be collected. What fails in that
-    becomes a note of ``error``.
+    The writer is discarded; where it cannot be, it is closed, so that nothing waits to be collected, unless it is
+    atomic: half of such a file is never published. What fails in that becomes a note of ``error``.
     """
     try:
         try:
             writer.discard()
         except UnimplementedError:
+            if writer.atomic:
+                raise
             writer.close()
     except Exception as second:  # noqa: BLE001 (the first error is the one to see, and this one is its note)
         error.add_note(f"letting go of {writer.name} failed too: {type(second).__name__}: {second}")

@@ -11,12 +11,14 @@ import abc
 import contextlib
 import tempfile
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import (
+    AbortedError,
     AlreadyExistsError,
     DataLossError,
     DirectoryNotEmptyError,
+    InternalError,
     IsADirectoryError,
     NotADirectoryError,
     NotFoundError,
@@ -33,7 +35,9 @@ from recordfs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import IO
+    from typing import IO, Self
+
+    from typing_extensions import Buffer
 
 __all__ = ["KeyValueFileSystem"]
 
@@ -249,6 +253,28 @@ def _errors(path: str) -> Iterator[None]:
         raise UnknownError(f"{type(error).__name__}: {error}", path=path) from error
 
 
+class _LentFile:
+    """A file that is lent to a store's client, which may close it: the writer needs it to try again."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave it open."""
+
+
 class _ValueReader(RandomAccessFile):
     """A value open for reading."""
 
@@ -261,8 +287,17 @@ class _ValueReader(RandomAccessFile):
         length = min(n, self._length - offset)
         if length <= 0:
             return b""
-        with _errors(self._name):
-            return bytes(self._file_system.read_value(_key_of(self._name), offset, length))
+        with _errors(self._name), memoryview(self._read_value(offset, length)) as view:
+            found = view.nbytes
+            if found == length:
+                return view.tobytes()
+        told = f"read_value returned {found} of {length} bytes at {offset}"
+        if found > length:
+            raise InternalError(f"{told}: it is asked for a part of the value", path=self._name)
+        raise AbortedError(f"{told}: the value was replaced or deleted since it was opened", path=self._name)
+
+    def _read_value(self, offset: int, length: int) -> Buffer:
+        return self._file_system.read_value(_key_of(self._name), offset, length)
 
     def _size(self) -> int:
         return self._length
@@ -274,6 +309,7 @@ class _ValueWriter(WritableFile):
     def __init__(self, file_system: KeyValueFileSystem, name: str, standing: _Value | None, *, atomic: bool) -> None:
         self._file_system = file_system
         self._standing = standing
+        self._was_tried = False
         self._collected = tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY)  # noqa: SIM115 (closed by _end)
         self._length = 0
         self._warned = atomic or file_system.capabilities(name).flush_visibility == "flush"
@@ -304,8 +340,23 @@ class _ValueWriter(WritableFile):
             self._collected.truncate(self._length)
             self._collected.seek(0)
             key = _key_of(self._name)
-            self._file_system.write_value(key, self._collected, self._length)
+            if self._was_tried:
+                self._check_not_overtaken(key)
+            self._was_tried = True
+            self._file_system.write_value(key, _LentFile(self._collected), self._length)  # type: ignore[arg-type]
             self._check_stored(key)
+
+    def _check_not_overtaken(self, key: str) -> None:
+        """Raise if somebody has stored something else since a ``close`` that failed: it is newer than what is here."""
+        found = self._file_system.find_value(key)
+        if found is None or _Value(*found) == self._standing or found[0] == self._length:
+            return
+        self._end()
+        raise AbortedError(
+            f"another writer has stored {found[0]} bytes since this one could not be closed; its own {self._length} "
+            "are given up",
+            path=self._name,
+        )
 
     def _check_stored(self, key: str) -> None:
         """Raise if the store has not what it was given: many a client looks at no answer, and takes a refusal for done.
@@ -320,7 +371,7 @@ class _ValueWriter(WritableFile):
                 "answer?",
                 path=self._name,
             )
-        if self._length and self._standing == found:
+        if self._length and self._standing == _Value(*found):
             start = max(0, self._length - _COMPARED)
             self._collected.seek(start)
             if self._file_system.read_value(key, start, self._length - start) != self._collected.read():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import LineIterator
 from recordfs.errors import ClosedFileError, InvalidArgumentError, PermissionDeniedError, UnimplementedError
-from recordfs.filesystem.files import byte_view
+from recordfs.filesystem.files import byte_view, give_up
 from recordfs.gfile.block_reader import BlockReader
 from recordfs.gfile.mode import parse_mode
 from recordfs.gfile.update_file import open_update_file
@@ -339,7 +339,7 @@ class FileObject(LineIterator):
         if error is not None and self._atomic and self._writer is not None:
             self._closed = True
             writer, self._writer = self._writer, None
-            writer.discard()
+            give_up(writer, error)
         else:
             self.close()
 

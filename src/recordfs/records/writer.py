@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import NativeRecordWriter
 from recordfs.errors import ClosedFileError
+from recordfs.filesystem.files import give_up
 from recordfs.filesystem.unclosed_writers import forget, is_kept, keep_with
 from recordfs.records.compression import check_compression_level, compression_name
 from recordfs.records.targets import TargetOptions, open_target
@@ -186,9 +187,14 @@ class RecordWriter(NativeRecordWriter):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None and self._atomic:
-            self.discard()
+            give_up(self, error)
         else:
             self.close()
+
+    @property
+    def atomic(self) -> bool:
+        """Whether readers see the file only when it is closed."""
+        return self._atomic
 
     def __del__(self) -> None:
         # What is raised here goes to sys.unraisablehook. A forked child's copy is not the writer.

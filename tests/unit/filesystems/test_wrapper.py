@@ -30,7 +30,7 @@ def test_wrapper_defines_every_public_method_of_a_filesystem():
 @pytest.mark.parametrize(
     ("contract", "wrapper", "own"),
     [
-        (RandomAccessFile, WrapperRandomAccessFile, set()),
+        (RandomAccessFile, WrapperRandomAccessFile, {"_checked"}),
         # What ends and checks a file is the wrapper's own.
         (WritableFile, WrapperWritableFile, {"_end", "_check_usable", "_check_open", "_check_process"}),
     ],
