@@ -331,7 +331,7 @@ def _resume(image: str, file_system: FileSystem | None, options: Mapping[str, An
     """Complete the event file of one image; None if its process lives, or has just removed it."""
     note = f"{image.removesuffix('.image')}.json"
     try:
-        with open(note, encoding="utf-8") as file, open(image, "rb") as locked:
+        with open(note, "rb") as file, open(image, "rb") as locked:
             try:
                 fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -348,14 +348,16 @@ def _resume(image: str, file_system: FileSystem | None, options: Mapping[str, An
         return None
     except RecordFSError as error:
         return ResumedSpool(image, "", 0, error)
+    except OSError as error:
+        return ResumedSpool(image, "", 0, error_from_os_error(error, os.fsdecode(error.filename or image)))
 
 
-def _target_of(text: str, note: str) -> str:
+def _target_of(text: bytes, note: str) -> str:
     try:
         content = json.loads(text)
         if content["format"] != 1 or not isinstance(content["target"], str):
             raise ValueError("unknown format")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidArgumentError(f"this is no note of a spool that can be read: {error}", path=note) from error
     target: str = content["target"]
     return target
@@ -366,27 +368,36 @@ def _complete(image: str, target: str, file_system: FileSystem | None, options: 
     # The process may have died in the middle of a record, which is of no use to anybody.
     length = check_tail(image).sound_end
     store, path = resolve(target, file_system=file_system, options=options)
+    is_there, present = True, 0
     try:
         present = store.stat(path).length
     except NotFoundError:
-        present = 0
+        is_there = False
     with open(image, "rb") as source:
         if present and not _is_prefix(source, store, path, present, length):
             # Somebody else's file, or one that was written on to: the events go beside it.
             path = join(path[: -len(basename(path))], new_file_name(after=basename(path)))
-            present = 0
+            is_there, present = False, 0
         if present >= length:
             return 0
-        can_append = present and store.capabilities(path).append
-        if present and not can_append:
-            path, present = join(path[: -len(basename(path))], new_file_name(after=basename(path))), 0
+        if present and not store.capabilities(path).append:
+            path = join(path[: -len(basename(path))], new_file_name(after=basename(path)))
+            is_there, present = False, 0
         source.seek(present)
-        with store.new_appendable_file(path) if present else open_new_file(store, path) as file:
+        with _open_at(store, path, present, is_there=is_there) as file:
             left = length - present
             while left > 0 and (data := source.read(min(CHUNK, left))):
                 file.append(data)
                 left -= len(data)
     return length - present
+
+
+def _open_at(store: FileSystem, path: str, present: int, *, is_there: bool) -> WritableFile:
+    """Open an event file to write on after the bytes that it has."""
+    if present:
+        return store.new_appendable_file(path)
+    # An empty file is what a process leaves that died before its first flush; it is not to be made, but filled.
+    return store.new_writable_file(path) if is_there else open_new_file(store, path)
 
 
 def _is_prefix(source: Any, store: FileSystem, path: str, present: int, length: int) -> bool:

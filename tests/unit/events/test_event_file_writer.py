@@ -1,6 +1,7 @@
 """EventFileWriter: what the store does costs the caller nothing, and the store's failures cost no event."""
 
 import contextlib
+import json
 import logging
 import threading
 import time
@@ -15,6 +16,7 @@ from recordfs.errors import (
     DeadlineExceededError,
     InvalidArgumentError,
     PermissionDeniedError,
+    RecordFSError,
     ResourceExhaustedError,
     UnavailableError,
 )
@@ -354,3 +356,43 @@ def test_a_spooled_file_that_takes_nothing_more_is_uploaded_anew(tmp_path, spool
     writer.close()
     assert sorted(set(steps_in(tmp_path / "run"))) == list(range(200))
     assert list(spools.iterdir()) == []
+
+
+@pytest.fixture
+def left_spool(tmp_path, spools):
+    """Return the target of a spool that a process has left, and its bytes."""
+    with EventFileWriter(tmp_path / "made") as writer:
+        add(writer, range(50))
+    (made,) = (tmp_path / "made").iterdir()
+    (tmp_path / "run").mkdir()
+    target = tmp_path / "run" / made.name
+    spools.mkdir()
+    (spools / "b.image").write_bytes(made.read_bytes())
+    (spools / "b.json").write_text(json.dumps({"format": 1, "target": str(target), "process": 1}))
+    return target, made.read_bytes()
+
+
+def test_a_spool_whose_event_file_is_empty_is_uploaded_into_it(tmp_path, left_spool):
+    target, content = left_spool
+    target.touch()
+    (spool,) = resume_spools()
+    assert (spool.error, spool.uploaded_bytes) == (None, len(content))
+    assert target.read_bytes() == content
+    assert list(target.parent.iterdir()) == [target]
+    assert resume_spools() == []
+
+
+@pytest.mark.parametrize("note", [b"\xff\xfe\x80", b"[" * 100_000, b"{}", None])
+def test_a_note_that_cannot_be_read_keeps_no_other_spool_from_being_resumed(spools, left_spool, note):
+    target, content = left_spool
+    (spools / "a.image").touch()
+    if note is None:
+        (spools / "a.json").mkdir()
+    else:
+        (spools / "a.json").write_bytes(note)
+    broken, whole = resume_spools()
+    assert isinstance(broken.error, RecordFSError)
+    assert "a.json" in str(broken.error)
+    assert whole.error is None
+    assert target.read_bytes() == content
+    assert (spools / "a.image").exists()
