@@ -263,9 +263,11 @@ pub struct Directory {
 /// A directory of millions of tags has fewer bytes, deflated or not.
 const MAX_DIRECTORY: usize = 1 << 30;
 
-/// The fewest bytes that a segment and a tag take in a directory: what bounds their numbers before any are read.
+/// The fewest bytes that a segment, a tag and a column of it take in a directory: what bounds their numbers before any
+/// are read. A column has two where its segment has no columns.
 const MIN_SEGMENT: usize = 7;
 const MIN_TAG: usize = 14;
+const MIN_COLUMN: usize = 2;
 
 impl Directory {
     /// Reads the block of a directory that `place` tells of.
@@ -395,7 +397,7 @@ fn decode_tag(reader: &mut BlockReader, segments: &[Segment], wall: &mut i64) ->
     let max_wall = f64::from_bits(last_wall.wrapping_add(reader.signed()?) as u64);
     let mut columns = Vec::new();
     let mut segment = 0u64;
-    for _ in 0..reader.count(3)? {
+    for _ in 0..reader.count(MIN_COLUMN)? {
         segment = segment.saturating_add(reader.unsigned()?);
         let number = usize::try_from(segment).unwrap_or(usize::MAX);
         let home = segments
@@ -602,5 +604,66 @@ fn add_points(directory: &mut Directory, table: &EventTable, places: &[(u64, u64
             length,
             is_double: tag.kind == TagKind::Double,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_segments_without_columns_is_read_as_it_was_written() {
+        let segment = |begin: u64| Segment {
+            begin,
+            end: begin + 80,
+            record_end: begin + 100,
+            has_columns: false,
+            rows_offset: begin + 80,
+            rows_length: 0,
+            row_count: 1,
+            start_count: 0,
+        };
+        for count in 1..40 {
+            let segments: Vec<Segment> = (0..count).map(|number| segment(number * 100)).collect();
+            let columns = (0..segments.len()).map(|segment| ColumnPlace {
+                segment,
+                count: 1,
+                offset: 0,
+                length: 0,
+                is_double: false,
+            });
+            let tag = TagEntry {
+                name: "a".into(),
+                kind: TagKind::Float,
+                metadata: None,
+                count,
+                last_step: 1,
+                last_wall: 1.0,
+                last_value: 1.0,
+                max_step: 1,
+                max_wall: 1.0,
+                columns: columns.collect(),
+            };
+            let written = Directory {
+                has_file_version: true,
+                first_wall: 1.0,
+                segments,
+                tags: vec![tag],
+            };
+            let (mut content, mut block) = (Vec::new(), Vec::new());
+            written.encode(&mut content);
+            let length = BlockEncoder::new().bytes(&content, &mut block);
+            let last = written.segments[written.segments.len() - 1];
+            let place = IndexPlace {
+                record_offset: last.end,
+                body_offset: last.end,
+                rows_offset: last.rows_offset,
+                rows_length: 0,
+                directory_offset: last.end,
+                directory_length: length as u64,
+                record_end: last.record_end,
+            };
+            assert_eq!(Directory::decode(&block, &place).unwrap(), written);
+        }
     }
 }
