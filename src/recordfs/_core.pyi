@@ -415,7 +415,7 @@ class NativeScalarWriter:
             summary_description: A description, in Markdown.
 
         Raises:
-            InvalidArgumentError: The tag has values of another kind, or the time is NaN.
+            InvalidArgumentError: The tag has values of another kind, or the time is NaN or infinite.
             TypeError: The value or the step is no number.
         """
 

@@ -222,13 +222,13 @@ class EventFileWriter:
             walltime: The time to give it instead of its own, in seconds since 1970.
 
         Raises:
-            InvalidArgumentError: It is no Event.
+            InvalidArgumentError: It is no Event, or its time is NaN or infinite.
             ClosedFileError: The writer is closed.
         """
         payload = serialized_event(event)
         # The last of two fields of one number counts.
         if walltime is not None:
-            payload += encode_message([(1, "d", _checked_time(walltime))])
+            payload += encode_message([(1, "d", float(walltime))])
         if step is not None:
             payload += encode_message([(2, "v", int(step))])
         self._queue_to_use().add_event(payload)
@@ -252,7 +252,7 @@ class EventFileWriter:
         self, field: int, message: bytes, step: int | None, walltime: float | None, *, repeats_metadata: bool = False
     ) -> None:
         """Add an event that holds a message in a field of ``Event``."""
-        wall_time = time.time() if walltime is None else _checked_time(walltime)
+        wall_time = time.time() if walltime is None else float(walltime)
         fields: list[tuple[int, str, Any]] = [(1, "d", wall_time)]
         if step is not None and int(step):
             fields.append((2, "v", int(step)))
@@ -336,9 +336,3 @@ class EventFileWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _checked_time(walltime: float) -> float:
-    if walltime != walltime:
-        raise InvalidArgumentError("a wall time is a number of seconds since 1970, found NaN")
-    return float(walltime)

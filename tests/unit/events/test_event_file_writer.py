@@ -20,7 +20,7 @@ from recordfs.errors import (
     ResourceExhaustedError,
     UnavailableError,
 )
-from recordfs.events import EventFileWriter, block, columns, decode_event, resume_spools
+from recordfs.events import EventFileWriter, EventsWriter, SummaryWriter, block, columns, decode_event, resume_spools
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperWritableFile
 from recordfs.testing.faulty import FaultyFileSystem
@@ -307,12 +307,32 @@ def test_where_a_flush_sends_bytes_again_files_stay_small(tmp_path):
 def test_step_and_time_of_an_event_can_be_given_anew(tmp_path):
     with EventFileWriter(tmp_path) as writer:
         writer.add_event(decode_event(scalar("a", 1.0, 5)), step=7, walltime=WALL + 0.5)
-        with pytest.raises(InvalidArgumentError, match="NaN"):
-            writer.add_event(scalar("a", 1.0, 5), walltime=float("nan"))
         with pytest.raises(InvalidArgumentError, match="not a serialized Event"):
             writer.add_event(b"\xff\xff")
     column = columns(tmp_path)["a"]
     assert (column.step.tolist(), column.wall_time.tolist()) == ([7], [WALL + 0.5])
+
+
+@pytest.mark.parametrize("time_", [float("nan"), float("inf"), -float("inf")])
+def test_a_time_that_is_no_finite_number_is_refused_wherever_it_comes_from(tmp_path, time_):
+    event = scalar("a", 1.0, 5, time_)
+    with SummaryWriter(tmp_path / "run") as writer:
+        file_writer = writer.file_writer
+        calls = [
+            lambda: file_writer.add_event(event),
+            lambda: file_writer.add_event(scalar("a", 1.0, 5), walltime=time_),
+            lambda: file_writer.add_summary(b"", 5, time_),
+            lambda: writer.add_scalar("a", 1.0, 5, time_),
+            lambda: writer.add_scalar("a", 1.0, 5, time_, new_style=True),
+            lambda: writer.add_scalars("m", {"x": 1.0}, 5, time_),
+            lambda: writer.add_text("t", "text", 5, time_),
+        ]
+        for call in calls:
+            with pytest.raises(InvalidArgumentError, match="wall time"):
+                call()
+    with EventsWriter(tmp_path / "events") as writer, pytest.raises(InvalidArgumentError, match="wall time"):
+        writer.write_event(event)
+    assert "a" not in columns(tmp_path / "run")
 
 
 @pytest.fixture

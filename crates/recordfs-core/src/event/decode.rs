@@ -120,6 +120,40 @@ pub fn decode_event(record: &[u8]) -> Result<Event<'_>, NotAnEvent> {
     Ok(event)
 }
 
+/// Reads an Event that is to be written, and checks that every reader can read it and place it in time.
+///
+/// # Errors
+/// What [`decode_event`] refuses, values that are none, and a wall time that [`is_wall_time`] refuses: TensorBoard sorts
+/// and draws by time, and cannot do it with one that is no number.
+pub fn decode_writable_event(record: &[u8]) -> Result<Event<'_>, NotAnEvent> {
+    let event = decode_event(record)?;
+    check_wall_time(&event)?;
+    if let What::Summary(summary) = event.what {
+        for_each_value::<NotAnEvent>(summary, |_| Ok(()))?;
+    }
+    Ok(event)
+}
+
+/// What is wrong with an event whose time [`is_wall_time`] refuses.
+pub const NOT_A_WALL_TIME: &str = "a wall time is a finite number of seconds since 1970, found NaN or infinity";
+
+/// Whether an event can have this time.
+#[must_use]
+pub const fn is_wall_time(seconds: f64) -> bool {
+    seconds.is_finite()
+}
+
+/// Whether [`is_wall_time`] takes the time of an event.
+pub(crate) const fn check_wall_time(event: &Event<'_>) -> Result<(), NotAnEvent> {
+    if is_wall_time(event.wall_time) {
+        Ok(())
+    } else {
+        Err(NotAnEvent {
+            reason: NOT_A_WALL_TIME,
+        })
+    }
+}
+
 /// What one value of a summary holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Content<'a> {

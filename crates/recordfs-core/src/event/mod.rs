@@ -21,7 +21,10 @@ mod scan;
 mod table;
 mod tensor;
 
-pub use decode::{Content, Event, Metadata, NotAnEvent, Value, What, decode_event, decode_metadata, for_each_value};
+pub use decode::{
+    Content, Event, Metadata, NOT_A_WALL_TIME, NotAnEvent, Value, What, decode_event, decode_metadata,
+    decode_writable_event, for_each_value, is_wall_time,
+};
 pub use encode::{encode_scalar_event, scalar_event_size};
 pub use framer::{EventFramer, FramerOptions};
 pub use index::{ColumnPlace, Directory, IndexError, IndexPlace, MAGIC, Segment, TagEntry, TagKind, locate_index};

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::decode::is_wall_time;
 use super::encode::{encode_scalar_event, scalar_event_size};
 
 /// Events are gathered in chunks of so many bytes, so that adding one never moves those before it.
@@ -63,6 +64,8 @@ pub enum Pushed {
     OtherKind(u8),
     /// The queue is closed.
     Closed,
+    /// Its wall time is none.
+    NoWallTime,
 }
 
 #[derive(Default)]
@@ -114,6 +117,9 @@ impl EventQueue {
     /// Adds the event of a scalar.
     #[inline]
     pub fn push_scalar(&self, wall_time: f64, step: i64, tag: &str, value: f32) -> Pushed {
+        if !is_wall_time(wall_time) {
+            return Pushed::NoWallTime;
+        }
         let size = scalar_event_size(tag, step);
         let mut state = self.lock();
         if state.is_closed {
@@ -133,7 +139,7 @@ impl EventQueue {
         Pushed::Added
     }
 
-    /// Adds any event.
+    /// Adds any event that [`decode_writable_event`](super::decode_writable_event) has read.
     pub fn push(&self, payload: &[u8], repeats_metadata: bool) -> Pushed {
         let mut state = self.lock();
         if state.is_closed {

@@ -127,7 +127,7 @@ fn check_event(record: &[u8]) -> PyResult<()> {
 }
 
 /// Whether bytes are an Event that every reader can read.
-pub fn check(record: &[u8]) -> Result<(), NotAnEvent> {
+fn check(record: &[u8]) -> Result<(), NotAnEvent> {
     let event = decode_event(record)?;
     match event.what {
         What::Summary(summary) => for_each_value(summary, |_| Ok(())),

@@ -102,6 +102,7 @@ impl EventQueue {
     fn add_scalar_to(&self, py: Python<'_>, tag: &str, value: f32, step: i64, wall_time: f64) -> PyResult<Pushed> {
         match self.add(py, || self.queue.push_scalar(wall_time, step, tag, value))? {
             Pushed::OtherKind(kind) => Err(other_kind(py, tag, kind, core::SCALAR_KIND)),
+            Pushed::NoWallTime => Err(invalid(py, core::NOT_A_WALL_TIME)),
             pushed => Ok(pushed),
         }
     }
@@ -150,7 +151,7 @@ impl EventQueue {
     /// closed.
     #[pyo3(signature = (payload, repeats_metadata = false))]
     fn add_event(&self, py: Python<'_>, payload: &[u8], repeats_metadata: bool) -> PyResult<bool> {
-        super::decode::check(payload).map_err(|error| invalid(py, &error.to_string()))?;
+        core::decode_writable_event(payload).map_err(|error| invalid(py, &error.to_string()))?;
         is_added(py, self.add(py, || self.queue.push(payload, repeats_metadata))?)
     }
 
@@ -312,7 +313,7 @@ impl NativeScalarWriter {
     ///     summary_description: A description, in Markdown.
     ///
     /// Raises:
-    ///     InvalidArgumentError: The tag has values of another kind, or the time is NaN.
+    ///     InvalidArgumentError: The tag has values of another kind, or the time is NaN or infinite.
     ///     TypeError: The value or the step is no number.
     #[pyo3(signature = (tag, scalar_value, global_step = None, walltime = None, new_style = false, double_precision = false, display_name = "", summary_description = ""))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of torch and of tensorboardX")]
@@ -337,9 +338,6 @@ impl NativeScalarWriter {
             },
         };
         let wall_time = walltime.unwrap_or_else(now);
-        if wall_time.is_nan() {
-            return Err(invalid(py, "a wall time is a number of seconds since 1970, found NaN"));
-        }
         if new_style || double_precision || !display_name.is_empty() || !summary_description.is_empty() {
             let arguments = (
                 tag,
