@@ -6,6 +6,8 @@ import itertools
 import os
 import time
 
+from recordfs.errors import InvalidArgumentError
+
 __all__ = ["new_file_name"]
 
 _numbers = itertools.count()
@@ -21,7 +23,12 @@ def new_file_name(suffix: str = "", *, after: str = "") -> str:
     Args:
         suffix: What the name ends with.
         after: A name that the new one has to sort after, even if the clock went back.
+
+    Raises:
+        InvalidArgumentError: The suffix has a slash, so that the name would be one in another directory.
     """
+    if "/" in suffix:
+        raise InvalidArgumentError(f"the end of a file's name has no slash, found {suffix!r}")
     import secrets
     import socket
 

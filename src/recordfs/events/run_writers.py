@@ -9,11 +9,11 @@ import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recordfs._core import EventQueue, NativeScalarWriter
-from recordfs.errors import ClosedFileError
+from recordfs.errors import ClosedFileError, InvalidArgumentError
 from recordfs.events import messages
 from recordfs.events.file_writer import QUEUE_BYTES, Block, EventFileWriter, FullPolicy
 from recordfs.events.optional import require_numpy
-from recordfs.paths import path_to_str
+from recordfs.paths import is_plain_name, join, path_to_str
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -147,6 +147,19 @@ class RunWriters(NativeScalarWriter):
             writer.add_message(5, summary, step, walltime, repeats_metadata=repeats_metadata)
 
         self._in_open_writer(directory, add)
+
+    def _run_below(self, name: str) -> str:
+        """Return the directory of a run below this one.
+
+        Raises:
+            InvalidArgumentError: It would not lie below.
+        """
+        if not all(map(is_plain_name, name.split("/"))):
+            raise InvalidArgumentError(
+                f"the name of a run below is a relative path without empty parts, '.' and '..', found {name!r}",
+                path=self.log_dir,
+            )
+        return join(self.log_dir, name)
 
     def _add_number(self, directory: str, tag: str, value: Any, step: Any, wall_time: float) -> None:
         """Log a plain scalar in a run of its own."""

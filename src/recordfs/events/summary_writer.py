@@ -11,7 +11,6 @@ from recordfs.errors import InvalidArgumentError
 from recordfs.events import media, messages
 from recordfs.events.optional import require_numpy
 from recordfs.events.run_writers import RunWriters
-from recordfs.paths import join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,13 +49,17 @@ class SummaryWriter(RunWriters):
     ) -> None:
         """Log several numbers to be drawn in one chart: each in a run of its own, ``<logdir>/<main_tag>_<key>``.
 
-        As torch does; slashes of the tag become underscores in the run's name.
+        As torch does; slashes of the tag become underscores in the run's name. Those of a key make directories.
+
+        Raises:
+            InvalidArgumentError: A key makes a path that does not stay below the log directory, or the time is NaN or
+                infinite.
         """
         if not self._writes:
             return
         wall_time = time.time() if walltime is None else walltime
-        for key, value in tag_scalar_dict.items():
-            run = join(self.log_dir, f"{main_tag.replace('/', '_')}_{key}")
+        runs = [self._run_below(f"{main_tag.replace('/', '_')}_{key}") for key in tag_scalar_dict]
+        for run, value in zip(runs, tag_scalar_dict.values(), strict=True):
             self._add_number(run, main_tag, value, global_step, wall_time)
 
     def add_text(self, tag: str, text_string: str, global_step: Any = None, walltime: float | None = None) -> None:
@@ -229,12 +232,12 @@ class SummaryWriter(RunWriters):
             display_names: Names of hyperparameters for people.
 
         Raises:
-            InvalidArgumentError: A hyperparameter is nothing of this kind.
+            InvalidArgumentError: A hyperparameter is nothing of this kind, or the run would not lie below this one.
         """
         if not self._writes:
             return
         now = time.time()
-        directory = join(self.log_dir, str(run_name or name or now))
+        directory = self._run_below(str(run_name or name or now))
         if hparam_domain_discrete or display_names:
             domains, names = hparam_domain_discrete or {}, display_names or {}
             content = messages.encode_hparams_experiment(domains, names, list(metric_dict))

@@ -200,6 +200,21 @@ def test_logging_goes_on_after_somebody_else_closed_the_writer(tmp_path, close):
     assert sorted(columns(tmp_path / "m_x")["m"].step.tolist()) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("name", ["/../../x", "a/../../../x", "..", "a//b", "s3://bucket/x", "/x/.."])
+def test_a_name_that_leads_out_of_the_log_directory_is_refused(tmp_path, name):
+    with SummaryWriter(tmp_path / "logs" / "run") as writer:
+        with pytest.raises(InvalidArgumentError):
+            writer.add_scalars("m", {"fine": 1.0, f"/{name}": 1.0})
+        with pytest.raises(InvalidArgumentError):
+            writer.add_hparams({}, {"m": 1.0}, run_name=name)
+        with pytest.raises(InvalidArgumentError):
+            SummaryWriter(tmp_path / "logs" / "run", filename_suffix=f"/{name}")
+        writer.add_scalars("m", {"train/loss": 1.0})
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["run"]
+    assert list(columns(tmp_path / "logs" / "run" / "m_train" / "loss")) == ["m"]
+
+
 def test_a_close_in_another_thread_loses_no_scalar(tmp_path):
     writer = SummaryWriter(tmp_path)
     is_over = threading.Event()
