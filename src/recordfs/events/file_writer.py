@@ -196,7 +196,7 @@ class EventFileWriter:
     @property
     def paths(self) -> list[str]:
         """The files that were written so far."""
-        return list(self._output.paths)
+        return self._output.present_paths()
 
     @property
     def dropped_events(self) -> int:

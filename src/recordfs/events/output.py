@@ -98,7 +98,7 @@ class EventOutput:
 
     Attributes:
         framer: Frames the events of the file that is open, or of the next one.
-        paths: The files so far.
+        paths: The files so far, as they were opened.
     """
 
     def __init__(self, options: OutputOptions, open_file: Callable[[str], OutputFile] | None = None) -> None:
@@ -130,7 +130,8 @@ class EventOutput:
             As opening a file does. It can be tried again.
         """
         if self._file is None:
-            self._file = self._open_file(self.paths[-1] if self.paths else "")
+            earlier = self.present_paths()
+            self._file = self._open_file(earlier[-1] if earlier else "")
             self.paths.append(self._file.name)
 
     def write(self) -> None:
@@ -177,6 +178,10 @@ class EventOutput:
 
     def settle(self, timeout: float | None = None) -> None:
         """Return when everything that was flushed is visible: it is, where ``flush`` waits for that."""
+
+    def present_paths(self) -> list[str]:
+        """Return where the files so far are."""
+        return list(self.paths)
 
     def _roll_bytes(self) -> int:
         return max(ROLL_BYTES, (self._earlier_bytes + self.framer.offset) // ROLL_SHARE)

@@ -33,12 +33,12 @@ from recordfs.events.output import USELESS, EventOutput, OutputOptions
 from recordfs.events.worker import Worker
 from recordfs.events.writer import open_new_file
 from recordfs.filesystem.files import give_up
-from recordfs.paths import basename, join
+from recordfs.paths import basename, is_plain_name, join
 from recordfs.records.repair import check_tail
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from recordfs.filesystem import FileSystem, WritableFile
@@ -78,15 +78,15 @@ class _Image:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._changed = threading.Condition()
         self._urgent = False
-        self._read = 0
+        self._read = self._told = 0
         self.added = 0
         self.note(target)
 
-    def note(self, target: str) -> None:
-        """Write down what event file this is the image of."""
+    def note(self, target: str, replaced: Sequence[str] = ()) -> None:
+        """Write down what event file this is the image of, and which others it replaces: their names."""
         temporary = f"{self._note}.new"
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump({"format": 1, "target": target, "process": os.getpid()}, file)
+            json.dump({"format": 1, "target": target, "process": os.getpid(), "replaced": list(replaced)}, file)
         os.replace(temporary, self._note)
 
     def append(self, data: bytes) -> None:
@@ -103,16 +103,26 @@ class _Image:
                 self._changed.notify_all()
 
     def drain(self, framer: _Upload, patience: float) -> int:
-        """Give the target the next bytes: at once if there are many, or after ``urge``; else after so many seconds."""
+        """Give the target the next bytes: at once if there are many, or after ``urge``; else after so many seconds.
+
+        Returns:
+            How many more the target has been given than after the last call; fewer, if it began again between them.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._urgent or self.added - self._read >= EAGER_BYTES, patience)
             begin, end = self._read, min(self.added, self._read + CHUNK)
+        try:
+            data = os.pread(self._file, end - begin, begin)
+        except OSError as error:
+            raise error_from_os_error(error, self.path) from error
+        framer.take_in(data)
+        end = begin + len(data)
+        more, self._told = end - self._told, end
+        with self._changed:
             self._read = end
             if end == self.added:
                 self._urgent = False
-        if end > begin:
-            framer.take_in(os.pread(self._file, end - begin, begin))
-        return end - begin
+        return more
 
     def rewind(self) -> None:
         """Begin again: the bytes are to go into another event file."""
@@ -148,13 +158,15 @@ class _Upload:
 
     wants_flush = False
 
-    def __init__(self, options: OutputOptions, image: _Image, path: str) -> None:
+    def __init__(self, options: OutputOptions, image: _Image, path: str, successors: dict[str, str]) -> None:
         self._options = options
         self._image = image
         self.path = path
+        self._successors = successors
         self._file: WritableFile | None = None
         self._unsent = b""
         self._has_unflushed = False
+        self._replaced: list[str] = []
 
     @property
     def framer(self) -> _Upload:
@@ -200,28 +212,35 @@ class _Upload:
             self._begin_again(error)
             raise
         self._has_unflushed = False
+        _delete_replaced(self._options.file_system, self.path, self._replaced, self._image.path)
         self._image.remove()
 
     def _begin_again(self, error: RecordFSError) -> None:
-        """Upload the whole image to another file: this one takes nothing more."""
+        """Upload the whole image to another file: this one takes nothing more.
+
+        The whole, because the places in its index are those of the image. This one is deleted once the other is
+        complete.
+        """
         if self._file is not None:
             give_up(self._file, error)
         self._file = None
         self._unsent = b""
         self._has_unflushed = False
-        name = new_file_name(self._options.suffix, after=basename(self.path))
-        self.path = join(self._options.logdir, name)
-        self._image.note(self.path)
+        old = self.path
+        self._replaced.append(basename(old))
+        self.path = join(self._options.logdir, new_file_name(self._options.suffix, after=basename(old)))
+        self._successors[old] = self.path
+        self._image.note(self.path, self._replaced)
         self._image.rewind()
 
 
 class _SpooledFile:
     """An event file whose bytes go to an image first."""
 
-    def __init__(self, options: OutputOptions, flush_seconds: float, after: str) -> None:
+    def __init__(self, options: OutputOptions, flush_seconds: float, after: str, successors: dict[str, str]) -> None:
         path = join(options.logdir, new_file_name(options.suffix, after=basename(after)))
         self._image = _Image(spool_directory(), path)
-        self._upload = _Upload(options, self._image, path)
+        self._upload = _Upload(options, self._image, path, successors)
         try:
             self._upload.open()
         except (UnavailableError, DeadlineExceededError, AlreadyExistsError):
@@ -259,12 +278,23 @@ class SpoolingOutput(EventOutput):
     def __init__(self, options: OutputOptions, flush_seconds: float) -> None:
         self._spooled: list[_SpooledFile] = []
         self._spool_seconds = flush_seconds
+        self._successors: dict[str, str] = {}
+        """What replaced an event file that took nothing more. Each entry is made once, by the thread of its upload."""
         super().__init__(options._replace(resent_bytes=0), self._open_spooled)
 
     def _open_spooled(self, after: str) -> _SpooledFile:
-        file = _SpooledFile(self._options, self._spool_seconds, after)
+        file = _SpooledFile(self._options, self._spool_seconds, after, self._successors)
         self._spooled.append(file)
         return file
+
+    def present_paths(self) -> list[str]:
+        """Return where the files so far are: those that replaced others in the place of these."""
+        found = []
+        for path in self.paths:
+            while path in self._successors:
+                path = self._successors[path]
+            found.append(path)
+        return found
 
     def settle(self, timeout: float | None = None) -> None:
         """Return when everything that was flushed is visible, and what was closed complete.
@@ -336,9 +366,9 @@ def _resume(image: str, file_system: FileSystem | None, options: Mapping[str, An
                 fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return None
-            target = _target_of(file.read(), note)
+            target, replaced = _read_note(file.read(), note)
             try:
-                uploaded = _complete(image, target, file_system, options)
+                uploaded = _complete(image, target, replaced, file_system, options)
             except RecordFSError as error:
                 return ResumedSpool(image, target, 0, error)
             os.unlink(note)
@@ -352,22 +382,50 @@ def _resume(image: str, file_system: FileSystem | None, options: Mapping[str, An
         return ResumedSpool(image, "", 0, error_from_os_error(error, os.fsdecode(error.filename or image)))
 
 
-def _target_of(text: bytes, note: str) -> str:
+def _read_note(text: bytes, note: str) -> tuple[str, list[str]]:
+    """Return an image's event file, and the names of those beside it that it replaces."""
     try:
         content = json.loads(text)
-        if content["format"] != 1 or not isinstance(content["target"], str):
+        target, replaced = content["target"], content.get("replaced", [])
+        if content["format"] != 1 or not isinstance(target, str) or not isinstance(replaced, list):
             raise ValueError("unknown format")
+        if not all(isinstance(name, str) and is_plain_name(name) for name in replaced):
+            raise ValueError("a file that it replaces is not beside its target")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidArgumentError(f"this is no note of a spool that can be read: {error}", path=note) from error
-    target: str = content["target"]
-    return target
+    return target, replaced
 
 
-def _complete(image: str, target: str, file_system: FileSystem | None, options: Mapping[str, Any] | None) -> int:
+def _complete(
+    image: str,
+    target: str,
+    replaced: Sequence[str],
+    file_system: FileSystem | None,
+    options: Mapping[str, Any] | None,
+) -> int:
     """Give an event file the bytes of its image that it lacks; return how many these were."""
+    store, path = resolve(target, file_system=file_system, options=options)
+    uploaded = _upload_rest(image, store, path)
+    _delete_replaced(store, path, replaced, image)
+    return uploaded
+
+
+def _delete_replaced(store: FileSystem, path: str, replaced: Sequence[str], image: str) -> None:
+    """Delete event files whose events are all in the one that replaced them, which is complete.
+
+    One that has other bytes than the image is somebody else's by now, and stays.
+    """
+    for name in replaced:
+        old = join(path[: -len(basename(path))], name)
+        with contextlib.suppress(NotFoundError), open(image, "rb") as source:
+            present = store.stat(old).length
+            if old != path and _is_prefix(source, store, old, present, os.path.getsize(image)):
+                store.delete_file(old)
+
+
+def _upload_rest(image: str, store: FileSystem, path: str) -> int:
     # The process may have died in the middle of a record, which is of no use to anybody.
     length = check_tail(image).sound_end
-    store, path = resolve(target, file_system=file_system, options=options)
     is_there, present = True, 0
     try:
         present = store.stat(path).length

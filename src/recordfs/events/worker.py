@@ -28,7 +28,11 @@ class Source(Protocol):
         ...
 
     def drain(self, framer: Any, patience: float) -> int:
-        """Move what there is to ``framer``; wait for something, but no longer than so many seconds."""
+        """Move what there is to ``framer``; wait for something, but no longer than so many seconds.
+
+        Returns:
+            By how much more was moved than before; below 0 if what was moved before is to be moved again.
+        """
         ...
 
     def close(self) -> None:
@@ -90,7 +94,7 @@ class Worker:
     Its state is guarded by ``_changed``:
 
     - ``_requests`` counts the calls of ``flush`` and ``close``, ``_wanted`` is the number of events that they ask for.
-    - ``_visible`` events are visible; it never decreases.
+    - ``_visible`` events are visible; it decreases only where an output has to begin again.
     - The queue takes nothing while ``_is_closing``, so that what a close asks for is all that there will be.
     - ``_failed_request`` is the last request that an attempt failed to serve, with ``_error``.
 

@@ -374,8 +374,53 @@ def test_a_spooled_file_that_takes_nothing_more_is_uploaded_anew(tmp_path, spool
     with contextlib.suppress(AbortedError):  # an attempt that had begun before may have met it
         writer.flush()
     writer.close()
-    assert sorted(set(steps_in(tmp_path / "run"))) == list(range(200))
+    assert steps_in(tmp_path / "run") == list(range(200))
+    assert [str(path) for path in (tmp_path / "run").iterdir()] == [writer.paths[-1]]
     assert list(spools.iterdir()) == []
+
+
+@pytest.mark.parametrize("operation", ["flush", "close"])
+def test_a_long_spooled_file_that_takes_nothing_more_is_uploaded_anew_to_its_end(tmp_path, spools, faulty, operation):
+    writer = EventFileWriter(tmp_path / "run", policy="spool", file_system=faulty)
+    add(writer, range(60_000))  # several reads of the image
+    writer.flush()
+    faulty.fail(operation, error=AbortedError("the object was replaced"))
+    add(writer, [60_000])
+    with contextlib.suppress(AbortedError):
+        writer.close()
+    writer.close()
+    assert steps_in(tmp_path / "run") == list(range(60_001))
+    assert list(spools.iterdir()) == []
+
+
+def test_a_spooled_file_that_was_replaced_by_somebody_stays(tmp_path, spools, faulty):
+    writer = EventFileWriter(tmp_path / "run", policy="spool", file_system=faulty)
+    add(writer, range(100))
+    writer.flush()
+    (first,) = (tmp_path / "run").iterdir()
+    faulty.fail("flush", error=AbortedError("the object was replaced"))
+    first.write_bytes(b"somebody else's")
+    add(writer, range(100, 200))
+    with contextlib.suppress(AbortedError):
+        writer.flush()
+    writer.close()
+    assert first.read_bytes() == b"somebody else's"
+    (second,) = set((tmp_path / "run").iterdir()) - {first}
+    assert columns(second)["a"].step.tolist() == list(range(200))
+
+
+@pytest.mark.parametrize("name", ["old", "../made/old", ".."])
+def test_a_resumed_spool_deletes_what_it_replaces_and_only_beside_its_target(tmp_path, spools, left_spool, name):
+    target, content = left_spool
+    for directory in (tmp_path / "made", tmp_path / "run"):
+        (directory / "old").write_bytes(content[:100])
+    note = {"format": 1, "target": str(target), "process": 1, "replaced": [name]}
+    (spools / "b.json").write_text(json.dumps(note))
+    (spool,) = resume_spools()
+    assert (tmp_path / "made" / "old").exists()
+    assert (tmp_path / "run" / "old").exists() == (name != "old")
+    assert (spool.error is None) == (name == "old")
+    assert target.exists() == (name == "old")
 
 
 @pytest.fixture
