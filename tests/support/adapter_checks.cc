@@ -54,6 +54,22 @@ class Counting : public FileSystem {
 
 class Nothing : public FileSystem {};
 
+// Has files that read five bytes at a null pointer.
+class Lying : public FileSystem {
+ public:
+  class File : public RandomAccessFile {
+    Status Read(uint64, size_t, StringPiece* result, char*) const override {
+      *result = StringPiece(static_cast<const char*>(nullptr), 5);
+      return Status::OK();
+    }
+  };
+
+  Status NewRandomAccessFile(const string&, std::unique_ptr<RandomAccessFile>* result) override {
+    result->reset(new File);
+    return Status::OK();
+  }
+};
+
 static Status Returning(const Status& status) {
   TF_RETURN_IF_ERROR(status);
   return errors::Internal("went on");
@@ -135,6 +151,8 @@ static void CheckEnv(const string& directory) {
   EXPECT(env->GetFileSystemForFile("nothing://x", &file_system).ok() && file_system != nullptr);
   EXPECT(!env->RegisterFileSystem("nothing", [] { return new Nothing; }).ok());
   EXPECT(env->RenameFile(path, "nothing://x").code() == error::UNIMPLEMENTED);
+  EXPECT(ReadFileToString(env, "lying://x", &read).error_message() == "Read returned 5 bytes at a null pointer");
+  EXPECT(env->CopyFile("lying://x", path + "4").error_message() == "Read returned 5 bytes at a null pointer");
   int64 files = -1, directories = -1;
   EXPECT(env->DeleteRecursively(directory + "/a", &files, &directories).ok() && files == 0 && directories == 0);
   EXPECT(env->NowMicros() > 1000000 * (env->NowSeconds() - 2));
@@ -143,6 +161,7 @@ static void CheckEnv(const string& directory) {
 }
 
 REGISTER_FILE_SYSTEM("nothing", Nothing);
+REGISTER_FILE_SYSTEM("lying", Lying);
 
 }  // namespace tensorflow
 

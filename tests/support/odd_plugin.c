@@ -111,6 +111,11 @@ static void close_file(const Handle *file, TF_Status *status) {
 
 static int get_children(const Handle *filesystem, const char *path, char ***names, TF_Status *status) {
   (void)filesystem, (void)path;
+#ifdef NULL_NAMES
+  *names = NULL;
+  TF_SetStatus(status, OK, "");
+  return NULL_NAMES;
+#endif
   *names = malloc(4 * sizeof **names);
   (*names)[0] = strdup("file");
   (*names)[1] = strdup("file");
@@ -119,6 +124,12 @@ static int get_children(const Handle *filesystem, const char *path, char ***name
   (*names)[3] = strdup("../../etc/passwd");
 #else
   (*names)[3] = strdup("..");
+#endif
+#ifdef COUNT_LIES
+  *names = realloc(*names, 5 * sizeof **names);
+  (*names)[4] = NULL;
+  TF_SetStatus(status, OK, "");
+  return 0x7fffffff;
 #endif
   TF_SetStatus(status, OK, "");
   return 4;
@@ -153,7 +164,10 @@ __attribute__((visibility("default"))) void TF_InitPlugin(PluginInfo *info) {
   info->allocate = malloc;
   info->release = free;
 #endif
-  info->scheme_count = 1;
+#ifndef SCHEME_COUNT
+#define SCHEME_COUNT 1
+#endif
+  info->scheme_count = (size_t)SCHEME_COUNT;
   info->schemes = calloc(1, sizeof *info->schemes);
   info->schemes[0] = (SchemeTable){
       .scheme = strdup("odd"),

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import recordfs
+from recordfs.errors import InternalError
 from support.plugin_libraries import compile_program, guide_plugin
 from support.servers import REPOSITORY
 
@@ -45,6 +46,24 @@ def test_a_header_needs_no_other_before_it(tmp_path, name):
     source = tmp_path / "one.cc"
     source.write_text(f'#include "{name}"\nint main() {{}}\n')
     compile_program(source, tmp_path / "one", "-fsyntax-only")
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(5, "Read returned 5 bytes at a null pointer"), (1 << 40, "Read returned .* were asked for")]
+)
+def test_a_read_that_gives_bytes_that_cannot_be_is_an_error(tmp_path, monkeypatch, size, said):
+    monkeypatch.setenv("FOOBAR_ROOT", str(tmp_path))
+    (tmp_path / "file").write_bytes(b"bytes")
+    recordfs.load_file_system_library(guide_plugin(tmp_path, f"READ_LIES={size}"))
+    try:
+        with (
+            recordfs.get_file_system("foobar://").new_random_access_file("foobar://h/file") as file,
+            pytest.raises(InternalError, match=said),
+        ):
+            file.read(0, 100)
+    finally:
+        recordfs.unregister_file_system("foobar")
+        recordfs.unregister_file_system("emptybar")
 
 
 def test_two_files_of_one_library_share_their_registrations(tmp_path):

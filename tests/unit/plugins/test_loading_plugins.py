@@ -41,6 +41,8 @@ def load(tmp_path):
         ("INIT_FAILS", errors.PermissionDeniedError, "init for odd:// failed: no key for the vault"),
         ("NO_INIT", errors.FailedPreconditionError, "no init"),
         ("NO_ALLOCATOR", errors.FailedPreconditionError, "plugin_memory_allocate"),
+        ("SCHEME_COUNT=0", errors.FailedPreconditionError, "no schemes"),
+        ("SCHEME_COUNT=-1", errors.FailedPreconditionError, "18446744073709551615 schemes, and at most 1024"),
         ("NEEDS_C", errors.UnimplementedError, "TF_CreateDir"),
     ],
 )
@@ -187,6 +189,19 @@ def test_children_are_bare_names_each_once(load):
 def test_a_child_that_is_a_path_is_refused(load):
     with pytest.raises(errors.InternalError, match=r"\.\./\.\./etc/passwd"):
         load("CHILD_WITH_SLASH").get_children("odd://x/")
+
+
+@pytest.mark.parametrize(
+    ("macro", "said"),
+    [
+        ("NULL_NAMES=4", "get_children returned 4 names at a null pointer"),
+        ("NULL_NAMES=-1", "get_children returned -1 and no error"),
+        ("COUNT_LIES", "get_children returned a null name"),
+    ],
+)
+def test_a_listing_that_is_not_as_long_as_the_plugin_says_is_the_plugins_fault(load, macro, said):
+    with pytest.raises(errors.InternalError, match=f"the plugin broke the interface: {said}"):
+        load(macro).get_children("odd://x/")
 
 
 def test_what_the_plugin_lacks_is_unimplemented_and_named(load):

@@ -280,7 +280,11 @@ fn take_names(plugin: &Plugin, names: *mut *mut c_char, count: c_int) -> Outcome
     let Ok(count) = usize::try_from(count) else {
         return Err(broke(format!("get_children returned {count} and no error")));
     };
-    let mut taken = Vec::with_capacity(count);
+    if names.is_null() && count > 0 {
+        return Err(broke(format!("get_children returned {count} names at a null pointer")));
+    }
+    // It grows with the names that are there: the count is only what the plugin says.
+    let mut taken = Vec::new();
     for index in 0..count {
         // SAFETY: the plugin says that so many names stand there.
         let name = plugin.take_text(unsafe { *names.add(index) });

@@ -32,6 +32,9 @@ const MACHINE: (u16, &str) = (0, "this processor, on which plugins are not suppo
 /// Before this version the linker of glibc added the library's address to absolute symbols.
 const MINIMUM_GLIBC: (u32, u32) = (2, 28);
 
+/// More schemes than this are no number of schemes: TensorFlow itself has fewer than ten.
+const MAXIMUM_SCHEME_COUNT: usize = 1024;
+
 /// Why a library cannot be loaded: a status code and what to tell the user.
 pub struct LoadError {
     pub code: c_int,
@@ -264,6 +267,13 @@ fn take_tables(info: &PluginInfo) -> Result<Vec<Result<Tables, LoadError>>, Load
     };
     if info.scheme_count == 0 || info.schemes.is_null() {
         return Err(LoadError::new(code::FAILED_PRECONDITION, "the plugin has no schemes"));
+    }
+    if info.scheme_count > MAXIMUM_SCHEME_COUNT {
+        let message = format!(
+            "the plugin broke the interface: TF_InitPlugin gave {} schemes, and at most {MAXIMUM_SCHEME_COUNT} are taken",
+            info.scheme_count
+        );
+        return Err(LoadError::new(code::FAILED_PRECONDITION, message));
     }
     // SAFETY: the plugin says that so many tables stand there.
     let schemes = unsafe { std::slice::from_raw_parts(info.schemes, info.scheme_count) };

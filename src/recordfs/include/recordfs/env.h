@@ -144,9 +144,11 @@ inline Status ReadFileToString(Env* env, const string& name, string* data) {
   for (;;) {
     StringPiece piece;
     Status status = file->Read(data->size(), kChunk, &piece, scratch.get());
+    bool at_end = status.code() == error::OUT_OF_RANGE || (status.ok() && piece.empty());
+    if (!status.ok() && !at_end) return status;
+    TF_RETURN_IF_ERROR(recordfs_internal::CheckRead(piece, kChunk));
     data->append(piece.data(), piece.size());
-    if (status.code() == error::OUT_OF_RANGE || (status.ok() && piece.empty())) return Status();
-    TF_RETURN_IF_ERROR(status);
+    if (at_end) return Status();
   }
 }
 

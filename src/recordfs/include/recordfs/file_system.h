@@ -372,6 +372,7 @@ inline Status CopyBytes(FileSystem* from, const string& source, FileSystem* to, 
     Status status = reader->Read(offset, kChunk, &piece, scratch.get());
     bool at_end = status.code() == error::OUT_OF_RANGE || (status.ok() && piece.empty());
     if (!status.ok() && !at_end) return status;
+    TF_RETURN_IF_ERROR(CheckRead(piece, kChunk));
     if (!piece.empty()) TF_RETURN_IF_ERROR(writer->Append(piece));
     if (at_end) return writer->Close();
     offset += piece.size();

@@ -38,6 +38,15 @@ class RandomAccessFile {
 
 namespace recordfs_internal {
 
+// Whether what Read gave can be what was asked for.
+inline Status CheckRead(StringPiece piece, size_t n) {
+  if (piece.size() > n) return errors::Internal("Read returned ", piece.size(), " bytes, ", n, " were asked for");
+  if (piece.data() == nullptr && !piece.empty()) {
+    return errors::Internal("Read returned ", piece.size(), " bytes at a null pointer");
+  }
+  return Status();
+}
+
 // Append as TensorFlow had it up to 1.12. It stands in a base of its own, where the newer one hides it from callers,
 // who would not know which of the two to call; a derived class may override either.
 class AppendByReference {

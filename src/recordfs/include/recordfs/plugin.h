@@ -165,7 +165,7 @@ RECORDFS_OWN inline const ReaderTable kReader = {
         StringPiece piece;
         Status read = static_cast<const RandomAccessFile*>(handle->plugin)->Read(offset, n, &piece, buffer);
         if (!read.ok() && read.code() != error::OUT_OF_RANGE) return read;
-        if (piece.size() > n) return errors::Internal("Read returned ", piece.size(), " bytes, ", n, " were asked for");
+        TF_RETURN_IF_ERROR(recordfs_internal::CheckRead(piece, n));
         if (piece.data() != buffer && !piece.empty()) std::memmove(buffer, piece.data(), piece.size());
         count = static_cast<int64_t>(piece.size());
         return read;
