@@ -314,17 +314,41 @@ def test_readers_of_a_growing_file_see_what_comes(tensorflow):
     """) == ["1" * 10, "1" * 10 + "2" * 10]
 
 
-def test_schemes_that_are_taken_or_malformed_are_refused(tensorflow):
+def test_what_cannot_be_registered_is_refused(tensorflow):
     for call, kind in (
         ('register("gs", memory)', "AlreadyExistsError"),
         ('register("mem", memory)', "AlreadyExistsError"),
         ('register("with-dash", memory)', "InvalidArgumentError"),
         ('register("unknown.scheme")', "UnknownSchemeError"),
         ('register("both", memory, options={})', "InvalidArgumentError"),
+        ("register(5, memory)", "TypeError"),
+        ('register("five", memory, target=5)', "TypeError"),
+        ('register("number", 5)', "TypeError"),
+        ('register("other.class", dict)', "TypeError"),
+        ('register("abstract", recordfs.FileSystem)', "TypeError"),
     ):
         with pytest.raises(PeerError) as caught:
             tensorflow(call)
         assert caught.value.kind == kind, call
+
+
+def test_a_class_of_filesystems_serves_a_scheme_and_so_does_one_that_is_false(tensorflow):
+    assert tensorflow("""
+        class Sized(type(memory)):
+            def __len__(self):
+                return 0
+
+            def get_file_size(self, path):
+                return 77
+
+            def stat(self, path):
+                return super().stat(path)._replace(length=77)
+
+        put("ram://three", b"123")
+        register("by.class", Sized, target="ram")
+        register("false", Sized(), target="ram")
+        result = [tf.io.gfile.stat(f"{scheme}://three").length for scheme in ("mem", "by.class", "false")]
+    """) == [3, 77, 77]
 
 
 def test_a_scheme_can_be_served_by_another_filesystem_later(tensorflow):

@@ -29,6 +29,7 @@ from recordfs.errors import (
     error_from_os_error,
     error_from_status_code,
 )
+from recordfs.filesystem import FileSystem
 from recordfs.filesystem import unclosed_writers as _closed_after_ours  # noqa: F401 (what exits last comes first)
 from recordfs.registry import get_file_system
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recordfs._core import GuestCall, ReadOnlyMemoryRegion
-    from recordfs.filesystem import FileSystem, RandomAccessFile, WritableFile
+    from recordfs.filesystem import RandomAccessFile, WritableFile
 
 __all__ = ["register"]
 
@@ -52,7 +53,7 @@ _adapters: dict[str, _Adapter] = {}
 
 def register(
     scheme: str,
-    file_system: FileSystem | None = None,
+    file_system: FileSystem | type[FileSystem] | None = None,
     *,
     options: Mapping[str, Any] | None = None,
     target: str | None = None,
@@ -71,7 +72,8 @@ def register(
     Args:
         scheme: The scheme in TensorFlow's paths: a letter, then letters, digits and dots. ``gs``, ``ram`` and ``file``
             are TensorFlow's own.
-        file_system: What serves it; None for what recordfs has registered for ``target``.
+        file_system: What serves it, or its class, of which one is made without arguments; None for what recordfs has
+            registered for ``target``.
         options: Of recordfs's filesystem, if ``file_system`` is None.
         target: The scheme in recordfs's paths, where it is another one: ``register("rgs", target="gs")`` serves
             ``rgs://bucket/x`` with recordfs's ``gs://bucket/x``.
@@ -83,9 +85,13 @@ def register(
         UnknownSchemeError: recordfs has no filesystem for it.
         MissingDependencyError: TensorFlow is not installed.
         UnimplementedError: The system is not Linux.
+        TypeError: A scheme is no str, or ``file_system`` neither a FileSystem nor a class of one.
     """
     if sys.platform != "linux":
         raise UnimplementedError(f"recordfs registers with TensorFlow on Linux only, not on {sys.platform}")
+    for given in (scheme, scheme if target is None else target):
+        if not isinstance(given, str):
+            raise TypeError(f"expected a scheme as a str, found {given!r}")
     name = scheme.removesuffix("://")
     if not _SCHEME.fullmatch(name):
         raise InvalidArgumentError(
@@ -94,6 +100,10 @@ def register(
         )
     if file_system is not None and options is not None:
         raise InvalidArgumentError("give file_system or options, not both: an instance has its options")
+    if isinstance(file_system, type) and issubclass(file_system, FileSystem):
+        file_system = file_system()
+    if file_system is not None and not isinstance(file_system, FileSystem):
+        raise TypeError(f"expected a recordfs.FileSystem to serve {name}://, found {file_system!r}")
     adapter = _Adapter(name, (target or name).removesuffix("://"), file_system, options)
     if file_system is None:
         get_file_system(f"{adapter.target}://", options=options)
@@ -150,7 +160,9 @@ class _Adapter:
 
     def _of(self, path: str) -> FileSystem:
         # Looked up each time: a forked child has instances of its own.
-        return self._file_system or get_file_system(path, options=self._options)
+        if self._file_system is not None:
+            return self._file_system
+        return get_file_system(path, options=self._options)
 
     def open_reader(self, path: str) -> _Reader:
         return _Reader(self._of(path).new_random_access_file(path))
