@@ -10,6 +10,7 @@ from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from recordfs.plugins.operations import PluginReader, PluginWriter
 
@@ -55,7 +56,7 @@ class PluginWritableFile(WritableFile):
 
     The interface does not say what a failed append has taken. The file asks the plugin's ``tell`` where there is one,
     and goes on if that was nothing or all; else it can be used no more. Nor may a file be closed twice, so one whose
-    ``close`` failed is closed all the same.
+    ``close`` failed is closed all the same, and every later ``close`` says that its bytes are lost.
 
     Args:
         name: The full path.
@@ -69,6 +70,7 @@ class PluginWritableFile(WritableFile):
         self._length = length
         self._can_tell = can_tell
         self._broken: str | None = None
+        self._failure_of_close: str | None = None
         super().__init__(name)
         keep_until_closed(self)
 
@@ -103,13 +105,36 @@ class PluginWritableFile(WritableFile):
     def _tell(self) -> int:
         return self._length
 
+    def close(self) -> None:
+        """Close the file, once. After a failure every further call raises FailedPreconditionError: the bytes are lost.
+
+        What buffers bytes for this file calls it again, and would take a silent return for success.
+        """
+        failure = self._failure_of_close
+        if failure is not None:
+            raise FailedPreconditionError(
+                f"the file cannot be closed again, and what the plugin has not stored is lost: {failure}",
+                path=self._name,
+            )
+        super().close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # An error of `close` inside the block has been raised already, and stays the one that the user sees.
+        if error is None or not self._closed:
+            super().__exit__(kind, error, traceback)
+
     def _close(self) -> None:
         try:
             self._writer.close()
+            if self._broken is not None:
+                raise self._broken_error()
+        except BaseException as error:
+            self._failure_of_close = f"close failed with {type(error).__name__}: {error}"
+            raise
         finally:
             self._end()
-        if self._broken is not None:
-            raise self._broken_error()
 
     def _end(self) -> None:
         super()._end()

@@ -161,6 +161,8 @@ def test_an_append_that_took_a_part_breaks_the_file(load):
         with pytest.raises(errors.FailedPreconditionError, match="took a part"):
             call()
     assert file.closed
+    with pytest.raises(errors.FailedPreconditionError, match="is lost"):
+        file.close()
 
 
 def test_an_append_that_took_all_and_failed_counts(load):
@@ -171,11 +173,29 @@ def test_an_append_that_took_all_and_failed_counts(load):
     file.close()
 
 
-def test_a_close_that_fails_is_told_once_and_ends_the_file(load):
-    file = load("CLOSE_FAILS").new_writable_file("odd://x/file")
+@pytest.mark.parametrize(
+    "open_writer",
+    [lambda path: recordfs.gfile.GFile(path, "wb"), recordfs.RecordWriter, None],
+    ids=["gfile", "records", "file"],
+)
+def test_after_a_close_that_failed_every_close_says_that_the_bytes_are_lost(load, open_writer):
+    file_system = load("CLOSE_FAILS")
+    file = (open_writer or file_system.new_writable_file)("odd://x/file")
+    (file.write if open_writer else file.append)(b"bytes")
     with pytest.raises(errors.UnavailableError, match="the network is gone"):
         file.close()
-    file.close()
+    for _ in range(2):
+        with pytest.raises(errors.FailedPreconditionError, match=r"is lost: close failed .*the network is gone"):
+            file.close()
+
+
+def test_a_close_that_fails_in_a_with_block_is_the_error_that_comes_out(load):
+    with (
+        pytest.raises(errors.UnavailableError, match="the network is gone"),
+        load("CLOSE_FAILS").new_writable_file("odd://x/file") as file,
+    ):
+        file.close()
+    assert file.closed
 
 
 def test_children_are_bare_names_each_once(load):
