@@ -48,7 +48,10 @@ static void stat_path(const Handle *filesystem, const char *path, FileStatistics
     TF_SetStatus(status, NOT_FOUND, path);
     return;
   }
-  *statistics = (FileStatistics){is_root ? 0 : 10, 0, is_root};
+#ifndef LENGTH
+#define LENGTH 10
+#endif
+  *statistics = (FileStatistics){is_root ? 0 : LENGTH, 0, is_root};
   TF_SetStatus(status, OK, "");
 }
 
@@ -62,6 +65,13 @@ static int64_t read_file(const Handle *file, uint64_t offset, size_t n, char *bu
   (void)file;
 #ifdef READ_DIES
   raise(SIGSEGV);
+#endif
+#ifdef READ_STOPS_AT
+  if (offset >= READ_STOPS_AT) {
+    TF_SetStatus(status, OK, "");
+    return 0;
+  }
+  if (n > READ_STOPS_AT - offset) n = READ_STOPS_AT - offset;
 #endif
 #ifdef READ_LIES
   TF_SetStatus(status, OK, "");
@@ -97,6 +107,9 @@ static void append(const Handle *file, const char *data, size_t n, TF_Status *st
 static int64_t tell(const Handle *file, TF_Status *status) {
   (void)file;
   TF_SetStatus(status, OK, "");
+#ifdef TELL
+  return TELL;
+#endif
   return (int64_t)written_size;
 }
 
@@ -156,6 +169,9 @@ __attribute__((visibility("default"))) void TF_InitPlugin(PluginInfo *info) {
       .cleanup = cleanup,
       .new_random_access_file = open_file,
       .new_writable_file = open_file,
+#ifdef APPENDS
+      .new_appendable_file = open_file,
+#endif
       .stat = stat_path,
       .get_children = get_children,
   };

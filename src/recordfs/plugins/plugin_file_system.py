@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem import RandomAccessFile, WritableFile
-    from recordfs.plugins.operations import PluginOperations
+    from recordfs.plugins.operations import PluginOperations, PluginWriter
 
 __all__ = ["PluginFileSystem", "PluginLimits"]
 
@@ -172,10 +172,41 @@ class PluginFileSystem(FileSystem):
     def new_appendable_file(self, path: str) -> WritableFile:
         """Open a file for writing at its end; make it if it is missing."""
         found = self._check_can_write("new_appendable_file", path)
+        length = 0 if found is None else found.length
+        if length < 0 and "writable_file.tell" not in self._present:
+            raise self._unimplemented("tell where the end of a file is, which appending begins at", path)
         with _Refining(self, path):
             writer = self._plugin.new_appendable_file(path, self._limits.max_append_size)
-        length = 0 if found is None else found.length
-        return PluginWritableFile(path, writer, length=length, can_tell="writable_file.tell" in self._present)
+        try:
+            told = self._told_position(writer, path)
+            if told is None and length < 0:
+                raise self._unimplemented("tell where the end of a file is, which appending begins at", path)
+        except BaseException as error:
+            try:
+                writer.close()
+            except Exception as second:  # noqa: BLE001 (the first error is the one to see, and this one is its note)
+                error.add_note(f"closing the file failed too: {type(second).__name__}: {second}")
+            raise
+        # A position before the end counts from elsewhere, such as what was appended since the file was opened.
+        if told is not None and told >= length:
+            return PluginWritableFile(path, writer, length=told, can_tell=True)
+        return PluginWritableFile(path, writer, length=length, can_tell=False)
+
+    def _told_position(self, writer: PluginWriter, path: str) -> int | None:
+        """Return the position that a plugin tells of a file, None if it tells none."""
+        if "writable_file.tell" not in self._present:
+            return None
+        try:
+            return self._checked_length(writer.tell(), "tell", path)
+        except UnimplementedError:
+            return None
+
+    def _checked_length(self, length: int, operation: str, path: str) -> int:
+        if length < 0:
+            raise InternalError(
+                f"the plugin broke the interface: {operation} returned {length} and no error", path=path
+            )
+        return length
 
     def new_read_only_memory_region_from_file(self, path: str) -> ReadOnlyMemoryRegion:
         """Return the plugin's memory region, or read the file where the plugin has none."""
@@ -208,7 +239,8 @@ class PluginFileSystem(FileSystem):
 
     def _stat(self, path: str) -> tuple[int, int, bool]:
         if "stat" in self._present:
-            return self._plugin.stat(path)
+            length, mtime_nsec, is_directory = self._plugin.stat(path)
+            return (0 if is_directory else self._checked_length(length, "stat", path), mtime_nsec, is_directory)
         if "is_directory" in self._present:
             is_directory = self._plugin.is_directory(path)
         else:
@@ -216,7 +248,7 @@ class PluginFileSystem(FileSystem):
             is_directory = False
         if is_directory or "get_file_size" not in self._present:
             return (0 if is_directory else -1, 0, is_directory)
-        return (self._plugin.get_file_size(path), 0, False)
+        return (self._checked_length(self._plugin.get_file_size(path), "get_file_size", path), 0, False)
 
     def _file_above(self, path: str) -> str | None:
         """Return the file that stands above a path, if one does."""
@@ -231,7 +263,7 @@ class PluginFileSystem(FileSystem):
     def _file_size(self, path: str) -> int:
         if "get_file_size" in self._present:
             with _Refining(self, path):
-                return self._plugin.get_file_size(path)
+                return self._checked_length(self._plugin.get_file_size(path), "get_file_size", path)
         return self.stat(path).length
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:

@@ -144,6 +144,47 @@ def test_a_read_that_returns_more_than_was_asked_for_is_the_plugins_fault(load):
                 call()
 
 
+@pytest.mark.parametrize("offset", [0, 4])
+def test_a_read_of_nothing_before_the_end_is_the_plugins_fault(load, offset, tmp_path):
+    file_system = load(f"READ_STOPS_AT={offset}")
+    with file_system.new_random_access_file("odd://x/file") as file:
+        assert file.read(0, offset) == b"0123"[:offset]
+        for call in (lambda: file.read(0, 9), lambda: file.read_into(0, bytearray(9)), lambda: file.read(0, 1 << 30)):
+            with pytest.raises(errors.InternalError, match=f"0 bytes and no error at offset {offset} of a file of 10"):
+                call()
+    with pytest.raises(errors.InternalError, match="0 bytes and no error"):
+        recordfs.gfile.copy("odd://x/file", str(tmp_path / "copy"))
+
+
+def test_a_read_of_nothing_at_the_end_is_the_end(load):
+    with load("READ_STOPS_AT=10").new_random_access_file("odd://x/file") as file:
+        assert file.read(0, 100) == b"0123456789"
+        assert file.read(10, 100) == b""
+
+
+def test_a_length_below_zero_is_the_plugins_fault(load):
+    file_system = load("LENGTH=-5")
+    for call in (file_system.stat, file_system.new_random_access_file, recordfs.gfile.stat):
+        with pytest.raises(errors.InternalError, match="stat returned -5 and no error"):
+            call("odd://x/file")
+
+
+@pytest.mark.parametrize(
+    ("told", "begins"),
+    [(10, 10), (15, 15), pytest.param(0, 10, id="counts from where it was opened")],
+)
+def test_appending_begins_where_the_plugin_tells_unless_that_is_before_the_end(load, told, begins):
+    with load("APPENDS", f"TELL={told}").new_appendable_file("odd://x/file") as file:
+        assert file.tell() == begins
+        file.append(b"abc")
+        assert file.tell() == begins + 3
+
+
+def test_appending_at_a_position_below_zero_is_the_plugins_fault(load):
+    with pytest.raises(errors.InternalError, match="tell returned -1 and no error"):
+        load("APPENDS", "TELL=-1").new_appendable_file("odd://x/file")
+
+
 def test_an_append_that_took_nothing_can_be_made_again(load):
     file = load("APPEND_TAKES=0").new_writable_file("odd://x/file")
     for _ in range(2):
@@ -187,6 +228,9 @@ def test_after_a_close_that_failed_every_close_says_that_the_bytes_are_lost(load
     for _ in range(2):
         with pytest.raises(errors.FailedPreconditionError, match=r"is lost: close failed .*the network is gone"):
             file.close()
+    if open_writer is recordfs.RecordWriter:
+        file.discard()  # so that it is not tried again when the interpreter ends
+        assert file.closed
 
 
 def test_a_close_that_fails_in_a_with_block_is_the_error_that_comes_out(load):

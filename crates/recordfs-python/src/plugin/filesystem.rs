@@ -92,6 +92,29 @@ impl Plugin {
         let text = unsafe { translate_name(&self.handle, path.as_ptr()) };
         CString::new(self.take_text(text)?).ok()
     }
+
+    /// How many bytes the plugin says that the file of a full path has; None if it cannot say, or has no such file now.
+    pub fn length_of(&self, path: &CStr) -> Outcome<Option<u64>> {
+        let Some(translated) = self.translate(path) else {
+            return Err(broke("translate_name returned no name"));
+        };
+        let (name, table) = (translated.as_ptr(), &self.tables.filesystem);
+        let length = match (table.stat, table.get_file_size) {
+            (Some(stat), _) => {
+                let mut found = FileStatistics::default();
+                // SAFETY: the filesystem is initialized, and the string ends with a zero.
+                with_status(|status| unsafe { stat(&self.handle, name, &mut found, status) }).map(|()| found.length)
+            }
+            // SAFETY: as above.
+            (None, Some(size)) => with_status(|status| unsafe { size(&self.handle, name, status) }),
+            (None, None) => return Ok(None),
+        };
+        match length {
+            Ok(length) => Ok(u64::try_from(length).ok()),
+            Err((code::NOT_FOUND | code::UNIMPLEMENTED, _)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// What TensorFlow makes of a path for plugins that have no `translate_name`: the path after scheme and host, cleaned.
