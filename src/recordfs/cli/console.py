@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
@@ -101,11 +102,25 @@ class Console:
             self.print(line)
 
     def print_json(self, value: object) -> None:
-        """Print a value as JSON on one line. A command with many results prints one line for each."""
-        self.write(json.dumps(value).encode() + b"\n")
+        """Print a value as JSON on one line. A command with many results prints one line for each.
+
+        JSON has no numbers that are not finite: they are the strings "NaN", "Infinity" and "-Infinity".
+        """
+        try:
+            text = json.dumps(value, allow_nan=False)
+        except ValueError:
+            text = json.dumps(_with_finite_numbers(value), allow_nan=False)
+        self.write(text.encode() + b"\n")
+
+    def print_row(self, cells: Sequence[str]) -> None:
+        """Print cells on one line, with tabs between them; what they hold is shown as in ``print_table``."""
+        self.print(_row(cells))
 
     def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, to_stderr: bool = False) -> None:
         """Print a table: aligned and with a head on a terminal, tab-separated lines without a head elsewhere.
+
+        Control characters of cells are shown as escapes, tabs and line ends among them, so that a name of a tag or a
+        file makes no cell or row. Names that are no UTF-8 keep their bytes, as with ``print``.
 
         Args:
             columns: The heads; one that begins with ``>`` is aligned to the right.
@@ -115,11 +130,11 @@ class Console:
         print_line = self._print_to_stderr if to_stderr else self.print
         if not (self._stderr_is_terminal if to_stderr else self.stdout_is_terminal):
             for row in rows:
-                print_line("\t".join(row))
+                print_line(_row(row))
             return
         table = [[column.removeprefix(">") for column in columns]]
         try:
-            table.extend([_without_controls(cell) for cell in row] for row in rows)
+            table.extend([_without_controls(_in_one_cell(cell)) for cell in row] for row in rows)
         finally:  # where a row cannot be had, those before it are shown
             for line in _aligned(table, [column.startswith(">") for column in columns]):
                 print_line(line)
@@ -186,6 +201,27 @@ def _without_controls(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "\t".join(map(_in_one_cell, cells))
+
+
+def _in_one_cell(text: str) -> str:
+    """Show the control characters of C0, C1 and DEL as escapes; nothing else changes."""
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if c < " " or "\x7f" <= c < "\xa0" else c for c in text)
+
+
+def _with_finite_numbers(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else json.dumps(value)
+    if isinstance(value, dict):
+        return {key: _with_finite_numbers(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_finite_numbers(item) for item in value]
+    return value
 
 
 def abandon_stdout() -> None:

@@ -80,11 +80,11 @@ def show_event(event: Event, one: str, arguments: argparse.Namespace, console: C
         if arguments.json:
             console.print_json(
                 {"run": one, "step": event.step, "wall_time": event.wall_time, "tag": tag, "kind": kind}
-                | {"value": content if isinstance(content, (int, float, str)) and content == content else None}
+                | {"value": content if isinstance(content, (int, float, str)) else None}
                 | {"bytes": len(content) if isinstance(content, bytes) else None}
             )
         else:
-            console.print("\t".join((one, str(event.step), f"{event.wall_time:.6f}", tag, kind, _shown(content))))
+            console.print_row((one, str(event.step), f"{event.wall_time:.6f}", tag, kind, _shown(content)))
     return bool(wanted)
 
 

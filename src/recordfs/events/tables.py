@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from recordfs.errors import InvalidArgumentError
@@ -83,7 +84,12 @@ def _csv(rows: list[tuple[Any, ...]]) -> str:
 
 
 def _json_lines(rows: list[tuple[Any, ...]]) -> str:
-    return "".join(json.dumps(dict(zip(HEADS, row, strict=True))) + "\n" for row in rows)
+    return "".join(json.dumps(dict(zip(HEADS, map(_json_value, row), strict=True))) + "\n" for row in rows)
+
+
+def _json_value(value: Any) -> Any:
+    """Return a cell as JSON can hold it: a number that is not finite is "NaN", "Infinity" or "-Infinity"."""
+    return value if not isinstance(value, float) or math.isfinite(value) else json.dumps(value)
 
 
 def _write_parquet(runs: Iterable[tuple[str, Columns]], stream: Any) -> int:

@@ -89,6 +89,29 @@ def test_show_prints_values_one_by_one(recordfs: Recordfs, logs: str) -> None:
     assert rows[2]["value"] == 0.75
 
 
+def test_a_name_makes_no_row_or_cell_of_its_own(recordfs: Recordfs, tmp_path: Path) -> None:
+    with EventFileWriter(tmp_path / "run") as writer:
+        writer.add_event(scalar("a\tb\nc\x1b[31m", 1.0, 0))
+    (line,) = recordfs("events", "ls", str(tmp_path / "run")).out.splitlines()
+    assert line.split("\t")[1:3] == ["a\\tb\\nc\\x1b[31m", "scalar"]
+    lines = recordfs("events", "show", str(tmp_path / "run")).out.splitlines()
+    assert [row.split("\t")[3] for row in lines] == ["", "a\\tb\\nc\\x1b[31m"]
+
+
+@pytest.mark.parametrize(("number", "shown"), [("nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity")])
+def test_a_number_that_is_not_finite_is_a_string_in_json(
+    recordfs: Recordfs, tmp_path: Path, number: str, shown: str
+) -> None:
+    with EventFileWriter(tmp_path / "run") as writer:
+        writer.add_event(scalar("a", float(number), 0))
+    (row,) = recordfs("events", "ls", "--json", str(tmp_path / "run")).out.splitlines()
+    assert json.loads(row)["last_value"] == shown
+    _, row = recordfs("events", "show", "--json", str(tmp_path / "run")).out.splitlines()
+    assert json.loads(row)["value"] == shown
+    assert recordfs("events", "export", str(tmp_path / "run"), str(tmp_path / "t.jsonl")).status == 0
+    assert json.loads((tmp_path / "t.jsonl").read_text())["value"] == shown
+
+
 def test_tail_shows_the_values_of_the_last_file_until_no_more_come(recordfs: Recordfs, logs: str) -> None:
     ran = recordfs("events", "tail", "--timeout", "0.1", logs + "/two")
     assert [line.split("\t")[3] for line in ran.out.splitlines()] == ["loss", "accuracy"]

@@ -68,7 +68,6 @@ def _kind_of(tag: TagEntry) -> str:
 
 
 def _tag_object(logdir: str, one: str, tag: TagEntry) -> dict[str, Any]:
-    value = tag.last_value if tag.is_scalar and tag.last_value == tag.last_value else None
     return {
         "logdir": logdir,
         "run": one,
@@ -76,7 +75,7 @@ def _tag_object(logdir: str, one: str, tag: TagEntry) -> dict[str, Any]:
         "kind": _kind_of(tag),
         "points": tag.point_count,
         "last_step": tag.last_step,
-        "last_value": value,
+        "last_value": tag.last_value if tag.is_scalar else None,
         "last_wall_time": tag.last_wall_time,
         "max_step": tag.max_step,
     }
