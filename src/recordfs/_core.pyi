@@ -346,8 +346,8 @@ class EventQueue:
     def add_scalar(self, tag: str, value: float, step: int, wall_time: float) -> bool:
         """Add the event of a scalar; False if it was dropped. Raises ClosedFileError if the queue is closed."""
     def add_event(self, payload: bytes, repeats_metadata: bool = False) -> bool:
-        """Add a serialized event; False if it was dropped. Raises ValueError if it is none, ClosedFileError if the queue
-        is closed.
+        """Add a serialized event; False if it was dropped. Raises ValueError if it is none, ClosedFileError if the queue is
+        closed.
         """
     def claim_tag(self, tag: str, kind: str) -> None:
         """Remember what kind of values a tag has. Raises InvalidArgumentError if it has another."""

@@ -77,6 +77,9 @@ def board(request, tmp_path_factory):
     with TensorBoard(directory, request.param) as board:
         board.wait_for_runs({*runs, "restarted", "unordered"})
         board.is_fast, board.logdir = request.param == "true", directory
+        # What has no index is read in the background.
+        board.wait_until(lambda: len(shown(board, "plain_grown", "loss/layer_04")) == 250)
+        board.wait_until(lambda: len(shown(board, "plain", "loss/layer_04")) == 200)
         yield board
 
 

@@ -22,7 +22,7 @@ class TestWebHdfs(FileSystemConformance):
         root = f"webhdfs://{hdfs_cluster.http_address}/webhdfs-{next(_numbers)}/root"
         return FsspecFileSystem("webhdfs", user="root"), root
 
-    # What HDFS has no names for is no fault of the bridge.
-    test_s6_names_are_taken_as_they_are = pytest.mark.xfail(reason="HDFS refuses colons in names")(
-        FileSystemConformance.test_s6_names_are_taken_as_they_are
-    )
+    # What HDFS has no names for is no fault of the bridge. A method of its own, because a mark is kept on the function.
+    @pytest.mark.xfail(reason="HDFS refuses colons in names")
+    def test_s6_names_are_taken_as_they_are(self, place):
+        super().test_s6_names_are_taken_as_they_are(place)

@@ -148,7 +148,7 @@ def test_users_error_is_the_one_to_see_where_discarding_fails_too(open_file):
     faulty.fail("discard", error=UnavailableError("network"))
     recordfs.register_file_system("openfaulty", faulty)
     try:
-        with pytest.raises(ZeroDivisionError) as caught, open_file("openfaulty://x", atomic=True) as file:  # noqa: PT012
+        with pytest.raises(ZeroDivisionError) as caught, open_file("openfaulty://open-files/x", atomic=True) as file:  # noqa: PT012
             file.write(b"x")
             raise ZeroDivisionError
     finally:
