@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from recordfs.errors import (
@@ -279,10 +280,16 @@ class HdfsRandomAccessFile(RandomAccessFile):
         webhdfs = self._find_service().webhdfs
         if webhdfs is None:
             raise self._unreadable("the option webhdfs=False forbids it")
-        try:
-            return call(webhdfs)
-        except WebHdfsUnreachableError as error:
-            raise self._unreadable(error.message) from error
+        deadline = time.monotonic() + REPORT_SECONDS
+        while True:
+            try:
+                return call(webhdfs)
+            except WebHdfsUnreachableError as error:
+                raise self._unreadable(error.message) from error
+            except UnavailableError as error:
+                if _UNREPORTED not in error.message or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.25)
 
     def _unreadable(self, reason: str) -> UnavailableError:
         return UnavailableError(
@@ -291,6 +298,11 @@ class HdfsRandomAccessFile(RandomAccessFile):
             path=self._name,
         )
 
+
+REPORT_SECONDS = 10.0
+"""So long it takes a namenode that has just become the active one to hear from the datanodes which blocks they have."""
+
+_UNREPORTED = "nodes contain this block"
 
 _said: set[str] = set()
 
