@@ -264,14 +264,17 @@ def is_index_fresh(
 
 
 def index_fits(index: RecordIndex, file: RandomAccessFile, *, many: bool) -> bool:
-    """Tell whether an index ends where a file ends, and leads to its records, as far as a sample of them tells.
+    """Tell whether an index leads to a file's records, from its beginning to its end, as far as a sample of them tells.
+
+    An index that leaves records out is none of the file: whoever counted by it would miss them.
 
     Args:
         index: The index.
         file: The record file.
         many: Whether to look up many records, because reading costs little.
     """
-    if index.end != file.size():
+    # Its entries ascend and do not overlap, so they leave nothing out if their sizes add up to the end.
+    if index.end != file.size() or sum(index.sizes) != index.end:
         return False
     return _headers_agree(file, (index[number] for number in sample_numbers(len(index), many=many)))
 

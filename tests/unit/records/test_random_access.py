@@ -240,3 +240,17 @@ def test_other_processes_read_it(tmp_path, method):
         again = pickle.loads(pickle.dumps(file))
         assert list(again.record_index) == list(file.record_index)
         assert again.__getitems__([5, 6]) == RECORDS[5:7]
+
+
+@pytest.mark.parametrize("kept", [slice(500, None), slice(-1, None), slice(None, None, 2), slice(1, None)])
+def test_an_index_that_leaves_records_out_is_not_used(tmp_path, kept):
+    path = str(tmp_path / "records")
+    with RecordWriter(path, index=True) as writer:
+        writer.write_batch([b"%05d" % number for number in range(1001)])
+    lines = (tmp_path / "records.idx").read_text().splitlines(keepends=True)
+    (tmp_path / "records.idx").write_text("".join(lines[kept]))
+    with RecordFile(path) as file:
+        assert len(file) == 1001
+        assert file[0] == b"00000"
+    with pytest.raises(FailedPreconditionError):
+        RecordFile(path, index=f"{path}.idx")
