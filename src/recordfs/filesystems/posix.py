@@ -304,6 +304,8 @@ def _copy_open_file(reader: int, source: str, local_target: str, target: str, *,
     status = os.fstat(reader)
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError("a copy takes files, and this is a directory", path=source)
+    if stat.S_ISFIFO(status.st_mode):
+        raise UnimplementedError("a pipe holds nothing that could be copied", path=source)
     try:
         standing = os.stat(local_target)
     except FileNotFoundError:

@@ -32,6 +32,16 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_cp_of_a_tree_with_a_pipe_says_that_it_left_it_out(tmp_path: Path, recordfs: Recordfs) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "file").write_text("x")
+    os.mkfifo(tmp_path / "tree" / "pipe")
+    copied = recordfs("cp", "-r", f"{tmp_path}/tree", f"{tmp_path}/copy")
+    assert copied.status == 1
+    assert "tree/pipe" in copied.err
+    assert os.listdir(tmp_path / "copy") == ["file"]
+
+
 def test_ls_lists_by_name_and_marks_directories(tree: Path, recordfs: Recordfs) -> None:
     assert recordfs("ls", "d") == (0, ".hidden\na.txt\nb.txt\ndangling\nsub/\n", "")
     assert recordfs("ls") == (0, "d/\n", "")

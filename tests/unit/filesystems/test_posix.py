@@ -339,6 +339,13 @@ def test_a_pipe_is_refused_at_once_for_reading(tmp_path):
         system.new_writable_file(f"{tmp_path}/pipe", atomic=True)
 
 
+def test_a_pipe_is_never_copied_as_an_empty_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UnimplementedError, match="a pipe holds nothing that could be copied"):
+        system.copy_file(f"{tmp_path}/pipe", f"{tmp_path}/copy")
+    assert not os.path.exists(tmp_path / "copy")
+
+
 def test_a_pipe_can_be_written(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     got = []
