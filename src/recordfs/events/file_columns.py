@@ -64,6 +64,11 @@ class ReadOptions(NamedTuple):
     verify_checksums: bool = True
     use_index: bool = True
 
+    @property
+    def reads_points(self) -> bool:
+        """Whether the points of any tag are wanted."""
+        return self.tags is None or bool(self.tags)
+
 
 class _Collection:
     """Puts together what the index gives and what scans give."""
@@ -134,7 +139,7 @@ def read_file_columns(
     Args:
         file: The file.
         options: What is wanted, and how.
-        stored: Asked for an index of the file that stands elsewhere, if the file has none.
+        stored: Asked for an index of the file that stands elsewhere, if the file has none, or one without columns.
 
     Raises:
         MissingDependencyError: NumPy is not installed.
@@ -145,21 +150,28 @@ def read_file_columns(
     size = file.size()
     if options.use_index:
         try:
-            index = read_index(file, size)
-            if index is not None:
-                _read_by_index(file, collection, index, file.read_ranges, (index.place.record_end, size))
+            own = read_index(file, size)
+            is_enough = own is not None and not (own.unindexed and options.reads_points)
+            found = stored() if stored is not None and not is_enough else None
+            elsewhere = None if found is None else found.index()
+            if found is not None and elsewhere is not None and size - found.covered < _scanned_bytes(own, size):
+                _read_by_index(file, collection, elsewhere, found.read_ranges, (found.covered, size))
                 return collection.result()
-            found = stored() if stored is not None else None
-            if found is not None:
-                elsewhere = EventIndex.from_tail(found.record, found.covered + len(found.record))
-                if isinstance(elsewhere, EventIndex):
-                    _read_by_index(file, collection, elsewhere, found.read_ranges, (found.covered, size))
-                    return collection.result()
+            if own is not None:
+                _read_by_index(file, collection, own, file.read_ranges, (own.place.record_end, size))
+                return collection.result()
         except DataLossError as error:
             collection = _Collection(file.name, options)
             collection.lose(error.offset or 0, None, f"{error.message}; its events were read instead")
     _scan(file, collection, (0, size))
     return collection.result()
+
+
+def _scanned_bytes(index: EventIndex | None, size: int) -> int:
+    """Return how many bytes of a file have to be scanned with its own index."""
+    if index is None:
+        return size
+    return size - index.place.record_end + sum(end - begin for begin, end in index.unindexed)
 
 
 def _read_by_index(
@@ -185,8 +197,9 @@ def _read_by_index(
         points = index.points(tag, [next(blocks) for _ in several])
         if points is not None and several:
             collection.parts.setdefault(tag, []).append(points)
-    for part in index.unindexed:
-        _scan(file, collection, part, index, is_last=False)
+    if wanted:
+        for part in index.unindexed:
+            _scan(file, collection, part, index, is_indexed=True)
     _scan(file, collection, rest, index)
 
 
@@ -231,9 +244,9 @@ def _scan(
     part: tuple[int, int],
     index: EventIndex | None = None,
     *,
-    is_last: bool = True,
+    is_indexed: bool = False,
 ) -> None:
-    """Read the events between two places of a file."""
+    """Read the events between two places of a file; the tags of such as are indexed are known, and their points not."""
     begin, end = part
     scanner = EventScanner(
         tags=None if collection.options.tags is None else list(collection.options.tags),
@@ -248,7 +261,7 @@ def _scan(
     for offset, length, reason in scanner.losses:
         collection.losses.append(Loss(file.name, offset, length, reason))
     collection.loss_count += scanner.loss_count
-    if is_last:
+    if not is_indexed:
         collection.unfinished = unfinished
     elif unfinished:
         collection.lose(end - unfinished, unfinished, "truncated record: it ends inside of an index")
@@ -260,7 +273,7 @@ def _scan(
     for entry, points in scanned_tags(scanner):
         if points is not None and collection.wants(entry.tag):
             collection.parts.setdefault(entry.tag, []).append(points.moved(order))
-        if index is None or entry.point_count:
+        if not is_indexed and (index is None or entry.point_count):
             collection.add_tag(entry)
 
 

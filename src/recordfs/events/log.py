@@ -139,7 +139,7 @@ class EventLog:
                     index = read_index(opened, size)
                 except RecordFSError:
                     return False
-                if index is None or index.unindexed or index.place.record_end < size:
+                if index is None or index.place.record_end < size:
                     return False
         return True
 

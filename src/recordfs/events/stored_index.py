@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs._core import crc32c
 from recordfs.errors import DataLossError
+from recordfs.events.index import EventIndex
 from recordfs.paths import basename, dirname, join
 
 if TYPE_CHECKING:
@@ -57,6 +58,15 @@ class StoredIndex(NamedTuple):
             if magic == MAGIC and digest == hashlib.sha256(record).digest():
                 return cls(covered, fingerprint, record)
         raise DataLossError("this is no index of an event file, or not a whole one")
+
+    def index(self) -> EventIndex | None:
+        """Return what the record says; None if it is no index.
+
+        Raises:
+            DataLossError: It is damaged.
+        """
+        found = EventIndex.from_tail(self.record, self.covered + len(self.record))
+        return found if isinstance(found, EventIndex) else None
 
     def is_of(self, file: RandomAccessFile) -> bool:
         """Tell whether a file begins with the bytes that the index is of."""

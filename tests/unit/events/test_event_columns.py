@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from recordfs.errors import InvalidArgumentError, NotFoundError
-from recordfs.events import EventsWriter, columns
+from recordfs.events import EventLog, EventsWriter, columns
 from recordfs.events.file_columns import ReadOptions, read_file_columns
 from recordfs.events.index import EventIndex, locate_index
+from recordfs.events.stored import index_file, read_stored_index
 from recordfs.registry import get_file_system
 from support.event_files import WALL, scalar, session_start, tensor_scalar, training_events, write_events
 
@@ -121,12 +122,47 @@ def test_what_was_written_after_the_index_is_read_too(tmp_path):
     assert found["late"].value.tolist() == [6.0]
 
 
+def few_tags(count=30_000):
+    """Events of one tag of which an index with columns would be more than a tenth: there is nothing to compress."""
+    random = np.random.default_rng(13)
+    values, times = random.random(count), WALL + np.cumsum(random.random(count))
+    return [scalar("a", float(values[step]), step, float(times[step])) for step in range(count)]
+
+
 def test_a_file_of_few_tags_keeps_its_budget_and_is_read_by_its_events(tmp_path):
-    events = [scalar("a", step / 7, step, WALL + (step * 0.618) % 1000) for step in range(5000)]
+    events = few_tags()
     indexed, plain = write_events(tmp_path / "with", events), write_events(tmp_path / "without", events, index=False)
     assert os.path.getsize(plain) < os.path.getsize(indexed) <= os.path.getsize(plain) * 1.1
+    file = CountingFile(indexed)
+    found = read_file_columns(file, ReadOptions())
+    assert file.bytes > os.path.getsize(plain), "else this is no file without columns"
     assert as_lists(columns(indexed)) == as_lists(columns(plain))
-    assert read(indexed).tags[0].point_count == 5000
+    assert [tag.point_count for tag in found.tags] == [len(events)]
+    assert EventLog(indexed).summary(".").tags == found.tags
+
+
+def test_the_tags_of_a_file_without_columns_are_told_by_its_tail(tmp_path):
+    path = write_events(tmp_path, few_tags())
+    file = CountingFile(path)
+    (entry,) = read_file_columns(file, ReadOptions(tags=[])).tags
+    assert (entry.tag, entry.point_count, entry.last_step) == ("a", 30_000, 29_999)
+    assert file.bytes <= 16 << 10
+
+
+def test_a_file_without_columns_is_read_by_the_index_beside_it(tmp_path):
+    path = write_events(tmp_path, few_tags())
+    expected = as_lists(columns(path))
+    assert index_file(path).outcome == "indexed"
+    file = CountingFile(path)
+    store = get_file_system(path)
+    with store.new_random_access_file(path) as opened:
+        beside = read_stored_index(store, opened, path)
+    found = read_file_columns(file, ReadOptions(), lambda: beside)
+    assert file.bytes <= 16 << 10
+    assert found.points["a"].step.tolist() == expected["a"][0]
+    assert columns(path).report.indexed_bytes == os.path.getsize(path)
+    assert as_lists(columns(path)) == expected
+    assert index_file(path).outcome == "has an index"
 
 
 def test_a_damaged_index_is_told_and_the_events_are_read(tmp_path):
