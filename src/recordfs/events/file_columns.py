@@ -153,7 +153,7 @@ def read_file_columns(
             own = read_index(file, size)
             is_enough = own is not None and not (own.unindexed and options.reads_points)
             found = stored() if stored is not None and not is_enough else None
-            elsewhere = None if found is None else found.index()
+            elsewhere = None if found is None else found.event_index()
             if found is not None and elsewhere is not None and size - found.covered < _scanned_bytes(own, size):
                 _read_by_index(file, collection, elsewhere, found.read_ranges, (found.covered, size))
                 return collection.result()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from recordfs.errors import NotFoundError, RecordFSError
 from recordfs.events.columns import Columns, ColumnsReport, columns_of_files, report_of
-from recordfs.events.file_columns import FileColumns, ReadOptions
+from recordfs.events.file_columns import FileColumns, ReadOptions, read_index
+from recordfs.events.follow import RunFollower
 from recordfs.events.purge import Purge, check_purge
 from recordfs.events.reader import EventFileReader
 from recordfs.events.run_files import EventFile, files_of_runs
@@ -130,8 +131,6 @@ class EventLog:
 
     def _is_indexed(self, run: str) -> bool:
         """Tell whether the tags of a run are known without its points: else a scan has to see all of them."""
-        from recordfs.events.file_columns import read_index
-
         for file in self.files(run):
             with self._file_system.new_random_access_file(file.path) as opened:
                 size = opened.size()
@@ -163,3 +162,21 @@ class EventLog:
         for file in self.files(run):
             with EventFileReader(file.path, file_system=self._file_system) as reader:
                 yield from reader
+
+    def follow(self, run: str, timeout: float | None = None) -> RunFollower:
+        """Return an iterator over the events of a live run: those of its last file, and what comes.
+
+        Args:
+            run: The run.
+            timeout: End after so many seconds without an event; None waits for ever.
+
+        Raises:
+            NotFoundError: There is no such run.
+            Otherwise as opening its last file.
+        """
+
+        def list_files() -> tuple[EventFile, ...]:
+            self.refresh()
+            return self.files(run)
+
+        return RunFollower(list_files, self._file_system, timeout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.events.event import Event
@@ -50,8 +52,11 @@ class EventFileReader:
         options: For the registered filesystem.
 
     A damaged record, or one that is no Event, ends nothing: ``report`` tells of it, and what stands after it is read.
-    The index of recordfs is left out. At the end of a file whose last record is not whole the iteration ends;
-    ``report.truncated_tail`` tells, and iterating on continues if the file has grown. Several threads may share it.
+    The index of recordfs is left out. At the end of a file whose last record is not whole the iteration ends, and
+    ``report.truncated_tail`` tells.
+
+    A reader is its own iterator, and reads the file once: iterating again goes on where the last event ended, so that
+    it gives what a file that has grown since has more. Several threads may share it; each event goes to one of them.
 
     Iterating raises:
         AbortedError: The followed file was replaced.
@@ -71,7 +76,8 @@ class EventFileReader:
         file_system: FileSystem | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        self._reader = RecordReader(
+        self._new_reader = partial(
+            RecordReader,
             path,
             # Nobody's event files are compressed, and one whose beginning is damaged could look as if.
             compression=None,
@@ -82,23 +88,59 @@ class EventFileReader:
             file_system=file_system,
             options=options,
         )
+        self._lock = threading.Lock()
+        self._is_stopped = self._is_closed = self._has_ended = False
         self._events = 0
-        self._indexes = 0
         self._losses: list[Loss] = []
         self._loss_count = 0
+        self._begin(0)
 
-    def __iter__(self) -> Iterator[Event]:
-        for record in self._reader:
-            try:
-                event = Event.from_record(record)
-            except ValueError as error:
-                self._lose(record, str(error))
-                continue
-            if event.is_index:
-                self._indexes += 1
-            else:
-                self._events += 1
-                yield event
+    def _begin(self, offset: int) -> None:
+        self._reader = self._new_reader(start=offset)
+        self._records: Iterator[bytes] | None = None
+        # Another thread may have asked for either meanwhile.
+        if self._is_stopped:
+            self._reader.stop()
+        if self._is_closed:
+            self._reader.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        # Where a loss is, is told by where the reader stands, so that nobody may read on meanwhile.
+        with self._lock:
+            if self._has_ended:
+                self._go_back_to_tail()
+            if self._records is None:
+                self._records = iter(self._reader)
+            for record in self._records:
+                try:
+                    event = Event.from_record(record)
+                except ValueError as error:
+                    self._lose(record, str(error))
+                    continue
+                if not event.is_index:
+                    self._events += 1
+                    return event
+            self._has_ended = True
+        raise StopIteration
+
+    def _go_back_to_tail(self) -> None:
+        """If the end that was found cuts a record off, begin at that record again: the file may have grown."""
+        self._has_ended = False
+        if self._is_closed:
+            return
+        report = self._reader.report
+        tail = report.losses[-1] if report.truncated_tail and report.losses else None
+        # With more losses than are kept the last is not the tail's. A reader that follows keeps the tail itself.
+        if tail is None or report.loss_count > len(report.losses) or tail.offset + (tail.length or 0) < self.tell():
+            return
+        former = self._reader
+        self._begin(tail.offset)
+        former.close()
+        self._losses += report.losses[:-1]
+        self._loss_count += report.loss_count - 1
 
     def _lose(self, record: bytes, reason: str) -> None:
         self._loss_count += 1
@@ -121,10 +163,12 @@ class EventFileReader:
 
     def stop(self) -> None:
         """Make every iteration end before its next event, also one that waits in another thread."""
+        self._is_stopped = True
         self._reader.stop()
 
     def close(self) -> None:
-        """Stop, and close the file. Idempotent."""
+        """Stop, and close the file. Idempotent. Iterating afterwards raises ClosedFileError."""
+        self._is_closed = True
         self._reader.close()
 
     def __enter__(self) -> Self:

@@ -59,7 +59,7 @@ class StoredIndex(NamedTuple):
                 return cls(covered, fingerprint, record)
         raise DataLossError("this is no index of an event file, or not a whole one")
 
-    def index(self) -> EventIndex | None:
+    def event_index(self) -> EventIndex | None:
         """Return what the record says; None if it is no index.
 
         Raises:

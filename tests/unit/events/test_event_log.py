@@ -6,14 +6,15 @@ import threading
 import pytest
 
 from recordfs import RecordWriter
-from recordfs.errors import NotFoundError
-from recordfs.events import ColumnCache, EventFileReader, EventLog, EventsWriter, columns
+from recordfs.errors import ClosedFileError, NotFoundError, UnavailableError
+from recordfs.events import ColumnCache, EventFileReader, EventFileWriter, EventLog, EventsWriter, columns
 from recordfs.events.file_columns import make_stored_index
 from recordfs.events.stored import MIN_STORED
 from recordfs.events.stored_index import stored_index_path
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.operations import walk
 from recordfs.registry import get_file_system
+from recordfs.testing.faulty import FaultyFileSystem
 from support.event_files import scalar, training_events, write_events
 
 
@@ -72,6 +73,75 @@ def test_a_live_file_is_followed(tmp_path):
         thread.join(30)
         reader.close()
     assert found == [0, 1, 2, 3]
+
+
+def test_iterating_again_goes_on_in_a_file_that_has_grown(tmp_path):
+    path = write_events(tmp_path, [scalar("a", 1.0, step) for step in range(10)], index=False)
+    with open(path, "rb") as file:
+        data = file.read()
+    os.truncate(path, len(data) - 10)
+    with EventFileReader(path) as reader:
+        assert [event.step for event in reader if event.summary] == list(range(9))
+        assert reader.report.truncated_tail
+        with open(path, "r+b") as file:
+            file.write(data)
+        assert [event.step for event in reader] == [9]
+        assert reader.report == (11, (), 0, False)
+        assert list(reader) == []
+    with pytest.raises(ClosedFileError):
+        next(reader)
+
+
+def test_a_reader_that_is_closed_at_a_torn_tail_stays_closed(tmp_path):
+    path = write_events(tmp_path, [scalar("a", 1.0, 1)], index=False)
+    os.truncate(path, os.path.getsize(path) - 1)
+    reader = EventFileReader(path)
+    assert len(list(reader)) == 1
+    reader.close()
+    with pytest.raises(ClosedFileError):
+        next(reader)
+
+
+def test_a_live_run_is_followed_into_the_files_that_its_writer_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr("recordfs.events.follow.LOOK_SECONDS", 0.05)
+    writer = EventFileWriter(tmp_path, max_file_bytes=500)
+    written = 0
+
+    def write(count):
+        nonlocal written
+        for step in range(written, written + count):
+            writer.add_event(scalar("a", 1.0, step))
+            writer.flush()
+        written += count
+
+    write(3)
+    found = []
+    with EventLog(tmp_path).follow(".", timeout=30) as follower:
+        for event in follower:
+            if event.summary:
+                found.append(event.step)
+                if event.step == written - 1:
+                    if written > 100:
+                        break
+                    write(50)
+        reports = follower.reports
+    writer.close()
+    assert found == list(range(written))
+    assert [path for path, _ in reports] == writer.paths[: len(reports)]
+    assert len(reports) > 5
+    assert sum(report.events for _, report in reports) == written + len(reports)
+
+
+def test_following_a_run_survives_a_store_that_is_away(monkeypatch):
+    monkeypatch.setattr("recordfs.events.follow.LOOK_SECONDS", 0.05)
+    store = FaultyFileSystem(MemoryFileSystem())
+    write_events("ram://run", [scalar("a", 1.0, 1)], file_system=store)
+    with EventLog("ram://run", file_system=store).follow(".", timeout=0.5) as follower:
+        events = iter(follower)
+        assert [next(events).step, next(events).step] == [0, 1]
+        store.fail("list_directory", error=UnavailableError("away"))
+        write_events("ram://run", [scalar("a", 1.0, 2)], file_system=store)
+        assert [event.step for event in events] == [0, 2]
 
 
 def test_runs_are_the_directories_that_hold_event_files(tmp_path):
