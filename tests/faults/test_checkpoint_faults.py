@@ -13,13 +13,14 @@ import pytest
 from recordfs.checkpoint import (
     CheckpointManager,
     CheckpointReader,
+    CheckpointWriter,
     checkpoint_exists,
     latest_checkpoint,
     merge_checkpoints,
     remove_leftovers,
     save_checkpoint,
 )
-from recordfs.errors import ResourceExhaustedError, UnavailableError
+from recordfs.errors import AlreadyExistsError, ResourceExhaustedError, UnavailableError
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.testing.faulty import FaultyFileSystem
@@ -150,6 +151,90 @@ def test_replacing_killed_at_any_call_never_mixes_two_checkpoints(place):
             assert_holds(prefix, step, system)
         replace(prefix, system)
         assert_holds(prefix, 2, system)
+
+
+class Interrupted(FaultyFileSystem):
+    """Something else happens before one of the calls."""
+
+    _left = 0
+
+    def interrupt(self, nth, work):
+        self._left, self._work = nth, work
+
+    def _begin(self, operation, path):
+        self._left -= 1
+        if self._left == 0:
+            self._work()
+        return super()._begin(operation, path)
+
+
+@pytest.mark.parametrize("there", ["nothing", "data of a killed saver", "a checkpoint"])
+@pytest.mark.parametrize("shards", [(1, 1), (2, 2), (1, 2), (2, 1)])
+def test_of_two_savers_of_one_prefix_one_wins_whenever_the_other_comes(place, there, shards):
+    system, root = place
+
+    def prepare(prefix):
+        if there != "nothing":
+            save_checkpoint(prefix, tensors_of(1), num_shards=2, file_system=system)
+            save_checkpoint(f"{prefix}-other", tensors_of(1), file_system=system)
+            data = ".data-00000-of-00001"
+            system.rename_file(f"{prefix}-other{data}", f"{prefix}{data}")
+        if there == "data of a killed saver":
+            system.delete_file(f"{prefix}.index")
+
+    def begin(prefix, used, step, num_shards):
+        overwrite = there == "a checkpoint"
+        writer = CheckpointWriter(prefix, num_shards=num_shards, overwrite=overwrite, durable=False, file_system=used)
+        for name, array in tensors_of(step).items():
+            writer.add(name, array)
+        return writer
+
+    for number in itertools.count(1):
+        prefix = f"{root}/{number}/ckpt"
+        prepare(prefix)
+        ended = {}
+
+        def end(step, writer, ended=ended):
+            try:
+                writer.close()
+            except AlreadyExistsError as error:
+                ended[step] = getattr(error, "__notes__", [])
+            else:
+                ended[step] = None
+
+        interrupted = Interrupted(system)
+        first = begin(prefix, interrupted, 2, shards[0])
+        second = begin(prefix, system, 3, shards[1])
+        interrupted.interrupt(number, lambda second=second, end=end: end(3, second))
+        end(2, first)
+        if 3 not in ended:
+            assert number > 5
+            second.discard()
+            break
+        assert list(ended.values()).count(None) == 1, number
+        assert not any(ended.values()), number
+        winner = 2 if ended[2] is None else 3
+        assert_holds(prefix, winner, system)
+        names = system.get_children(f"{root}/{number}")
+        assert not [name for name in names if "temp" in name], number
+
+
+@pytest.mark.parametrize("num_shards", [1, 2])
+def test_replacing_that_fails_at_any_call_leaves_the_old_checkpoint_or_the_new(place, num_shards):
+    system, root = place
+    for number in itertools.count(1):
+        prefix = f"{root}/{number}/ckpt"
+        save_checkpoint(prefix, tensors_of(1), num_shards=2, file_system=system)
+        faulty = FaultyFileSystem(system)
+        faulty.fail(nth=number, error=ResourceExhaustedError("no space is left"))
+        try:
+            save_checkpoint(prefix, tensors_of(2), num_shards=num_shards, overwrite=True, file_system=faulty)
+        except ResourceExhaustedError as error:
+            is_saved = any("is saved" in note for note in getattr(error, "__notes__", []))
+            assert_holds(prefix, 2 if is_saved else 1, system)
+        else:
+            assert number > 10
+            break
 
 
 def test_merge_killed_at_any_call_is_done_by_calling_it_again(place):

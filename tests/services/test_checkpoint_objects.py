@@ -106,9 +106,15 @@ def collected():
     gc.collect()
 
 
-def test_second_of_two_savers_of_one_prefix_fails_and_harms_nothing(object_place):
+@pytest.mark.parametrize("there", ["nothing", "data of a killed saver", "a checkpoint"])
+def test_second_of_two_savers_of_one_prefix_fails_and_harms_nothing(object_place, there):
     system, prefix = object_place.file_system, f"{object_place.root}/ckpt"
-    first, second = (CheckpointWriter(prefix, file_system=system) for _ in range(2))
+    if there != "nothing":
+        save_checkpoint(prefix, {"w": np.full(3, 2)}, file_system=system)
+    if there == "data of a killed saver":
+        system.delete_file(f"{prefix}.index")
+    overwrite = there == "a checkpoint"
+    first, second = (CheckpointWriter(prefix, overwrite=overwrite, file_system=system) for _ in range(2))
     first.add("w", np.ones(3))
     second.add("w", np.zeros(3))
     first.close()

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from recordfs._core import bundle_strings_header, crc32c_of_still_memory, mask_crc32c, masked_crc32c
 from recordfs.checkpoint.array_reader import byte_view_of
 from recordfs.checkpoint.publishing import make_durable, open_for_publishing
+from recordfs.checkpoint.replacement import delete_if_there, statistics_of
 
 if TYPE_CHECKING:
     from recordfs.checkpoint.array_reader import Array
+    from recordfs.checkpoint.replacement import Replacement
     from recordfs.filesystem import FileSystem
 
 __all__ = ["DataWriter", "Place"]
@@ -28,21 +30,27 @@ _GATHERED = 256 << 10
 
 
 class DataWriter:
-    """Writes one data file. One thread at a time.
+    """Writes one data file, to replace what is there now and nothing that comes later. One thread at a time.
 
     Args:
         file_system: Serves the path.
         path: The file.
         shard: Its number.
         alignment: Every tensor begins at a multiple of this many bytes.
-        exclusive: Fail at ``publish`` if somebody else made the file meanwhile.
+        replacement: Where what is there goes.
     """
 
-    def __init__(self, file_system: FileSystem, path: str, shard: int, *, alignment: int, exclusive: bool) -> None:
+    def __init__(
+        self, file_system: FileSystem, path: str, shard: int, *, alignment: int, replacement: Replacement
+    ) -> None:
         self._file_system = file_system
+        self._path = path
         self._shard = shard
         self._alignment = alignment
-        self._file = open_for_publishing(file_system, path, exclusive=exclusive)
+        self._replacement = replacement
+        self._replaced = statistics_of(file_system, path)
+        written = replacement.path_to_write(path, self._replaced)
+        self._file = open_for_publishing(file_system, written, exclusive=self._replaced is None)
         self._appended = self._file.tell()
         self._gathered: list[bytes] = []
         self._gathered_size = 0
@@ -110,8 +118,12 @@ class DataWriter:
             make_durable(self._file_system, self._file)
 
     def publish(self) -> None:
-        """Make the file visible under its name."""
-        self._file.close()
+        """Make the file visible under its name.
+
+        Raises:
+            AlreadyExistsError: Another saver published a file of that name meanwhile.
+        """
+        self._replacement.publish(self._file, self._path, self._replaced)
 
     def discard(self) -> None:
         """Let go of the file. Where it cannot vanish, what is left is data that no index leads to."""
@@ -119,3 +131,5 @@ class DataWriter:
             self._file.discard()
         else:
             self._file.close()
+        if self._file.name != self._path:  # closed, perhaps, and not in its place
+            delete_if_there(self._file_system, self._file.name)

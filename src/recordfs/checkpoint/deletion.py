@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.checkpoint.file_names import data_path, index_path, parse_file_name
 from recordfs.checkpoint.reader import read_bundle_index
+from recordfs.checkpoint.replacement import delete_if_there
 from recordfs.errors import DataLossError, FailedPreconditionError, NotFoundError, UnimplementedError
 from recordfs.paths import basename, dirname, is_temporary_name, join
 from recordfs.registry import resolve
@@ -27,7 +27,6 @@ __all__ = [
     "data_files_of",
     "delete_checkpoint",
     "delete_directory_if_empty",
-    "delete_if_there",
     "find_leftovers",
     "remove_leftovers",
 ]
@@ -61,21 +60,9 @@ def delete_checkpoint(prefix: PathInput, *, file_system: FileSystem | None = Non
     """
     system, text = resolve(prefix, file_system=file_system, options=options)
     data = data_files_of(system, text)
-    deleted = False
-    for path in (index_path(text), *data, f"{text}.meta"):
-        try:
-            system.delete_file(path)
-            deleted = True
-        except NotFoundError:
-            pass  # somebody else deleted it, or it never was
-    if not deleted:
+    deleted = [delete_if_there(system, path) for path in (index_path(text), *data, f"{text}.meta")]
+    if not any(deleted):
         raise NotFoundError("there is no checkpoint of this prefix", path=text)
-
-
-def delete_if_there(file_system: FileSystem, path: str) -> None:
-    """Delete a file, unless it was moved or somebody else deleted it."""
-    with contextlib.suppress(NotFoundError):
-        file_system.delete_file(path)
 
 
 def delete_directory_if_empty(file_system: FileSystem, path: str) -> bool:

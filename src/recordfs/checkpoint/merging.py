@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recordfs._core import BundleIndex, merge_bundle_indexes
-from recordfs.checkpoint.deletion import delete_directory_if_empty, delete_if_there
+from recordfs.checkpoint.deletion import delete_directory_if_empty
 from recordfs.checkpoint.file_names import check_prefix, data_path, index_path, part_index_path
 from recordfs.checkpoint.publishing import publish
 from recordfs.checkpoint.reader import read_bundle_index
+from recordfs.checkpoint.replacement import delete_if_there
 from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import (
     AlreadyExistsError,

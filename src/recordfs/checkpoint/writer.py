@@ -7,7 +7,8 @@ What is on disk at each step of a save under a new prefix:
 3. the index: from this moment on the checkpoint is there, whole
 
 Replacing a checkpoint is not one step, because it is several files: the old index goes before new data come, so that
-an index never leads to another save's data.
+an index never leads to another save's data. What is replaced is what was there when the writer was made; see
+`replacement.py` for what two savers of one prefix do to each other.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from recordfs._core import BundleIndexBuilder
 from recordfs.checkpoint.data_writer import DataWriter
-from recordfs.checkpoint.deletion import data_files_of, delete_if_there
+from recordfs.checkpoint.deletion import data_files_of
 from recordfs.checkpoint.file_names import check_prefix, data_path, index_path, part_index_path
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, ObjectGraph, attribute_key
 from recordfs.checkpoint.publishing import publish
+from recordfs.checkpoint.replacement import Replacement, another_saver, delete_if_there, statistics_of
 from recordfs.checkpoint.tensor_types import STRING, array_of, type_for
-from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError
+from recordfs.checkpoint.whole_file import read_whole_file
+from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.paths import dirname
 from recordfs.registry import resolve
 
@@ -53,7 +56,8 @@ class CheckpointWriter:
         part: The number of this writer, from 0, if several write one checkpoint together, each its own data file;
             ``merge_parts`` makes them one. The parts' names have to differ, but for slices of one tensor.
         num_parts: How many such writers there are.
-        overwrite: Replace a checkpoint of this prefix. Not one step: a reader, or a crash in the middle, may find none.
+        overwrite: Replace the checkpoint of this prefix that is there now. Not one step: a reader, or a crash in the
+            middle, may find none.
         alignment: Every tensor begins at a multiple of this many bytes. 1 packs them as TensorFlow does; with 64 every
             tensor can be mapped without a copy, and TensorFlow reads it all the same.
         durable: ``close`` returns only when a power cut can do no harm, where the filesystem can promise that.
@@ -90,28 +94,26 @@ class CheckpointWriter:
         self._lock = threading.RLock()
         self._builder = BundleIndexBuilder()
         self._state = "open"
-        self._refuse_existing()
+        # An index that comes after this look is another saver's.
+        self._old_index = statistics_of(self._file_system, index_path(self._prefix))
+        if self._old_index is not None and not overwrite:
+            raise AlreadyExistsError(
+                "there is a checkpoint of this prefix: save under a new one, for example with the step in its name, or "
+                "pass overwrite=True",
+                path=self._prefix,
+            )
         self._make_directories()
+        self._replacement = Replacement(self._file_system, dirname(self._prefix) or ".")
         numbers = range(num_shards) if self._part is None else [self._part[0]]
         self._num_shards = num_shards if self._part is None else self._part[1]
         self._writers: list[DataWriter] = []
         with contextlib.ExitStack() as opened:
             for shard in numbers:
                 path = data_path(self._prefix, shard, self._num_shards)
-                # Data without an index are what a killed writer left. They are replaced, and nothing else is.
-                left_over = overwrite or self._file_system.file_exists(path)
-                writer = DataWriter(self._file_system, path, shard, alignment=alignment, exclusive=not left_over)
+                writer = DataWriter(self._file_system, path, shard, alignment=alignment, replacement=self._replacement)
                 opened.callback(writer.discard)
                 self._writers.append(writer)
             opened.pop_all()
-
-    def _refuse_existing(self) -> None:
-        if not self._overwrite and self._file_system.file_exists(index_path(self._prefix)):
-            raise AlreadyExistsError(
-                "there is a checkpoint of this prefix: save under a new one, for example with the step in its name, or "
-                "pass overwrite=True",
-                path=self._prefix,
-            )
 
     def _make_directories(self) -> None:
         paths = [self._prefix] if self._part is None else [self._prefix, part_index_path(self._prefix, *self._part)]
@@ -206,10 +208,12 @@ class CheckpointWriter:
     def close(self) -> None:
         """Publish the checkpoint: data first, then the index. Idempotent.
 
-        If it raises, no index was published, and the files are discarded.
+        If it raises, the new index is not there, and what it was to replace is put back where files can be renamed,
+        unless a note at the error says otherwise. Data that were published before stay, and lead nowhere.
 
         Raises:
-            AlreadyExistsError: Somebody else saved under this prefix meanwhile.
+            AlreadyExistsError: Another saver has been at work under this prefix since this one was made. It loses
+                nothing.
             InvalidArgumentError: The slices of a tensor do not cover it, each element once.
             ResourceExhaustedError: No space or quota is left.
         """
@@ -228,21 +232,55 @@ class CheckpointWriter:
             self._check_cover()
         for writer in self._writers:
             writer.finish(durable=self._durable)
+        path = index_path(self._prefix) if self._part is None else part_index_path(self._prefix, *self._part)
+        index = self._builder.finish(self._num_shards)
+        try:
+            old_data = self._clear_old_index()
+            for writer in self._writers:
+                writer.publish()
+            publish(self._file_system, path, [index], exclusive=self._part is None, durable=self._durable)
+        except BaseException as error:
+            self._put_back_after(error, path, index)
+            raise
+        self._delete_replaced(old_data)
+
+    def _clear_old_index(self) -> list[str]:
+        """Take away the index that is replaced, before its data are; return the data files that it had."""
+        path = index_path(self._prefix)
+        if self._old_index is None:
+            if self._part is None and self._file_system.file_exists(path):
+                raise another_saver(path)
+            return []
+        old_data = data_files_of(self._file_system, self._prefix)
         if self._part is None:
-            self._refuse_existing()  # before data are replaced that may be another saver's
-        old_data = self._delete_old_index() if self._overwrite else []
-        for writer in self._writers:
-            writer.publish()
-        data = self._builder.finish(self._num_shards)
-        if self._part is None:
-            path, exclusive = index_path(self._prefix), not self._overwrite
+            self._replacement.clear(path, self._old_index)
         else:
-            path, exclusive = part_index_path(self._prefix, *self._part), False
-        publish(self._file_system, path, [data], exclusive=exclusive, durable=self._durable)
+            delete_if_there(self._file_system, path)  # the writer of another part may have been quicker
+        return old_data
+
+    def _put_back_after(self, error: BaseException, path: str, index: bytes) -> None:
+        """Undo what was replaced, unless the index is there in spite of the error."""
+        try:
+            try:
+                is_published = read_whole_file(self._file_system, path) == index
+            except NotFoundError:
+                is_published = False
+            if not is_published:
+                self._replacement.put_back()
+        except Exception as another:  # noqa: BLE001 - the first error is the one that the user sees
+            error.add_note(f"and what was replaced could not be put back: {another}")
+
+    def _delete_replaced(self, old_data: list[str]) -> None:
+        """Delete what the new index leads to no more."""
         own = {data_path(self._prefix, shard, self._num_shards) for shard in range(self._num_shards)}
-        for left in old_data:
-            if left not in own:
-                delete_if_there(self._file_system, left)
+        try:
+            self._replacement.finish()
+            for path in old_data:
+                if path not in own:
+                    delete_if_there(self._file_system, path)
+        except Exception as error:
+            error.add_note(f"{self._prefix!r} is saved; only what it replaced could not be deleted")
+            raise
 
     def _check_cover(self) -> None:
         try:
@@ -250,15 +288,6 @@ class CheckpointWriter:
         except InvalidArgumentError as error:
             error.path = self._prefix
             raise
-
-    def _delete_old_index(self) -> list[str]:
-        """Delete the index that is replaced, if there is one; return the data files that it had."""
-        path = index_path(self._prefix)
-        if not self._file_system.file_exists(path):
-            return []
-        old = data_files_of(self._file_system, self._prefix)
-        delete_if_there(self._file_system, path)  # the writer of another part may have been quicker
-        return old
 
     def discard(self) -> None:
         """Let go of everything that was added. Idempotent; nothing after ``close``."""
