@@ -185,9 +185,15 @@ class EventFileWriter:
         # The parent's threads are not here, and its locks may be held for ever by them.
         self._lock = threading.RLock()
         self._dropped_before = 0
-        self._output_options = self._output_options._replace(purge_step=None)
+        self._continue_options()
         if not self._is_closed:
             self._start()
+
+    def _continue_options(self) -> None:
+        """Have the next output go on after this one: the job does not start again, and the files sort later."""
+        paths = self.paths
+        after = paths[-1] if paths else self._output_options.after
+        self._output_options = self._output_options._replace(purge_step=None, after=after)
 
     def get_logdir(self) -> str:
         """Return the directory of the run."""
@@ -274,7 +280,7 @@ class EventFileWriter:
             raise ClosedFileError("the writer is closed", path=self._logdir)
         deadline = None if timeout is None else time.monotonic() + timeout
         self._worker.flush(timeout)
-        self._output.settle(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        self._output.settle(_left(deadline))
 
     def close(self, timeout: float | None = None) -> None:
         """Flush, and end the file with its index. Idempotent.
@@ -290,13 +296,9 @@ class EventFileWriter:
         with self._lock:
             if self._is_closed:
                 return
-            self._worker.close(timeout)
-            try:
-                self._output.settle(None if deadline is None else max(0.0, deadline - time.monotonic()))
-            except BaseException:
-                self._go_on()
-                raise
-            self._is_closed = True
+            # A signal's handler may close it as well while this waits: for good, or with another thread that goes on.
+            while not self._is_closed:
+                self._close_worker(self._worker, deadline)
             forget_at_exit(self)
         if self.dropped_events:
             warnings.warn(
@@ -305,6 +307,17 @@ class EventFileWriter:
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+    def _close_worker(self, worker: Worker, deadline: float | None) -> None:
+        worker.close(_left(deadline))
+        try:
+            self._output.settle(_left(deadline))
+        except BaseException:
+            if self._worker is worker and not self._is_closed:
+                self._go_on()
+            raise
+        if self._worker is worker:
+            self._is_closed = True
 
     def reopen(self) -> None:
         """After ``close``, go on with another file in the same directory. Else do nothing.
@@ -315,12 +328,12 @@ class EventFileWriter:
             self._lock = threading.RLock()
         with self._lock:
             if not self._is_closed:
-                # An interrupt may have come between the end of the thread and that of `close`.
-                if self._takes_no_events:
+                # This may be a signal's handler that interrupted a close, which then closes what is added here as well.
+                if self._takes_no_events and not self._worker.go_on():
                     self._go_on()
             else:
                 self._dropped_before += self.queue.dropped if self.queue.belongs_to_this_process else 0
-                self._output_options = self._output_options._replace(purge_step=None)
+                self._continue_options()
                 self._start()
                 self._is_closed = False
 
@@ -336,3 +349,8 @@ class EventFileWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _left(deadline: float | None) -> float | None:
+    """Return the seconds until a time of ``time.monotonic``; 0 after it, None if there is none."""
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

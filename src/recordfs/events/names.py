@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
 
 from recordfs.errors import InvalidArgumentError
 
 __all__ = ["new_file_name"]
+
+_BEGINNING = re.compile(r"events\.out\.tfevents\.([0-9]+)\.")
 
 _numbers = itertools.count()
 """One number a file of this process; a forked child has another process id."""
@@ -18,11 +21,12 @@ def new_file_name(suffix: str = "", *, after: str = "") -> str:
     """Return a name for an event file: ``events.out.tfevents.<seconds>.<host>.<pid>.<n>.<random>[suffix]``.
 
     The seconds come first, in ten digits, because TensorBoard reads the files of a run in the order of their names and
-    does not go back. What follows makes it unique where clocks, hosts and process ids are equal, as in containers.
+    does not go back. What follows makes it unique where clocks, hosts and process ids are equal, as in containers. The
+    number has six digits, so that the names that a process makes within a second sort as they were made.
 
     Args:
         suffix: What the name ends with.
-        after: A name that the new one has to sort after, even if the clock went back.
+        after: A name that the new one has to sort after, whoever made it, and even if the clock went back.
 
     Raises:
         InvalidArgumentError: The suffix has a slash, so that the name would be one in another directory.
@@ -32,12 +36,13 @@ def new_file_name(suffix: str = "", *, after: str = "") -> str:
     import secrets
     import socket
 
-    seconds = int(time.time())
-    if after:
-        parts = after.split(".")
-        if len(parts) > 3 and parts[3].isdigit():
-            seconds = max(seconds, int(parts[3]) + 1)
     # Host names may be longer than a file name can be.
     host = socket.gethostname().replace("/", "_")[:64]
-    unique = f"{os.getpid()}.{next(_numbers)}.{secrets.token_hex(4)}"
-    return f"events.out.tfevents.{seconds:010d}.{host}.{unique}{suffix}"
+    rest = f"{host}.{os.getpid()}.{next(_numbers):06d}.{secrets.token_hex(4)}{suffix}"
+    seconds = int(time.time())
+    found = _BEGINNING.search(after)
+    if found is not None:
+        seconds = max(seconds, int(found[1]))
+        if f"{seconds:010d}.{rest}" <= after[found.start(1) :]:
+            seconds += 1
+    return f"events.out.tfevents.{seconds:010d}.{rest}"

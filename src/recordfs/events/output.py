@@ -78,6 +78,7 @@ class OutputOptions(NamedTuple):
         max_file_bytes: A file is ended when it has this much, at the next event; None: by what a flush costs.
         resent_bytes: How many bytes before its end a flush may send again: see ``Capabilities.flush_resends``.
         purge_step: The step at which the job goes on, or None.
+        after: The path of an event file that theirs have to sort after, or ``""``.
     """
 
     file_system: FileSystem
@@ -87,6 +88,7 @@ class OutputOptions(NamedTuple):
     max_file_bytes: int | None = None
     resent_bytes: int = 0
     purge_step: int | None = None
+    after: str = ""
 
 
 class EventOutput:
@@ -131,7 +133,7 @@ class EventOutput:
         """
         if self._file is None:
             earlier = self.present_paths()
-            self._file = self._open_file(earlier[-1] if earlier else "")
+            self._file = self._open_file(earlier[-1] if earlier else self._options.after)
             self.paths.append(self._file.name)
 
     def write(self) -> None:

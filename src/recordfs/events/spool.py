@@ -308,7 +308,9 @@ class SpoolingOutput(EventOutput):
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if file.is_ended:
                 file.worker.finish(left)
-                self._spooled.remove(file)
+                # A signal's handler may have settled it meanwhile.
+                if file in self._spooled:
+                    self._spooled.remove(file)
             else:
                 file.worker.flush(left)
 

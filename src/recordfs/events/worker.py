@@ -150,22 +150,33 @@ class Worker:
         From the call on the queue takes nothing. Raises as ``flush``: the queue takes events again then, and ``close``
         can be called again.
         """
-        with self._changed:
-            try:
-                self.finish(timeout)
-            finally:
-                # Whatever ended the wait, the thread has to be there for every event that the queue takes.
-                if not self._is_closed:
-                    self._is_closing = False
-                    self._queue.reopen()
+        try:
+            self.finish(timeout)
+        finally:
+            # Whatever ended the wait, the thread has to be there for every event that the queue takes.
+            self.go_on()
         self._thread.join()
+
+    def go_on(self) -> bool:
+        """Have the queue take events again, if the file is not ended yet; return whether it is not.
+
+        A ``close`` or ``finish`` that waits asks for the end once more: this thread may be in a signal's handler that
+        interrupted it.
+        """
+        with self._changed:
+            if not self._is_closed:
+                self._is_closing = False
+                self._queue.reopen()
+                self._changed.notify_all()
+            return not self._is_closed
 
     def finish(self, timeout: float | None = None) -> None:
         """Ask for the end, and wait until the file is ended. Raises as ``flush``, and is still asked for then."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
-            request, _ = self.ask(close=True)
-            self._wait_until(lambda: self._is_closed, request, deadline)
+            while not self._is_closed:
+                request, _ = self.ask(close=True)
+                self._wait_until(lambda: self._is_closed or not self._is_closing, request, deadline)
 
     def _wait_until(self, is_done: Callable[[], bool], request: int, deadline: float | None) -> None:
         while not is_done():

@@ -1,8 +1,10 @@
 """EventFileWriter: what the store does costs the caller nothing, and the store's failures cost no event."""
 
 import contextlib
+import itertools
 import json
 import logging
+import signal
 import threading
 import time
 
@@ -61,6 +63,13 @@ def _short_exit(monkeypatch):
 @pytest.fixture
 def faulty():
     return FaultyFileSystem(PosixFileSystem())
+
+
+@pytest.fixture
+def spools(tmp_path, monkeypatch):
+    directory = tmp_path / "spools"
+    monkeypatch.setenv("RECORDFS_SPOOL_DIR", str(directory))
+    return directory
 
 
 def steps_in(directory, tag="a"):
@@ -197,7 +206,29 @@ def test_reopening_within_a_second_begins_another_file(tmp_path, monkeypatch):
     writer.reopen()
     writer.close()
     writer.close()
-    assert sorted(steps_in(tmp_path)) == [0, 1, 2]
+    assert steps_in(tmp_path) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("policy", ["drop", "spool"])
+def test_files_sort_as_they_were_begun_however_the_clock_runs(tmp_path, monkeypatch, spools, policy):
+    seconds = iter([*[1_700_000_000.0] * 60, *[1_600_000_000.0] * 10**4])
+    monkeypatch.setattr("time.time", lambda: next(seconds))
+    writer = EventFileWriter(tmp_path, policy=policy)
+    for step in range(30):
+        add(writer, [step])
+        writer.close()
+        writer.reopen()
+    writer.close()
+    assert steps_in(tmp_path) == list(range(30))
+
+
+def test_writers_made_one_after_the_other_in_a_second_have_names_in_that_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("recordfs.events.names._numbers", itertools.count(95))
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
+    for step in range(30):
+        with EventFileWriter(tmp_path) as writer:
+            add(writer, [step])
+    assert steps_in(tmp_path) == list(range(30))
 
 
 def test_a_full_queue_drops_counts_and_tells(tmp_path, caplog):
@@ -250,6 +281,74 @@ def test_a_close_that_times_out_leaves_the_writer_open_and_what_is_added_later_a
     add(writer, range(6, 9))
     writer.close()
     assert steps_in(tmp_path) == list(range(9))
+
+
+@pytest.fixture
+def interrupt():
+    """Has a handler run in this thread, in the middle of whatever it waits for."""
+    handlers = []
+    former = signal.signal(signal.SIGUSR1, lambda *_: handlers.pop()())
+
+    def begin(handler):
+        handlers.append(handler)
+        timer = threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGUSR1))
+        timer.start()
+        return timer
+
+    yield begin
+    signal.signal(signal.SIGUSR1, former)
+
+
+@pytest.mark.parametrize("policy", ["drop", "spool"])
+def test_a_signal_that_gives_up_closing_keeps_no_close_from_its_end(tmp_path, spools, interrupt, policy):
+    store = GateFileSystem()
+    writer = EventFileWriter(tmp_path, file_system=store, policy=policy)
+    add(writer, range(3))
+
+    def handle():
+        with pytest.raises(DeadlineExceededError):
+            writer.close(timeout=0.05)
+        store.gate.set()
+
+    timer = interrupt(handle)
+    writer.close(timeout=30)
+    timer.join()
+    assert writer.closed
+    assert steps_in(tmp_path) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("policy", ["drop", "spool"])
+def test_a_signal_that_closes_ends_the_close_that_it_interrupted(tmp_path, spools, interrupt, policy):
+    store = GateFileSystem()
+    writer = EventFileWriter(tmp_path, file_system=store, policy=policy)
+    add(writer, range(3))
+
+    def handle():
+        store.gate.set()
+        writer.close()
+
+    timer = interrupt(handle)
+    writer.close(timeout=30)
+    timer.join()
+    assert writer.closed
+    assert steps_in(tmp_path) == [0, 1, 2]
+
+
+def test_what_a_signal_logs_in_the_middle_of_a_close_is_written_by_it(tmp_path, interrupt):
+    store = GateFileSystem()
+    writer = SummaryWriter(tmp_path, file_system=store)
+    writer.add_scalar("a", 1.0, 0)
+
+    def handle():
+        writer.add_scalar("a", 1.0, 1)
+        store.gate.set()
+
+    timer = interrupt(handle)
+    writer.close(timeout=30)
+    timer.join()
+    assert writer.file_writer.closed
+    assert steps_in(tmp_path) == [0, 1]
+    assert threading.active_count() == 1, "one thread writes, and ends"
 
 
 def test_a_close_in_another_thread_loses_no_event_that_was_taken(tmp_path):
@@ -333,13 +432,6 @@ def test_a_time_that_is_no_finite_number_is_refused_wherever_it_comes_from(tmp_p
     with EventsWriter(tmp_path / "events") as writer, pytest.raises(InvalidArgumentError, match="wall time"):
         writer.write_event(event)
     assert "a" not in columns(tmp_path / "run")
-
-
-@pytest.fixture
-def spools(tmp_path, monkeypatch):
-    directory = tmp_path / "spools"
-    monkeypatch.setenv("RECORDFS_SPOOL_DIR", str(directory))
-    return directory
 
 
 def test_a_spooled_file_arrives_whole_and_leaves_no_spool(tmp_path, spools):
