@@ -341,16 +341,16 @@ class EventQueue:
     Args:
         limit: Bytes that may wait, those counted that are being written.
         patience: Seconds that loggers wait in all for room before events are dropped; 0 drops at once.
+        former: A queue of this process, whose tags keep their kinds.
     """
-    def __new__(cls, limit: int, patience: float) -> Self: ...
+    def __new__(cls, limit: int, patience: float, former: EventQueue | None = None) -> Self: ...
     def add_scalar(self, tag: str, value: float, step: int, wall_time: float) -> bool:
         """Add the event of a scalar; False if it was dropped. Raises ClosedFileError if the queue is closed."""
-    def add_event(self, payload: bytes, repeats_metadata: bool = False) -> bool:
-        """Add a serialized event; False if it was dropped. Raises ValueError if it is none, ClosedFileError if the queue is
-        closed.
+    def add_event(self, payload: bytes, repeats_metadata: bool = False, tag: str | None = None, kind: str = "") -> bool:
+        """Add a serialized event; False if it was dropped. If it was not, the tag holds values of the kind from now on.
+        Raises ValueError if it is no event, InvalidArgumentError if the tag has another kind, ClosedFileError if the
+        queue is closed.
         """
-    def claim_tag(self, tag: str, kind: str) -> None:
-        """Remember what kind of values a tag has. Raises InvalidArgumentError if it has another."""
     def close(self) -> None:
         """Take no more events; ``drain`` still gives those that were added before."""
     def reopen(self) -> None:

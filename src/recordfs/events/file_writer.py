@@ -132,10 +132,10 @@ class EventFileWriter:
         self._lock = threading.RLock()
         self._dropped_before = 0
         self._is_closed = False
-        self._start()
+        self._start(None)
 
-    def _start(self) -> None:
-        """Begin a file, a queue and a thread, in this process."""
+    def _start(self, former: EventQueue | None) -> None:
+        """Begin a file, a queue and a thread, in this process; the tags of a former queue keep their kinds."""
         if self._policy == "spool":
             self._output: EventOutput = SpoolingOutput(self._output_options, self._flush_seconds)
         else:
@@ -148,9 +148,9 @@ class EventFileWriter:
                 RuntimeWarning,
                 stacklevel=4,
             )
-        self._start_worker()
+        self._start_worker(former)
 
-    def _start_worker(self) -> None:
+    def _start_worker(self, former: EventQueue | None) -> None:
         """Begin a queue, and a thread that writes what is added to it to the output."""
         seconds = self._flush_seconds
         if isinstance(self._policy, Block):
@@ -159,7 +159,7 @@ class EventFileWriter:
             patience, seconds = SPOOL_PATIENCE, min(seconds, SPOOL_SECONDS)
         else:
             patience = 0.0
-        self.queue = EventQueue(self._queue_bytes, patience)
+        self.queue = EventQueue(self._queue_bytes, patience, former)
         self._worker = Worker(self.queue, self._output, seconds, self._logdir)
         self._worker.start()
         close_at_exit(self)
@@ -187,7 +187,7 @@ class EventFileWriter:
         self._dropped_before = 0
         self._continue_options()
         if not self._is_closed:
-            self._start()
+            self._start(None)
 
     def _continue_options(self) -> None:
         """Have the next output go on after this one: the job does not start again, and the files sort later."""
@@ -241,7 +241,7 @@ class EventFileWriter:
 
     def add_summary(self, summary: Any, global_step: int | None = None, walltime: float | None = None) -> None:
         """Add a summary: a serialized ``Summary``, or anything with ``SerializeToString``. Raises as ``add_event``."""
-        self.add_message(5, serialized_event(summary), global_step, walltime)
+        self._queue_to_use().add_event(event_of(5, serialized_event(summary), global_step, walltime))
 
     def add_graph(self, graph_def: Any, walltime: float | None = None) -> None:
         """Add a graph: a serialized ``GraphDef``, or anything with ``SerializeToString``; of a pair the first.
@@ -251,19 +251,8 @@ class EventFileWriter:
         if isinstance(graph_def, tuple):  # torch and tensorboardX give the metadata of the run as well
             graph_def, run_metadata = graph_def
             tagged = encode_message([(1, "b", "step1"), (2, "b", serialized_event(run_metadata))])
-            self.add_message(8, tagged, None, walltime)
-        self.add_message(4, serialized_event(graph_def), None, walltime)
-
-    def add_message(
-        self, field: int, message: bytes, step: int | None, walltime: float | None, *, repeats_metadata: bool = False
-    ) -> None:
-        """Add an event that holds a message in a field of ``Event``."""
-        wall_time = time.time() if walltime is None else float(walltime)
-        fields: list[tuple[int, str, Any]] = [(1, "d", wall_time)]
-        if step is not None and int(step):
-            fields.append((2, "v", int(step)))
-        fields.append((field, "b", message))
-        self._queue_to_use().add_event(encode_message(fields), repeats_metadata)
+            self._queue_to_use().add_event(event_of(8, tagged, None, walltime))
+        self._queue_to_use().add_event(event_of(4, serialized_event(graph_def), None, walltime))
 
     def flush(self, timeout: float | None = None) -> None:
         """Return when every event that was added before is visible to others.
@@ -297,8 +286,8 @@ class EventFileWriter:
             if self._is_closed:
                 return
             # A signal's handler may close it as well while this waits: for good, or with another thread that goes on.
-            while not self._is_closed:
-                self._close_worker(self._worker, deadline)
+            while not self._close_worker(self._worker, deadline):
+                pass
             forget_at_exit(self)
         if self.dropped_events:
             warnings.warn(
@@ -308,7 +297,8 @@ class EventFileWriter:
                 stacklevel=2,
             )
 
-    def _close_worker(self, worker: Worker, deadline: float | None) -> None:
+    def _close_worker(self, worker: Worker, deadline: float | None) -> bool:
+        """Close what a thread writes; return whether the writer is closed then, and not gone on with another thread."""
         worker.close(_left(deadline))
         try:
             self._output.settle(_left(deadline))
@@ -318,6 +308,7 @@ class EventFileWriter:
             raise
         if self._worker is worker:
             self._is_closed = True
+        return self._is_closed
 
     def reopen(self) -> None:
         """After ``close``, go on with another file in the same directory. Else do nothing.
@@ -332,15 +323,16 @@ class EventFileWriter:
                 if self._takes_no_events and not self._worker.go_on():
                     self._go_on()
             else:
-                self._dropped_before += self.queue.dropped if self.queue.belongs_to_this_process else 0
+                former = self.queue if self.queue.belongs_to_this_process else None
                 self._continue_options()
-                self._start()
+                self._start(former)
+                self._dropped_before += former.dropped if former is not None else 0
                 self._is_closed = False
 
     def _go_on(self) -> None:
         """Begin another thread after one that has ended, for an output that is not yet all visible."""
         self._dropped_before += self.queue.dropped
-        self._start_worker()
+        self._start_worker(self.queue)
 
     def __enter__(self) -> Self:
         return self
@@ -354,3 +346,12 @@ class EventFileWriter:
 def _left(deadline: float | None) -> float | None:
     """Return the seconds until a time of ``time.monotonic``; 0 after it, None if there is none."""
     return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def event_of(field: int, message: bytes, step: int | None, walltime: float | None) -> bytes:
+    """Return the event that holds a message in a field of ``Event``."""
+    fields: list[tuple[int, str, Any]] = [(1, "d", time.time() if walltime is None else float(walltime))]
+    if step is not None and int(step):
+        fields.append((2, "v", int(step)))
+    fields.append((field, "b", message))
+    return encode_message(fields)

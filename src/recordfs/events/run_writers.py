@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from recordfs._core import EventQueue, NativeScalarWriter
 from recordfs.errors import ClosedFileError, InvalidArgumentError
 from recordfs.events import messages
-from recordfs.events.file_writer import QUEUE_BYTES, Block, EventFileWriter, FullPolicy
+from recordfs.events.file_writer import QUEUE_BYTES, Block, EventFileWriter, FullPolicy, event_of
 from recordfs.events.optional import require_numpy
 from recordfs.paths import is_plain_name, join, path_to_str
 
@@ -142,11 +142,10 @@ class RunWriters(NativeScalarWriter):
         walltime: float | None,
         repeats_metadata: bool,
     ) -> None:
-        def add(writer: EventFileWriter) -> None:
-            writer._queue_to_use().claim_tag(tag, kind)
-            writer.add_message(5, summary, step, walltime, repeats_metadata=repeats_metadata)
-
-        self._in_open_writer(directory, add)
+        event = event_of(5, summary, step, walltime)
+        self._in_open_writer(
+            directory, lambda writer: writer._queue_to_use().add_event(event, repeats_metadata, tag, kind)
+        )
 
     def _run_below(self, name: str) -> str:
         """Return the directory of a run below this one.

@@ -35,7 +35,8 @@ class SummaryWriter(RunWriters):
         max_queue_bytes, policy, index, max_file_bytes, file_system, options: As EventFileWriter.
 
     A tag has values of one kind: another kind is an InvalidArgumentError, because TensorBoard cannot show it. After
-    ``close`` logging goes on in another file. Lifetime, forks and threads: as EventFileWriter.
+    ``close`` logging goes on in another file, where tags keep their kinds; a forked child begins without any. Lifetime,
+    forks and threads: as EventFileWriter.
 
     Attributes:
         log_dir: The directory of the run.

@@ -169,6 +169,29 @@ def test_hyperparameters_say_what_an_experiment_is_only_if_more_than_values_is_g
         assert columns(tmp_path / run)["acc"].value.tolist() == [0.5]
 
 
+def test_a_tag_keeps_its_kind_after_close(tmp_path):
+    writer = SummaryWriter(tmp_path)
+    writer.add_scalar("a", 1.0, 0)
+    writer.add_text("b", "x")
+    writer.close()
+    with pytest.raises(InvalidArgumentError, match="holds values of the kind scalar"):
+        writer.add_histogram("a", [1, 2], 1)
+    writer.close()
+    with pytest.raises(InvalidArgumentError, match="holds values of the kind text"):
+        writer.add_scalar("b/text_summary", 1.0, 1)
+    writer.close()
+
+
+def test_a_call_that_fails_gives_its_tag_no_kind(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        with pytest.raises(InvalidArgumentError):
+            writer.add_text("a", "x", 1, float("nan"))
+        with pytest.raises(InvalidArgumentError):
+            writer.add_scalar("b", 1.0, 1, float("nan"))
+        writer.add_scalar("a/text_summary", 1.0, 1)
+        writer.add_histogram("b", [1, 2], 1)
+
+
 def test_logging_goes_on_after_close_in_another_file(tmp_path):
     writer = SummaryWriter(tmp_path)
     for step in range(3):

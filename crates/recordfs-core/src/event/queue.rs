@@ -114,7 +114,15 @@ impl EventQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the event of a scalar.
+    /// An empty queue that knows the tags of one before it.
+    #[must_use]
+    pub fn after(former: &Self, limit: usize) -> Self {
+        let queue = Self::new(limit);
+        queue.lock().kinds.clone_from(&former.lock().kinds);
+        queue
+    }
+
+    /// Adds the event of a scalar; only then its tag has that kind.
     #[inline]
     pub fn push_scalar(&self, wall_time: f64, step: i64, tag: &str, value: f32) -> Pushed {
         if !is_wall_time(wall_time) {
@@ -125,13 +133,15 @@ impl EventQueue {
         if state.is_closed {
             return Pushed::Closed;
         }
-        match state.kinds.get(tag) {
-            Some(&SCALAR_KIND) => {}
-            Some(&other) => return Pushed::OtherKind(other),
-            None => _ = state.kinds.insert(tag.into(), SCALAR_KIND),
+        let known = state.kinds.get(tag).copied();
+        if let Some(other) = known.filter(|kind| *kind != SCALAR_KIND) {
+            return Pushed::OtherKind(other);
         }
         if !self.has_room(&state, size) {
             return Pushed::Full;
+        }
+        if known.is_none() {
+            state.kinds.insert(tag.into(), SCALAR_KIND);
         }
         let out = state.begin_item(size, 0);
         encode_scalar_event(out, wall_time, step, tag, value);
@@ -139,24 +149,28 @@ impl EventQueue {
         Pushed::Added
     }
 
-    /// Adds any event that [`decode_writable_event`](super::decode_writable_event) has read.
-    pub fn push(&self, payload: &[u8], repeats_metadata: bool) -> Pushed {
+    /// Adds any event that [`decode_writable_event`](super::decode_writable_event) has read; only then the tag that is
+    /// given with it has the kind that is.
+    pub fn push(&self, payload: &[u8], repeats_metadata: bool, tag: Option<(&str, u8)>) -> Pushed {
         let mut state = self.lock();
         if state.is_closed {
             return Pushed::Closed;
         }
+        if let Some((name, kind)) = tag
+            && let Some(&other) = state.kinds.get(name).filter(|known| **known != kind)
+        {
+            return Pushed::OtherKind(other);
+        }
         if !self.has_room(&state, payload.len()) {
             return Pushed::Full;
+        }
+        if let Some((name, kind)) = tag {
+            state.kinds.insert(name.into(), kind);
         }
         let flags = if repeats_metadata { REPEATS_METADATA } else { 0 };
         state.begin_item(payload.len(), flags).extend_from_slice(payload);
         self.added(state, payload.len());
         Pushed::Added
-    }
-
-    /// Remembers the kind of a tag; returns the kind that it has.
-    pub fn kind_of(&self, tag: &str, kind: u8) -> u8 {
-        *self.lock().kinds.entry(tag.into()).or_insert(kind)
     }
 
     #[inline]
@@ -321,8 +335,8 @@ mod tests {
         let queue = EventQueue::new(usize::MAX);
         let sent: Vec<Vec<u8>> = (0..2000).map(|n| vec![n as u8; (n * 37) % 1500]).collect();
         sent.iter()
-            .for_each(|payload| assert_eq!(queue.push(payload, false), Pushed::Added));
-        assert_eq!(queue.push(&vec![7; 3 << 20], true), Pushed::Added);
+            .for_each(|payload| assert_eq!(queue.push(payload, false, None), Pushed::Added));
+        assert_eq!(queue.push(&vec![7; 3 << 20], true, None), Pushed::Added);
         queue.urge();
         let (mut found, mut flags) = (Vec::new(), Vec::new());
         while queue.counts().2 > 0 {
@@ -341,37 +355,54 @@ mod tests {
     fn there_is_no_room_before_what_was_taken_is_done() {
         let queue = EventQueue::new(1000);
         assert_eq!(
-            queue.push(&[1; 5000], false),
+            queue.push(&[1; 5000], false, None),
             Pushed::Added,
             "alone, an event of any size fits"
         );
-        assert_eq!(queue.push(&[1; 10], false), Pushed::Full);
+        assert_eq!(queue.push(&[1; 10], false, None), Pushed::Full);
         let taken = queue.take(Duration::ZERO);
-        assert_eq!(queue.push(&[1; 10], false), Pushed::Full);
+        assert_eq!(queue.push(&[1; 10], false, None), Pushed::Full);
         queue.done(taken);
-        assert_eq!(queue.push(&[1; 10], false), Pushed::Added);
+        assert_eq!(queue.push(&[1; 10], false, None), Pushed::Added);
     }
 
     #[test]
     fn a_tag_keeps_its_kind() {
         let queue = EventQueue::new(usize::MAX);
         assert_eq!(queue.push_scalar(0.0, 0, "a", 1.0), Pushed::Added);
-        assert_eq!(queue.kind_of("a", 3), SCALAR_KIND);
-        assert_eq!(queue.kind_of("b", 3), 3);
-        assert_eq!(queue.push_scalar(0.0, 0, "b", 1.0), Pushed::OtherKind(3));
+        assert_eq!(queue.push(&[1], false, Some(("b", 3))), Pushed::Added);
+        for queue in [&queue, &EventQueue::after(&queue, 10)] {
+            assert_eq!(queue.push(&[1], false, Some(("a", 3))), Pushed::OtherKind(SCALAR_KIND));
+            assert_eq!(queue.push(&[1], false, Some(("b", 3))), Pushed::Added);
+            assert_eq!(queue.push_scalar(0.0, 0, "b", 1.0), Pushed::OtherKind(3));
+        }
+    }
+
+    #[test]
+    fn what_is_not_added_gives_its_tag_no_kind() {
+        let queue = EventQueue::new(10);
+        assert_eq!(queue.push(&[1; 10], false, None), Pushed::Added);
+        assert_eq!(queue.push_scalar(0.0, 0, "a", 1.0), Pushed::Full);
+        assert_eq!(queue.push(&[1], false, Some(("b", 3))), Pushed::Full);
+        queue.done(queue.take(Duration::ZERO));
+        assert_eq!(queue.push_scalar(0.0, 0, "b", 1.0), Pushed::Added);
+        queue.done(queue.take(Duration::ZERO));
+        queue.close();
+        assert_eq!(queue.push_scalar(0.0, 0, "a", 1.0), Pushed::Closed);
+        queue.reopen();
+        assert_eq!(queue.push(&[1], false, Some(("a", 3))), Pushed::Added);
     }
 
     #[test]
     fn a_closed_queue_gives_what_it_has_and_takes_nothing() {
         let queue = EventQueue::new(usize::MAX);
-        assert_eq!(queue.push(&[1; 10], false), Pushed::Added);
+        assert_eq!(queue.push(&[1; 10], false, None), Pushed::Added);
         queue.close();
-        assert_eq!(queue.push(&[2; 10], false), Pushed::Closed);
+        assert_eq!(queue.push(&[2; 10], false, None), Pushed::Closed);
         assert_eq!(queue.push_scalar(0.0, 0, "a", 1.0), Pushed::Closed);
-        assert_eq!(queue.kind_of("a", 3), 3, "what was not added gives its tag no kind");
         assert_eq!(payloads(&queue.take(Duration::ZERO)), [vec![1; 10]]);
         queue.reopen();
-        assert_eq!(queue.push(&[3; 10], false), Pushed::Added);
+        assert_eq!(queue.push(&[3; 10], false, None), Pushed::Added);
         assert_eq!(queue.counts().0, 2);
     }
 

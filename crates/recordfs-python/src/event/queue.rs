@@ -45,6 +45,7 @@ const KINDS: [&str; 10] = [
 /// Args:
 ///     limit: Bytes that may wait, those counted that are being written.
 ///     patience: Seconds that loggers wait in all for room before events are dropped; 0 drops at once.
+///     former: A queue of this process, whose tags keep their kinds.
 #[pyclass(frozen, module = "recordfs._core")]
 pub struct EventQueue {
     queue: core::EventQueue,
@@ -131,10 +132,13 @@ fn other_kind(py: Python<'_>, tag: &str, known: u8, wanted: u8) -> PyErr {
 #[pymethods]
 impl EventQueue {
     #[new]
-    #[pyo3(signature = (limit, patience))]
-    fn new(limit: usize, patience: f64) -> Self {
+    #[pyo3(signature = (limit, patience, former = None))]
+    fn new(limit: usize, patience: f64, former: Option<&Self>) -> Self {
         Self {
-            queue: core::EventQueue::new(limit),
+            queue: former.map_or_else(
+                || core::EventQueue::new(limit),
+                |former| core::EventQueue::after(&former.queue, limit),
+            ),
             taken: Mutex::default(),
             patience: Duration::try_from_secs_f64(patience.max(0.0)).unwrap_or(Duration::MAX),
             full_since: Mutex::default(),
@@ -147,23 +151,32 @@ impl EventQueue {
         is_added(py, self.add_scalar_to(py, tag, value as f32, step, wall_time)?)
     }
 
-    /// Add a serialized event; False if it was dropped. Raises ValueError if it is none, ClosedFileError if the queue is
-    /// closed.
-    #[pyo3(signature = (payload, repeats_metadata = false))]
-    fn add_event(&self, py: Python<'_>, payload: &[u8], repeats_metadata: bool) -> PyResult<bool> {
+    /// Add a serialized event; False if it was dropped. If it was not, the tag holds values of the kind from now on.
+    /// Raises ValueError if it is no event, InvalidArgumentError if the tag has another kind, ClosedFileError if the queue
+    /// is closed.
+    #[pyo3(signature = (payload, repeats_metadata = false, tag = None, kind = ""))]
+    fn add_event(
+        &self,
+        py: Python<'_>,
+        payload: &[u8],
+        repeats_metadata: bool,
+        tag: Option<&str>,
+        kind: &str,
+    ) -> PyResult<bool> {
         core::decode_writable_event(payload).map_err(|error| invalid(py, &error.to_string()))?;
-        is_added(py, self.add(py, || self.queue.push(payload, repeats_metadata))?)
-    }
-
-    /// Remember what kind of values a tag has. Raises InvalidArgumentError if it has another.
-    fn claim_tag(&self, py: Python<'_>, tag: &str, kind: &str) -> PyResult<()> {
-        let place = KINDS.iter().position(|known| *known == kind);
-        let wanted = place.ok_or_else(|| invalid(py, &format!("unknown kind {kind:?}")))? as u8;
-        let known = self.queue.kind_of(tag, wanted);
-        if known == wanted {
-            Ok(())
-        } else {
-            Err(other_kind(py, tag, known, wanted))
+        let tag = match tag {
+            None => None,
+            Some(tag) => {
+                let place = KINDS.iter().position(|known| *known == kind);
+                Some((
+                    tag,
+                    place.ok_or_else(|| invalid(py, &format!("unknown kind {kind:?}")))? as u8,
+                ))
+            }
+        };
+        match (self.add(py, || self.queue.push(payload, repeats_metadata, tag))?, tag) {
+            (Pushed::OtherKind(known), Some((name, wanted))) => Err(other_kind(py, name, known, wanted)),
+            (pushed, _) => is_added(py, pushed),
         }
     }
 
