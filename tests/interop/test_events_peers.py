@@ -1,11 +1,12 @@
-"""TensorFlow and tensorboardX read what recordfs writes, and the other way round."""
+"""TensorFlow, tensorboardX and tbparse read what recordfs writes, and the other way round."""
 
+import json
 import os
 
 import pytest
 
 from recordfs import RecordReader
-from recordfs.events import SummaryWriter, columns, decode_event
+from recordfs.events import EventFileReader, SummaryWriter, columns, decode_event
 from support.event_files import training_events, write_events
 from support.peers import call_peer
 
@@ -34,6 +35,14 @@ READ_WITH_TENSORBOARDX = """
 """
 
 
+READ_WITH_TBPARSE = """
+    from tbparse import SummaryReader
+    reader = SummaryReader(path, extra_columns={"wall_time", "min", "max", "num", "sum", "sum_squares"})
+    tables = ("scalars", "tensors", "histograms", "text", "hparams")
+    result = {name: getattr(reader, name).to_json(orient="values") for name in tables}
+"""
+
+
 def ours(path):
     with RecordReader(path) as reader:
         events = [decode_event(record) for record in reader]
@@ -56,6 +65,32 @@ def test_peers_see_the_same_events_with_an_index_as_without(tmp_path, peer, prog
     assert len(seen) == 2001
     assert seen[1:] == call_peer(peer, program, path=plain)[1:]
     assert seen == ours(indexed)
+
+
+def test_tbparse_sees_the_same_tables_with_an_index_as_without(tmp_path):
+    numpy = pytest.importorskip("numpy")
+    with SummaryWriter(tmp_path / "written") as writer:
+        for step in range(1000):
+            writer.add_scalar("loss", 1 / (1 + step), step)
+            writer.add_scalar("tensor", step / 2, step, new_style=True)
+            if step % 100 == 0:
+                writer.add_histogram("weights", numpy.arange(50) + step, step)
+                writer.add_text("note", f"at {step}", step)
+        writer.add_image("picture", numpy.eye(4)[None], 1)  # tbparse shows it beside TensorFlow only
+        writer.add_hparams({"lr": 0.1}, {"acc": 0.5}, run_name=".")
+    with EventFileReader(writer.file_writer.paths[0]) as reader:
+        events = [event.record for event in reader]
+    indexed = write_events(tmp_path / "indexed", events)
+    plain = write_events(tmp_path / "plain", events, index=False)
+    assert os.path.getsize(indexed) > os.path.getsize(plain)
+    seen = call_peer("tbparse", READ_WITH_TBPARSE, path=indexed)
+    assert seen == call_peer("tbparse", READ_WITH_TBPARSE, path=plain)
+    scalars = [row[:3] for row in json.loads(seen["scalars"])]
+    assert scalars == [[0, "acc", 0.5], *([step, "loss", pytest.approx(1 / (1 + step))] for step in range(1000))]
+    assert {"tensor"} == {row[1] for row in json.loads(seen["tensors"])}
+    assert [row[0] for row in json.loads(seen["histograms"])] == list(range(0, 1000, 100))
+    assert [row[2] for row in json.loads(seen["text"])] == [f"at {step}" for step in range(0, 1000, 100)]
+    assert json.loads(seen["hparams"]) == [["lr", 0.1]]
 
 
 def test_every_summary_is_a_message_of_tensorflow_byte_for_byte(tmp_path):

@@ -227,7 +227,7 @@ class SummaryWriter(RunWriters):
             hparam_dict: Bools, numbers and strs by name.
             metric_dict: Numbers by tag.
             hparam_domain_discrete: The values that a hyperparameter can have.
-            run_name: The name of the run below; the time, if None.
+            run_name: The name of the run below; the time, if None; ``"."`` for this run itself.
             global_step: The training step.
             name: tensorboardX's word for ``run_name``.
             display_names: Names of hyperparameters for people.
@@ -238,15 +238,17 @@ class SummaryWriter(RunWriters):
         if not self._writes:
             return
         now = time.time()
-        directory = self._run_below(str(run_name or name or now))
+        run = str(run_name or name or now)
+        directory = self.log_dir if run == "." else self._run_below(run)
+        # All of it is made before any of it is logged: what is wrong with one argument leaves no half of a session.
+        start = messages.encode_hparams_start(hparam_dict, "", now)
+        metrics = {tag: float(value) for tag, value in metric_dict.items()}
         if hparam_domain_discrete or display_names:
             domains, names = hparam_domain_discrete or {}, display_names or {}
-            content = messages.encode_hparams_experiment(domains, names, list(metric_dict))
+            content = messages.encode_hparams_experiment(domains, names, list(metrics))
             self._add_hparams_part("experiment", content, directory, now)
-        self._add_hparams_part(
-            "session_start_info", messages.encode_hparams_start(hparam_dict, "", now), directory, now
-        )
-        for tag, value in metric_dict.items():
+        self._add_hparams_part("session_start_info", start, directory, now)
+        for tag, value in metrics.items():
             self._add_number(directory, tag, value, global_step, now)
         self._add_hparams_part("session_end_info", messages.encode_hparams_end(time.time()), directory, now)
 

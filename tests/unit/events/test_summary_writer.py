@@ -169,6 +169,25 @@ def test_hyperparameters_say_what_an_experiment_is_only_if_more_than_values_is_g
         assert columns(tmp_path / run)["acc"].value.tolist() == [0.5]
 
 
+def test_hyperparameters_of_the_run_itself_are_in_its_file(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_scalar("loss", 1.0, 0)
+        writer.add_hparams({"lr": 0.1}, {"acc": 0.5}, run_name=".")
+    (name,) = os.listdir(tmp_path)
+    with RecordReader(str(tmp_path / name)) as reader:
+        tags = [value.tag for record in reader for value in decode_event(record).summary]
+    assert tags == ["loss", "_hparams_/session_start_info", "acc", "_hparams_/session_end_info"]
+
+
+def test_hyperparameters_of_which_one_is_wrong_leave_no_half_of_a_session(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        with pytest.raises(InvalidArgumentError):
+            writer.add_hparams({"lr": [0.1]}, {"acc": 0.5}, {"lr": [0.1]}, run_name="run")
+        with pytest.raises(TypeError):
+            writer.add_hparams({"lr": 0.1}, {"acc": None}, run_name="run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_tag_keeps_its_kind_after_close(tmp_path):
     writer = SummaryWriter(tmp_path)
     writer.add_scalar("a", 1.0, 0)
