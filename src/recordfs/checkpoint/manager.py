@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from recordfs.checkpoint.arguments import finite_number, whole_number
 from recordfs.checkpoint.deletion import delete_checkpoint
-from recordfs.checkpoint.publishing import publish
+from recordfs.checkpoint.file_names import index_path
+from recordfs.checkpoint.metrics_file import as_numbers, read_metrics, write_metrics
 from recordfs.checkpoint.saving import PendingSave, Snapshots
 from recordfs.checkpoint.state import CheckpointState, read_state, write_state
-from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.checkpoint.writer import save_checkpoint
-from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
+from recordfs.errors import InvalidArgumentError, NotFoundError
 from recordfs.paths import basename, join
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
+    from typing import SupportsIndex
 
     from recordfs.checkpoint.object_graph import ObjectGraph
     from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
 
-__all__ = ["METRICS_FILE", "CheckpointManager"]
+__all__ = ["CheckpointManager"]
 
-METRICS_FILE = "checkpoint_metrics.json"
-"""Beside the state file: for the name of each checkpoint its metrics."""
-
-_LARGEST_METRICS = 64 << 20
 _HOUR_SECONDS = 3600.0
 
 
@@ -41,8 +38,8 @@ class CheckpointManager:
 
     The state file is TensorFlow's: ``tf.train.latest_checkpoint`` finds the newest, and a manager goes on where
     another, or TensorFlow's, left off. A checkpoint is deleted only after the state file names it no more, its index
-    first. One that lies in another directory, which a state file may name, is never deleted: it leaves the list with a
-    RuntimeWarning.
+    first. What somebody else deleted leaves the list at the next save. One that lies in another directory, which a
+    state file may name, is never deleted: it leaves the list with a RuntimeWarning.
 
     Safe to use from many threads; their saves take turns. One manager a directory.
 
@@ -74,8 +71,10 @@ class CheckpointManager:
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self._file_system, self._directory = resolve(directory, file_system=file_system, options=options)
-        if max_to_keep is not None and max_to_keep < 1:
-            raise InvalidArgumentError(f"max_to_keep is at least 1, or None, found {max_to_keep}", path=self._directory)
+        if max_to_keep is not None:
+            max_to_keep = whole_number(max_to_keep, "max_to_keep", least=1, path=self._directory)
+        if keep_every_n_hours is not None:
+            keep_every_n_hours = finite_number(keep_every_n_hours, "keep_every_n_hours", path=self._directory)
         if mode not in ("max", "min"):
             raise InvalidArgumentError(f"mode is 'max' or 'min', found {mode!r}", path=self._directory)
         if not checkpoint_name or "/" in checkpoint_name:
@@ -95,7 +94,7 @@ class CheckpointManager:
         self._pending: PendingSave | None = None
         # Deleted from the state, but not from the filesystem: tried again at the next save.
         self._doomed: list[str] = []
-        self._metrics = self._read_metrics()
+        self._metrics = read_metrics(self._file_system, self._directory)
         state = read_state(self._directory, file_system=self._file_system) or CheckpointState("")
         kept = state.all_model_checkpoint_paths
         if not kept and state.model_checkpoint_path:
@@ -146,7 +145,7 @@ class CheckpointManager:
     def save(
         self,
         tensors: Mapping[str, Any],
-        step: int,
+        step: SupportsIndex,
         *,
         metrics: Mapping[str, float] | None = None,
         by_attribute: bool = False,
@@ -161,7 +160,7 @@ class CheckpointManager:
 
         Args:
             tensors: Name to array.
-            step: Part of the name; at least 0.
+            step: Part of the name: a whole number, at least 0.
             metrics: What is known of its quality: name to number.
             by_attribute: As in ``save_checkpoint``, and so are the arguments below.
             object_graph: As there.
@@ -171,31 +170,27 @@ class CheckpointManager:
 
         Raises:
             AlreadyExistsError: There is a checkpoint of that step and ``overwrite`` is False.
-            InvalidArgumentError: A metric is no number. Nothing is saved then.
+            InvalidArgumentError: The step is no whole number, or a metric no number. Nothing is saved then.
             Exception: What an earlier ``save_async`` failed of, if nobody asked for it.
             RecordFSError: An old checkpoint could not be deleted; the new one is saved then, and a note says so.
         """
-        numbers = _as_numbers(metrics, self._directory)
         with self._turn:
-            self.wait()
-            prefix = self._prefix_of(step)
-            save_checkpoint(
-                prefix,
-                tensors,
+            prefix, write = self._next_save(
+                step,
+                metrics,
                 by_attribute=by_attribute,
                 object_graph=object_graph,
                 num_shards=num_shards,
-                overwrite=overwrite,
                 alignment=alignment,
-                file_system=self._file_system,
+                overwrite=overwrite,
             )
-            self._saved(prefix, numbers)
+            write(tensors)
             return prefix
 
     def save_async(
         self,
         tensors: Mapping[str, Any],
-        step: int,
+        step: SupportsIndex,
         *,
         metrics: Mapping[str, float] | None = None,
         by_attribute: bool = False,
@@ -210,30 +205,37 @@ class CheckpointManager:
         next call until ``close``.
 
         Raises:
-            InvalidArgumentError: A metric is no number. Nothing is saved then.
+            InvalidArgumentError: The step is no whole number, or a metric no number. Nothing is saved then.
             Exception: What the ``save_async`` before failed of, if nobody asked for it. Nothing is saved then.
         """
-        numbers = _as_numbers(metrics, self._directory)
         with self._turn:
-            self.wait()
-            prefix = self._prefix_of(step)
+            prefix, write = self._next_save(
+                step,
+                metrics,
+                by_attribute=by_attribute,
+                object_graph=object_graph,
+                num_shards=num_shards,
+                alignment=alignment,
+                overwrite=overwrite,
+            )
             copies = self._snapshots.take(tensors)
-
-            def work() -> None:
-                save_checkpoint(
-                    prefix,
-                    copies,
-                    by_attribute=by_attribute,
-                    object_graph=object_graph,
-                    num_shards=num_shards,
-                    overwrite=overwrite,
-                    alignment=alignment,
-                    file_system=self._file_system,
-                )
-                self._saved(prefix, numbers)
-
-            self._pending = PendingSave(prefix, work)
+            self._pending = PendingSave(prefix, lambda: write(copies))
             return self._pending
+
+    def _next_save(
+        self, step: SupportsIndex, metrics: Mapping[str, float] | None, **writing: Any
+    ) -> tuple[str, Callable[[Mapping[str, Any]], None]]:
+        """Check what a save is given, wait for the one before it, and return its prefix and what writes tensors."""
+        numbers = as_numbers(metrics, self._directory)
+        number = whole_number(step, "a step", least=0, path=self._directory)
+        self.wait()
+        prefix = join(self._directory, f"{self._checkpoint_name}-{number}")
+
+        def write(tensors: Mapping[str, Any]) -> None:
+            save_checkpoint(prefix, tensors, file_system=self._file_system, **writing)
+            self._saved(prefix, numbers)
+
+        return prefix, write
 
     def wait(self) -> None:
         """Wait for a save in the background.
@@ -264,30 +266,38 @@ class CheckpointManager:
                 raise
             error.add_note(f"and the save in the background failed: {type(another).__name__}: {another}")
 
-    def _prefix_of(self, step: int) -> str:
-        if step < 0:
-            raise InvalidArgumentError(f"a step is at least 0, found {step}", path=self._directory)
-        return join(self._directory, f"{self._checkpoint_name}-{step}")
-
     # Keeping. Whoever saves comes here, also the thread in the background, and no other meanwhile.
 
     def _saved(self, prefix: str, metrics: dict[str, float]) -> None:
         """Note a checkpoint that is there, and delete what need not be kept any more."""
-        with self._lock:
-            self._times.pop(prefix, None)
-            self._times[prefix] = time.time()
-            self._metrics.pop(basename(prefix), None)
-            if metrics:
-                self._metrics[basename(prefix)] = metrics
-            self._doomed += self._choose_what_goes()
-            state = CheckpointState(prefix, tuple(self._times), tuple(self._times.values()), self._last_preserved)
-        self._write_metrics()
-        write_state(self._directory, state, file_system=self._file_system)
+        try:
+            gone = self._gone()
+            with self._lock:
+                for each in (*gone, prefix):
+                    self._times.pop(each, None)
+                self._times[prefix] = time.time()
+                self._metrics.pop(basename(prefix), None)
+                if metrics:
+                    self._metrics[basename(prefix)] = metrics
+                self._doomed += self._choose_what_goes()
+                state = CheckpointState(prefix, tuple(self._times), tuple(self._times.values()), self._last_preserved)
+            self._write_metrics()
+            write_state(self._directory, state, file_system=self._file_system)
+        except Exception as error:
+            error.add_note(f"the checkpoint {prefix!r} is saved; only the state file does not name it")
+            raise
         try:
             self._delete_doomed()
         except Exception as error:
             error.add_note(f"the checkpoint {prefix!r} is saved; only older ones could not be deleted")
             raise
+
+    def _gone(self) -> list[str]:
+        """Return what somebody else deleted since the last save, such as `recordfs checkpoint prune`."""
+        there = {entry.name for entry in self._file_system.list_directory(self._directory or ".")}
+        with self._lock:
+            own = [prefix for prefix in self._times if prefix == join(self._directory, basename(prefix))]
+        return [prefix for prefix in own if index_path(basename(prefix)) not in there]
 
     def _choose_what_goes(self) -> list[str]:
         """Take prefixes out of those that are kept for now; return those to delete, not those that stay for good."""
@@ -333,44 +343,11 @@ class CheckpointManager:
         if failures:
             raise failures[0]
 
-    def _metrics_path(self) -> str:
-        return join(self._directory, METRICS_FILE) if self._directory else METRICS_FILE
-
-    def _read_metrics(self) -> dict[str, dict[str, float]]:
-        path = self._metrics_path()
-        try:
-            data = read_whole_file(self._file_system, path, limit=_LARGEST_METRICS)
-        except NotFoundError:
-            return {}
-        try:
-            found = json.loads(data)
-            return {
-                str(name): {str(metric): float(value) for metric, value in values.items()}
-                for name, values in found.items()
-            }
-        except (ValueError, AttributeError, TypeError) as error:
-            raise DataLossError(
-                f"expected a JSON object of metrics for each checkpoint, found something else ({error}); move it away "
-                "to go on without",
-                path=path,
-            ) from error
-
     def _write_metrics(self) -> None:
         """Write the metrics of what is kept, if there are any or were."""
         with self._lock:
             kept = {basename(prefix) for prefix in self._times}
             known, self._metrics = self._metrics, {n: values for n, values in self._metrics.items() if n in kept}
-            text = json.dumps(self._metrics, indent=1, sort_keys=True) + "\n"
+            written = dict(self._metrics)
         if known:
-            publish(self._file_system, self._metrics_path(), [text.encode()])
-
-
-def _as_numbers(metrics: Mapping[str, float] | None, directory: str) -> dict[str, float]:
-    """Return metrics as what the file of metrics holds."""
-    numbers = {}
-    for name, value in (metrics or {}).items():
-        try:
-            numbers[str(name)] = float(value)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidArgumentError(f"the metric {name!r} is a number, found {value!r}", path=directory) from error
-    return numbers
+            write_metrics(self._file_system, self._directory, written)

@@ -14,6 +14,7 @@ from recordfs.checkpoint import (
     CheckpointReader,
     CheckpointState,
     checkpoint_exists,
+    delete_checkpoint,
     latest_checkpoint,
     read_state,
     save_async,
@@ -146,11 +147,63 @@ def test_step_that_is_there_is_refused_and_replaced_on_request(directory):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"max_to_keep": 0}, {"mode": "best"}, {"checkpoint_name": "a/b"}, {"checkpoint_name": ""}]
+    "arguments",
+    [
+        {"max_to_keep": 0},
+        {"max_to_keep": 1.5},
+        {"max_to_keep": True},
+        {"keep_every_n_hours": float("nan")},
+        {"keep_every_n_hours": float("inf")},
+        {"keep_every_n_hours": -1},
+        {"keep_every_n_hours": "2"},
+        {"mode": "best"},
+        {"checkpoint_name": "a/b"},
+        {"checkpoint_name": ""},
+    ],
 )
 def test_arguments_that_can_never_be_right_are_refused(directory, arguments):
     with pytest.raises(InvalidArgumentError):
         CheckpointManager(directory, **arguments)
+
+
+@pytest.mark.parametrize("step", [1.0, True, np.True_, "1", None, -1, np.float64(1), [1]])
+def test_step_that_is_no_whole_number_is_refused_before_anything_is_saved(directory, step):
+    with CheckpointManager(directory) as manager:
+        manager.save({"w": 1}, np.int64(7))
+        for save in (manager.save, manager.save_async):
+            with pytest.raises(InvalidArgumentError, match="step"):
+                save({"w": 2}, step)
+        assert manager.checkpoints == [f"{directory}/ckpt-7"]
+        assert steps_on_disk(directory) == [7]
+
+
+@pytest.mark.parametrize("how", ["pruned", "deleted"])
+def test_checkpoint_that_somebody_else_deleted_leaves_the_state_at_the_next_save(directory, how):
+    manager = CheckpointManager(directory, best="loss", mode="min")
+    for step in range(4):
+        manager.save({"w": step}, step, metrics={"loss": step})
+    if how == "pruned":
+        assert main(["checkpoint", "prune", "--keep", "1", directory]) == 0
+    else:
+        for step in range(3):
+            delete_checkpoint(f"{directory}/ckpt-{step}")
+    manager.save({"w": 4}, 4, metrics={"loss": 4})
+    assert steps(manager) == steps_on_disk(directory) == [3, 4]
+    assert manager.best_checkpoint == f"{directory}/ckpt-3"
+    assert read_state(directory).all_model_checkpoint_paths == (f"{directory}/ckpt-3", f"{directory}/ckpt-4")
+    assert manager.metrics(f"{directory}/ckpt-0") == {}
+
+
+def test_metrics_that_are_not_finite_come_back_from_a_file_that_is_json(directory):
+    manager = CheckpointManager(directory, best="loss")
+    for step, loss in enumerate([float("nan"), float("inf"), -float("inf")]):
+        manager.save({"w": step}, step, metrics={"loss": loss})
+    with get_file_system(directory).new_random_access_file(f"{directory}/checkpoint_metrics.json") as file:
+        stored = json.loads(file.read(0, 1000), parse_constant=pytest.fail)
+    assert stored == {"ckpt-0": {"loss": "nan"}, "ckpt-1": {"loss": "inf"}, "ckpt-2": {"loss": "-inf"}}
+    again = CheckpointManager(directory, best="loss")
+    assert again.best_checkpoint == f"{directory}/ckpt-1"
+    assert again.metrics(f"{directory}/ckpt-2") == {"loss": -float("inf")}
 
 
 @pytest.mark.parametrize("value", [None, "good", [1.0], 10**400])
