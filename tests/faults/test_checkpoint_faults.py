@@ -237,7 +237,8 @@ def test_replacing_that_fails_at_any_call_leaves_the_old_checkpoint_or_the_new(p
             break
 
 
-def test_merge_killed_at_any_call_is_done_by_calling_it_again(place):
+@pytest.mark.parametrize("target", ["all", "merged/all"])
+def test_merge_killed_at_any_call_is_done_by_calling_it_again(place, target):
     system, root = place
 
     def prepare(directory):
@@ -245,7 +246,7 @@ def test_merge_killed_at_any_call_is_done_by_calling_it_again(place):
         save_checkpoint(f"{directory}/b", {"y": np.arange(4)}, file_system=system)
 
     def merge(directory, used):
-        merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all", file_system=used)
+        merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/{target}", file_system=used)
 
     prepare(f"{root}/counted")
     calls = count_calls(system, lambda faulty: merge(f"{root}/counted", faulty))
@@ -256,9 +257,12 @@ def test_merge_killed_at_any_call_is_done_by_calling_it_again(place):
         faulty.fail(nth=number, times=1_000_000, error=Killed())
         with pytest.raises(Killed):
             merge(directory, faulty)
-        if not checkpoint_exists(f"{directory}/all", file_system=system):
+        for pruned in {directory, f"{directory}/{target}".rpartition("/")[0]}:
+            if system.is_directory(pruned):
+                remove_leftovers(pruned, older_than_seconds=-1, file_system=system)
+        if not checkpoint_exists(f"{directory}/{target}", file_system=system):
             merge(directory, system)
-        with CheckpointReader(f"{directory}/all", file_system=system) as reader:
+        with CheckpointReader(f"{directory}/{target}", file_system=system) as reader:
             assert {name: array.tolist() for name, array in reader.items()} == {"x": [0, 1, 2], "y": [0, 1, 2, 3]}
 
 

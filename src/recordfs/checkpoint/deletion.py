@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from recordfs.checkpoint.file_names import data_path, index_path, parse_file_name
+from recordfs.checkpoint.file_names import MERGE_NOTE, data_path, index_path, merge_note_path, parse_file_name
 from recordfs.checkpoint.reader import read_bundle_index
 from recordfs.checkpoint.replacement import delete_if_there
-from recordfs.errors import DataLossError, FailedPreconditionError, NotFoundError, UnimplementedError
+from recordfs.errors import (
+    DataLossError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnimplementedError,
+)
 from recordfs.paths import basename, dirname, is_temporary_name, join
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
+    from recordfs.checkpoint.file_names import BundleFile
     from recordfs.filesystem import DirectoryEntry, FileSystem
     from recordfs.paths import PathInput
 
@@ -102,9 +110,10 @@ def find_leftovers(
 ) -> list[Leftover]:
     """Return what saves that did not finish left in a directory, if it is old enough that none is at work on it.
 
-    That is TensorFlow's temporary files and directories, those of writers of parts, and data without an index. A
-    directory with anything in it that no saver calls so is somebody else's. While an index in the directory lacks data
-    files, data without an index are left alone: a merge that was cut short may have moved the only ones there.
+    That is TensorFlow's temporary files and directories, those of writers of parts, data without an index, and data of
+    another number of data files than the index beside them has. A directory with anything in it that no saver calls so
+    is somebody else's. Data that a merge which was cut short may have moved there are left alone: while its note is
+    there, and while an index in the directory lacks data files.
 
     Args:
         directory: Where checkpoints lie.
@@ -114,32 +123,93 @@ def find_leftovers(
         options: For the filesystem of the directory.
     """
     system, top = resolve(directory, file_system=file_system, options=options)
+    if math.isnan(older_than_seconds):
+        raise InvalidArgumentError("older_than_seconds is a number, found nan", path=top)
     entries = list(system.list_directory(top or "."))
-    names = {entry.name for entry in entries if not entry.is_directory}
+    survey = _Survey.of(system, top, entries)
     limit = time.time() - older_than_seconds
     found = []
     for entry in entries:
         path = join(top, entry.name)
-        if _is_leftover(system, path, entry, names):
+        if survey.is_leftover(path, entry):
             modified = _modified(system, path, entry)
             if modified is not None and modified <= limit:
                 found.append(Leftover(path, entry.is_directory, modified))
-    if any(_is_data(leftover) for leftover in found) and _is_data_missing(system, top, names):
+    if any(_is_data(leftover) for leftover in found) and survey.is_data_missing():
         found = [leftover for leftover in found if not _is_data(leftover)]
     return sorted(found)
 
 
-def _is_leftover(file_system: FileSystem, path: str, entry: DirectoryEntry, names: set[str]) -> bool:
-    if entry.is_symbolic_link:
-        return False
-    if entry.is_directory:
-        if _TEMPORARY_DIRECTORY.search(entry.name) is None:
+class _Survey(NamedTuple):
+    """A directory of checkpoints.
+
+    Attributes:
+        file_system: Serves it.
+        directory: Its path.
+        names: Of the files in it.
+        mixed: The prefixes whose data files disagree on how many they are.
+    """
+
+    file_system: FileSystem
+    directory: str
+    names: frozenset[str]
+    mixed: frozenset[str]
+
+    @classmethod
+    def of(cls, file_system: FileSystem, directory: str, entries: Iterable[DirectoryEntry]) -> _Survey:
+        """Return the survey of a directory that was listed."""
+        names = frozenset(entry.name for entry in entries if not entry.is_directory)
+        numbers: dict[str, int | None] = {}
+        mixed = set()
+        for parsed in map(parse_file_name, names):
+            if parsed is None or parsed.shard is None:
+                continue
+            if numbers.setdefault(parsed.prefix, parsed.num_shards) != parsed.num_shards:
+                mixed.add(parsed.prefix)
+        return cls(file_system, directory, names, frozenset(mixed))
+
+    def is_leftover(self, path: str, entry: DirectoryEntry) -> bool:
+        """Tell whether something in the directory is what savers leave that did not finish."""
+        if entry.is_symbolic_link:
             return False
-        return all(_is_of_part(child) for child in file_system.list_directory(path))
-    if _TEMPORARY_FILE.search(entry.name):
-        return True
-    parsed = parse_file_name(entry.name)
-    return parsed is not None and parsed.shard is not None and index_path(parsed.prefix) not in names
+        if entry.is_directory:
+            if _TEMPORARY_DIRECTORY.search(entry.name) is None:
+                return False
+            # The note of a merge is of use until there is an index.
+            is_merged = index_path(_TEMPORARY_DIRECTORY.sub("", entry.name)) in self.names
+            children = self.file_system.list_directory(path)
+            return all(_is_of_part(child) or (is_merged and child.name == MERGE_NOTE) for child in children)
+        if _TEMPORARY_FILE.search(entry.name):
+            return True
+        parsed = parse_file_name(entry.name)
+        return parsed is not None and parsed.shard is not None and self._leads_nowhere(parsed)
+
+    def _leads_nowhere(self, data: BundleFile) -> bool:
+        """Tell whether no index leads to a data file, or will when a merge goes on."""
+        if index_path(data.prefix) not in self.names:
+            return not self.file_system.file_exists(merge_note_path(join(self.directory, data.prefix)))
+        return data.prefix in self.mixed and self._num_shards(data.prefix) not in (None, data.num_shards)
+
+    def _num_shards(self, prefix: str) -> int | None:
+        """Return how many data files a checkpoint has; None if its index does not tell."""
+        try:
+            return read_bundle_index(self.file_system, join(self.directory, prefix)).num_shards
+        except (DataLossError, NotFoundError, UnimplementedError):
+            return None
+
+    def is_data_missing(self) -> bool:
+        """Tell whether a checkpoint in the directory lacks a data file that its index needs."""
+        for name in sorted(self.names):
+            parsed = parse_file_name(name)
+            if parsed is None or parsed.shard is not None:
+                continue
+            try:
+                index = read_bundle_index(self.file_system, join(self.directory, parsed.prefix))
+            except (DataLossError, NotFoundError, UnimplementedError):
+                continue  # no checkpoint that a merge could have taken anything of, or deleted meanwhile
+            if any(data_path(parsed.prefix, shard, index.num_shards) not in self.names for shard in index.data_ends()):
+                return True
+        return False
 
 
 def _is_of_part(entry: DirectoryEntry) -> bool:
@@ -151,21 +221,6 @@ def _is_of_part(entry: DirectoryEntry) -> bool:
 def _is_data(leftover: Leftover) -> bool:
     parsed = None if leftover.is_directory else parse_file_name(leftover.path)
     return parsed is not None and parsed.shard is not None
-
-
-def _is_data_missing(file_system: FileSystem, directory: str, names: set[str]) -> bool:
-    """Tell whether a checkpoint in a directory of these files lacks a data file that its index needs."""
-    for name in sorted(names):
-        parsed = parse_file_name(name)
-        if parsed is None or parsed.shard is not None:
-            continue
-        try:
-            index = read_bundle_index(file_system, join(directory, parsed.prefix))
-        except (DataLossError, NotFoundError, UnimplementedError):
-            continue  # no checkpoint that a merge could have taken anything of, or deleted meanwhile
-        if any(data_path(parsed.prefix, shard, index.num_shards) not in names for shard in index.data_ends()):
-            return True
-    return False
 
 
 def _modified(file_system: FileSystem, path: str, entry: DirectoryEntry) -> float | None:
@@ -217,7 +272,7 @@ def _remove(file_system: FileSystem, leftover: Leftover) -> bool:
             file_system.delete_file(leftover.path)
             return True
         for child in list(file_system.list_directory(leftover.path)):
-            if _is_of_part(child):
+            if _is_of_part(child) or child.name == MERGE_NOTE:
                 delete_if_there(file_system, join(leftover.path, child.name))
         return delete_directory_if_empty(file_system, leftover.path)
     except NotFoundError:

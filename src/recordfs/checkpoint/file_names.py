@@ -9,14 +9,19 @@ from recordfs.errors import InvalidArgumentError
 from recordfs.paths import basename
 
 __all__ = [
+    "MERGE_NOTE",
     "BundleFile",
     "check_prefix",
     "data_path",
     "index_path",
+    "merge_note_path",
     "parse_file_name",
     "part_index_path",
     "without_suffix",
 ]
+
+MERGE_NOTE = "merge-under-way"
+"""The name of the note of a merge in the temporary directory of its target."""
 
 _DATA_SUFFIX = re.compile(r"\.data-(\d{5,})-of-(\d{5,})\Z")
 
@@ -48,6 +53,11 @@ def data_path(prefix: str, shard: int, num_shards: int) -> str:
 def part_index_path(prefix: str, part: int, num_parts: int) -> str:
     """Return where one of several writers leaves the index of its part until all are one."""
     return f"{prefix}_temp/part-{part:05d}-of-{num_parts:05d}.index"
+
+
+def merge_note_path(prefix: str) -> str:
+    """Return where a merge of checkpoints notes that it has begun."""
+    return f"{prefix}_temp/{MERGE_NOTE}"
 
 
 def parse_file_name(path: str) -> BundleFile | None:

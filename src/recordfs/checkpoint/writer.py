@@ -18,14 +18,17 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from recordfs._core import BundleIndexBuilder
+from recordfs.checkpoint.arguments import whole_number
+from recordfs.checkpoint.checkpoint_merge import merge_under_way
 from recordfs.checkpoint.data_writer import DataWriter
 from recordfs.checkpoint.deletion import data_files_of
-from recordfs.checkpoint.file_names import check_prefix, data_path, index_path, part_index_path
+from recordfs.checkpoint.file_names import check_prefix, data_path, index_path, merge_note_path, part_index_path
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, ObjectGraph, attribute_key
 from recordfs.checkpoint.publishing import publish
 from recordfs.checkpoint.replacement import Replacement, another_saver, delete_if_there, statistics_of
-from recordfs.checkpoint.tensor_types import STRING, array_of, type_for
+from recordfs.checkpoint.tensor_input import prepared_tensor, stored_extents, string_elements
+from recordfs.checkpoint.tensor_types import STRING
 from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.paths import dirname
@@ -66,6 +69,7 @@ class CheckpointWriter:
 
     Raises:
         AlreadyExistsError: There is a checkpoint of this prefix and ``overwrite`` is False.
+        FailedPreconditionError: A merge into this prefix was cut short; it has to go on first.
         InvalidArgumentError: The prefix or a number can never be right.
     """
 
@@ -84,10 +88,8 @@ class CheckpointWriter:
     ) -> None:
         self._file_system, self._prefix = resolve(prefix, file_system=file_system, options=options)
         check_prefix(self._prefix)
-        if num_shards < 1 or alignment < 1:
-            raise InvalidArgumentError(
-                f"num_shards and alignment are at least 1, found {num_shards} and {alignment}", path=self._prefix
-            )
+        num_shards = whole_number(num_shards, "num_shards", least=1, path=self._prefix)
+        alignment = whole_number(alignment, "alignment", least=1, path=self._prefix)
         self._part = _checked_part(self._prefix, part, num_parts, num_shards)
         self._overwrite = overwrite
         self._durable = durable
@@ -102,6 +104,10 @@ class CheckpointWriter:
                 "pass overwrite=True",
                 path=self._prefix,
             )
+        if self._file_system.capabilities(self._prefix).atomic_rename and self._file_system.file_exists(
+            merge_note_path(self._prefix)
+        ):
+            raise merge_under_way(self._prefix)
         self._make_directories()
         self._replacement = Replacement(self._file_system, dirname(self._prefix) or ".")
         numbers = range(num_shards) if self._part is None else [self._part[0]]
@@ -143,13 +149,14 @@ class CheckpointWriter:
         Args:
             name: Its name, not empty, once in a checkpoint.
             array: Whatever NumPy makes an array of. Strings are ``bytes``, or ``str`` that is stored as UTF-8.
-            dtype: TensorFlow's name of the type to store, such as ``"qint8"``; the array's own by default.
+            dtype: TensorFlow's name of the type to store, such as ``"qint8"``; the array's own by default. Numbers may
+                be rounded to a narrower type of floats, and have to fit otherwise.
 
         Raises:
-            InvalidArgumentError: The name is taken, or a checkpoint has no such type.
+            InvalidArgumentError: The name is taken, a checkpoint has no such type, or an element does not fit it.
             ResourceExhaustedError: No space or quota is left.
         """
-        kind, prepared = _prepared(name, array, dtype)
+        kind, prepared = prepared_tensor(name, array, dtype)
         shape = prepared.shape
         with self._lock:
             self._check_open()
@@ -179,9 +186,9 @@ class CheckpointWriter:
                 another shape than it.
             Otherwise as ``add``.
         """
-        kind, prepared = _prepared(name, array, dtype)
-        whole = tuple(int(dim) for dim in shape)
-        extents = _extents(name, whole, slices)
+        kind, prepared = prepared_tensor(name, array, dtype)
+        whole = tuple(whole_number(dim, "a dimension", least=0, path=self._prefix) for dim in shape)
+        extents = stored_extents(name, whole, slices)
         lengths = tuple(dim if length is None else length for (_, length), dim in zip(extents, whole, strict=True))
         if prepared.shape != lengths:
             raise InvalidArgumentError(
@@ -200,7 +207,7 @@ class CheckpointWriter:
     def _append(self, name: str, kind: TensorType, array: Array) -> Place:
         writer = self._writers[0] if len(self._writers) == 1 else min(self._writers, key=lambda each: each.size)
         if kind is STRING:
-            return writer.append_strings(_as_bytes(name, array))
+            return writer.append_strings(string_elements(name, array))
         return writer.append_array(array)
 
     # Ending
@@ -380,65 +387,12 @@ def save_checkpoint(
 def _checked_part(prefix: str, part: int | None, num_parts: int | None, num_shards: int) -> tuple[int, int] | None:
     if part is None and num_parts is None:
         return None
-    if part is None or num_parts is None or not 0 <= part < num_parts:
-        raise InvalidArgumentError(
-            f"a part is a number from 0 and less than num_parts, found {part} of {num_parts}", path=prefix
-        )
+    if part is None or num_parts is None:
+        raise InvalidArgumentError(f"part and num_parts go together, found {part} of {num_parts}", path=prefix)
+    part = whole_number(part, "part", least=0, path=prefix)
+    num_parts = whole_number(num_parts, "num_parts", least=part + 1, path=prefix)
     if num_shards != 1:
         raise InvalidArgumentError(
             f"one of several writers has one data file, found num_shards={num_shards}", path=prefix
         )
     return part, num_parts
-
-
-def _prepared(name: str, array: Any, dtype: str | None) -> tuple[TensorType, Array]:
-    """Return the type and a contiguous array of the processor's byte order, copied only where it has to be."""
-    found: Array
-    if dtype is not None:
-        kind = type_for(dtype)
-        found = np.asarray(array_of(array) if kind is STRING else array, kind.numpy_type())
-    else:
-        found = array_of(array)
-        try:
-            kind = type_for(found.dtype)
-        except InvalidArgumentError as error:
-            raise InvalidArgumentError(f"tensor {name!r}: {error.message}") from None
-    if kind is not STRING:
-        if not found.dtype.isnative:
-            found = found.astype(found.dtype.newbyteorder("="))
-        if not found.flags.c_contiguous:
-            found = np.ascontiguousarray(found)
-    return kind, found
-
-
-def _as_bytes(name: str, array: Array) -> list[bytes]:
-    """Return the elements of an array of strings."""
-    elements = []
-    for element in array.reshape(-1).tolist():
-        if isinstance(element, str):
-            elements.append(element.encode())
-        elif isinstance(element, bytes):
-            elements.append(element)
-        else:
-            raise InvalidArgumentError(
-                f"tensor {name!r} is an array of objects, whose elements have to be bytes or str, found "
-                f"{type(element).__name__}"
-            )
-    return elements
-
-
-def _extents(name: str, shape: tuple[int, ...], slices: Sequence[slice] | slice) -> list[tuple[int, int | None]]:
-    """Return start and length of a rectangle in each dimension, None as the length of a whole one."""
-    parts = [slices] if isinstance(slices, slice) else list(slices)
-    if len(parts) > len(shape):
-        raise InvalidArgumentError(f"tensor {name!r} has {len(shape)} dimensions, and the slice {len(parts)}")
-    extents: list[tuple[int, int | None]] = []
-    for part, dim in zip([*parts, *[slice(None)] * (len(shape) - len(parts))], shape, strict=True):
-        if part.step not in (None, 1):
-            raise InvalidArgumentError(f"tensor {name!r}: a slice is stored without steps, found {part}")
-        start = 0 if part.start is None else part.start
-        stop = dim if part.stop is None else part.stop
-        if not 0 <= start <= stop <= dim:
-            raise InvalidArgumentError(f"tensor {name!r}: {part} does not lie within a dimension of {dim}")
-        extents.append((start, None) if stop - start == dim else (start, stop - start))
-    return extents

@@ -311,13 +311,155 @@ def test_merge_onto_a_link_to_a_source_is_refused_and_deletes_nothing(tmp_path):
         assert reader["x"] == 1
 
 
-def test_merge_that_was_cut_short_goes_on(directory):
-    save_checkpoint(f"{directory}/a", {"x": 1})
-    save_checkpoint(f"{directory}/b", {"z": 3})
-    get_file_system(directory).rename_file(f"{directory}/a.data-00000-of-00001", f"{directory}/all.data-00000-of-00002")
-    merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all")
-    with CheckpointReader(f"{directory}/all") as reader:
-        assert {name: array.item() for name, array in reader.items()} == {"x": 1, "z": 3}
+def merge_cut_short(sources, target):
+    """Merge until one data file has moved, as if the process was killed then."""
+
+    class Killed(BaseException):
+        pass
+
+    faulty = FaultyFileSystem(get_file_system(target))
+    faulty.fail("rename_file", nth=2, times=1_000_000, error=Killed())
+    with pytest.raises(Killed):
+        merge_checkpoints(sources, target, file_system=faulty)
+
+
+def values_of(prefix):
+    with CheckpointReader(prefix) as reader:
+        return {name: array.tolist() for name, array in reader.items()}
+
+
+@pytest.fixture(params=["the same directory", "another directory"])
+def cut_merge(request, directory):
+    """Two sources and the target of a merge that was cut short, in one directory or in two."""
+    sources = [save_checkpoint(f"{directory}/{name}", {name: value}) for name, value in [("x", 1), ("z", 3)]]
+    target = f"{directory}/all" if request.param == "the same directory" else f"{directory}/merged/all"
+    merge_cut_short(sources, target)
+    return sources, target
+
+
+def test_merge_that_was_cut_short_goes_on(directory, cut_merge):
+    sources, target = cut_merge
+    assert not checkpoint_exists(target)
+    merge_checkpoints(sources, target)
+    assert values_of(target) == {"x": 1, "z": 3}
+    assert names_in(target.rpartition("/")[0]) == [f"all.data-0000{n}-of-00002" for n in range(2)] + ["all.index"]
+
+
+def test_merge_that_was_cut_short_and_pruned_goes_on(directory, cut_merge):
+    sources, target = cut_merge
+    for where in {directory, target.rpartition("/")[0]}:
+        assert remove_leftovers(where, older_than_seconds=-1) == []
+    merge_checkpoints(sources, target)
+    assert values_of(target) == {"x": 1, "z": 3}
+
+
+def test_nobody_writes_over_what_a_merge_that_was_cut_short_moved(directory, cut_merge):
+    sources, target = cut_merge
+    other = save_checkpoint(f"{directory}/other", {"other": 5}, num_shards=2)
+    with pytest.raises(FailedPreconditionError, match="cut short"):
+        merge_checkpoints([other], target)
+    with pytest.raises(FailedPreconditionError, match="cut short"):
+        save_checkpoint(target, {"other": 5}, overwrite=True)
+    merge_checkpoints(sources, target)
+    assert values_of(target) == {"x": 1, "z": 3}
+
+
+def test_note_of_a_merge_that_is_done_is_a_leftover(directory):
+    prefix = save_checkpoint(f"{directory}/all", {"x": 1})
+    write_files(directory, ["all_temp/merge-under-way", "ckpt-2_temp/merge-under-way"])
+    removed = remove_leftovers(directory, older_than_seconds=-1)
+    assert [leftover.path for leftover in removed] == [f"{directory}/all_temp"]
+    assert values_of(prefix) == {"x": 1}
+
+
+@pytest.mark.parametrize("num_shards", [1, 3])
+def test_merge_that_replaces_leaves_no_data_of_what_was_there(directory, num_shards):
+    save_checkpoint(f"{directory}/all", {"old": np.ones(100)}, num_shards=num_shards)
+    sources = [save_checkpoint(f"{directory}/{name}", {name: value}) for name, value in [("x", 1), ("z", 3)]]
+    merge_checkpoints(sources, f"{directory}/all", overwrite=True)
+    assert names_in(directory) == ["all.data-00000-of-00002", "all.data-00001-of-00002", "all.index"]
+    assert values_of(f"{directory}/all") == {"x": 1, "z": 3}
+
+
+def test_merge_of_parts_that_replaces_leaves_no_data_of_what_was_there(directory):
+    for part in range(2):
+        with CheckpointWriter(f"{directory}/all", part=part, num_parts=2) as writer:
+            writer.add(f"new{part}", part)
+    save_checkpoint(f"{directory}/all", {"old": np.ones(100)}, num_shards=3)
+    merge_parts(f"{directory}/all", 2, overwrite=True)
+    assert names_in(directory) == ["all.data-00000-of-00002", "all.data-00001-of-00002", "all.index"]
+    assert values_of(f"{directory}/all") == {"new0": 0, "new1": 1}
+
+
+def test_data_of_another_number_of_files_than_the_index_has_are_leftovers(directory):
+    save_checkpoint(f"{directory}/ckpt", {"w": 1}, num_shards=2)
+    write_files(directory, ["ckpt.data-00000-of-00001", "faces.index", "faces.data-00000-of-00001"])
+    removed = remove_leftovers(directory, older_than_seconds=-1)
+    assert [leftover.path for leftover in removed] == [f"{directory}/ckpt.data-00000-of-00001"]
+    assert values_of(f"{directory}/ckpt") == {"w": 1}
+
+
+@pytest.mark.parametrize("keywords", [{"num_shards": 1.0}, {"num_shards": True}, {"alignment": 0}, {"part": 0}])
+def test_numbers_that_are_no_whole_ones_are_refused(directory, keywords):
+    with pytest.raises(InvalidArgumentError):
+        CheckpointWriter(f"{directory}/ckpt", **keywords)
+    with CheckpointWriter(f"{directory}/ckpt", num_shards=np.int64(2)) as writer:
+        writer.add("w", 1)
+    assert CheckpointReader(f"{directory}/ckpt").num_shards == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (300, "int8"),
+        ([0, -1], "uint64"),
+        (2**63, "int64"),
+        (2.0**63, "int64"),
+        (1.5, "int32"),
+        (float("nan"), "int32"),
+        (1e300, "float32"),
+        (65520, "float16"),
+        (1e9, "float8_e4m3fn"),
+        (7.5, "float4_e2m1fn"),
+        (float("nan"), "float4_e2m1fn"),
+        (8, "int4"),
+        (128, "qint8"),
+        (2, "bool"),
+        (1 + 2j, "float64"),
+        ("1", "float32"),
+        (b"1", "int32"),
+        (2**70, "float64"),
+        (1, "string"),
+        (1, "nonsense"),
+    ],
+)
+def test_value_that_does_not_fit_the_type_is_refused_by_name(directory, value, dtype):
+    with CheckpointWriter(f"{directory}/ckpt") as writer:
+        with pytest.raises(InvalidArgumentError, match="tensor 'w'"):
+            writer.add("w", value, dtype=dtype)
+        writer.add("w", 1)
+    assert values_of(f"{directory}/ckpt") == {"w": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "stored"),
+    [
+        (1 / 3, "float32", np.float32(1 / 3)),
+        ([1.0, -2.0], "int8", [1, -2]),
+        (2**53 + 1, "float64", 2.0**53),
+        (float("inf"), "bfloat16", float("inf")),
+        (1 + 0j, "float32", 1.0),
+        (-8, "int4", -8),
+        (True, "uint8", 1),
+        ([255], "quint8", [255]),
+    ],
+)
+def test_value_that_fits_the_type_is_stored_as_it(directory, value, dtype, stored):
+    with CheckpointWriter(f"{directory}/ckpt") as writer:
+        writer.add("w", value, dtype=dtype)
+    with CheckpointReader(f"{directory}/ckpt") as reader:
+        assert reader.entry("w").dtype == dtype
+        assert reader["w"].astype(np.float64).tolist() == np.asarray(stored, np.float64).tolist()
 
 
 def cut(path, size):
@@ -374,21 +516,15 @@ def test_merge_that_was_cut_short_after_publishing_goes_on_if_asked_to_overwrite
         assert reader["x"] == 1
 
 
-def test_data_that_a_merge_moved_before_it_was_killed_are_no_leftovers(directory):
+def test_data_that_another_merge_may_have_moved_are_no_leftovers(directory):
     save_checkpoint(f"{directory}/a", {"x": 1})
-    save_checkpoint(f"{directory}/b", {"z": 3})
-    with get_file_system(directory).new_writable_file(f"{directory}/dead.data-00000-of-00001") as file:
-        file.append(b"data")
-    with get_file_system(directory).new_writable_file(f"{directory}/faces.index") as file:
-        file.append(b"no index of a checkpoint")
-    moved = f"{directory}/all.data-00000-of-00002"
+    write_files(directory, ["dead.data-00000-of-00001", "faces.index"])
+    moved = f"{directory}/all.data-00000-of-00002"  # TensorFlow's merge leaves no note
     get_file_system(directory).rename_file(f"{directory}/a.data-00000-of-00001", moved)
     assert remove_leftovers(directory, older_than_seconds=-1) == []
-    merge_checkpoints([f"{directory}/a", f"{directory}/b"], f"{directory}/all")
+    get_file_system(directory).rename_file(moved, f"{directory}/a.data-00000-of-00001")
     removed = remove_leftovers(directory, older_than_seconds=-1)
     assert [leftover.path for leftover in removed] == [f"{directory}/dead.data-00000-of-00001"]
-    with CheckpointReader(f"{directory}/all") as reader:
-        assert {name: array.item() for name, array in reader.items()} == {"x": 1, "z": 3}
 
 
 SAVERS_FILES = [
