@@ -4,8 +4,8 @@ Reading: ``CheckpointReader``, and as in ``tf.train``: ``load_checkpoint``, ``li
 ``latest_checkpoint``, ``get_checkpoint_state``, ``checkpoint_exists``, ``checkpoints_iterator``.
 Writing: ``save_checkpoint``, ``CheckpointWriter``, ``save_async``, ``CheckpointManager``; several writers:
 ``merge_parts``, ``merge_checkpoints``. Deleting: ``delete_checkpoint``, ``remove_leftovers``. The state file:
-``read_state``, ``write_state``. Looking after them: ``verify_checkpoint``, ``compare_checkpoints``,
-``convert_checkpoint``.
+``read_state``, ``write_state``. Looking after them: ``find_checkpoints``, ``verify_checkpoint``,
+``compare_checkpoints``, ``convert_checkpoint``.
 
 They need NumPy, and for bfloat16 and smaller types ml_dtypes: ``pip install 'recordfs[checkpoint]'``. The format:
 ``docs/formats/tensor-bundle.md``.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recordfs.checkpoint.conversion import Conversion, convert_checkpoint, rename_by_patterns
     from recordfs.checkpoint.deletion import Leftover, delete_checkpoint, find_leftovers, remove_leftovers
     from recordfs.checkpoint.entries import StoredSlice, TensorEntry
+    from recordfs.checkpoint.inventory import FoundCheckpoint, Inventory, find_checkpoints
     from recordfs.checkpoint.manager import CheckpointManager
     from recordfs.checkpoint.merging import merge_checkpoints, merge_parts
     from recordfs.checkpoint.object_graph import ObjectAttribute, ObjectGraph, ObjectNode, SlotVariable
@@ -45,6 +46,8 @@ _HOME = {
     "CheckpointState": "state",
     "CheckpointWriter": "writer",
     "Conversion": "conversion",
+    "FoundCheckpoint": "inventory",
+    "Inventory": "inventory",
     "Leftover": "deletion",
     "ObjectAttribute": "object_graph",
     "ObjectGraph": "object_graph",
@@ -62,6 +65,7 @@ _HOME = {
     "compare_checkpoints": "comparison",
     "convert_checkpoint": "conversion",
     "delete_checkpoint": "deletion",
+    "find_checkpoints": "inventory",
     "find_leftovers": "deletion",
     "get_checkpoint_state": "tf_names",
     "latest_checkpoint": "tf_names",
@@ -87,6 +91,8 @@ __all__ = [
     "CheckpointState",
     "CheckpointWriter",
     "Conversion",
+    "FoundCheckpoint",
+    "Inventory",
     "Leftover",
     "ObjectAttribute",
     "ObjectGraph",
@@ -104,6 +110,7 @@ __all__ = [
     "compare_checkpoints",
     "convert_checkpoint",
     "delete_checkpoint",
+    "find_checkpoints",
     "find_leftovers",
     "get_checkpoint_state",
     "latest_checkpoint",

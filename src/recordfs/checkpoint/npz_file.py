@@ -85,6 +85,7 @@ class NpzSource(TensorSource):
             self._archive = self._open()
             self._notes = self._read_notes()
             self._specs = self._parse()
+            self._types = {spec.name: spec.type for spec in self._specs}
         except BaseException:
             file.close()
             raise
@@ -176,7 +177,7 @@ class NpzSource(TensorSource):
         """Read one tensor."""
         if name in self._notes["strings"]:
             return self._read_strings(name)
-        kind = next(spec.type for spec in self._specs if spec.name == name)
+        kind = self._types[name]
         array = self._read_array(name)
         return array.view(kind.numpy_type()) if kind.needs_ml_dtypes else array
 

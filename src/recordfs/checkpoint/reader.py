@@ -34,6 +34,10 @@ _STREAMED_AT_ONCE = 16 << 20
 """Bytes of small tensors that ``stream`` reads together."""
 
 
+_INDEX_ENDING = 0xDB4775248B80FB57.to_bytes(8, "little")
+"""The magic number of tables. Source: ``tensorflow/core/lib/io/format.h``."""
+
+
 class TensorNotFoundError(NotFoundError, KeyError):
     """A checkpoint has no tensor of that name."""
 
@@ -48,7 +52,7 @@ def read_bundle_index(file_system: FileSystem, prefix: str) -> BundleIndex:
     """
     path = index_path(prefix)
     try:
-        data = read_whole_file(file_system, path)
+        data = read_whole_file(file_system, path, ending=_INDEX_ENDING)
     except NotFoundError as error:
         if file_system.file_exists(prefix) and not file_system.is_directory(prefix):
             raise UnimplementedError(
@@ -173,8 +177,12 @@ class CheckpointReader(Mapping[str, "Array"]):
         return TensorEntry(name, type_numbered(found[0]), found[1], slices)
 
     def entries(self) -> Iterator[TensorEntry]:
-        """Iterate over what the index says of every tensor, in the order of names."""
-        return map(self.entry, self._all_names())
+        """Iterate over what the index says of every tensor, in the order of names.
+
+        The first entry that makes no sense ends it with DataLossError; ``entry`` tells of the others.
+        """
+        # No `map`, which would take a StopIteration out of somebody's filesystem for the end of the tensors.
+        return (self.entry(name) for name in self._all_names())
 
     def has_tensor(self, name: str) -> bool:
         """Tell whether there is a tensor of that name."""
@@ -254,7 +262,7 @@ class CheckpointReader(Mapping[str, "Array"]):
         """
         self._check_open()
         wanted = self._wanted(names)
-        given = {} if out is None else out
+        given = {} if out is None else dict(out)
         if given and not given.keys() <= set(wanted):
             unasked = sorted(repr(name) for name in given.keys() - set(wanted))
             raise InvalidArgumentError(
@@ -320,10 +328,17 @@ class CheckpointReader(Mapping[str, "Array"]):
         """Iterate over tensors in the order in which they lie in their files, with memory for a few at a time.
 
         Args:
-            names: Which; all by default.
+            names: Which, looked at now and not while it goes on; all by default.
+
+        Raises:
+            TensorNotFoundError: There is none of a name. This is raised at once, errors of reading on the way.
         """
+        self._check_open()
         wanted = self._entries_of(self._wanted(names))
         wanted.sort(key=lambda entry: entry.slices[0][2:4])
+        return self._stream(wanted)
+
+    def _stream(self, wanted: list[TensorEntry]) -> Iterator[tuple[str, Array]]:
         batch: list[TensorEntry] = []
         for entry in wanted:
             if batch and sum(each.size for each in (*batch, entry)) > _STREAMED_AT_ONCE:

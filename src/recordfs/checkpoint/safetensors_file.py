@@ -86,7 +86,7 @@ class SafetensorsSource(TensorSource):
             if not isinstance(metadata, dict):
                 raise self._broken("__metadata__ is no object")
             self._metadata: dict[str, Any] = metadata
-            self._places: dict[str, tuple[int, int]] = {}
+            self._places: dict[str, tuple[TensorSpec, int, int]] = {}
             self._specs = self._parse()
         except BaseException:
             self._file.close()
@@ -109,7 +109,6 @@ class SafetensorsSource(TensorSource):
 
     def _parse(self) -> list[TensorSpec]:
         """Return the tensors in the order of their bytes; checks that these lie within the file."""
-        found = []
         for name, entry in self._header.items():
             try:
                 code, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -130,11 +129,10 @@ class SafetensorsSource(TensorSource):
             if named is not None:
                 given = type_for(str(named))
                 kind = given if given.numpy_name == kind.numpy_name else kind
-            self._places[name] = (start, end)
-            found.append((start, TensorSpec(name, kind, tuple(shape))))
-        found.sort(key=lambda pair: pair[0])
+            self._places[name] = (TensorSpec(name, kind, tuple(shape)), start, end)
+        found = sorted(self._places.values(), key=lambda place: place[1])
         texts = [key.removeprefix(_STRINGS_KEY) for key in self._metadata if key.startswith(_STRINGS_KEY)]
-        return [spec for _, spec in found] + [TensorSpec(name, STRING, self._strings(name).shape) for name in texts]
+        return [spec for spec, _, _ in found] + [TensorSpec(name, STRING, self._strings(name).shape) for name in texts]
 
     def _strings(self, name: str) -> Array:
         try:
@@ -154,8 +152,7 @@ class SafetensorsSource(TensorSource):
         """Read one tensor."""
         if name not in self._places:
             return self._strings(name)
-        spec = next(spec for spec in self._specs if spec.name == name)
-        start, end = self._places[name]
+        spec, start, end = self._places[name]
         array: Array = np.empty(spec.shape, spec.type.numpy_type())
         with byte_view_of(array) as view:
             done = 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from recordfs.checkpoint.arguments import finite_number
 from recordfs.checkpoint.file_names import index_path, without_suffix
 from recordfs.checkpoint.reader import CheckpointReader
 from recordfs.checkpoint.state import STATE_FILE, CheckpointState, read_state
@@ -167,8 +169,23 @@ def checkpoints_iterator(
         timeout_fn: Called when the time is over; iteration ends if it returns True, and waits again otherwise.
         file_system: Serves the directory.
         options: For the filesystem of the directory.
+
+    Raises:
+        InvalidArgumentError: A time is negative, or no number.
     """
     system, directory = resolve(checkpoint_dir, file_system=file_system, options=options)
+    pause = finite_number(min_interval_secs, "min_interval_secs", path=directory)
+    wait = None if timeout is None or timeout == math.inf else finite_number(timeout, "timeout", path=directory)
+    return _each_newest(system, directory, pause, wait, timeout_fn)
+
+
+def _each_newest(
+    system: FileSystem,
+    directory: str,
+    min_interval_secs: float,
+    timeout: float | None,
+    timeout_fn: Callable[[], bool] | None,
+) -> Iterator[str]:
     last: str | None = None
     while True:
         newer = _wait_for_newer(system, directory, last, timeout)

@@ -136,21 +136,20 @@ class _Check(NamedTuple):
                 self.files.check_range(entry.name, stored.shard, stored.offset, stored.size)
                 stretch = Stretch(entry.name, stored.shard, stored.offset, stored.size, stored.crc)
                 if entry.type in (STRING, VARIANT):
-                    self._check_elements(entry, stretch)
+                    self._check_elements(entry, stretch, stored.elements)
                 elif stored.size >= DIRECT_SIZE:
                     stream_check(self.files, stretch)
                 else:
                     small.append(stretch)
         fetch(self.files, small, lambda place, data: None)
 
-    def _check_elements(self, entry: TensorEntry, stretch: Stretch) -> None:
+    def _check_elements(self, entry: TensorEntry, stretch: Stretch, count: int) -> None:
         """Check elements of any length, whose checksum is not that of their bytes."""
         from recordfs._core import decode_bundle_strings
 
         def take(_: int, data: memoryview) -> None:
             path = self.files.path(stretch.shard)
             check = decode_bundle_strings if entry.type is STRING else check_bundle_variants
-            count = next(stored.elements for stored in entry.slices if stored[2:4] == (stretch.shard, stretch.offset))
             check(bytes(data), count, stretch.crc or 0, self.big_endian, entry.name, path)
 
         fetch(self.files, [stretch._replace(crc=None)], take)

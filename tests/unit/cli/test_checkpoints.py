@@ -52,6 +52,50 @@ def test_ls_tells_missing_data_and_missing_indexes(recordfs: Recordfs, run: str)
     assert found == {"ckpt-1": "DATA MISSING", "ckpt-2": "no index"}
 
 
+def spoil(path: str, at: int = 20) -> None:
+    """Change one byte of a file."""
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+def test_ls_lists_no_file_that_is_only_called_like_an_index(recordfs: Recordfs, run: str) -> None:
+    for name in ("faces.index", "empty.index", "large.index"):
+        with open(f"{run}/{name}", "wb") as file:
+            file.write(b"" if name == "empty.index" else b"IxFI" * 100)
+            if name == "large.index":
+                file.truncate(1 << 36)  # which nobody reads as a whole
+    ran = recordfs("checkpoint", "ls", run)
+    assert ran.status == 0
+    assert [line.split("\t")[0] for line in ran.out.splitlines()] == [f"{run}/ckpt-1", f"{run}/ckpt-2"]
+
+
+def test_ls_looks_into_the_files(recordfs: Recordfs, run: str) -> None:
+    spoil(f"{run}/ckpt-1.index")
+    os.truncate(f"{run}/ckpt-2.data-00000-of-00001", 5)
+    ran = recordfs("checkpoint", "ls", run)
+    assert ran.status == 1
+    assert [line.split("\t")[-1] for line in ran.out.splitlines()] == ["INDEX DAMAGED", "DATA CUT"]
+    assert f"{run}/ckpt-1.index: " in ran.err
+
+
+def test_prune_deletes_only_whole_checkpoints_and_counts_no_others(recordfs: Recordfs, run: str) -> None:
+    for name in ("faces.index", "newer.index", "newer.data-00000-of-00001"):
+        with open(f"{run}/{name}", "wb") as file:
+            file.write(b"IxFI" * 100)
+    save_checkpoint(f"{run}/ckpt-3", {"w": 1})
+    os.unlink(f"{run}/ckpt-3.data-00000-of-00001")
+    assert recordfs("checkpoint", "prune", "--keep", "1", run).out.split() == ["deleted", "checkpoint", f"{run}/ckpt-1"]
+    left = {"faces.index", "newer.index", "newer.data-00000-of-00001", "ckpt-2.index", "ckpt-3.index"}
+    assert left <= set(os.listdir(run))
+
+
+def test_prune_refuses_an_age_that_is_no_number(recordfs: Recordfs, run: str) -> None:
+    assert recordfs("checkpoint", "prune", "--older-than", "nan", run).status == 2
+
+
 def test_show_prints_a_line_for_each_tensor(recordfs: Recordfs, run: str) -> None:
     ran = recordfs("checkpoint", "show", run, "net/*")
     assert ran.status == 0

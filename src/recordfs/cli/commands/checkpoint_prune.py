@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from recordfs.cli.arguments import add_paths, at_least
 from recordfs.cli.formatting import format_count
 from recordfs.errors import InvalidArgumentError
-from recordfs.paths import join
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem
 
 DESCRIPTION = """\
-Delete what is not needed any more in a directory of checkpoints: with --keep N all checkpoints but the N
-newest by the time of their index, and always what saves that did not finish left, if its last change is
-old enough that no writer is at work on it. The checkpoint that the state file calls the newest is never
-deleted, and the state file names none that is. An index is deleted before its data.
+Delete what is not needed any more in a directory of checkpoints: with --keep N all whole checkpoints but
+the N newest by the time of their index, and always what saves that did not finish left, if its last
+change is old enough that no writer is at work on it. The checkpoint that the state file calls the newest
+is never deleted, and the state file names none that is. An index is deleted before its data. Broken
+checkpoints stay, and do not count; `ls` shows them.
 """
 
 EXAMPLES = """\
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Delete, and say what."""
     from recordfs.checkpoint.deletion import delete_checkpoint, find_leftovers, remove_leftovers
 
-    if arguments.older_than < 0:
+    if not arguments.older_than >= 0:
         raise InvalidArgumentError(f"--older-than takes hours, at least 0, found {arguments.older_than}")
     directory, seconds = arguments.directory, arguments.older_than * 3600
     file_system = get_file_system(directory)
@@ -76,22 +76,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _old_checkpoints(file_system: FileSystem, directory: str, keep: int) -> list[str]:
-    """Return the prefixes of all checkpoints but the newest, oldest first."""
-    from recordfs.checkpoint.file_names import parse_file_name
+    """Return the prefixes of all whole checkpoints but the newest, oldest first."""
+    from recordfs.checkpoint.inventory import find_checkpoints
     from recordfs.checkpoint.state import read_state
 
     state = read_state(directory, file_system=file_system)
     newest = "" if state is None else state.model_checkpoint_path
-    found = []
-    for entry in file_system.list_directory(directory):
-        parsed = None if entry.is_directory else parse_file_name(entry.name)
-        if parsed is None or parsed.shard is not None:
-            continue
-        path = join(directory, entry.name)
-        mtime = entry.mtime_nsec if entry.mtime_nsec is not None else file_system.stat(path).mtime_nsec
-        prefix = join(directory, parsed.prefix)
-        found.append((prefix == newest, mtime, prefix))
-    return [prefix for _, _, prefix in sorted(found)[:-keep]]
+    whole = [
+        one.prefix
+        for one in find_checkpoints(directory, file_system=file_system).checkpoints
+        if one.condition == "whole"
+    ]
+    return sorted(whole, key=lambda prefix: prefix == newest)[:-keep]
 
 
 def _forget(file_system: FileSystem, directory: str, doomed: list[str]) -> None:
