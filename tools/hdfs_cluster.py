@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from tools.make_servers import JAVA_OPTIONS, servers_directory
-from tools.servers import ServerFailedError, ServerMissingError
+from tools.servers import ServerFailedError, ServerMissingError, check_free_space
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -71,6 +71,7 @@ class HdfsCluster:
     def start(self) -> None:
         """Start the process and wait until the cluster serves."""
         os.makedirs(self.directory, exist_ok=True)
+        check_free_space(self.directory)
         log = os.path.join(self.directory, "cluster.log")
         with open(os.path.join(self._installed, "classpath")) as file:
             classpath = file.read()

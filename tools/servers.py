@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60
 STOP_SECONDS = 10
+
+FREE_BYTES = 4 << 30
+FREE_SHARE = 0.02
+"""What a disk must have free: SeaweedFS takes no more bytes where less than a hundredth is, and says so to nobody."""
 
 ACCESS_KEY = "recordfs-test"
 SECRET_KEY = "recordfs-test-secret"
@@ -52,6 +57,16 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def check_free_space(directory: str) -> None:
+    """Raise ServerFailedError where servers would run out of space: each write would wait for its time limit."""
+    usage = shutil.disk_usage(directory)
+    needed = max(FREE_BYTES, int(usage.total * FREE_SHARE))
+    if usage.free < needed:
+        raise ServerFailedError(
+            f"{directory}: {usage.free >> 20} MiB are free, servers need {needed >> 20} MiB: make room on this disk"
+        )
 
 
 class Server:
@@ -97,6 +112,7 @@ class Server:
         """Start the process and wait until it answers."""
         self.port = self.port or free_port()
         os.makedirs(self.directory, exist_ok=True)
+        check_free_space(self.directory)
         log = os.path.join(self.directory, "server.log")
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
@@ -158,6 +174,7 @@ class SeaweedFS(Server):
         data = os.path.join(self.directory, "data")
         os.makedirs(data, exist_ok=True)
         return [
+            "-logdir", self.directory,
             "mini",
             "-dir", data,
             "-ip", "127.0.0.1",

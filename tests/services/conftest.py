@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 
 import pytest
 
@@ -28,13 +29,27 @@ S3_OPTIONS = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_K
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory):
+def server_directory(tmp_path_factory):
+    """Make directories for what servers keep, removed at the end: gigabytes, which pytest keeps after a failure."""
+    directories = []
+
+    def make(name):
+        directories.append(tmp_path_factory.mktemp(name))
+        return str(directories[-1])
+
+    yield make
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def servers(server_directory):
     """Start a server when it is first asked for, and stop all of them at the end."""
     running = {}
 
     def start(kinds, name):
         if name not in running:
-            server = kinds[name](str(tmp_path_factory.mktemp(name)))
+            server = kinds[name](server_directory(name))
             server.start()
             running[name] = server
         return running[name]
@@ -170,18 +185,18 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def accounts(tmp_path_factory):
+def accounts(server_directory):
     """A server with accounts and a bucket."""
-    with AccountServer(str(tmp_path_factory.mktemp("accounts"))) as server:
+    with AccountServer(server_directory("accounts")) as server:
         server.client("s3").create_bucket(Bucket=BUCKET)
         yield server
 
 
 @pytest.fixture(scope="session")
-def hdfs_cluster(tmp_path_factory):
+def hdfs_cluster(server_directory):
     """A running HDFS with three datanodes, one for the whole session: whoever breaks it repairs it."""
     # A datanode that recovers a block asks all others; it need not ask dead ones for ten seconds.
-    with HdfsCluster(str(tmp_path_factory.mktemp("hdfs")), "ipc.client.connect.max.retries=1") as cluster:
+    with HdfsCluster(server_directory("hdfs"), "ipc.client.connect.max.retries=1") as cluster:
         yield cluster
 
 

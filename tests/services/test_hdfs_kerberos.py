@@ -14,12 +14,12 @@ pytestmark = pytest.mark.service
 
 
 @pytest.fixture(scope="module")
-def secure_cluster(tmp_path_factory):
+def secure_cluster(server_directory):
     if ctypes.util.find_library("gssapi_krb5") is None:
         if os.environ.get("CI"):
             pytest.fail("CI must have libgssapi_krb5")
         pytest.skip("LIBRARY MISSING: libgssapi_krb5")
-    with HdfsCluster(str(tmp_path_factory.mktemp("secure")), "kerberos", "datanodes=1") as cluster:
+    with HdfsCluster(server_directory("secure"), "kerberos", "datanodes=1") as cluster:
         yield cluster
 
 
