@@ -141,6 +141,8 @@ class BorrowedReader(RandomAccessFile):
 class BorrowedWriter(WritableFile):
     """A file that its owner goes on using: closing this flushes it, and discarding it leaves it alone."""
 
+    _closes_when_collected = False  # its owner does
+
     def __init__(self, file: SupportsAppendParts) -> None:
         super().__init__(name_of(file))
         self._file = file
@@ -290,6 +292,8 @@ class FileObjectWriter(WritableFile):
     Raises:
         TypeError: It is a text file.
     """
+
+    _closes_when_collected = False  # the caller does
 
     def __init__(self, file: Any) -> None:
         _check_binary(file)
@@ -443,6 +447,8 @@ class FactoryWriter(WritableFile):
         writer: Has ``write`` and ``close``, and may have ``flush`` and ``fileno``.
         path: What it was opened for.
     """
+
+    _closes_when_collected = False  # what opened it does
 
     def __init__(self, writer: Any, path: str) -> None:
         super().__init__(path)

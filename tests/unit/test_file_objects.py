@@ -191,8 +191,8 @@ def test_failed_export_shows_its_own_error_when_the_file_cannot_be_discarded(clo
     assert file.closed
     notes = getattr(caught.value, "__notes__", [])
     assert ("the store is gone" in "".join(notes)) is (close_error is not None)
-    with pytest.raises(UnimplementedError):
-        Undiscardable("odd://g").discard()
+    with Undiscardable("odd://g") as file, pytest.raises(UnimplementedError):
+        file.discard()
 
 
 def test_failed_export_leaves_the_old_file():

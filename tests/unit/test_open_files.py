@@ -111,6 +111,7 @@ class Undiscardable(Publishing):
         raise recordfs.errors.UnimplementedError("not this one", path=self.name)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # collected, it fails once more
 @pytest.mark.parametrize("kind", [Publishing, Undiscardable])
 def test_atomic_file_is_never_published_by_an_exception(kind):
     published = []
@@ -120,6 +121,40 @@ def test_atomic_file_is_never_published_by_an_exception(kind):
         raise ZeroDivisionError
     gc.collect()
     assert published == []
+
+
+class Collected(recordfs.WritableFile):
+    """A writer of a few lines, as in a plugin, that hands its bytes on when it is closed."""
+
+    def __init__(self, kept, **kwargs):
+        super().__init__("plug://f", **kwargs)
+        self._kept, self._bytes = kept, b""
+
+    def _append(self, data):
+        self._bytes += bytes(data)
+
+    def _flush(self):
+        pass
+
+    def _tell(self):
+        return len(self._bytes)
+
+    def _close(self):
+        self._kept.append(self._bytes)
+        self._end()
+
+    def _discard(self):
+        self._end()
+
+
+@pytest.mark.parametrize(("atomic", "kept"), [(False, [b"last line"]), (True, [])])
+def test_writer_that_nobody_closed_loses_nothing_silently(atomic, kept):
+    found = []
+    file = Collected(found, atomic=atomic)
+    file.append(b"last line")
+    with pytest.warns(ResourceWarning, match="unclosed writer of plug://"):
+        del file
+    assert found == kept
 
 
 def test_whole_file_is_not_published_where_letting_go_of_it_fails():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import abc
 import os
+import warnings
 from typing import TYPE_CHECKING, Protocol
 
 from recordfs.errors import (
@@ -20,6 +21,8 @@ from recordfs.errors import (
     InvalidArgumentError,
     UnimplementedError,
 )
+from recordfs.filesystem.unclosed_writers import is_kept
+from recordfs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -315,6 +318,8 @@ class WritableFile(OpenFile):
     Leaving a ``with`` block closes the file, by an exception too: what was appended is kept. A file opened with
     ``atomic=True`` is discarded then.
 
+    One that nobody closed is closed when it is collected (an atomic one is discarded), with a ResourceWarning.
+
     A backend writes ``_append``, ``_flush``, ``_tell`` and ``_close``, and may write ``_append_parts``, ``_sync``,
     ``_discard`` and ``publish``; it extends ``_check_usable`` where a failure is final, and ``_end``.
 
@@ -323,10 +328,32 @@ class WritableFile(OpenFile):
         atomic: Whether only ``close`` publishes, all or nothing.
     """
 
+    _closes_when_collected = True
+    """Whether letting go of the file closes it. Not where it is another's, who closes it."""
+
     def __init__(self, name: str, *, atomic: bool = False) -> None:
         super().__init__(name)
         self._atomic = atomic
         self._process = os.getpid()
+
+    def __del__(self) -> None:
+        # What is kept until the interpreter ends could not be closed then, and that has been said.
+        if self._closed or not self._closes_when_collected or self._process != os.getpid() or is_kept(self):
+            return
+        # Errors get out and are reported by the interpreter as unraisable; nothing half-written is published.
+        try:
+            if self.atomic:
+                self.discard()
+            else:
+                self.close()
+        finally:
+            # Last, because it raises where warnings are errors.
+            warnings.warn(
+                f"unclosed writer of {redact(self._name)}; close it or use `with`",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
 
     @property
     def atomic(self) -> bool:

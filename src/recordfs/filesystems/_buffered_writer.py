@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import abc
 import os
-import warnings
 from typing import TYPE_CHECKING
 
 from recordfs.errors import FailedPreconditionError, RecordFSError
@@ -133,23 +132,6 @@ class BufferedWritableFile(WritableFile):
         finally:
             self._pending = bytearray()
             self._end()
-
-    def __del__(self) -> None:
-        if self._closed:
-            return
-        if os.getpid() != self._process:
-            return
-        # Errors get out and are reported by the interpreter as unraisable; nothing half-written is published.
-        try:
-            if self.atomic:
-                self.discard()
-            else:
-                self.close()
-        finally:
-            # Last, because it raises where warnings are errors.
-            warnings.warn(
-                f"unclosed writer of {self._name}; close it or use `with`", ResourceWarning, stacklevel=2, source=self
-            )
 
     # The bookkeeping.
 

@@ -228,6 +228,8 @@ class WrapperWritableFile(WritableFile):
         inner: The file that does the work; ``close`` and ``discard`` end it.
     """
 
+    _closes_when_collected = False  # the inner one does
+
     def __init__(self, inner: WritableFile) -> None:
         super().__init__(inner.name, atomic=inner.atomic)
         self.inner = inner
