@@ -38,6 +38,20 @@ if TYPE_CHECKING:
 
 __all__ = ["FileSystem"]
 
+# What can be told of a backend that declares nothing.
+_UNDECLARED = Capabilities(
+    append=False,
+    truncate=False,
+    exclusive_create=False,
+    atomic_write=False,
+    atomic_rename=False,
+    rename_directory=False,
+    flush_visibility="close",
+    growing_reads=False,
+    durable_sync=False,
+    memory_region=False,
+)
+
 
 class FileSystem(abc.ABC):
     """A store of files, reached by paths.
@@ -193,8 +207,18 @@ class FileSystem(abc.ABC):
     # What a backend writes where its store can.
 
     def capabilities(self, path: str) -> Capabilities:
-        """Return what can be done at a path. May ask the store once and remember."""
-        return Capabilities()
+        """Return what can be done at a path. May ask the store once and remember.
+
+        The default promises what follows from the methods that a class has written, and nothing that a caller could not
+        see from them: files that appear when they are closed, with no winner among writers. A backend that can do more
+        extends it with ``super().capabilities(path)._replace(...)``.
+        """
+        kind = type(self)
+        return _UNDECLARED._replace(
+            append=kind.new_appendable_file is not FileSystem.new_appendable_file,
+            truncate=kind.truncate_file is not FileSystem.truncate_file,
+            update_in_place=kind.new_update_file is not FileSystem.new_update_file,
+        )
 
     def new_appendable_file(self, path: str) -> WritableFile:
         """Open a file for writing behind its end; make it if it is missing.
