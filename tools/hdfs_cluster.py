@@ -78,8 +78,8 @@ class HdfsCluster:
         archive = os.path.join(self._installed, "cluster.jsa")
         with open(log, "ab") as errors:
             self._process = subprocess.Popen(
-                ["java", *JAVA_OPTIONS, f"-XX:SharedArchiveFile={archive}", "-Xlog:disable", "-cp", classpath,
-                 "HdfsCluster", os.path.join(self.directory, "data"), *self._words],
+                ["java", *JAVA_OPTIONS, f"-XX:SharedArchiveFile={archive}", f"-Djava.io.tmpdir={self.directory}",
+                 "-Xlog:disable", "-cp", classpath, "HdfsCluster", os.path.join(self.directory, "data"), *self._words],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
