@@ -1,6 +1,7 @@
 """What is left of events when a process ends in every way that a process can end."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -188,3 +189,36 @@ def test_a_store_that_hangs_at_exit_hangs_nothing(run):
     status, said, _ = run(program)
     assert status == 0
     assert "could not be written at exit: DeadlineExceededError" in said
+
+
+def test_a_child_that_outlives_its_parent_keeps_nobody_from_the_parents_spool(run, tmp_path):
+    program = """
+        from recordfs.errors import UnavailableError
+        from recordfs.filesystems.posix import PosixFileSystem
+        from recordfs.testing.faulty import FaultyFileSystem
+        store = FaultyFileSystem(PosixFileSystem())
+        writer = EventFileWriter(directory, policy=policy, file_system=store)
+        writer.flush()
+        store.fail("append", error=UnavailableError("down"), times=10**9)
+        add(writer, range(100))
+        while writer.queue.queued:
+            time.sleep(0.01)
+        child = os.fork()
+        if child == 0:
+            os.close(1)
+            os.close(2)
+            signal.alarm(60)
+            time.sleep(60)
+            os._exit(0)
+        print(f"child {child}.", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    status, said, _ = run(program, "spool")
+    child = int(re.search(r"child ([0-9]+)\.", said)[1])
+    try:
+        assert status == -signal.SIGKILL
+        (spool,) = resume_spools()
+        assert spool.error is None
+        assert steps_in(tmp_path / "run") == {"a": list(range(100))}
+    finally:
+        os.kill(child, signal.SIGKILL)

@@ -1,7 +1,9 @@
 """Event files for tests, written by recordfs."""
 
+from collections.abc import Iterable
+
 from recordfs._core import encode_message, encode_scalar
-from recordfs.events import EventsWriter
+from recordfs.events import EventFileWriter, EventsWriter, columns
 
 WALL = 1_700_000_000.0
 
@@ -41,3 +43,16 @@ def write_events(directory: object, events: list[bytes], **options: object) -> s
         for event in events:
             writer.write_event(event)
     return writer.path
+
+
+def add(writer: EventFileWriter, steps: Iterable[int], tag: str = "a") -> None:
+    """Add a scalar for each step."""
+    for step in steps:
+        writer.add_event(scalar(tag, 1.0, step))
+
+
+def steps_in(directory: object, tag: str = "a") -> list[int]:
+    """The steps of a tag in a file or run that has no damage, as they were written."""
+    found = columns(str(directory))
+    assert found.report.losses == ()
+    return found[tag].step.tolist() if tag in found else []

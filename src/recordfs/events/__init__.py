@@ -11,7 +11,7 @@ from recordfs.events.event import Event, SummaryMetadata, SummaryValue, decode_e
 from recordfs.events.file_writer import Block, EventFileWriter, block
 from recordfs.events.log import EventLog, RunSummary
 from recordfs.events.reader import EventFileReader, EventsReport
-from recordfs.events.spool import ResumedSpool, resume_spools
+from recordfs.events.resumed_spools import ResumedSpool, resume_spools
 from recordfs.events.summary_writer import SummaryWriter
 from recordfs.events.writer import EventsWriter
 

@@ -15,8 +15,10 @@ from recordfs.errors import (
     UnavailableError,
 )
 from recordfs.events.at_exit import close_at_exit, forget_at_exit
+from recordfs.events.names import anchored
 from recordfs.events.output import EventOutput, OutputOptions
-from recordfs.events.spool import SPOOL_SECONDS, SpoolingOutput
+from recordfs.events.resumed_spools import resume_in_background
+from recordfs.events.spooling_output import SPOOL_SECONDS, SpoolingOutput
 from recordfs.events.worker import Worker
 from recordfs.events.writer import serialized_event
 from recordfs.registry import resolve
@@ -75,8 +77,8 @@ class EventFileWriter:
         max_queue_bytes: Bytes of events that may wait; a scalar takes about 50.
         policy: What to do when the queue is full: ``block(timeout)`` waits, ``"drop"`` drops the event; both count and
             tell what was dropped. ``"spool"`` writes every event to a local file within a second, from which another
-            thread uploads it: nothing is dropped, and what a dead process left is uploaded later. See
-            ``recordfs.events.spool``.
+            thread uploads it: nothing is dropped, and what a dead process left is uploaded by the next writer with this
+            policy, or by ``resume_spools``. See ``recordfs.events.spool``.
         purge_step: The step at which this job goes on: what an earlier one logged at it or later counts no longer.
         index: Whether the files get an index: see EventsWriter.
         max_file_bytes: A file that has this many bytes is ended, and another begun, whose name sorts later. None: only
@@ -116,6 +118,8 @@ class EventFileWriter:
         if policy not in ("drop", "spool") and not isinstance(policy, Block):
             raise InvalidArgumentError(f'a policy is block(timeout), "drop" or "spool", found {policy!r}')
         store, name = resolve(logdir, file_system=file_system, options=options)
+        if file_system is None:
+            name = anchored(name)
         self._logdir = name
         self._flush_seconds = flush_secs
         self._queue_bytes = max_queue_bytes
@@ -133,6 +137,8 @@ class EventFileWriter:
         self._dropped_before = 0
         self._is_closed = False
         self._start(None)
+        if policy == "spool":
+            resume_in_background(store, name)
 
     def _start(self, former: EventQueue | None) -> None:
         """Begin a file, a queue and a thread, in this process; the tags of a former queue keep their kinds."""
@@ -196,7 +202,7 @@ class EventFileWriter:
         self._output_options = self._output_options._replace(purge_step=None, after=after)
 
     def get_logdir(self) -> str:
-        """Return the directory of the run."""
+        """Return the directory of the run; a local one from the root of the filesystem."""
         return self._logdir
 
     @property

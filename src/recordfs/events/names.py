@@ -8,8 +8,9 @@ import re
 import time
 
 from recordfs.errors import InvalidArgumentError
+from recordfs.paths import scheme_of
 
-__all__ = ["new_file_name"]
+__all__ = ["anchored", "new_file_name"]
 
 _BEGINNING = re.compile(r"events\.out\.tfevents\.([0-9]+)\.")
 
@@ -46,3 +47,11 @@ def new_file_name(suffix: str = "", *, after: str = "") -> str:
         if f"{seconds:010d}.{rest}" <= after[found.start(1) :]:
             seconds += 1
     return f"events.out.tfevents.{seconds:010d}.{rest}"
+
+
+def anchored(path: str) -> str:
+    """Return a path that leads to the same place from every working directory; a URL as it is.
+
+    A writer lives long. What it opens later has to stand beside what it opened first, wherever the program went.
+    """
+    return path if scheme_of(path) else os.path.join(os.getcwd(), path)

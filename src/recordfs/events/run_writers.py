@@ -51,6 +51,7 @@ class RunWriters(NativeScalarWriter):
     ) -> None:
         directory = logdir if logdir is not None else log_dir if log_dir is not None else _default_logdir(comment)
         self.log_dir = path_to_str(directory)
+        self._directory = self.log_dir
         self._settings: dict[str, Any] = {
             "flush_secs": flush_secs,
             "filename_suffix": filename_suffix,
@@ -65,9 +66,10 @@ class RunWriters(NativeScalarWriter):
         self._writers: dict[str, EventFileWriter] = {}
         self._has_warned_of_doubles = False
         if write_to_disk:
-            writer = self._writers[self.log_dir] = EventFileWriter(
-                self.log_dir, max_queue, purge_step=purge_step, **self._settings
-            )
+            writer = EventFileWriter(self.log_dir, max_queue, purge_step=purge_step, **self._settings)
+            # Runs below it may be begun later, from another working directory.
+            self._directory = writer.get_logdir()
+            self._writers[self._directory] = writer
             self._set_queue(writer.queue)
 
     @property
@@ -82,13 +84,13 @@ class RunWriters(NativeScalarWriter):
     @property
     def file_writer(self) -> EventFileWriter | None:
         """The writer of the run's events; None if nothing is written."""
-        return self._writers.get(self.log_dir)
+        return self._writers.get(self._directory)
 
     def _queue_to_use(self) -> EventQueue | None:
         """Return the queue for scalars in this process: the native ``add_scalar`` asks when it has none to use."""
         if not self._writes:
             return None
-        queue = self._in_open_writer(self.log_dir, EventFileWriter._queue_to_use)
+        queue = self._in_open_writer(self._directory, EventFileWriter._queue_to_use)
         self._set_queue(queue)
         return queue
 
@@ -130,7 +132,7 @@ class RunWriters(NativeScalarWriter):
             return
         summary = messages.encode_value(tag, field, content, metadata)
         number = None if step is None else int(step)
-        self._add_summary(directory or self.log_dir, tag, kind, summary, number, walltime, metadata is not None)
+        self._add_summary(directory or self._directory, tag, kind, summary, number, walltime, metadata is not None)
 
     def _add_summary(
         self,
@@ -158,7 +160,7 @@ class RunWriters(NativeScalarWriter):
                 f"the name of a run below is a relative path without empty parts, '.' and '..', found {name!r}",
                 path=self.log_dir,
             )
-        return join(self.log_dir, name)
+        return join(self._directory, name)
 
     def _add_number(self, directory: str, tag: str, value: Any, step: Any, wall_time: float) -> None:
         """Log a plain scalar in a run of its own."""
@@ -199,7 +201,7 @@ class RunWriters(NativeScalarWriter):
 
     def _add_simple(self, tag: str, value: float, step: int, wall_time: float, metadata: bytes) -> None:
         summary = messages.encode_value(tag, 2, value, metadata)
-        self._add_summary(self.log_dir, tag, "scalar", summary, step, wall_time, True)
+        self._add_summary(self._directory, tag, "scalar", summary, step, wall_time, True)
 
     def flush(self, timeout: float | None = None) -> None:
         """Return when everything logged so far is visible to others; raises as ``EventFileWriter.flush``."""

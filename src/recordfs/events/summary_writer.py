@@ -239,7 +239,7 @@ class SummaryWriter(RunWriters):
             return
         now = time.time()
         run = str(run_name or name or now)
-        directory = self.log_dir if run == "." else self._run_below(run)
+        directory = self._directory if run == "." else self._run_below(run)
         # All of it is made before any of it is logged: what is wrong with one argument leaves no half of a session.
         start = messages.encode_hparams_start(hparam_dict, "", now)
         metrics = {tag: float(value) for tag, value in metric_dict.items()}
@@ -355,9 +355,9 @@ class SummaryWriter(RunWriters):
     def add_graph(self, graph_def: Any, walltime: float | None = None) -> None:
         """Log a graph that is made already: a serialized ``GraphDef``, or anything with ``SerializeToString``."""
         if self._writes:
-            self._in_open_writer(self.log_dir, lambda writer: writer.add_graph(graph_def, walltime))
+            self._in_open_writer(self._directory, lambda writer: writer.add_graph(graph_def, walltime))
 
     def add_event(self, event: Any, step: int | None = None, walltime: float | None = None) -> None:
         """Log an event; see ``EventFileWriter.add_event``."""
         if self._writes:
-            self._in_open_writer(self.log_dir, lambda writer: writer.add_event(event, step, walltime))
+            self._in_open_writer(self._directory, lambda writer: writer.add_event(event, step, walltime))

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import json
 import logging
 import signal
 import threading
@@ -18,69 +17,14 @@ from recordfs.errors import (
     DeadlineExceededError,
     InvalidArgumentError,
     PermissionDeniedError,
-    RecordFSError,
     ResourceExhaustedError,
     UnavailableError,
 )
-from recordfs.events import EventFileWriter, EventsWriter, SummaryWriter, block, columns, decode_event, resume_spools
+from recordfs.events import EventFileWriter, EventsWriter, SummaryWriter, block, columns, decode_event
 from recordfs.filesystems.posix import PosixFileSystem
-from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperWritableFile
-from recordfs.testing.faulty import FaultyFileSystem
-from support.event_files import WALL, scalar, tensor_scalar
-
-
-class GateFileSystem(WrapperFileSystem):
-    """A filesystem whose writes wait until the gate is open."""
-
-    def __init__(self):
-        super().__init__(PosixFileSystem())
-        self.gate = threading.Event()
-
-    def new_writable_file(self, path, **keywords):
-        return GateFile(super().new_writable_file(path, **keywords), self.gate)
-
-
-class GateFile(WrapperWritableFile):
-    def __init__(self, file, gate):
-        super().__init__(file)
-        self._gate = gate
-
-    def append(self, data):
-        self._gate.wait()
-        super().append(data)
-
-    def append_parts(self, parts):
-        self._gate.wait()
-        super().append_parts(parts)
-
-
-@pytest.fixture(autouse=True)
-def _short_exit(monkeypatch):
-    """A writer that a failed test leaves open holds up the end of the run for no longer than this."""
-    monkeypatch.setattr("recordfs.events.at_exit.EXIT_SECONDS", 1.0)
-
-
-@pytest.fixture
-def faulty():
-    return FaultyFileSystem(PosixFileSystem())
-
-
-@pytest.fixture
-def spools(tmp_path, monkeypatch):
-    directory = tmp_path / "spools"
-    monkeypatch.setenv("RECORDFS_SPOOL_DIR", str(directory))
-    return directory
-
-
-def steps_in(directory, tag="a"):
-    found = columns(directory)
-    assert found.report.losses == ()
-    return found[tag].step.tolist() if tag in found else []
-
-
-def add(writer, steps, tag="a"):
-    for step in steps:
-        writer.add_event(scalar(tag, 1.0, step))
+from recordfs.filesystems.wrapper import WrapperFileSystem
+from support.event_files import WALL, add, scalar, steps_in, tensor_scalar
+from support.gated import GateFileSystem
 
 
 def test_flush_returns_when_every_event_is_visible(tmp_path):
@@ -432,124 +376,3 @@ def test_a_time_that_is_no_finite_number_is_refused_wherever_it_comes_from(tmp_p
     with EventsWriter(tmp_path / "events") as writer, pytest.raises(InvalidArgumentError, match="wall time"):
         writer.write_event(event)
     assert "a" not in columns(tmp_path / "run")
-
-
-def test_a_spooled_file_arrives_whole_and_leaves_no_spool(tmp_path, spools):
-    with EventFileWriter(tmp_path / "run", policy="spool", max_file_bytes=20_000) as writer:
-        add(writer, range(1000))
-        writer.flush()
-        assert steps_in(tmp_path / "run") == list(range(1000))
-        add(writer, range(1000, 2000))
-    assert steps_in(tmp_path / "run") == list(range(2000))
-    assert list(spools.iterdir()) == []
-
-
-def test_what_could_not_be_uploaded_stays_in_the_spool_until_it_is_resumed(tmp_path, spools):
-    gated = GateFileSystem()
-    writer = EventFileWriter(tmp_path / "run", policy="spool", file_system=gated, max_queue_bytes=10_000)
-    add(writer, range(5000))
-    with pytest.raises(DeadlineExceededError):
-        writer.close(timeout=0.5)
-    assert writer.dropped_events == 0
-    assert resume_spools() == [], "its process lives"
-    gated.gate.set()
-    writer.close()
-    assert steps_in(tmp_path / "run") == list(range(5000))
-
-
-def test_a_spooled_file_that_takes_nothing_more_is_uploaded_anew(tmp_path, spools, faulty):
-    writer = EventFileWriter(tmp_path / "run", policy="spool", file_system=faulty)
-    add(writer, range(100))
-    writer.flush()
-    faulty.fail("flush", error=AbortedError("the object was replaced"))
-    add(writer, range(100, 200))
-    with contextlib.suppress(AbortedError):  # an attempt that had begun before may have met it
-        writer.flush()
-    writer.close()
-    assert steps_in(tmp_path / "run") == list(range(200))
-    assert [str(path) for path in (tmp_path / "run").iterdir()] == [writer.paths[-1]]
-    assert list(spools.iterdir()) == []
-
-
-@pytest.mark.parametrize("operation", ["flush", "close"])
-def test_a_long_spooled_file_that_takes_nothing_more_is_uploaded_anew_to_its_end(tmp_path, spools, faulty, operation):
-    writer = EventFileWriter(tmp_path / "run", policy="spool", file_system=faulty)
-    add(writer, range(60_000))  # several reads of the image
-    writer.flush()
-    faulty.fail(operation, error=AbortedError("the object was replaced"))
-    add(writer, [60_000])
-    with contextlib.suppress(AbortedError):
-        writer.close()
-    writer.close()
-    assert steps_in(tmp_path / "run") == list(range(60_001))
-    assert list(spools.iterdir()) == []
-
-
-def test_a_spooled_file_that_was_replaced_by_somebody_stays(tmp_path, spools, faulty):
-    writer = EventFileWriter(tmp_path / "run", policy="spool", file_system=faulty)
-    add(writer, range(100))
-    writer.flush()
-    (first,) = (tmp_path / "run").iterdir()
-    faulty.fail("flush", error=AbortedError("the object was replaced"))
-    first.write_bytes(b"somebody else's")
-    add(writer, range(100, 200))
-    with contextlib.suppress(AbortedError):
-        writer.flush()
-    writer.close()
-    assert first.read_bytes() == b"somebody else's"
-    (second,) = set((tmp_path / "run").iterdir()) - {first}
-    assert columns(second)["a"].step.tolist() == list(range(200))
-
-
-@pytest.mark.parametrize("name", ["old", "../made/old", ".."])
-def test_a_resumed_spool_deletes_what_it_replaces_and_only_beside_its_target(tmp_path, spools, left_spool, name):
-    target, content = left_spool
-    for directory in (tmp_path / "made", tmp_path / "run"):
-        (directory / "old").write_bytes(content[:100])
-    note = {"format": 1, "target": str(target), "process": 1, "replaced": [name]}
-    (spools / "b.json").write_text(json.dumps(note))
-    (spool,) = resume_spools()
-    assert (tmp_path / "made" / "old").exists()
-    assert (tmp_path / "run" / "old").exists() == (name != "old")
-    assert (spool.error is None) == (name == "old")
-    assert target.exists() == (name == "old")
-
-
-@pytest.fixture
-def left_spool(tmp_path, spools):
-    """Return the target of a spool that a process has left, and its bytes."""
-    with EventFileWriter(tmp_path / "made") as writer:
-        add(writer, range(50))
-    (made,) = (tmp_path / "made").iterdir()
-    (tmp_path / "run").mkdir()
-    target = tmp_path / "run" / made.name
-    spools.mkdir()
-    (spools / "b.image").write_bytes(made.read_bytes())
-    (spools / "b.json").write_text(json.dumps({"format": 1, "target": str(target), "process": 1}))
-    return target, made.read_bytes()
-
-
-def test_a_spool_whose_event_file_is_empty_is_uploaded_into_it(tmp_path, left_spool):
-    target, content = left_spool
-    target.touch()
-    (spool,) = resume_spools()
-    assert (spool.error, spool.uploaded_bytes) == (None, len(content))
-    assert target.read_bytes() == content
-    assert list(target.parent.iterdir()) == [target]
-    assert resume_spools() == []
-
-
-@pytest.mark.parametrize("note", [b"\xff\xfe\x80", b"[" * 100_000, b"{}", None])
-def test_a_note_that_cannot_be_read_keeps_no_other_spool_from_being_resumed(spools, left_spool, note):
-    target, content = left_spool
-    (spools / "a.image").touch()
-    if note is None:
-        (spools / "a.json").mkdir()
-    else:
-        (spools / "a.json").write_bytes(note)
-    broken, whole = resume_spools()
-    assert isinstance(broken.error, RecordFSError)
-    assert "a.json" in str(broken.error)
-    assert whole.error is None
-    assert target.read_bytes() == content
-    assert (spools / "a.image").exists()
