@@ -20,7 +20,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import FileSystem
 from recordfs.paths import path_to_str, scheme_of
-from recordfs.spelling import did_you_mean, explain_misspelt_scheme, explain_misspelt_url
+from recordfs.spelling import did_you_mean, explain_misspelt_scheme, explain_misspelt_url, url_taken_for_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -239,6 +239,20 @@ def canonical_scheme(path: PathInput) -> str:
     if trouble is not None:
         raise InvalidArgumentError(trouble, path=text)
     return _canonical(scheme)
+
+
+def warn_of_url_folder(path: str) -> None:
+    """Warn, if a local path has a folder that is named like a URL: a program before this one took that for local."""
+    url = None if scheme_of(path) else url_taken_for_folder(path, _KnownSchemes())
+    if url is not None:
+        import warnings
+
+        warnings.warn(
+            f"{path}: this is a local folder, named by a program that took {url} for a local path; give the URL itself "
+            "to recordfs, and keep it as text",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 class _KnownSchemes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-__all__ = ["did_you_mean", "explain_misspelt_scheme", "explain_misspelt_url"]
+__all__ = ["did_you_mean", "explain_misspelt_scheme", "explain_misspelt_url", "url_taken_for_folder"]
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9.+_-]*"
 
@@ -35,7 +35,7 @@ def explain_misspelt_url(path: str, known_schemes: Container[str]) -> str | None
     # `s3:/bucket/x`: pathlib makes one slash of two.
     found = re.match(rf"({_SCHEME}):/+(?=[^/]|$)", path)
     if found is not None:
-        scheme = found[1].lower()
+        scheme = found[1].lower().removeprefix("recordfs+")
         if scheme not in known_schemes:
             return None
         rest = path[found.end() :]
@@ -52,6 +52,24 @@ def explain_misspelt_url(path: str, known_schemes: Container[str]) -> str | None
             f"local file of this name is './{path}'"
         )
     return None
+
+
+def url_taken_for_folder(path: str, known_schemes: Container[str]) -> str | None:
+    """Return the URL that a program took for a local folder, where a local path looks like that; else None.
+
+    ``/home/me/recordfs+s3:/bucket/runs`` was ``recordfs+s3://bucket/runs`` before somebody made it absolute.
+
+    Args:
+        path: Without ``scheme://`` at its beginning.
+        known_schemes: The schemes that a filesystem serves, in lower case.
+    """
+    if ":/" not in path:
+        return None
+    import re  # see explain_misspelt_url
+
+    found = re.search(r"(?:^|/)(?:recordfs\+)?([A-Za-z][A-Za-z0-9._-]*):/+(.*)", path, re.DOTALL)
+    scheme = "" if found is None else found[1].lower()
+    return f"{scheme}://{found[2]}" if found is not None and scheme in known_schemes and scheme != "file" else None
 
 
 def explain_misspelt_scheme(scheme: str, path: str) -> str | None:

@@ -337,6 +337,7 @@ def test_known_schemes_never_read_the_entry_points():
         ("ram:/a", "ram://a"),
         ("file:/tmp/x", "/tmp/x"),
         ("recordfs+s3://bucket/x", "s3://bucket/x"),
+        ("recordfs+s3:/bucket/x", "s3://bucket/x"),
         ("recordfs://ram://a/b", "ram://a/b"),
         ("simplecache::s3://bucket/x", "fsspec.open('simplecache::s3://bucket/x')"),
         ("simplecache::/tmp/x", "fsspec.open('simplecache::/tmp/x')"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from recordfs.cli.record_lines import preview
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from recordfs.events import ColumnsReport, Event
     from recordfs.records.report import Loss
 
-__all__ = ["add_purge", "over_runs", "show_event", "tell_losses", "tell_report"]
+__all__ = ["add_purge", "open_log", "over_runs", "show_event", "tell_losses", "tell_report"]
 
 LOSSES_SHOWN = 10
 """Losses of a run that are told one by one; of the others the number is."""
@@ -39,7 +40,7 @@ def over_runs(paths: Iterable[str], console: Console, work: Callable[[EventLog, 
     status = OK
     for path in paths:
         try:
-            log = EventLog(path)
+            log = open_log(path, console)
             if not log.runs:
                 raise NotFoundError("there is no event file here or below", path=path)
         except RecordFSError as error:
@@ -51,6 +52,16 @@ def over_runs(paths: Iterable[str], console: Console, work: Callable[[EventLog, 
             except RecordFSError as error:
                 status = max(status, console.failure(error))
     return status
+
+
+def open_log(path: str, console: Console) -> EventLog:
+    """Open a log directory, and tell what it warns of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        log = EventLog(path)
+    for warning in caught:
+        console.error(str(warning.message))
+    return log
 
 
 def tell_losses(losses: Iterable[Loss], count: int, truncated: Iterable[str], console: Console) -> int:

@@ -21,7 +21,7 @@ from recordfs.events.resumed_spools import resume_in_background
 from recordfs.events.spooling_output import SPOOL_SECONDS, SpoolingOutput
 from recordfs.events.worker import Worker
 from recordfs.events.writer import serialized_event
-from recordfs.registry import resolve
+from recordfs.registry import resolve, warn_of_url_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,6 +119,8 @@ class EventFileWriter:
             raise InvalidArgumentError(f'a policy is block(timeout), "drop" or "spool", found {policy!r}')
         store, name = resolve(logdir, file_system=file_system, options=options)
         if file_system is None:
+            if not name.startswith("./"):  # which says that a local folder is meant
+                warn_of_url_folder(name)
             name = anchored(name)
         self._logdir = name
         self._flush_seconds = flush_secs

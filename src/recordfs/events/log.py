@@ -12,7 +12,8 @@ from recordfs.events.purge import Purge, check_purge
 from recordfs.events.reader import EventFileReader
 from recordfs.events.run_files import EventFile, files_of_runs
 from recordfs.events.stored import read_event_file
-from recordfs.registry import resolve
+from recordfs.paths import scheme_of
+from recordfs.registry import resolve, warn_of_url_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,6 +74,10 @@ class EventLog:
         self._cache: ColumnCache | Literal["remote"] | None = cache
         self._files: dict[str, list[EventFile]] = {}
         self.refresh()
+        if not scheme_of(self.logdir):
+            folders = {run.partition(":/")[0]: run for run in self._files if ":/" in run}
+            for run in folders.values():  # one a folder, whatever there is below it
+                warn_of_url_folder(f"{self.logdir}/{run}")
 
     def refresh(self) -> None:
         """List the directory again.

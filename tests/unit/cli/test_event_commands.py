@@ -56,6 +56,14 @@ def test_ls_shows_each_tag_with_its_last_point(recordfs: Recordfs, logs: str) ->
     }
 
 
+def test_a_run_in_a_folder_that_is_named_like_a_bucket_is_told(recordfs: Recordfs, tmp_path: Path) -> None:
+    write_events(tmp_path / "recordfs+s3:" / "bucket" / "run", [scalar("loss", 0.5, 3)])
+    for action in ("ls", "show"):
+        ran = recordfs("events", action, str(tmp_path))
+        assert ran.status == 0
+        assert ran.err.count("took s3://bucket/run for a local path") == 1
+
+
 def test_what_is_not_there_is_an_error(recordfs: Recordfs, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for action in ("ls", "show", "tail", "index"):

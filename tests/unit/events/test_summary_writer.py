@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+import warnings
 import wave
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from recordfs import RecordReader
 from recordfs.errors import InvalidArgumentError
-from recordfs.events import SummaryWriter, columns, decode_event
+from recordfs.events import EventLog, SummaryWriter, columns, decode_event
 from recordfs.events.at_exit import close_all
 from recordfs.events.message_readers import decode_audio, decode_histogram, decode_image, decode_tensor
 
@@ -327,3 +328,21 @@ def test_a_figure_is_stored_as_its_file(value):
         values = [one for record in reader for one in decode_event(record).summary]
     assert [one.tag for one in values] == ["f", "g/0", "g/1"]
     assert decode_image(values[0].content).encoded == png
+
+
+@pytest.mark.parametrize("name", ["recordfs+s3:/bucket/run", "gs:/bucket/run"])
+def test_a_url_that_was_made_a_local_path_is_warned_of(tmp_path, name):
+    url = f"{name.removeprefix('recordfs+').replace(':/', '://')}"
+    with pytest.warns(RuntimeWarning, match=f"took {url} for a local path"):
+        SummaryWriter(tmp_path / name).close()
+    with pytest.warns(RuntimeWarning, match=f"took {url} for a local path") as caught:
+        EventLog(tmp_path)
+    assert len(caught) == 1
+
+
+def test_a_local_folder_that_is_meant_is_warned_of_by_nobody(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("./s3:/run", "a:b/run", "10:/30", "nothing:/known/run"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            SummaryWriter(name).close()

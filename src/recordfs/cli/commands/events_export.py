@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
-from recordfs.cli.event_runs import add_purge, tell_report
+from recordfs.cli.event_runs import add_purge, open_log, tell_report
 from recordfs.cli.formatting import format_count
 from recordfs.cli.status import OK
 from recordfs.errors import InvalidArgumentError, NotFoundError
-from recordfs.events import EventLog
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +44,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from recordfs.events.tables import export_columns, format_of
 
     format_of(arguments.target, arguments.to)
-    log = EventLog(arguments.path)
+    log = open_log(arguments.path, console)
     if not log.runs:
         raise NotFoundError("there is no event file here or below", path=arguments.path)
     status = OK

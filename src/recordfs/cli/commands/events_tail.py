@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
-from recordfs.cli.event_runs import show_event, tell_losses
+from recordfs.cli.event_runs import open_log, show_event, tell_losses
 from recordfs.errors import NotFoundError
-from recordfs.events import EventLog
 
 if TYPE_CHECKING:
     import argparse
@@ -37,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Print a line for each value, until no more come."""
-    log = EventLog(arguments.path)
+    log = open_log(arguments.path, console)
     if "." not in log.runs:
         raise NotFoundError("there is no event file in this directory; name the directory of one run", path=log.logdir)
     with log.follow(".", arguments.timeout) as follower:
