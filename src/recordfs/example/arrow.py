@@ -234,7 +234,7 @@ def arrow_examples(
     reader: RecordReader, features: Mapping[str, Any] | None, *, sample: int | None, batch_size: int, threads: int
 ) -> ArrowExamples:
     """``read_arrow`` of a reader that is open."""
-    check_batch_size(batch_size)
+    batch_size = check_batch_size(batch_size)
     if features is None:
         features = inferred_from_reader(reader, sample, batch_size)
     return ArrowExamples(features, lambda: RecordBatches(reader, batch_size), threads=threads)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast, overload
 
-from recordfs.errors import InvalidArgumentError
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.features import (
     FixedLenFeature,
@@ -15,6 +14,7 @@ from recordfs.example.features import (
 )
 from recordfs.example.parse import ExampleParser
 from recordfs.example.record_batches import RecordBatches, check_batch_size, open_reader
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,14 +47,11 @@ class ExampleReader(Generic[ColumnT]):
         threads: int,
         drop_remainder: bool,
     ) -> None:
-        if threads < 1:
-            raise InvalidArgumentError(f"threads has to be at least 1, found {threads}")
-        check_batch_size(batch_size)
         self._features = checked_features(features)
         self._parser = ExampleParser(features)
         self._reader = reader
-        self._batch_size = batch_size
-        self._threads = threads
+        self._batch_size = check_batch_size(batch_size)
+        self._threads = whole_number(threads, "threads", at_least=1)
         self._drop_remainder = drop_remainder
 
     def __iter__(self) -> Iterator[dict[str, ColumnT]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError
@@ -10,6 +11,7 @@ from recordfs.example.bad_record import BadRecordError
 from recordfs.example.keywords import ReaderKeywords, check_keywords
 from recordfs.records.reader import RecordReader
 from recordfs.records.sources import Position
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,14 +22,14 @@ __all__ = ["RecordBatches", "check_batch_size", "open_reader"]
 _FRAME_SIZE = 16
 
 
-def check_batch_size(size: int) -> None:
-    """Make sure that a batch has records.
+def check_batch_size(size: int) -> int:
+    """Return how many records a batch has.
 
     Raises:
-        InvalidArgumentError: It has not.
+        InvalidArgumentError: It is none.
+        TypeError: It is no whole number.
     """
-    if size < 1:
-        raise InvalidArgumentError(f"batch_size has to be at least 1, found {size}")
+    return min(whole_number(size, "batch_size", at_least=1), sys.maxsize)
 
 
 class RecordBatches:
@@ -42,11 +44,10 @@ class RecordBatches:
     """
 
     def __init__(self, reader: RecordReader, size: int) -> None:
-        check_batch_size(size)
         self.first = 0
         """How many records there were before the last list."""
         self._reader = reader
-        self._size = size
+        self._size = check_batch_size(size)
         self._records: list[bytes] = []
         self._begin: Position | None = None
 

@@ -10,6 +10,7 @@ local file and short lines), a backend overrides the public method, and says so 
 from __future__ import annotations
 
 import abc
+import operator
 import os
 import warnings
 from typing import TYPE_CHECKING, Protocol
@@ -125,11 +126,14 @@ class OpenFile(abc.ABC):
             self._check_made()
             raise ClosedFileError("the file has been closed", path=self._name)
 
-    def _check_range(self, offset: int, n: int = 0) -> None:
-        """Raise unless the file is open and both numbers are at least 0."""
+    def _checked_range(self, offset: int, n: int = 0) -> tuple[int, int]:
+        """Return both as Python's numbers: those of NumPy overflow. Raise unless the file is open and they are >= 0."""
         self._check_open()
+        if type(offset) is not int or type(n) is not int:
+            offset, n = operator.index(offset), operator.index(n)
         if offset < 0 or n < 0:
             raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
+        return offset, n
 
 
 class RandomAccessFile(OpenFile):
@@ -152,7 +156,7 @@ class RandomAccessFile(OpenFile):
             InvalidArgumentError: ``offset`` or ``n`` is negative.
             AbortedError: The store noticed that the file was replaced by another since it was opened.
         """
-        self._check_range(offset, n)
+        offset, n = self._checked_range(offset, n)
         data = self._read(offset, n)
         return data if type(data) is bytes and len(data) <= n else self._checked(data, n)
 
@@ -166,7 +170,7 @@ class RandomAccessFile(OpenFile):
             InvalidArgumentError: ``offset`` is negative, or the buffer is read-only or not contiguous.
             AbortedError: As ``read``.
         """
-        self._check_range(offset)
+        offset, _ = self._checked_range(offset)
         with writable_byte_view(buffer, self._name) as view:
             return self._read_into(offset, view)
 
@@ -187,6 +191,7 @@ class RandomAccessFile(OpenFile):
             AbortedError: As ``read``.
         """
         self._check_open()
+        ranges = [(operator.index(offset), operator.index(length)) for offset, length in ranges]
         blocks = coalesce(ranges, max_gap, self._name)
         results: list[bytes] = [b""] * len(ranges)
         contents = self._read_blocks([(start, end) for start, end, _ in blocks])
@@ -209,8 +214,7 @@ class RandomAccessFile(OpenFile):
         Raises:
             InvalidArgumentError: A number is negative.
         """
-        self._check_range(offset, n)
-        return self._read_ahead(offset, n)
+        return self._read_ahead(*self._checked_range(offset, n))
 
     def size(self) -> int:
         """Return the size in bytes, asked anew at every call where the file can grow."""

@@ -32,7 +32,7 @@ class UpdateFile(RandomAccessFile):
             TypeError: ``data`` is str or no contiguous buffer.
             UnimplementedError: The file takes bytes only at its end, and this is not there.
         """
-        self._check_range(offset)
+        offset, _ = self._checked_range(offset)
         with byte_view(data) as view:
             self._write(offset, view)
 
@@ -43,7 +43,7 @@ class UpdateFile(RandomAccessFile):
             InvalidArgumentError: ``length`` is negative.
             UnimplementedError: The file cannot.
         """
-        self._check_range(length)
+        length, _ = self._checked_range(length)
         self._truncate(length)
 
     def flush(self) -> None:

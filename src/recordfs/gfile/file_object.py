@@ -7,6 +7,7 @@ says so.
 from __future__ import annotations
 
 import io
+import operator
 from typing import TYPE_CHECKING, Any
 
 from recordfs._core import LineIterator
@@ -162,14 +163,10 @@ class FileObject(LineIterator):
             UnicodeDecodeError: The bytes are no text of this encoding. The position is after them.
         """
         reader = self._reading()
-        if n is None or n == -1:
-            data = reader.read_all()
-        elif not isinstance(n, int):
-            raise TypeError(f"read takes a number of bytes, found {type(n).__name__}")
-        elif n < 0:
-            raise InvalidArgumentError(f"read takes a number of bytes, or -1 for all, found {n}", path=self._path)
-        else:
-            data = reader.read(n)
+        count = -1 if n is None else _index(n, "read")
+        if count < -1:
+            raise InvalidArgumentError(f"read takes a number of bytes, or -1 for all, found {count}", path=self._path)
+        data = reader.read_all() if count == -1 else reader.read(count)
         return data if self._parsed_mode.binary else self._decode(data)
 
     def readall(self) -> Any:
@@ -193,7 +190,7 @@ class FileObject(LineIterator):
 
         With ``size``, return at most so many bytes of it.
         """
-        line = self._reading().read_line(-1 if size is None else size)
+        line = self._reading().read_line(-1 if size is None else _index(size, "readline"))
         return line if self._parsed_mode.binary else self._decode(line)
 
     def readlines(self, hint: int | None = -1) -> list[Any]:
@@ -247,8 +244,7 @@ class FileObject(LineIterator):
             warnings.warn("seek(position=) is deprecated; use offset", DeprecationWarning, stacklevel=2)
         if (offset is None) == (position is None):
             raise TypeError("seek takes an offset (its deprecated name is position)")
-        target = offset if offset is not None else position
-        assert target is not None
+        target = _index(offset if offset is not None else position, "seek")
         reader = self._open_reader()
         if whence == 1:
             target, whence = self.tell() + target, 0
@@ -303,7 +299,7 @@ class FileObject(LineIterator):
         reader = self._open_reader() if self._parsed_mode.readable else None
         if reader is None or self._update is None or self._parsed_mode.kind == "a":
             raise UnimplementedError(f"truncate needs the mode r+ or w+, and this is {self._mode!r}", path=self._path)
-        length = self.tell() if size is None else size
+        length = self.tell() if size is None else _index(size, "truncate")
         self._update.truncate(length)
         reader.forget_block()
         return length
@@ -434,6 +430,14 @@ class FileObject(LineIterator):
                         break
             reader.jump(position)
             raise
+
+
+def _index(number: Any, method: str) -> int:
+    """Return a number of bytes as Python's: NumPy's overflow, and a float would be refused only much later."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{method} takes a number of bytes, found {type(number).__name__}") from None
 
 
 def _reopen_where_needed(file_system: FileSystem, path: str) -> RandomAccessFile | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from recordfs._core import COMPRESSION_PREFIX_SIZE
 from recordfs._core import detect_compression as detect_from_prefix
 from recordfs.errors import InvalidArgumentError
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from recordfs.filesystem import RandomAccessFile
@@ -45,9 +46,10 @@ def check_compression_level(level: int) -> int:
     Raises:
         InvalidArgumentError: It is not between -1 (zlib's default, 6) and 9; 0 stores, 1 is fastest, 9 is smallest.
     """
-    if not -1 <= level <= 9:
-        raise InvalidArgumentError(f"a compression level is between -1 and 9, found {level}")
-    return level
+    number = whole_number(level, "a compression level", at_least=-1)
+    if number > 9:
+        raise InvalidArgumentError(f"a compression level is between -1 and 9, found {number}")
+    return number
 
 
 def detect_compression(file: RandomAccessFile) -> str:

@@ -26,7 +26,7 @@ from recordfs.records.index_lines import (
     sample_numbers,
     sampled_entries,
 )
-from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
+from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, checked_max_record_size, fault_error, scan_file
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -139,7 +139,10 @@ def build_index(
             raise InvalidArgumentError(f"a {compression} file cannot have an index; write it uncompressed", path=name)
         size = file.size()
         scanner = RecordScanner(
-            end=size, verify_checksums=verify_checksums, max_record_size=max_record_size, index=True
+            end=size,
+            verify_checksums=verify_checksums,
+            max_record_size=checked_max_record_size(max_record_size),
+            index=True,
         )
         atomic = index_store.capabilities(index_name).atomic_write
         with index_store.new_writable_file(index_name, atomic=atomic) as index_file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -11,6 +12,7 @@ from recordfs._core import NativeRecordReader
 from recordfs.errors import InvalidArgumentError
 from recordfs.records.compression import compression_name
 from recordfs.records.report import Loss, ReadReport
+from recordfs.records.scan import checked_max_record_size
 from recordfs.records.share import (
     WHOLE,
     ShardArgument,
@@ -21,6 +23,7 @@ from recordfs.records.share import (
     warn_of_others,
 )
 from recordfs.records.sources import Position, Sources, check_readable_again, expand_sources, sources_of_files
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,8 +64,9 @@ class RecordReader:
         compression: ``"auto"`` tells each file's compression from its first bytes; None or ``""``, ``"GZIP"`` and
             ``"ZLIB"`` force one.
         verify_checksums: Whether to compare the checksums of payloads. Those of lengths always are.
-        start: Where to start: a Position that ``tell`` gave, or an offset in the first file, in bytes of the
-            uncompressed stream. What lies before it is not read (a compressed file has to be).
+        start: Where to start: a Position that ``tell`` gave (or a list of its two parts, as JSON keeps it), or an
+            offset in the first file, in bytes of the uncompressed stream. What lies before it is not read (a compressed
+            file has to be).
         follow: At the end of the last file wait for more, as TensorBoard does. A record that is there in part is waited
             for too. Files that come to match a pattern later are not seen.
         follow_timeout: End after so many seconds without a new byte; None waits until ``stop``. Ctrl-C works. A store
@@ -122,7 +126,7 @@ class RecordReader:
         *,
         compression: str | int | None = "auto",
         verify_checksums: bool = True,
-        start: Position | tuple[str, int] | int | None = None,
+        start: Position | tuple[str, int] | list[Any] | int | None = None,
         follow: bool = False,
         follow_timeout: float | None = None,
         on_replaced: Literal["raise", "restart"] = "raise",
@@ -132,19 +136,17 @@ class RecordReader:
         file_system: FileSystem | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        if max_record_size < 0:
-            raise InvalidArgumentError(f"max_record_size has to be at least 0, found {max_record_size}")
         self._settings = _Settings(
             compression="auto" if compression == "auto" else compression_name(compression),
             verify_checksums=verify_checksums,
-            start=Position(*start) if isinstance(start, tuple) else start,
+            start=Position(*start) if isinstance(start, (tuple, list)) else start,
             follow=follow,
             follow_timeout=follow_timeout,
             on_replaced=on_replaced,
             on_error=on_error,
             shard=check_shard(shard),
             rank=None,
-            max_record_size=min(max_record_size, 2**63 - 1),
+            max_record_size=checked_max_record_size(max_record_size),
             file_system=file_system,
             options=options,
         )
@@ -240,9 +242,8 @@ class RecordReader:
         Raises:
             InvalidArgumentError: ``n`` is less than 1.
         """
-        if n < 1:
-            raise InvalidArgumentError(f"a batch has at least 1 record, found {n}")
-        return self._begin().batches(n)
+        size = whole_number(n, "the number of records in a batch", at_least=1)
+        return self._begin().batches(min(size, sys.maxsize))
 
     def begin(self) -> NativeRecordReader:
         """Begin at ``start`` again, for native code that takes the records without Python in between."""

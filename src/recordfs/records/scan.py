@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recordfs import errors
 from recordfs.errors import InternalError
 from recordfs.records import read_ahead
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from recordfs.errors import DataLossError
     from recordfs.filesystem import RandomAccessFile
 
-__all__ = ["DEFAULT_MAX_RECORD_SIZE", "fault_error", "scan_file"]
+__all__ = ["DEFAULT_MAX_RECORD_SIZE", "checked_max_record_size", "fault_error", "scan_file"]
 
 DEFAULT_MAX_RECORD_SIZE = 2**31
 """Payloads that claim more bytes than this are corrupt unless the caller knows better."""
@@ -27,6 +28,16 @@ CHUNK = 256 * 1024
 AHEAD_AFTER = 2 << 20
 """Bytes wanted one after the other after which a local file is read ahead: with nothing to skip, getting bytes out of
 the page cache takes longer than looking at them."""
+
+
+def checked_max_record_size(size: int) -> int:
+    """Return the longest payload in bytes that a caller expects; no file has a longer one than a signed number can say.
+
+    Raises:
+        TypeError: It is no whole number.
+        InvalidArgumentError: It is negative.
+    """
+    return min(whole_number(size, "max_record_size"), 2**63 - 1)
 
 
 def scan_file(

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.redaction import redact
+from recordfs.whole_numbers import whole_number
 
 __all__ = ["WHOLE", "ShardArgument", "Share", "check_shard", "current_rank", "current_worker", "warn_of_others"]
 
@@ -39,16 +40,16 @@ def check_shard(shard: Any) -> Share | Literal["auto"] | None:
     """
     if shard is None or shard == "auto":
         return shard  # type: ignore[no-any-return]
-    if (
-        not isinstance(shard, tuple)
-        or len(shard) != 2
-        or not all(isinstance(number, int) for number in shard)
-        or not 0 <= shard[0] < shard[1]
-    ):
+    try:
+        number, total = shard
+        share = Share(whole_number(number, "index"), whole_number(total, "count"))
+    except (TypeError, ValueError):  # no two numbers, or a negative one
+        share = None
+    if share is None or share.number >= share.total:
         raise InvalidArgumentError(
             f'shard is "auto", or (index, count) with 0 <= index < count, as (0, 4) to (3, 4); found {shard!r}'
         )
-    return Share(*shard)
+    return share
 
 
 def current_worker() -> Share:

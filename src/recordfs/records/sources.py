@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +14,7 @@ from recordfs.records.index import without_indexes
 from recordfs.records.share import WHOLE, Share
 from recordfs.redaction import redact
 from recordfs.registry import resolve
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -170,16 +170,16 @@ class Sources:
         if start is None:
             return 0, 0
         if not isinstance(start, tuple):
-            index, offset = 0, operator.index(start)
+            index, offset = 0, whole_number(start, "start")
         else:
-            path, offset = path_to_str(start[0]), operator.index(start[1])
+            path, offset = path_to_str(start[0]), whole_number(start[1], "the offset to start at")
             matching = [index for index, source in enumerate(self._sources) if source.path == path]
             if not matching:
                 raise InvalidArgumentError("the position to start at is in none of the sources", path=path)
             index = matching[0]
-        if not 0 <= offset <= MAX_OFFSET:
+        if offset > MAX_OFFSET:
             raise InvalidArgumentError(
-                f"start has to be at least 0 and at most {MAX_OFFSET}, found {offset}", path=self.path_of(index)
+                f"start has to be at most {MAX_OFFSET}, found {offset}", path=self.path_of(index)
             )
         return index, offset
 

@@ -8,7 +8,7 @@ from recordfs._core import COMPRESSION_PREFIX_SIZE, RecordScanner
 from recordfs._core import detect_compression as detect_from_prefix
 from recordfs.errors import TruncatedRecordError
 from recordfs.records.compression import compression_name, detect_compression
-from recordfs.records.scan import CHUNK, DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
+from recordfs.records.scan import CHUNK, DEFAULT_MAX_RECORD_SIZE, checked_max_record_size, fault_error, scan_file
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def verify_file(
         scanner = RecordScanner(
             end=None if kind else size,
             verify_checksums=verify_checksums,
-            max_record_size=max_record_size,
+            max_record_size=checked_max_record_size(max_record_size),
             resync=True,
             compression=kind,
         )
@@ -214,7 +214,7 @@ def count_records(
         scanner = RecordScanner(
             end=None if kind else size,
             verify_checksums=verify_checksums,
-            max_record_size=max_record_size,
+            max_record_size=checked_max_record_size(max_record_size),
             compression=kind,
         )
         _scan(file, scanner, beginning, size, every_byte=verify_checksums, progress=progress)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 
 import pytest
 from tests.support.followers import Follower
+from tests.support.interrupts import interrupted_while_waiting
 from tests.support.record_files import ScheduledReadableFile
 
 import recordfs
@@ -111,11 +109,8 @@ def test_questions_are_answered_while_another_thread_waits(tmp_path):
 def test_control_c_works_while_waiting(tmp_path):
     (tmp_path / "records").touch()
     reader = recordfs.RecordReader(tmp_path / "records", follow=True)
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_while_waiting():
         list(reader)
-    timer.join()
     # Nothing is lost by it.
     with recordfs.RecordWriter(tmp_path / "records") as writer:
         writer.write(b"a")
@@ -125,13 +120,11 @@ def test_control_c_works_while_waiting(tmp_path):
 def test_control_c_works_for_a_thread_that_waits_for_its_turn(tmp_path):
     (tmp_path / "records").touch()
     reader = recordfs.RecordReader(tmp_path / "records", follow=True)
-    follower = Follower(reader)
-    time.sleep(0.05)
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        list(reader)
-    timer.join()
+    iterator = iter(reader)
+    follower = Follower(iterator)
+    time.sleep(0.05)  # in most runs the other thread is inside then, and this one waits for its turn
+    with interrupted_while_waiting():
+        list(iterator)
     reader.stop()
     follower.join()
 

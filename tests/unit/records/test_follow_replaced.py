@@ -9,6 +9,7 @@ import uuid
 
 import pytest
 from tests.support.followers import Follower
+from tests.support.interrupts import interrupted_while_waiting
 from tests.unit.filesystems.test_key_value import DictFileSystem
 
 import recordfs
@@ -433,19 +434,14 @@ def test_wrong_arguments_are_refused(tmp_path):
 
 
 def test_ctrl_c_ends_the_wait_for_a_file_that_was_deleted(tmp_path, impatient):
-    import signal
-
     path = tmp_path / "f"
     path.write_bytes(stream(b"a"))
     reader = recordfs.RecordReader(path, follow=True, on_replaced="restart")
     iterator = iter(reader)
     assert next(iterator) == b"a"
     path.unlink()
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_while_waiting():
         next(iterator)
-    timer.join()
     path.write_bytes(stream(b"b"))
     assert next(iterator) == b"b"
 
