@@ -1,41 +1,10 @@
-//! The index inside an event file: where it stands, and its directory. `docs/formats/event-index.md` fixes the bytes.
-//!
-//! Reading is pure functions over bytes, so that one read of a file's tail and one ranged read a tag suffice:
-//! [`locate_index`] finds it in the tail, [`Directory::decode`] reads what it says, `decode_rows` and `decode_column`
-//! (through [`Directory::rows`] and [`Directory::column`]) read the blocks that it names.
+//! The directory of an index: what it says of segments, of tags, and of where their points are.
 
-use std::fmt;
-
-use crate::record::{DecodeOptions, Decoded, FOOTER_SIZE, HEADER_SIZE, decode_record};
 use crate::varint;
 
-use super::block::{BlockEncoder, BlockReader, decode_column, decode_rows, put_signed};
-use super::decode::INDEX_FIELD;
-use super::table::{Column, EventTable, Rows};
-
-/// The last bytes of an index, before the checksum of its record.
-pub const MAGIC: &[u8; 8] = b"RFSEVIX1";
-
-/// The version of the format that this code writes, and the only one that it reads.
-const VERSION: u32 = 1;
-
-/// Offset, three lengths, version, magic.
-const TRAILER_SIZE: usize = 32;
-
-/// The wall time and the tag of the field that stand before the length of an index: 1 + 8 + 3 bytes.
-const PREFIX_SIZE: usize = 12;
-
-/// An index that is not what it says. The file's events are none the worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexError(pub &'static str);
-
-impl fmt::Display for IndexError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "the index of this event file is damaged: {}", self.0)
-    }
-}
-
-impl std::error::Error for IndexError {}
+use super::{IndexError, IndexPlace};
+use crate::event::block::{BlockReader, decode_column, decode_rows, put_signed};
+use crate::event::table::{Column, Rows};
 
 /// What a tag holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,119 +40,6 @@ impl TagKind {
             _ => Err(IndexError("a tag has an unknown kind")),
         }
     }
-}
-
-/// Where the last index of a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexPlace {
-    /// Where its record begins; every event before it is in it.
-    pub record_offset: u64,
-    /// Where its blocks begin.
-    pub body_offset: u64,
-    /// Where its rows begin, of so many bytes.
-    pub rows_offset: u64,
-    /// The bytes of its rows.
-    pub rows_length: u64,
-    /// Where its directory begins; after the rows.
-    pub directory_offset: u64,
-    /// The bytes of its directory.
-    pub directory_length: u64,
-    /// Where the record after it begins.
-    pub record_end: u64,
-}
-
-/// Finds the last index of a file in the file's last bytes: the index itself, or a pointer to it.
-///
-/// `tail` holds the bytes that end at `file_size`; 16 KiB hold it if the file has one and its writer flushed as often as
-/// it says in `docs/formats/event-index.md`. None if there is none: then the file has to be read from its beginning.
-#[must_use]
-pub fn locate_index(tail: &[u8], file_size: u64) -> Option<IndexPlace> {
-    let tail_offset = file_size.checked_sub(tail.len() as u64)?;
-    let mut end = tail.len();
-    while let Some(magic) = find_last(&tail[..end], MAGIC) {
-        let trailer_end = magic + MAGIC.len();
-        if let Some(place) = place_at(tail, trailer_end, tail_offset, file_size) {
-            return Some(place);
-        }
-        end = trailer_end - 1;
-    }
-    None
-}
-
-fn find_last(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
-    bytes.windows(pattern.len()).rposition(|window| window == pattern)
-}
-
-fn place_at(tail: &[u8], trailer_end: usize, tail_offset: u64, file_size: u64) -> Option<IndexPlace> {
-    let trailer: &[u8; TRAILER_SIZE] = tail[..trailer_end].last_chunk()?;
-    let place = decode_trailer(trailer)?;
-    let stands_at = tail_offset + trailer_end as u64;
-    if place.record_end > file_size {
-        return None;
-    }
-    if place.record_end == stands_at + FOOTER_SIZE as u64 {
-        return Some(place);
-    }
-    // A pointer is a record whose checksum can be looked at, for it is short.
-    let record = tail.get(trailer_end.checked_sub(POINTER_SIZE - FOOTER_SIZE)?..trailer_end + FOOTER_SIZE)?;
-    let options = DecodeOptions {
-        max_length: POINTER_SIZE as u64,
-        verify_payload: true,
-    };
-    let is_record = matches!(decode_record(record, &options), Ok(Decoded::Record { size, .. }) if size == POINTER_SIZE);
-    (is_record && place.record_end <= stands_at).then_some(place)
-}
-
-/// A pointer's record: header, wall time, field, length of one byte, trailer, footer.
-const POINTER_SIZE: usize = HEADER_SIZE + PREFIX_SIZE + 1 + TRAILER_SIZE + FOOTER_SIZE;
-
-fn decode_trailer(trailer: &[u8; TRAILER_SIZE]) -> Option<IndexPlace> {
-    let word = |at: usize| {
-        u64::from(u32::from_le_bytes(
-            *trailer[at..].first_chunk().expect("within the trailer"),
-        ))
-    };
-    let record_offset = u64::from_le_bytes(*trailer.first_chunk()?);
-    let (columns, rows, directory, version) = (word(8), word(12), word(16), word(20));
-    if version != u64::from(VERSION) || record_offset > i64::MAX as u64 {
-        return None;
-    }
-    let body = columns + rows + directory + TRAILER_SIZE as u64;
-    let body_offset = record_offset + (HEADER_SIZE + PREFIX_SIZE + varint::size(body)) as u64;
-    Some(IndexPlace {
-        record_offset,
-        body_offset,
-        rows_offset: body_offset + columns,
-        rows_length: rows,
-        directory_offset: body_offset + columns + rows,
-        directory_length: directory,
-        record_end: body_offset + body + FOOTER_SIZE as u64,
-    })
-}
-
-fn put_trailer(out: &mut Vec<u8>, place: &IndexPlace) {
-    out.extend_from_slice(&place.record_offset.to_le_bytes());
-    let columns = place.rows_offset - place.body_offset;
-    for word in [columns, place.rows_length, place.directory_length, u64::from(VERSION)] {
-        // An index never reaches the budget of 4 GiB: see EventFramer.
-        out.extend_from_slice(&(word as u32).to_le_bytes());
-    }
-    out.extend_from_slice(MAGIC);
-}
-
-/// Appends the payload of an event that holds `body`, which ends with a trailer.
-fn put_event(out: &mut Vec<u8>, wall_time: f64, body_length: usize) {
-    // Without a time it would be an event of 1970, and TensorBoard's data server would begin the run then.
-    crate::protobuf::put_fixed64(out, 1, wall_time.to_le_bytes());
-    crate::protobuf::put_delimited_head(out, INDEX_FIELD, body_length);
-}
-
-/// The payload of an event that tells where the last index is.
-pub(crate) fn encode_pointer(place: &IndexPlace, wall_time: f64) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(POINTER_SIZE);
-    put_event(&mut payload, wall_time, TRAILER_SIZE);
-    put_trailer(&mut payload, place);
-    payload
 }
 
 /// A part of a file whose events one index covers.
@@ -325,7 +181,7 @@ impl Directory {
         decode_column(block, kind, count, rows)
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
         varint::put(out, u64::from(self.has_file_version));
         put_signed(out, self.first_wall.to_bits() as i64);
         varint::put(out, self.segments.len() as u64);
@@ -474,142 +330,10 @@ impl TagEntry {
     }
 }
 
-/// Makes the payload of an index's event, whose record begins at `end`, for the events of a table that begin at `begin`.
-///
-/// Columns are left out if with them it would be longer than `budget` bytes. Returns None, and leaves the directory as
-/// it is, if it would be too long even so.
-pub(crate) fn encode_index(
-    directory: &mut Directory,
-    table: &EventTable,
-    begin: u64,
-    end: u64,
-    budget: u64,
-) -> Option<(Vec<u8>, IndexPlace)> {
-    let mut encoder = BlockEncoder::new();
-    for has_columns in [true, false] {
-        let mut body = Vec::new();
-        let mut places = vec![(0, 0); table.tags.len()];
-        let (mut rows_offset, mut rows_length) = (0, 0);
-        if has_columns {
-            for (place, tag) in places.iter_mut().zip(&table.tags) {
-                if !tag.rows.is_empty() {
-                    *place = (body.len() as u64, encoder.column(tag, &table.rows, &mut body) as u64);
-                }
-                if body.len() as u64 > budget {
-                    break;
-                }
-            }
-            rows_offset = body.len() as u64;
-            rows_length = encoder.rows(&table.rows, &mut body) as u64;
-        }
-        if body.len() as u64 > budget {
-            continue;
-        }
-        let segment = Segment {
-            begin,
-            end,
-            // Both are put right below and by the reader; what counts is where columns stand before the rows.
-            record_end: end,
-            has_columns,
-            rows_offset: end + rows_offset,
-            rows_length,
-            row_count: table.rows.steps.len() as u64,
-            start_count: table.rows.starts.len() as u64,
-        };
-        let mut next = directory.clone();
-        next.has_file_version |= table.has_file_version;
-        if next.segments.is_empty() {
-            next.first_wall = table.rows.walls.first().copied().unwrap_or(0.0);
-        }
-        next.segments.push(segment);
-        add_points(&mut next, table, &places, &segment);
-        let mut content = Vec::new();
-        next.encode(&mut content);
-        let directory_length = encoder.bytes(&content, &mut body) as u64;
-        let total = (body.len() + TRAILER_SIZE) as u64;
-        if total > budget {
-            continue;
-        }
-        let body_offset = end + (HEADER_SIZE + PREFIX_SIZE + varint::size(total)) as u64;
-        let place = IndexPlace {
-            record_offset: end,
-            body_offset,
-            rows_offset: body_offset + rows_offset,
-            rows_length,
-            directory_offset: body_offset + rows_offset + rows_length,
-            directory_length,
-            record_end: body_offset + total + FOOTER_SIZE as u64,
-        };
-        move_last_segment(&mut next, &place);
-        *directory = next;
-        let mut payload = Vec::with_capacity(body.len() + 64);
-        put_event(&mut payload, table.last_wall, total as usize);
-        payload.extend_from_slice(&body);
-        put_trailer(&mut payload, &place);
-        return Some((payload, place));
-    }
-    None
-}
-
-/// Says of the last segment where it really stands: what the reader takes from the trailer.
-fn move_last_segment(directory: &mut Directory, place: &IndexPlace) {
-    let number = directory.segments.len() - 1;
-    let segment = &mut directory.segments[number];
-    let shift = place.rows_offset - segment.rows_offset;
-    (segment.rows_offset, segment.record_end) = (place.rows_offset, place.record_end);
-    let has_columns = segment.has_columns;
-    for tag in &mut directory.tags {
-        if let Some(column) = tag.columns.last_mut()
-            && column.segment == number
-            && has_columns
-        {
-            column.offset += shift;
-        }
-    }
-}
-
-fn add_points(directory: &mut Directory, table: &EventTable, places: &[(u64, u64)], segment: &Segment) {
-    let number = directory.segments.len() - 1;
-    for (index, tag) in table.tags.iter().enumerate() {
-        if directory.tags.len() == index {
-            directory.tags.push(TagEntry {
-                name: tag.name.clone(),
-                kind: tag.kind,
-                metadata: tag.metadata.clone(),
-                count: 0,
-                last_step: 0,
-                last_wall: 0.0,
-                last_value: f64::NAN,
-                max_step: i64::MIN,
-                max_wall: f64::MIN,
-                columns: Vec::new(),
-            });
-        }
-        let Some(&last_row) = tag.rows.last() else { continue };
-        let entry = &mut directory.tags[index];
-        entry.kind = tag.kind;
-        entry.metadata.clone_from(&tag.metadata);
-        entry.count += tag.rows.len() as u64;
-        entry.last_step = table.rows.steps[last_row as usize];
-        entry.last_wall = tag.walls.last().copied().unwrap_or(0.0);
-        entry.last_value = tag.values.last_number();
-        let steps = tag.rows.iter().map(|&row| table.rows.steps[row as usize]);
-        entry.max_step = steps.fold(entry.max_step, i64::max);
-        entry.max_wall = tag.walls.iter().copied().fold(entry.max_wall, f64::max);
-        let (offset, length) = places[index];
-        entry.columns.push(ColumnPlace {
-            segment: number,
-            count: tag.rows.len() as u64,
-            offset: if segment.has_columns { segment.end + offset } else { 0 },
-            length,
-            is_double: tag.kind == TagKind::Double,
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::block::BlockEncoder;
 
     #[test]
     fn a_directory_of_segments_without_columns_is_read_as_it_was_written() {
