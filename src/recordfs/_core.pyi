@@ -471,6 +471,7 @@ class EventDirectory:
             tuple[int, float, float],
             tuple[int, float],
             list[tuple[int, int, int, int]],
+            str | None,
         ]
     ]:
         """Its tags in the order in which they first appeared."""
@@ -519,7 +520,7 @@ class EventScanner:
     def __len__(self) -> int: ...
     def starts(self) -> list[tuple[int, int]]:
         """The rows at which a job started, with their steps."""
-    def tags(self) -> list[tuple[str, str, bytes | None, int]]:
+    def tags(self) -> list[tuple[str, str, bytes | None, int, str | None]]:
         """The tags in the order in which they first appeared."""
     def column(self, tag: int) -> _NativeColumn:
         """The points of a tag."""

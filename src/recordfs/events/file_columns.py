@@ -96,6 +96,7 @@ class _Collection:
         if known is not None and entry.point_count:
             entry = entry._replace(
                 metadata=known.metadata or entry.metadata,
+                value_kind=known.value_kind or entry.value_kind,
                 kind="float64" if "float64" in (known.kind, entry.kind) else known.kind,
                 point_count=known.point_count + entry.point_count,
                 max_step=max(known.max_step, entry.max_step),
@@ -304,15 +305,15 @@ def feed_scanner(
 
 def scanned_tags(scanner: EventScanner) -> Iterable[tuple[TagEntry, Points | None]]:
     """Yield what a scanner knows of each tag, with the points of scalars."""
-    for number, (name, kind, metadata, count) in enumerate(scanner.tags()):
+    for number, (name, kind, metadata, count, value_kind) in enumerate(scanner.tags()):
         is_scalar = kind in SCALARS
         name = name if is_scalar or kind == "summary" else kind
         if not count:
-            yield TagEntry(name, kind, parse_metadata(metadata), 0, 0, 0.0, float("nan"), 0, 0.0), None
+            yield TagEntry(name, kind, parse_metadata(metadata), 0, 0, 0.0, float("nan"), 0, 0.0, value_kind), None
             continue
         points = native_points(scanner.column(number), kind, 0)
         last = (int(points.step[-1]), float(points.wall_time[-1]))
         value = float(points.value[-1]) if is_scalar else float("nan")
         largest = (int(points.step.max()), float(points.wall_time.max()))
-        entry = TagEntry(name, kind, parse_metadata(metadata), count, *last, value, *largest)
+        entry = TagEntry(name, kind, parse_metadata(metadata), count, *last, value, *largest, value_kind)
         yield entry, points if is_scalar else None

@@ -48,6 +48,8 @@ class TagEntry(NamedTuple):
         last_value: Its value; NaN for what is no scalar.
         max_step: The largest step.
         max_wall_time: The latest time.
+        value_kind: Of values that are no scalars the name of the field that the first was in, as ``SummaryValue.kind``
+            has it; None where the index does not know.
     """
 
     tag: str
@@ -59,6 +61,7 @@ class TagEntry(NamedTuple):
     last_value: float
     max_step: int
     max_wall_time: float
+    value_kind: str | None = None
 
     @property
     def is_scalar(self) -> bool:
@@ -122,9 +125,13 @@ class EventIndex:
         self._raw_metadata: list[bytes | None] = []
         self._columns: list[list[tuple[int, int, int, int]]] = []
         self._by_name: dict[str, list[int]] = {}
-        for number, (name, kind, metadata, count, last, largest, columns) in enumerate(self._directory.tags()):
+        for number, (name, kind, metadata, count, last, largest, columns, value_kind) in enumerate(
+            self._directory.tags()
+        ):
             is_event = kind not in (*SCALARS, "summary")
-            entry = TagEntry(kind if is_event else name, kind, parse_metadata(metadata), count, *last, *largest)
+            entry = TagEntry(
+                kind if is_event else name, kind, parse_metadata(metadata), count, *last, *largest, value_kind
+            )
             self.tags.append(entry)
             self._raw_metadata.append(metadata)
             self._columns.append(columns)

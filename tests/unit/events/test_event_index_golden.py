@@ -25,7 +25,9 @@ def test_the_golden_index_gives_what_the_golden_events_give():
     assert len(indexed.points) == 7
     for tag, points in scanned.points.items():
         assert [part.tobytes() for part in indexed.points[tag][:4]] == [part.tobytes() for part in points[:4]]
-    assert repr(indexed.tags) == repr(scanned.tags)
+    # The file is older than the kinds that tell in which field a value is.
+    scanned_tags = [entry._replace(value_kind=None) for entry in scanned.tags]
+    assert repr(indexed.tags) == repr(scanned_tags)
     assert indexed.starts == scanned.starts
     assert [start.step for start in indexed.starts] == [40]
 

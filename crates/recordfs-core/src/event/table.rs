@@ -55,7 +55,7 @@ impl Values {
         match kind {
             TagKind::Float => Values::Float(Vec::new()),
             TagKind::Double => Values::Double(Vec::new()),
-            TagKind::Located | TagKind::Event(_) => Values::Located(Vec::new()),
+            TagKind::Located(_) | TagKind::Event(_) => Values::Located(Vec::new()),
         }
     }
 
@@ -264,7 +264,7 @@ impl EventTable {
                 place
             }
             None => {
-                let place = self.place_of(value.tag, TagKind::Located);
+                let place = self.place_of(value.tag, TagKind::Located(value.content.number() as u8));
                 self.push_located(place, row, event.wall_time, offset, length);
                 place
             }
@@ -326,7 +326,7 @@ impl EventTable {
         let place = match kind {
             TagKind::Event(number) => *self.events.entry(u32::from(number)).or_insert(next),
             TagKind::Float | TagKind::Double => *self.scalars.entry(name.into()).or_insert(next),
-            TagKind::Located => *self.located.entry(name.into()).or_insert(next),
+            TagKind::Located(_) => *self.located.entry(name.into()).or_insert(next),
         };
         if place == next {
             self.tags.push(TagColumn {
@@ -337,6 +337,9 @@ impl EventTable {
                 walls: Vec::new(),
                 values: Values::none_of(kind),
             });
+        } else if self.tags[place as usize].kind == TagKind::Located(0) {
+            // It was introduced by somebody who did not know.
+            self.tags[place as usize].kind = kind;
         }
         place as usize
     }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use recordfs_core::event::{Directory, IndexError, IndexPlace, Rows, locate_index};
 
-use super::{PyColumn, column_to_python, kind_name};
+use super::{PyColumn, column_to_python, kind_name, value_kind_name};
 use crate::error::{ErrorClass, error};
 
 /// Adds this module's names to `recordfs._core`.
@@ -91,7 +91,7 @@ impl EventRows {
 /// rows.
 type SegmentTuple = (u64, u64, u64, bool, u64, u64);
 /// A tag as Python sees it: name, kind, metadata, points, last step, time and value, largest step and time, and the
-/// columns: segment, points, offset, length.
+/// columns: segment, points, offset, length; and the field that its first value was in.
 type TagTuple<'py> = (
     &'py str,
     &'static str,
@@ -100,6 +100,7 @@ type TagTuple<'py> = (
     (i64, f64, f64),
     (i64, f64),
     Vec<(usize, u64, u64, u64)>,
+    Option<&'static str>,
 );
 
 /// The directory of an index.
@@ -163,6 +164,7 @@ impl EventDirectory {
                     .iter()
                     .map(|place| (place.segment, place.count, place.offset, place.length))
                     .collect(),
+                value_kind_name(tag.kind),
             )
         })
         .collect()

@@ -59,12 +59,24 @@ const fn kind_name(kind: TagKind) -> &'static str {
     match kind {
         TagKind::Float => "float32",
         TagKind::Double => "float64",
-        TagKind::Located => "summary",
+        TagKind::Located(_) => "summary",
         TagKind::Event(4) => "graph_def",
         TagKind::Event(6) => "log_message",
         TagKind::Event(7) => "session_log",
         TagKind::Event(8) => "tagged_run_metadata",
         TagKind::Event(9) => "meta_graph_def",
         TagKind::Event(_) => "event",
+    }
+}
+
+/// The name of the field in `Summary.Value` that a tag's first value was in; None where nobody knows, or it is a scalar.
+const fn value_kind_name(kind: TagKind) -> Option<&'static str> {
+    match kind {
+        TagKind::Located(3) => Some("obsolete_old_style_histogram"),
+        TagKind::Located(4) => Some("image"),
+        TagKind::Located(5) => Some("histo"),
+        TagKind::Located(6) => Some("audio"),
+        TagKind::Located(8) => Some("tensor"),
+        _ => None,
     }
 }

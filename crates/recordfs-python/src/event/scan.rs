@@ -9,15 +9,21 @@ use pyo3::types::PyBytes;
 use recordfs_core::event as core;
 use recordfs_core::record::{DecodeOptions, encode_record};
 
-use super::{PyColumn, column_to_python, kind_name};
+use super::{PyColumn, column_to_python, kind_name, value_kind_name};
 
 /// Adds the class to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<EventScanner>()
 }
 
-/// A tag as Python sees it: name, kind, metadata, points.
-type TagTuple<'py> = (String, &'static str, Option<Bound<'py, PyBytes>>, usize);
+/// A tag as Python sees it: name, kind, metadata, points, and the field that its first value was in.
+type TagTuple<'py> = (
+    String,
+    &'static str,
+    Option<Bound<'py, PyBytes>>,
+    usize,
+    Option<&'static str>,
+);
 
 /// Puts the events of a file that is fed to it in chunks into columns, over what is damaged. ``feed`` releases the GIL.
 /// Safe to use from many threads, one call at a time.
@@ -59,7 +65,7 @@ impl EventScanner {
         let kind = if is_scalar {
             core::TagKind::Float
         } else {
-            core::TagKind::Located
+            core::TagKind::Located(0)
         };
         self.lock().table.introduce(name, kind, metadata);
     }
@@ -126,7 +132,8 @@ impl EventScanner {
         let tags = scanner.table.tags.iter();
         tags.map(|tag| {
             let metadata = tag.metadata.as_deref().map(|metadata| PyBytes::new(py, metadata));
-            (tag.name.to_string(), kind_name(tag.kind), metadata, tag.rows.len())
+            let name = tag.name.to_string();
+            (name, kind_name(tag.kind), metadata, tag.rows.len(), value_kind_name(tag.kind))
         })
         .collect()
     }

@@ -13,20 +13,23 @@ pub enum TagKind {
     Float,
     /// Scalars of which some have 64 bits.
     Double,
-    /// Anything else that a summary holds.
-    Located,
+    /// Anything else that a summary holds; the number of the field in `Summary.Value` that the first value was in, or 0
+    /// where that is not known.
+    Located(u8),
     /// Events that are no summaries; the number of their field in `Event`.
     Event(u8),
 }
 
 impl TagKind {
     const FIRST_EVENT: u8 = 16;
+    const UNKNOWN_VALUE: u8 = 2;
 
     const fn to_byte(self) -> u8 {
         match self {
             TagKind::Float => 0,
             TagKind::Double => 1,
-            TagKind::Located => 2,
+            TagKind::Located(0) => Self::UNKNOWN_VALUE,
+            TagKind::Located(number) => number,
             TagKind::Event(number) => Self::FIRST_EVENT + number,
         }
     }
@@ -35,7 +38,8 @@ impl TagKind {
         match byte {
             0 => Ok(TagKind::Float),
             1 => Ok(TagKind::Double),
-            2 => Ok(TagKind::Located),
+            Self::UNKNOWN_VALUE => Ok(TagKind::Located(0)),
+            3..=8 => Ok(TagKind::Located(byte)),
             Self::FIRST_EVENT.. => Ok(TagKind::Event(byte - Self::FIRST_EVENT)),
             _ => Err(IndexError("a tag has an unknown kind")),
         }
