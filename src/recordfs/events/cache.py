@@ -36,10 +36,14 @@ class ColumnCache:
     def __init__(self, directory: str | None = None, max_bytes: int = 1 << 30) -> None:
         self.directory = directory or cache_directory()
         self.max_bytes = max_bytes
+        # The first entry has the directory looked at, which others may have filled.
+        self._untrimmed_bytes = max_bytes
+        self._told = False
 
     def _entry(self, path: str, statistics: FileStatistics) -> str:
         key = f"{path}\0{statistics.version or statistics.mtime_nsec}\0{statistics.length}"
-        return os.path.join(self.directory, f"{hashlib.sha256(key.encode()).hexdigest()}.index")
+        name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        return os.path.join(self.directory, f"{name}.index")
 
     def get(self, path: str, statistics: FileStatistics) -> StoredIndex | None:
         """Return the index of a file; None if there is none."""
@@ -56,20 +60,42 @@ class ColumnCache:
         """Keep the index of a file."""
         if len(index.record) > self.max_bytes:
             return
-        name = self._entry(path, statistics)
+        self._write(self._entry(path, statistics), index)
+
+    def section_path(self, path: str, begin: int) -> str:
+        """Return where the index is, or would be, of the events of a file from an offset on.
+
+        It says itself how far it goes, and of which bytes it is; so it outlives that the file grows.
+        """
+        name = hashlib.sha256(f"{path}\0section\0{begin}".encode("utf-8", "surrogateescape")).hexdigest()
+        return os.path.join(self.directory, f"{name}.section")
+
+    def put_section(self, path: str, begin: int, index: StoredIndex) -> bool:
+        """Keep the index of the events of a file from an offset on; return whether it is kept now."""
+        return len(index.record) <= self.max_bytes and self._write(self.section_path(path, begin), index)
+
+    def _write(self, name: str, index: StoredIndex) -> bool:
+        """Write an entry, whole or not at all; return whether it is there."""
         temporary = f"{name}.{os.getpid()}.{os.urandom(4).hex()}.new"
         try:
-            os.makedirs(self.directory, exist_ok=True)
+            # Nobody else is to read what the logs hold.
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)
             with open(temporary, "wb") as file:
-                file.write(index.encode())
+                self._untrimmed_bytes += file.write(index.encode())
             os.replace(temporary, name)
-            self._trim()
+            if self._untrimmed_bytes > self.max_bytes // 64:
+                self._untrimmed_bytes = 0
+                self._trim()
         except OSError as error:
-            import logging
+            if not self._told:  # once: a directory that takes no file takes none of the next thousand
+                import logging
 
-            logging.getLogger("recordfs").warning("%s: the cache of event files cannot be written: %s", name, error)
+                self._told = True
+                logging.getLogger("recordfs").warning("%s: the cache of event files cannot be written: %s", name, error)
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+            return False
+        return True
 
     def _trim(self) -> None:
         entries = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import NotFoundError
+from recordfs.events.stored_index import STORED_INDEX_PREFIX, stored_index_path
 from recordfs.filesystem import FileStatistics
 from recordfs.paths import basename, join
 
@@ -25,6 +26,7 @@ class EventFile(NamedTuple):
         length: Its size in bytes; None where the listing does not know.
         mtime_nsec: When it was modified last, in nanoseconds since 1970; None where the listing does not know.
         version: As in FileStatistics; None where the listing does not know, or the store has none.
+        has_stored_index: Whether an index stands beside it, as ``recordfs events index`` writes one.
     """
 
     run: str
@@ -32,6 +34,7 @@ class EventFile(NamedTuple):
     length: int | None
     mtime_nsec: int | None
     version: str | None = None
+    has_stored_index: bool = False
 
     @property
     def statistics(self) -> FileStatistics | None:
@@ -73,6 +76,8 @@ def _walk(file_system: FileSystem, logdir: str) -> Iterator[EventFile]:
     waiting = [("", logdir)]
     while waiting:
         run, directory = waiting.pop()
+        found = []
+        indexes = set()
         try:
             for entry in list_directory(directory):
                 if entry.is_directory:
@@ -80,10 +85,13 @@ def _walk(file_system: FileSystem, logdir: str) -> Iterator[EventFile]:
                     if not entry.is_symbolic_link:
                         waiting.append((f"{run}/{entry.name}" if run else entry.name, join(directory, entry.name)))
                 elif is_event_file(entry.name):
-                    yield EventFile(
-                        run or ".", join(directory, entry.name), entry.length, entry.mtime_nsec, entry.version
-                    )
+                    path = join(directory, entry.name)
+                    found.append(EventFile(run or ".", path, entry.length, entry.mtime_nsec, entry.version))
+                elif entry.name.startswith(STORED_INDEX_PREFIX):
+                    indexes.add(entry.name)
         except NotFoundError:
             if not run:
                 raise
             # A run that is deleted while its siblings are listed.
+        for file in found:
+            yield file._replace(has_stored_index=basename(stored_index_path(file.path)) in indexes) if indexes else file

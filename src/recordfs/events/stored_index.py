@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs._core import crc32c
 from recordfs.errors import DataLossError
-from recordfs.events.index import EventIndex
+from recordfs.events.index import TAIL_SIZE, EventIndex
 from recordfs.paths import basename, dirname, join
 
 if TYPE_CHECKING:
     from recordfs.filesystem import RandomAccessFile
 
-__all__ = ["StoredIndex", "fingerprint_of", "stored_index_path"]
+__all__ = ["STORED_INDEX_PREFIX", "IndexInFile", "StoredIndex", "fingerprint_of", "stored_index_path"]
+
+STORED_INDEX_PREFIX = ".recordfs-index-"
+"""What the names of indexes beside event files begin with."""
 
 MAGIC = b"RFSEVC01"
 _HEADER = struct.Struct("<8sQI32s")
@@ -77,6 +80,49 @@ class StoredIndex(NamedTuple):
         return [self.record[offset - self.covered : offset - self.covered + length] for offset, length in ranges]
 
 
+class IndexInFile(NamedTuple):
+    """A stored index that stays in its file: what is asked for is read from there, a block at a time.
+
+    The blocks of an index have checksums of their own, so that the digest of the whole need not be checked.
+
+    Attributes:
+        covered: As in StoredIndex.
+        fingerprint: As in StoredIndex.
+        event_index: What the record says.
+    """
+
+    covered: int
+    fingerprint: int
+    event_index: EventIndex
+
+    @classmethod
+    def read(cls, file: RandomAccessFile, size: int) -> IndexInFile:
+        """Read the directory of an index from the file of this size that holds it.
+
+        Raises:
+            DataLossError: The file is none, or not whole.
+            Otherwise as reading does.
+        """
+        tail_offset = max(_HEADER.size, size - TAIL_SIZE)
+        head, tail = file.read_ranges([(0, _HEADER.size), (tail_offset, max(0, size - tail_offset))])
+        if len(head) < _HEADER.size or not head.startswith(MAGIC) or tail_offset + len(tail) != size:
+            raise DataLossError("this is no index of an event file, or not a whole one", path=file.name)
+        _, covered, fingerprint, _ = _HEADER.unpack(head)
+        found = EventIndex.from_tail(tail, covered + size - _HEADER.size)
+        if found is not None and not isinstance(found, EventIndex):
+            begin = cls.place_of(covered, found.rows_offset)
+            [block] = file.read_ranges([(begin, found.directory_end - found.rows_offset)])
+            found = EventIndex(block, found)
+        if found is None or found.unindexed:
+            raise DataLossError("the index of an event file is not a whole one", path=file.name)
+        return cls(covered, fingerprint, found)
+
+    @staticmethod
+    def place_of(covered: int, offset: int) -> int:
+        """Return where in its file a byte of an index stands, by its offset as if it stood in the event file."""
+        return _HEADER.size + offset - covered
+
+
 def fingerprint_of(file: RandomAccessFile, covered: int) -> int | None:
     """Return the fingerprint of the first bytes of a file; None if it has fewer."""
     begin = max(0, covered - FINGERPRINT_BYTES)
@@ -88,4 +134,5 @@ def stored_index_path(path: str) -> str:
     """Return where the index of an event file stands beside it."""
     name = hashlib.sha256(basename(path).encode()).hexdigest()[:32]
     directory = dirname(path)
-    return join(directory, f".recordfs-index-{name}") if directory else f".recordfs-index-{name}"
+    name = f"{STORED_INDEX_PREFIX}{name}"
+    return join(directory, name) if directory else name

@@ -15,9 +15,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import RecordFSError
+from recordfs.events.cache import ColumnCache
 from recordfs.events.run_files import files_of_runs
 from recordfs.registry import resolve
 from recordfs.tensorboard.log_file import LogFile
+from recordfs.tensorboard.sections import SectionStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -56,12 +58,16 @@ class CatalogOptions(NamedTuple):
         reload_seconds: So long after a look the next one begins; 0 looks once.
         answer_seconds: A question is answered after so long with what is known by then.
         scan_threads: So many files without an index are read in the background at once.
+        held_bytes: Bytes of events that were scanned and are in memory; beyond that they go to the local disk.
+        cache_bytes: The most that the columns of files without an index take on the local disk.
     """
 
     requests: int = 256
     reload_seconds: float = 5.0
     answer_seconds: float = 20.0
     scan_threads: int = 2
+    held_bytes: int = 128 << 20
+    cache_bytes: int = 4 << 30
 
 
 class LogCatalog:
@@ -88,9 +94,11 @@ class LogCatalog:
         # Calls that took too long and are still under way, by the files' numbers.
         self._late_answers: dict[int, Future[Any]] = {}
         self._late_looks: dict[int, tuple[Future[None], LogFile]] = {}
+        self._sections = SectionStore(ColumnCache(max_bytes=self.options.cache_bytes))
         self._ready = threading.Event()
         self._stopped = threading.Event()
         self._trouble: dict[str, str] = {}
+        self._told_of_partial_runs = False
         # The lock is held for moments, never over a read.
         self._lock = threading.Lock()
         self._being_scanned: set[int] = set()
@@ -200,6 +208,8 @@ class LogCatalog:
         self._files, self._runs = files, dict(sorted(runs.items()))
         self._numbers = {file.number: file for file in files.values()}
         self._ready.set()
+        self._tell_of_partial_runs()
+        self._bound_memory()
         # What takes longer than a turn is looked for in the next.
         wait([future for future, _ in self._late_looks.values()], max(1.0, self.options.reload_seconds))
         for number, (future, file) in list(self._late_looks.items()):
@@ -221,7 +231,7 @@ class LogCatalog:
                 file = self._files.get(one.path)
                 if file is None:
                     run = _run_name(directory.prefix, one.run)
-                    file = LogFile(file_system, one._replace(run=run), next(self._next_number))
+                    file = LogFile(file_system, one._replace(run=run), next(self._next_number), self._sections)
                 found.append((file, one.statistics))
         except Exception as error:  # noqa: BLE001 (the other directories are there all the same)
             self._tell(directory.path, error)
@@ -243,6 +253,7 @@ class LogCatalog:
                     self._rests_until[file.number] = time.monotonic() + 1.0  # somebody else is reading it
                 elif not file.is_partial:
                     self._trouble.pop(file.path, None)
+                self._bound_memory()
             except Exception as error:  # noqa: BLE001 (one file must not end the thread that reads all others)
                 self._rests_until[file.number] = time.monotonic() + REST_SECONDS
                 self._tell(file.path, error)
@@ -254,13 +265,42 @@ class LogCatalog:
         """Return a file to read on, which no other thread is given meanwhile."""
         runs = self._runs
         with self._lock:
-            for run in (*reversed(self._asked_for), *runs):
+            for run, was_asked_for in (
+                *((run, True) for run in reversed(self._asked_for)),
+                *((run, False) for run in runs),
+            ):
                 for file in runs.get(run, ()):
+                    if file.was_scanned_before and not was_asked_for:
+                        continue
                     resting = self._rests_until.get(file.number, 0.0) > time.monotonic()
                     if file.can_be_scanned and not resting and file.number not in self._being_scanned:
                         self._being_scanned.add(file.number)
                         return file
         return None
+
+    def _bound_memory(self) -> None:
+        """Move what was scanned to the disk where it is too much to hold, the largest parts first."""
+        held = sorted(((file.held_bytes, file) for file in list(self._files.values())), key=lambda one: -one[0])
+        total = sum(count for count, _ in held)
+        for count, file in held:
+            if total <= self.options.held_bytes or not count:
+                break
+            file.settle()
+            total -= count - file.held_bytes
+
+    def _tell_of_partial_runs(self) -> None:
+        """Say once that there are event files without an index."""
+        if self._told_of_partial_runs:
+            return
+        partial = [run for run, files in self._runs.items() if any(file.can_be_scanned for file in files)]
+        if partial:
+            self._told_of_partial_runs = True
+            _log.warning(
+                "%d of %d runs have event files without an index that are not read yet; samples of them are shown until "
+                "they have been read in the background (`recordfs events index` indexes them once and for all)",
+                len(partial),
+                len(self._runs),
+            )
 
     def _tell(self, path: str, error: BaseException) -> None:
         text = f"{type(error).__name__}: {error}"

@@ -1,52 +1,68 @@
 """One event file of a log directory, as far as it is known.
 
-A file is known in three ways. What an index covers costs one read of the tail, and one ranged read a tag when a curve
-is asked for. What stands after the index, or all of a file without one, is *scanned*: read from front to back, once,
-and from then on only what is new. Until that has happened, the head and the tail of such a part give its tags, its
-first and its newest values: the file is *coarse*.
+What an index covers is a *section*: it costs one read of the tail, and one ranged read a tag when a curve is asked for.
+What no index covers is *scanned*: read from front to back, once, and from then on only what is new. What was scanned
+becomes a section too, whose index is kept on the local disk, so that memory stays bounded and the next start finds it.
+Until a file has been scanned to its end it is *partial*: *pieces* of it, at the head and the tail at first, and between
+them when a curve is asked for, give its tags, its newest values and coarse curves.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from recordfs._core import EventScanner
-from recordfs.errors import AbortedError, DataLossError
-from recordfs.events.file_columns import scanned_tags
+from recordfs._core import crc32c
+from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError
 from recordfs.events.index import TAIL_SIZE, EventIndex
-from recordfs.events.points import Points, Start, native_points
+from recordfs.events.points import Points, Start
+from recordfs.events.stored_index import FINGERPRINT_BYTES, StoredIndex
+from recordfs.tensorboard.parts import (
+    HEAD_SIZE,
+    NOTHING,
+    Part,
+    Piece,
+    TagKey,
+    kind_of,
+    merge_entries,
+    new_scanner,
+    part_of,
+    read_piece,
+    sample_places,
+)
+from recordfs.tensorboard.sections import Section, read_section_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from recordfs._core import EventScanner
     from recordfs.events.index import TagEntry
     from recordfs.events.run_files import EventFile
     from recordfs.filesystem import FileStatistics, FileSystem, RandomAccessFile
+    from recordfs.tensorboard.sections import SectionStore
 
 __all__ = ["LogFile", "TagKey"]
 
-TagKey: TypeAlias = tuple[str, str]
-"""What tells the series of a file apart: ``"scalar"`` or the kind of its values, and the tag."""
+_log = logging.getLogger("recordfs")
 
 CHUNK = 4 << 20
-"""Bytes a read of a part that is scanned."""
+"""Bytes a read of what is scanned."""
 
-HEAD_SIZE = 16 << 10
-"""So many of the first bytes of a file hold each tag of a steady training loop, with its metadata."""
+SMALL = 64 << 10
+"""A file without an index that has at most so many bytes is read whole when it is looked at."""
 
+SECTION_SIZE = 32 << 20
+"""Bytes of events that are scanned become a section when they are so many; in memory they take about as much."""
 
-COMPARED = 4 << 10
-"""So many of the bytes that were read last are compared when a file has grown."""
+WORTH_KEEPING = 256 << 10
+"""Bytes of events that are kept on the disk as soon as a scan reaches the end of the file."""
 
+MOST_PIECES = 12
+"""Pieces of a file that is partial; each look at one that grows adds its new tail."""
 
-class _Part(NamedTuple):
-    """Events that were read one by one: the series in them, and where the job started among them."""
-
-    entries: dict[TagKey, TagEntry]
-    points: dict[TagKey, Points]
-    starts: list[Start]
-    first_wall_time: float | None
+MOST_SCANS = 3
+"""So often a file is scanned again whose sections were removed from the disk. It is shown by pieces then."""
 
 
 class _Known(NamedTuple):
@@ -54,23 +70,29 @@ class _Known(NamedTuple):
 
     Attributes:
         statistics: The version that it is about.
-        event_index: What the file's index says, if it has one.
-        scanned_to: Every event before this byte is in the index or in ``part``.
-        part: What the index does not cover.
+        sections: What indexes cover, from the beginning of the file on.
+        live: The events after the sections that were scanned.
+        scanned_to: Every byte before this one is in a section or was scanned.
+        pieces: What else is known, of bytes from ``scanned_to`` on.
+        has_samples: Whether pieces between head and tail have been read.
     """
 
     statistics: FileStatistics | None
-    event_index: EventIndex | None
+    sections: tuple[Section, ...]
+    live: Part
     scanned_to: int
-    part: _Part
+    pieces: tuple[Piece, ...]
+    has_samples: bool
 
+    @property
+    def parts(self) -> list[Part]:
+        """What is not in sections, in the order of the file."""
+        return [self.live, *(piece.part for piece in self.pieces if piece.begin >= self.scanned_to)]
 
-_NOTHING = _Part({}, {}, [], None)
-
-
-def key_of(entry: TagEntry) -> TagKey:
-    """Return the key of a series."""
-    return ("scalar" if entry.is_scalar else entry.kind, entry.tag)
+    @property
+    def live_order(self) -> int:
+        """The order of what comes after the sections."""
+        return self.sections[-1].next_order if self.sections else 0
 
 
 class LogFile:
@@ -80,37 +102,50 @@ class LogFile:
         file_system: Where it is.
         found: The file as the listing showed it.
         number: A number that no other file of the catalog has.
+        sections: Where sections of it are kept that were scanned.
 
     Attributes:
         run: The run that it belongs to.
         path: Its full path.
         number: As given.
-        damage: What is wrong with its index; None if nothing is. Its events are read instead.
-        loss_count: How many places of what was scanned gave no event.
+        has_stored_index: Whether the listing shows an index beside it.
         looks: Grows by one whenever more is known of it.
     """
 
-    def __init__(self, file_system: FileSystem, found: EventFile, number: int) -> None:
+    def __init__(self, file_system: FileSystem, found: EventFile, number: int, sections: SectionStore) -> None:
         self.run = found.run
         self.path = found.path
         self.number = number
+        self.has_stored_index = found.has_stored_index
+        self.looks = 0
         self._file_system = file_system
-        self._known = _Known(None, None, 0, _NOTHING)
+        self._store = sections
+        self._known = _Known(None, (), NOTHING, 0, (), False)
+        self._index_damage: str | None = None
+        self._losses: str | None = None
+        self._uses_index = True
+        self._scans_left = MOST_SCANS
         # One thread at a time reads the file for what is new in it. Nobody waits for it: who finds it taken goes on.
+        # The rest is that thread's. The scanner has been fed the bytes from the end of the sections to ``_fed_to``;
+        # ``_before`` are the last bytes before ``_boundary``, where the first record stands that it has not whole.
         self._turn = threading.Lock()
         self._scanner: EventScanner | None = None
-        # The last bytes before ``scanned_to``, as far as they are known.
+        self._fed_to = 0
+        self._boundary = 0
         self._before = b""
-        self.damage: str | None = None
-        self._uses_index = True
-        self.loss_count = 0
-        self.looks = 0
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with it; None if nothing is, as far as it has been read."""
+        return self._index_damage or self._losses
 
     @property
     def first_wall_time(self) -> float | None:
         """The time of its first event, in seconds since 1970."""
         known = self._known
-        return known.part.first_wall_time if known.event_index is None else known.event_index.first_wall_time
+        if known.sections:
+            return known.sections[0].index.first_wall_time
+        return next((part.first_wall_time for part in known.parts if part.first_wall_time is not None), None)
 
     @property
     def is_partial(self) -> bool:
@@ -118,26 +153,33 @@ class LogFile:
         known = self._known
         return known.statistics is None or known.scanned_to < known.statistics.length
 
-    def entries(self) -> list[TagEntry]:
-        """Return what is known of each series, in the order in which they first appeared."""
-        known = self._known
-        merged = {key_of(entry): entry for entry in known.event_index.tags} if known.event_index is not None else {}
-        for key, entry in known.part.entries.items():
-            before = merged.get(key)
-            if before is not None:
-                entry = entry._replace(
-                    metadata=before.metadata or entry.metadata,
-                    point_count=before.point_count + entry.point_count,
-                    max_step=max(before.max_step, entry.max_step),
-                    max_wall_time=max(before.max_wall_time, entry.max_wall_time),
-                )
-            merged[key] = entry
-        return list(merged.values())
-
     @property
     def can_be_scanned(self) -> bool:
         """Whether it has been looked at, and some of its events have not."""
-        return self._known.statistics is not None and self.is_partial
+        return self._known.statistics is not None and self.is_partial and self._scans_left > 0
+
+    @property
+    def was_scanned_before(self) -> bool:
+        """Whether what was read of it was removed from the disk: it is read again if somebody looks at it."""
+        return self._scans_left < MOST_SCANS
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of events it holds in memory as columns; about as much memory."""
+        known = self._known
+        if self._scanner is None:
+            return 0
+        return max(0, self._boundary - (known.sections[-1].end if known.sections else 0))
+
+    def entries(self) -> list[TagEntry]:
+        """Return what is known of each series, in the order in which they first appeared."""
+        known = self._known
+        merged: dict[TagKey, TagEntry] = {}
+        for section in known.sections:
+            merge_entries(merged, (found for found in section.entries() if found[1].point_count))
+        for part in known.parts:
+            merge_entries(merged, part.entries.items())
+        return list(merged.values())
 
     def statistics(self) -> FileStatistics:
         """Ask for its size and version."""
@@ -174,89 +216,102 @@ class LogFile:
     def scan(self) -> bool:
         """Read on in what has not been looked at, at most one chunk of it; return whether that was done."""
         known = self._known
-        if known.statistics is None or not self.is_partial or not self._turn.acquire(blocking=False):
+        statistics = known.statistics
+        if statistics is None or not self.is_partial or not self._turn.acquire(blocking=False):
             return False
         try:
-            if self._known is known and not self._scan(known.statistics, until=known.scanned_to + CHUNK):
-                self._open(known.statistics, goes_on=False)
+            if self._known is known and not self._scan(statistics, until=known.scanned_to + CHUNK):
+                self._open(statistics, goes_on=False)
+            if not self.is_partial and self.held_bytes >= (SMALL if self._known.sections else WORTH_KEEPING):
+                self._settle()
         finally:
             self._turn.release()
         return self._known is not known
 
+    def settle(self) -> None:
+        """Move what was scanned from memory to the disk."""
+        if self._turn.acquire(blocking=False):
+            try:
+                self._settle()
+            finally:
+                self._turn.release()
+
     def points(self, keys: Iterable[TagKey]) -> tuple[dict[TagKey, Points], list[Start]]:
-        """Return the points of some series, and where the job started; one ranged read gets them all.
+        """Return the points of some series, and where the job started; one ranged read a section gets them all.
 
         Raises:
             AbortedError: The file was replaced; the next listing says by what.
             DataLossError: The index is damaged.
             Otherwise as reading does.
         """
+        if self.is_partial and not self._known.has_samples:
+            try:
+                self._take_samples()
+            except RecordFSError as error:
+                _log.warning("%s: no more than its head and its tail is known now: %s", self.path, error)
         known = self._known
         wanted = list(keys)
         found: dict[TagKey, list[Points]] = {}
         starts: list[Start] = []
-        index = known.event_index
-        if index is not None and known.statistics is not None:
+        for section in known.sections:
             try:
-                found = self._indexed_points(index, known.statistics, wanted)
-            except DataLossError as error:
-                if not self._distrust_index(known, error):
+                read = section.points(wanted)
+            except (DataLossError, NotFoundError) as error:
+                if not self._lose(section, known, error):
                     raise
                 return self.points(wanted)
-            starts += index.starts()
-        for key in wanted:
-            if key in known.part.points:
-                found.setdefault(key, []).append(known.part.points[key])
-        starts += known.part.starts
-        return {key: Points.joined(parts, _kind(key)) for key, parts in found.items()}, starts
+            starts += section.starts()
+            for key, points in read.items():
+                found.setdefault(key, []).append(points)
+        # The live part's order has the sections in it; pieces come after it one by one.
+        for number, part in enumerate(known.parts):
+            order = 0 if number == 0 else known.live_order + (number << 32)
+            for key in wanted:
+                if key in part.points:
+                    found.setdefault(key, []).append(part.points[key].moved(order))
+            starts += [start._replace(order=start.order + order) for start in part.starts]
+        return {key: Points.joined(parts, kind_of(key)) for key, parts in found.items()}, starts
 
     def read(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return the payloads of records by ``(offset of the record, length of the payload)``.
+        """Return the payloads of records, or their first bytes, by ``(offset of the record, length in bytes)``.
 
         Raises:
             AbortedError: The file was replaced.
         """
-        statistics = self._known.statistics
-        assert statistics is not None
-        with self._open_file(statistics) as file:
+        with self._open_newest() as file:
             return file.read_ranges([(offset + 12, length) for offset, length in places])
 
-    def _distrust_index(self, known: _Known, error: DataLossError) -> bool:
-        """Go on without the index, of which a part is damaged; return whether that could be done now."""
+    # What reads for more. Only the thread whose turn it is calls these.
+
+    def _lose(self, section: Section, known: _Known, error: Exception) -> bool:
+        """Go on without a section whose index is damaged or gone; return whether that could be done now."""
         if known.statistics is None or not self._turn.acquire(blocking=False):
             return False
         try:
-            self._uses_index = False
-            self.damage = f"its index is damaged ({error.message}); its events are read instead"
+            if self._known is not known:
+                return True
+            if section.is_own:
+                self._uses_index = False
+                self._index_damage = f"its index is damaged ({error}); its events are read instead"
+            else:
+                self._store.drop(self.path, section.begin)
+                self.has_stored_index = False
+                self._scans_left -= 1
             self._open(known.statistics, goes_on=False)
         finally:
             self._turn.release()
         return True
-
-    def _indexed_points(
-        self, index: EventIndex, statistics: FileStatistics, wanted: list[TagKey]
-    ) -> dict[TagKey, list[Points]]:
-        ranges = [index.ranges(tag, scalars=family == "scalar") for family, tag in wanted]
-        missing = index.missing_rows
-        flat = [*missing, *(one for several in ranges for one in several)]
-        if not flat:
-            return {}
-        with self._open_file(statistics) as file:
-            blocks = file.read_ranges(flat)
-        index.add_rows(missing, blocks[: len(missing)])
-        rest = iter(blocks[len(missing) :])
-        found: dict[TagKey, list[Points]] = {}
-        for key, several in zip(wanted, ranges, strict=True):
-            points = index.points(key[1], [next(rest) for _ in several], scalars=key[0] == "scalar")
-            if points is not None and several:
-                found[key] = [points]
-        return found
 
     def _open_file(self, statistics: FileStatistics) -> RandomAccessFile:
         """Open the version that is known; a file that grew since begins with the same bytes."""
         if statistics.version is not None and self._file_system.capabilities(self.path).detects_replacement:
             return self._file_system.new_pinned_random_access_file(self.path, statistics)
         return self._file_system.new_random_access_file(self.path)
+
+    def _open_newest(self) -> RandomAccessFile:
+        statistics = self._known.statistics
+        assert statistics is not None
+        return self._open_file(statistics)
 
     def _open(self, statistics: FileStatistics, *, goes_on: bool) -> None:
         """Read the tail, and of a file without an index the head.
@@ -265,6 +320,15 @@ class LogFile:
             statistics: The version to read.
             goes_on: Whether it is what is known made longer, so that what was scanned need not be scanned again.
         """
+        if goes_on and self._known.scanned_to > 0 and self._open_once(statistics, goes_on=True):
+            return
+        if self._uses_index:
+            self._index_damage = None
+        if not self._open_once(statistics, goes_on=False):
+            raise AbortedError("the file was replaced while it was looked at", path=self.path)
+
+    def _open_once(self, statistics: FileStatistics, *, goes_on: bool) -> bool:
+        """Do what ``_open`` says; return False if what is known turns out to be of another file."""
         size = statistics.length
         tail_offset = max(0, size - TAIL_SIZE)
         with self._open_file(statistics) as file:
@@ -272,40 +336,89 @@ class LogFile:
             if len(tail) < size - tail_offset:
                 raise AbortedError("the file became shorter while it was looked at", path=self.path)
             index = self._read_index(file, tail, size) if self._uses_index else None
-            begin = 0 if index is None else index.place.record_end
-            head = b""
-            if index is None and tail_offset:
-                [head] = file.read_ranges([(0, min(HEAD_SIZE, tail_offset))])
-        known = self._known
-        if begin >= tail_offset:
-            self._scanner = self._new_scanner(begin, index)
-            self._scanner.feed(tail[begin - tail_offset :])
-            self._before = tail[-COMPARED:]
-            self._know(statistics, index, size, self._part_of(self._scanner, index, begin))
-            return
-        if not goes_on or known.scanned_to <= begin or begin != _end_of(known.event_index):
-            self._scanner, self._before = self._new_scanner(begin, index), b""
+            if goes_on and not self._has_index(index):
+                return False
+            if goes_on:
+                known = self._known._replace(statistics=statistics)
+            else:
+                known = self._begin_anew(file, statistics, index, (tail_offset, tail))
+                if known.scanned_to == size:
+                    self._know(known)
+                    return True
+            pieces = [piece for piece in known.pieces if known.scanned_to <= piece.begin < piece.end <= tail_offset]
+            if known.scanned_to >= tail_offset or (not pieces and tail_offset - known.scanned_to <= SMALL):
+                return self._feed(known._replace(pieces=()), file, size, (tail_offset, tail))
+            del pieces[MOST_PIECES - 2 :]
+            indexes = [section.index for section in known.sections]
+            if not known.scanned_to and not pieces:
+                [head] = file.read_ranges([(0, HEAD_SIZE)])
+                pieces.append(read_piece(0, head, indexes, ()))
+        seen = [entry for part in (known.live, *(piece.part for piece in pieces)) for entry in part.entries.values()]
+        pieces.append(read_piece(tail_offset, tail, indexes, seen))
+        self._know(known._replace(pieces=tuple(pieces)))
+        return True
+
+    def _has_index(self, index: EventIndex | None) -> bool:
+        """Tell whether an index that was found is the one that is known."""
+        own = next((section for section in self._known.sections if section.is_own), None)
+        if index is None or own is None:
+            return index is None and own is None
+        return index.place.record_end == own.end
+
+    def _begin_anew(
+        self, file: RandomAccessFile, statistics: FileStatistics, index: EventIndex | None, tail: tuple[int, bytes]
+    ) -> _Known:
+        """Begin with the sections that the file has or that are kept of it."""
+        sections: tuple[Section, ...] = ()
+        if index is not None:
+            end = index.place.record_end
+            own = Section(0, end, 0, index, self._open_newest, lambda offset: offset, is_own=True)
+            sections = (own,)
+            before = tail[1][max(0, end - tail[0] - FINGERPRINT_BYTES) : max(0, end - tail[0])]
         else:
-            begin, index = known.scanned_to, known.event_index
-        pieces = [(0, head)] if head else []
-        pieces.append((tail_offset, tail))
-        self._know(statistics, index, begin, self._coarse_part(pieces, index))
+            sections, before = self._kept_sections(file, statistics.length, tail)
+        end = sections[-1].end if sections else 0
+        self._scanner, self._fed_to, self._boundary, self._before = None, end, end, before
+        self._losses = None
+        return _Known(statistics, sections, NOTHING, end, (), False)
+
+    def _kept_sections(
+        self, file: RandomAccessFile, size: int, tail: tuple[int, bytes]
+    ) -> tuple[tuple[Section, ...], bytes]:
+        """Return the sections that are kept on this disk or beside the file, and the last bytes that they cover."""
+        kept: list[tuple[Section, int]] = []
+        begin, order = 0, 0
+        while (found := self._store.find(self.path, begin, order)) is not None and found[0].end <= size:
+            kept.append(found)
+            begin, order = found[0].end, found[0].next_order
+        candidates = [kept] if kept else []
+        if self.has_stored_index and begin < size:
+            beside = read_section_beside(self._file_system, self.path)
+            if beside is not None and begin < beside[0].end <= size:
+                candidates.insert(0, [beside])
+        for sections in candidates:
+            section, fingerprint = sections[-1]
+            first = max(0, section.end - FINGERPRINT_BYTES)
+            if first >= tail[0]:
+                before = tail[1][first - tail[0] : section.end - tail[0]]
+            else:
+                [before] = file.read_ranges([(first, section.end - first)])
+            if len(before) == section.end - first and crc32c(before) == fingerprint:
+                return tuple(one for one, _ in sections), before
+        return (), b""
 
     def _read_index(self, file: RandomAccessFile, tail: bytes, size: int) -> EventIndex | None:
         """Return the index; None if there is none, or it is damaged: the events tell the same."""
         try:
             found = EventIndex.from_tail(tail, size)
-            if found is None or isinstance(found, EventIndex):
-                return self._only_whole(found)
-            [block] = file.read_ranges([(found.rows_offset, found.directory_end - found.rows_offset)])
-            return self._only_whole(EventIndex(block, found))
+            if found is not None and not isinstance(found, EventIndex):
+                [block] = file.read_ranges([(found.rows_offset, found.directory_end - found.rows_offset)])
+                found = EventIndex(block, found)
         except DataLossError as error:
-            self.damage = f"its index is damaged ({error.message}); its events are read instead"
+            self._index_damage = f"its index is damaged ({error.message}); its events are read instead"
             return None
-
-    def _only_whole(self, index: EventIndex | None) -> EventIndex | None:
-        """Return an index that has columns of everything before it; another one is of no use here."""
-        return None if index is None or index.unindexed else index
+        # One that has no columns of some events before it is of no use here.
+        return None if found is None or found.unindexed else found
 
     def _scan(self, statistics: FileStatistics, *, until: int) -> bool:
         """Read on from where the events are known, to the end of the file or to a byte.
@@ -315,81 +428,70 @@ class LogFile:
         Returns:
             False if it is another file, of which nothing is known then.
         """
-        known = self._known
-        scanner = self._scanner
-        if scanner is None:
-            scanner = self._scanner = self._new_scanner(known.scanned_to, known.event_index)
         end = min(statistics.length, until)
-        begin = known.scanned_to - len(self._before)
+        pieces = self._known.pieces
+        if pieces and end > pieces[-1].begin:
+            end = statistics.length  # what the newest piece tells is not to be missing for a moment
         with self._open_file(statistics) as file:
-            [data] = file.read_ranges([(begin, end - begin)])
+            return self._feed(self._known._replace(statistics=statistics), file, end, (0, b""))
+
+    def _feed(self, known: _Known, file: RandomAccessFile, end: int, known_bytes: tuple[int, bytes]) -> bool:
+        """Feed the scanner up to an offset, with bytes that are known already or that are read; False as ``_scan``."""
+        if self._scanner is None:
+            self._scanner = new_scanner(self._boundary, [section.index for section in known.sections])
+            self._fed_to = self._boundary
+        begin = self._boundary - len(self._before)
+        if begin >= known_bytes[0] and known_bytes[1]:
+            data = known_bytes[1][begin - known_bytes[0] : end - known_bytes[0]]
+        else:
+            upto = known_bytes[0] if known_bytes[1] else end
+            [data] = file.read_ranges([(begin, upto - begin)])
+            data += known_bytes[1]
         if not data.startswith(self._before):
             return False
-        data, self._before = data[len(self._before) :], data[-COMPARED:]
-        scanner.feed(data)
-        scanned_to = known.scanned_to + len(data)
-        is_done = scanned_to >= statistics.length
-        part = known.part
-        if is_done:  # a coarse part is the better answer until then
-            part = self._part_of(scanner, known.event_index, _end_of(known.event_index))
-        self._know(statistics, known.event_index, scanned_to, part)
+        self._scanner.feed(data[self._fed_to - begin :])
+        self._fed_to = max(self._fed_to, begin + len(data))
+        self._boundary = self._scanner.offset
+        self._before = data[max(0, self._boundary - begin - FINGERPRINT_BYTES) : self._boundary - begin]
+        self._know(known._replace(live=part_of(self._scanner, known.live_order), scanned_to=self._fed_to))
+        if self._scanner.loss_count:
+            self._losses = f"{self._scanner.loss_count} places from byte {self._scanner.losses[0][0]} on give no event"
+        if self.held_bytes >= SECTION_SIZE:
+            self._settle()
         return True
 
-    def _new_scanner(self, offset: int, index: EventIndex | None) -> EventScanner:
-        scanner = EventScanner(offset=offset)
-        if index is not None:
-            for number, entry in enumerate(index.tags):
-                if entry.is_scalar or entry.kind == "summary":
-                    scanner.introduce(entry.tag, entry.is_scalar, index.raw_metadata(number))
-        return scanner
+    def _settle(self) -> None:
+        known, scanner = self._known, self._scanner
+        record = None if scanner is None else scanner.encode_index()
+        if scanner is None or record is None:
+            return
+        begin = known.sections[-1].end if known.sections else 0
+        stored = StoredIndex(self._boundary, crc32c(self._before), record)
+        section = self._store.put(self.path, begin, known.live_order, stored, is_sound=not scanner.loss_count)
+        if section is not None:
+            self._scanner = None
+            self._know(known._replace(sections=(*known.sections, section), live=NOTHING))
 
-    def _part_of(self, scanner: EventScanner, index: EventIndex | None, begin: int) -> _Part:
-        order = 0 if index is None else index.order_of(begin)
-        entries, points = {}, {}
-        for number, (entry, scalars) in enumerate(scanned_tags(scanner)):
-            if not entry.point_count:
-                continue
-            key = key_of(entry)
-            entries[key] = entry
-            found = native_points(scanner.column(number), entry.kind, 0) if scalars is None else scalars
-            points[key] = found.moved(order)
-        starts = [Start(order + row, step) for row, step in scanner.starts()]
-        self.loss_count = scanner.loss_count
-        return _Part(entries, points, starts, scanner.first_wall)
+    def _take_samples(self) -> None:
+        """Read pieces of what has not been scanned, for coarse curves; somebody else may be at work on better ones."""
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            known = self._known
+            if known.statistics is None or known.has_samples or not known.pieces:
+                return
+            begin = max(known.scanned_to, HEAD_SIZE)
+            places = sample_places(begin, known.pieces[-1].begin, known.statistics.length)
+            indexes = [section.index for section in known.sections]
+            seen = [entry for part in known.parts for entry in part.entries.values()]
+            with self._open_file(known.statistics) as file:
+                blocks = file.read_ranges(places, max_gap=0) if places else []
+            pieces = [read_piece(offset, data, indexes, seen) for (offset, _), data in zip(places, blocks, strict=True)]
+            merged = sorted((*known.pieces, *pieces), key=lambda piece: piece.begin)
+            self._know(known._replace(pieces=tuple(merged), has_samples=True))
+        finally:
+            self._turn.release()
 
-    def _coarse_part(self, pieces: list[tuple[int, bytes]], index: EventIndex | None) -> _Part:
-        """Return what the events in some pieces of the file tell; a record that is cut at either end is left out."""
-        entries: dict[TagKey, TagEntry] = {}
-        points: dict[TagKey, list[Points]] = {}
-        starts: list[Start] = []
-        first: float | None = None
-        for number, (offset, data) in enumerate(pieces):
-            scanner = self._new_scanner(offset, index)
-            for key, entry in entries.items():
-                if key[0] in ("scalar", "summary"):
-                    scanner.introduce(entry.tag, entry.is_scalar, None)
-            scanner.feed(data)
-            part = self._part_of(scanner, None, 0)
-            order = (number << 32) + (0 if index is None else index.order_of(index.place.record_end))
-            for key, entry in part.entries.items():
-                before = entries.get(key)
-                entries[key] = entry if before is None else entry._replace(metadata=before.metadata or entry.metadata)
-                points.setdefault(key, []).append(part.points[key].moved(order))
-            starts += [start._replace(order=start.order + order) for start in part.starts]
-            first = part.first_wall_time if first is None else first
-        joined = {key: Points.joined(parts, _kind(key)) for key, parts in points.items()}
-        self.loss_count = 0  # of pieces nobody knows
-        return _Part(entries, joined, starts, first)
-
-    def _know(self, statistics: FileStatistics, index: EventIndex | None, scanned_to: int, part: _Part) -> None:
-        self._known = _Known(statistics, index, scanned_to, part)
+    def _know(self, known: _Known) -> None:
+        self._known = known
         self.looks += 1
-
-
-def _end_of(index: EventIndex | None) -> int:
-    """Return where the events begin that an index does not cover."""
-    return 0 if index is None else index.place.record_end
-
-
-def _kind(key: TagKey) -> str:
-    return "float32" if key[0] == "scalar" else key[0]

@@ -58,6 +58,13 @@ class CountingStore(WrapperFileSystem):
         return CountingFile(file, self)
 
 
+@pytest.fixture(autouse=True)
+def cache_directory(tmp_path, monkeypatch):
+    """What the background pass found goes here, and not to the user's directory."""
+    monkeypatch.setenv("RECORDFS_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture
 def store():
     store = CountingStore()
