@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from recordfs.events.optional import require_numpy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import Self
 
     import numpy as np
@@ -58,6 +58,11 @@ class Points(NamedTuple):
             self.value[chosen],
             None if self.length is None else self.length[chosen],
         )
+
+    def at_places(self, offsets: Collection[int]) -> Self:
+        """Return the points whose records are at some offsets; of values that are no scalars only."""
+        np = require_numpy("columns of event files")
+        return self.take(np.isin(self.value, list(offsets)))
 
     def moved(self, order: int) -> Self:
         """Return the points with ``order`` added to each order."""

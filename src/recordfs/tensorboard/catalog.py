@@ -296,8 +296,8 @@ class LogCatalog:
         if partial:
             self._told_of_partial_runs = True
             _log.warning(
-                "%d of %d runs have event files without an index that are not read yet; samples of them are shown until "
-                "they have been read in the background (`recordfs events index` indexes them once and for all)",
+                "%d of %d runs have event files without an index that are not read yet; samples of them are shown "
+                "until they have been read in the background (`recordfs events index` indexes them once and for all)",
                 len(partial),
                 len(self._runs),
             )

@@ -121,6 +121,7 @@ class LogFile:
         self._file_system = file_system
         self._store = sections
         self._known = _Known(None, (), NOTHING, 0, (), False)
+        self._entries: tuple[_Known | None, list[TagEntry]] = (None, [])
         self._index_damage: str | None = None
         self._losses: str | None = None
         self._uses_index = True
@@ -144,7 +145,7 @@ class LogFile:
         """The time of its first event, in seconds since 1970."""
         known = self._known
         if known.sections:
-            return known.sections[0].index.first_wall_time
+            return known.sections[0].event_index.first_wall_time
         return next((part.first_wall_time for part in known.parts if part.first_wall_time is not None), None)
 
     @property
@@ -174,12 +175,16 @@ class LogFile:
     def entries(self) -> list[TagEntry]:
         """Return what is known of each series, in the order in which they first appeared."""
         known = self._known
+        if self._entries[0] is known:
+            return self._entries[1]
         merged: dict[TagKey, TagEntry] = {}
         for section in known.sections:
             merge_entries(merged, (found for found in section.entries() if found[1].point_count))
         for part in known.parts:
             merge_entries(merged, part.entries.items())
-        return list(merged.values())
+        entries = list(merged.values())
+        self._entries = (known, entries)
+        return entries
 
     def statistics(self) -> FileStatistics:
         """Ask for its size and version."""
@@ -222,8 +227,7 @@ class LogFile:
         try:
             if self._known is known and not self._scan(statistics, until=known.scanned_to + CHUNK):
                 self._open(statistics, goes_on=False)
-            if not self.is_partial and self.held_bytes >= (SMALL if self._known.sections else WORTH_KEEPING):
-                self._settle()
+            self._keep_what_ended()
         finally:
             self._turn.release()
         return self._known is not known
@@ -349,7 +353,7 @@ class LogFile:
             if known.scanned_to >= tail_offset or (not pieces and tail_offset - known.scanned_to <= SMALL):
                 return self._feed(known._replace(pieces=()), file, size, (tail_offset, tail))
             del pieces[MOST_PIECES - 2 :]
-            indexes = [section.index for section in known.sections]
+            indexes = [section.event_index for section in known.sections]
             if not known.scanned_to and not pieces:
                 [head] = file.read_ranges([(0, HEAD_SIZE)])
                 pieces.append(read_piece(0, head, indexes, ()))
@@ -438,7 +442,7 @@ class LogFile:
     def _feed(self, known: _Known, file: RandomAccessFile, end: int, known_bytes: tuple[int, bytes]) -> bool:
         """Feed the scanner up to an offset, with bytes that are known already or that are read; False as ``_scan``."""
         if self._scanner is None:
-            self._scanner = new_scanner(self._boundary, [section.index for section in known.sections])
+            self._scanner = new_scanner(self._boundary, [section.event_index for section in known.sections])
             self._fed_to = self._boundary
         begin = self._boundary - len(self._before)
         if begin >= known_bytes[0] and known_bytes[1]:
@@ -459,6 +463,11 @@ class LogFile:
         if self.held_bytes >= SECTION_SIZE:
             self._settle()
         return True
+
+    def _keep_what_ended(self) -> None:
+        """Keep what was scanned for the next start, now that the end of the file was reached."""
+        if not self.is_partial and self.held_bytes >= (SMALL if self._known.sections else WORTH_KEEPING):
+            self._settle()
 
     def _settle(self) -> None:
         known, scanner = self._known, self._scanner
@@ -482,7 +491,7 @@ class LogFile:
                 return
             begin = max(known.scanned_to, HEAD_SIZE)
             places = sample_places(begin, known.pieces[-1].begin, known.statistics.length)
-            indexes = [section.index for section in known.sections]
+            indexes = [section.event_index for section in known.sections]
             seen = [entry for part in known.parts for entry in part.entries.values()]
             with self._open_file(known.statistics) as file:
                 blocks = file.read_ranges(places, max_gap=0) if places else []

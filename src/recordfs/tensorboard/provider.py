@@ -11,15 +11,17 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs._core import decode_message, encode_message
-from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError, RecordFSError
+from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
 from recordfs.events.event import decode_event
 from recordfs.events.points import Points
 from recordfs.events.purge import purge_points
 from recordfs.tensorboard import messages
 from recordfs.tensorboard.messages import BLOB_SEQUENCE, SCALAR, TENSOR, Query
+from recordfs.tensorboard.peeks import TAGGED, Peeks
 from recordfs.tensorboard.sampling import choose_evenly, choose_points
 from recordfs.tensorboard.values import (
     RUN_GRAPH_TAG,
+    TAGGED_RUN_METADATA,
     Description,
     blobs_of,
     describe,
@@ -29,7 +31,7 @@ from recordfs.tensorboard.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from recordfs.events.event import Event, SummaryMetadata
     from recordfs.events.index import TagEntry
@@ -60,19 +62,23 @@ FILE_SHIFT = 48
 """The order of points is a number of 64 bits: the file of the run in its upper 16."""
 
 
+PARTIAL_NOTE = (
+    "recordfs is still reading some of these runs: their first and newest points are exact, between them are samples."
+)
+
+_PARTIAL = encode_message([(3, "b", PARTIAL_NOTE)])
+"""SummaryMetadata.summary_description; appended to a message, it is part of it."""
+
+_TOLD = ("scalars", "histograms", "images", "audio")
+"""Dashboards that show the description of a tag."""
+
+
 class ScalarCurve(NamedTuple):
     """The points of a scalar to show."""
 
     steps: Any
     wall_times: Any
     values: Any
-
-
-class _SeenValue(NamedTuple):
-    """What one value of a tag shows: the field that it is in, and of a sequence how many blobs it has."""
-
-    kind: str | None
-    blobs: int
 
 
 class _Place(NamedTuple):
@@ -91,6 +97,18 @@ class _Series(NamedTuple):
     newest: tuple[int, float]
     key: TagKey
     files: list[LogFile]
+    has_description: bool = False
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some of its points are not known yet."""
+        return any(file.is_partial for file in self.files)
+
+    @property
+    def metadata(self) -> bytes:
+        """The serialized SummaryMetadata; of a series that is partial and has no description, one that says so."""
+        told = self.is_partial and not self.has_description and self.description.plugin in _TOLD
+        return self.description.metadata + _PARTIAL if told else self.description.metadata
 
 
 class DataProvider:
@@ -104,9 +122,8 @@ class DataProvider:
     def __init__(self, catalog: LogCatalog, name: str = "") -> None:
         self._catalog = catalog
         self._name = name
-        # What was found by looking at one value of a tag; runs that share a tag share what its values are.
-        self._seen_values: dict[str, _SeenValue] = {}
-        self._scalars: dict[tuple[str, SummaryMetadata | None], tuple[str, Description, TagKey] | None] = {}
+        self._peeks = Peeks(catalog)
+        self._scalars: dict[tuple[str, SummaryMetadata | None], Sequence[tuple[str, Description, TagKey]]] = {}
         # Of each run what was found last, and how much was known then.
         self._series: dict[str, tuple[tuple[tuple[int, int], ...], dict[str, _Series]]] = {}
 
@@ -115,6 +132,9 @@ class DataProvider:
     def GetExperiment(self, request: bytes) -> bytes:  # noqa: N802 (the service's name, as those below)
         """Return where the runs are."""
         location = ", ".join(directory.path for directory in self._catalog.directories)
+        partial = len(self._catalog.partial_runs())
+        if partial:
+            location += f" (recordfs is still reading {partial} of {len(self._catalog.runs())} runs)"
         return messages.experiment(location, self._name)
 
     def ListPlugins(self, request: bytes) -> bytes:  # noqa: N802
@@ -232,8 +252,8 @@ class DataProvider:
                     messages.tag_metadata(
                         tag,
                         one.newest,
-                        one.description.metadata,
-                        blobs=self._blobs(one) if data_class == BLOB_SEQUENCE else 0,
+                        one.metadata,
+                        blobs=self._blobs(tag, one) if data_class == BLOB_SEQUENCE else 0,
                     )
                     for tag, one in series.items()
                 ],
@@ -253,6 +273,7 @@ class DataProvider:
 
     def _series_by_run(self, wanted: frozenset[str] | None) -> dict[str, dict[str, _Series]]:
         runs = self._catalog.runs()
+        self._peeks.prepare(file for run, files in runs.items() if wanted is None or run in wanted for file in files)
         return {run: self._series_in(run, files) for run, files in runs.items() if wanted is None or run in wanted}
 
     def _series_in(self, run: str, files: list[LogFile]) -> dict[str, _Series]:
@@ -268,58 +289,40 @@ class DataProvider:
         found: dict[str, _Series] = {}
         for file in files:
             for entry in file.entries():
-                shown = self._shown_as(file, entry)
-                if shown is None:
-                    continue
-                tag, description, key = shown
-                newest = (entry.max_step, entry.max_wall_time)
-                before = found.get(tag)
-                if before is None:
-                    found[tag] = _Series(description, newest, key, [file])
-                elif before.key == key:  # only the first kind of a tag is shown
-                    merged = (max(before.newest[0], newest[0]), max(before.newest[1], newest[1]))
-                    before.files.append(file)
-                    found[tag] = before._replace(newest=merged)
+                for tag, description, key in self._shown_as(file, entry):
+                    newest = (entry.max_step, entry.max_wall_time)
+                    before = found.get(tag)
+                    if before is None:
+                        says = entry.metadata is not None and bool(entry.metadata.summary_description)
+                        found[tag] = _Series(description, newest, key, [file], says)
+                    elif before.key == key:  # only the first kind of a tag is shown
+                        merged = (max(before.newest[0], newest[0]), max(before.newest[1], newest[1]))
+                        before.files.append(file)
+                        found[tag] = before._replace(newest=merged)
         return found
 
-    def _shown_as(self, file: LogFile, entry: TagEntry) -> tuple[str, Description, TagKey] | None:
+    def _shown_as(self, file: LogFile, entry: TagEntry) -> Sequence[tuple[str, Description, TagKey]]:
+        """Return the tags under which a series of a file is shown, each with its description and its key."""
         if entry.is_scalar:
             # Runs of one program have the same tags; of 1,000 with 200 each this is most of the time of a list.
             key = (entry.tag, entry.metadata)
             if key not in self._scalars:
                 description = describe(entry, None)
-                shown = None if description is None else (entry.tag, description, ("scalar", entry.tag))
-                self._scalars[key] = shown
+                self._scalars[key] = () if description is None else ((entry.tag, description, ("scalar", entry.tag)),)
             return self._scalars[key]
+        if entry.kind == TAGGED[0]:
+            return [(tag, TAGGED_RUN_METADATA, TAGGED) for tag in self._peeks.tagged(file)]
         if entry.kind != "summary":
             event = describe_event(entry.kind)
-            return None if event is None else (*event, (entry.kind, entry.tag))
-        says = entry.metadata is not None and entry.metadata.plugin_name
-        description = describe(entry, None if says else self._look_at_value(file, entry.tag).kind)
-        return None if description is None else (entry.tag, description, ("summary", entry.tag))
+            return [] if event is None else [(*event, (entry.kind, entry.tag))]
+        description = describe(entry, self._peeks.kind(file, entry))
+        return [] if description is None else [(entry.tag, description, ("summary", entry.tag))]
 
-    def _blobs(self, series: _Series) -> int:
-        """Return how many blobs the points of a series have, as one of them shows; at least one."""
-        kind, tag = series.key
-        return max(1, self._look_at_value(series.files[0], tag).blobs) if kind == "summary" else 1
-
-    def _look_at_value(self, file: LogFile, tag: str) -> _SeenValue:
-        """Read the newest value of a tag, which is no scalar, unless one was seen in this run or another."""
-        if tag not in self._seen_values:
-            try:
-                found, _ = file.points([("summary", tag)])
-                points = found.get(("summary", tag))
-                if points is None or points.length is None or not len(points.step):
-                    return _SeenValue(None, 0)
-                [record] = file.read([(int(points.value[-1]), int(points.length[-1]))])
-                event = decode_event(record)
-                value = value_of(event, tag)
-                blobs = len(blobs_of(event, tag, _metadata_of(file, tag)))
-                self._seen_values[tag] = _SeenValue(None if value is None else value.kind, blobs)
-            except RecordFSError as error:
-                _log.warning("%s: what kind the values of %r are is not known yet: %s", file.path, tag, error)
-                return _SeenValue(None, 0)
-        return self._seen_values[tag]
+    def _blobs(self, tag: str, series: _Series) -> int:
+        """Return the most blobs that the points of a series have, as the newest of each file shows."""
+        if series.key[0] != "summary":
+            return 1
+        return max(self._peeks.blobs(file, tag) for file in series.files)
 
     def _points(self, chosen: Mapping[str, Mapping[str, _Series]]) -> Iterator[tuple[str, str, Points]]:
         """Yield ``(run, tag, points)`` of all series whose files answer, with what counts after restarts."""
@@ -343,6 +346,8 @@ class DataProvider:
                 parts = []
                 for number, file in enumerate(runs.get(run, [])):
                     points = answers.get(file.number, ({}, []))[0].get(one.key)
+                    if points is not None and one.key == TAGGED:
+                        points = points.at_places(self._peeks.tagged(file).get(tag, set()))
                     if points is not None:
                         parts.append(points.moved(number << FILE_SHIFT)._replace(length=_with_file(points, file)))
                 if parts:

@@ -38,7 +38,7 @@ class Section(NamedTuple):
         begin: The offset in the file of the first.
         end: The offset after the last; of a file's own index, the end of its record.
         order: Added to the order of its points, so that sections are ordered.
-        index: What the index says.
+        event_index: What the index says.
         open_index: Opens the file that the bytes of the index are in.
         place_of: Where in that file a byte of the index is, by its offset as if it stood in the event file.
         is_own: Whether that is the event file itself.
@@ -47,7 +47,7 @@ class Section(NamedTuple):
     begin: int
     end: int
     order: int
-    index: EventIndex
+    event_index: EventIndex
     open_index: Callable[[], RandomAccessFile]
     place_of: Callable[[int], int]
     is_own: bool = False
@@ -55,11 +55,11 @@ class Section(NamedTuple):
     @property
     def next_order(self) -> int:
         """The order of what comes after it."""
-        return self.order + self.index.order_of(-1)
+        return self.order + self.event_index.order_of(-1)
 
     def entries(self) -> Iterator[tuple[TagKey, TagEntry]]:
         """Yield what it tells of each series."""
-        return ((key_of(entry), entry) for entry in self.index.tags)
+        return ((key_of(entry), entry) for entry in self.event_index.tags)
 
     def points(self, wanted: Iterable[TagKey]) -> dict[TagKey, Points]:
         """Return the points of some series, by one ranged read.
@@ -68,7 +68,7 @@ class Section(NamedTuple):
             DataLossError: The index is damaged.
             Otherwise as reading does.
         """
-        index = self.index
+        index = self.event_index
         ranges = [(key, index.ranges(key[1], scalars=key[0] == "scalar")) for key in wanted]
         missing = index.missing_rows
         flat = [*missing, *(one for _, several in ranges for one in several)]
@@ -87,7 +87,7 @@ class Section(NamedTuple):
 
     def starts(self) -> list[Start]:
         """Return where the job started, as far as rows are known."""
-        return [start._replace(order=start.order + self.order) for start in self.index.starts()]
+        return [start._replace(order=start.order + self.order) for start in self.event_index.starts()]
 
 
 def _section_in(found: IndexInFile, begin: int, order: int, open_index: Callable[[], RandomAccessFile]) -> Section:

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from recordfs.events.event import Event, SummaryMetadata, SummaryValue
     from recordfs.events.index import TagEntry
 
-__all__ = ["RUN_GRAPH_TAG", "Description", "blobs_of", "describe", "describe_event", "tensor_of", "value_of"]
+__all__ = [
+    "RUN_GRAPH_TAG",
+    "TAGGED_RUN_METADATA",
+    "Description",
+    "blobs_of",
+    "describe",
+    "describe_event",
+    "tensor_of",
+    "value_of",
+]
 
 RUN_GRAPH_TAG = "__run_graph__"
 """The tag of the graph that a run's ``graph_def`` event holds."""
@@ -65,6 +74,14 @@ class Description(NamedTuple):
     plugin: str
     data_class: int
     metadata: bytes
+
+
+TAGGED_RUN_METADATA = Description(
+    "graph_tagged_run_metadata",
+    BLOB_SEQUENCE,
+    encode_metadata("graph_tagged_run_metadata", b"", ("", ""), BLOB_SEQUENCE),
+)
+"""How the run metadata is shown that TensorFlow 1 writes, each as a blob of its tag."""
 
 
 def describe(entry: TagEntry, value_kind: str | None) -> Description | None:
@@ -129,6 +146,8 @@ def blobs_of(event: Event, tag: str, metadata: SummaryMetadata | None) -> list[b
     """
     if event.kind in ("graph_def", "meta_graph_def"):
         return [event.content]
+    if event.kind == "tagged_run_metadata":
+        return [dict(_fields(event.content)).get(2, b"")]
     value = value_of(event, tag)
     if value is None or not isinstance(value.content, bytes):
         return []

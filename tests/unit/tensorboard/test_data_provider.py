@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import recordfs
-from recordfs._core import decode_message, encode_message
+from recordfs._core import decode_message, encode_message, encode_scalar
 from recordfs.errors import InvalidArgumentError, NotFoundError, UnavailableError
 from recordfs.events import EventsWriter, SummaryWriter
 from recordfs.events.index import EventIndex
@@ -472,3 +472,118 @@ def test_pictures_of_a_run_are_read_some_at_a_time(store):
         [(_, run)] = decode_message(provider.ReadBlobSequences(query("images")))
         data = dict(decode_message(dict(decode_message(decode_message(run)[1][1]))[2]))
     assert varints(data[1]) == list(range(40))
+
+
+def events_with(*values, wall_time=1.0, step=1):
+    """An event with values of these fields: ``(tag, number of the field, content)``."""
+    summary = [(1, "b", encode_message([(1, "b", tag), (number, "b", content)])) for tag, number, content in values]
+    return encode_message([(1, "d", wall_time), (2, "v", step), (5, "b", encode_message(summary))])
+
+
+PICTURE = encode_message([(1, "v", 4), (2, "v", 5), (3, "v", 3), (4, "b", b"\x89PNG" + bytes(9000))])
+HISTOGRAM = encode_message([(1, "d", 0.0), (2, "d", 1.0), (6, "b", bytes(8)), (7, "b", bytes(8))])
+
+
+def image_tensor(count):
+    strings = [(8, "b", b"5"), (8, "b", b"4"), *((8, "b", bytes(9000)) for _ in range(count))]
+    shape = encode_message([(2, "b", encode_message([(1, "v", count + 2)]))])
+    return encode_message([(1, "v", 7), (2, "b", shape), *strings])
+
+
+def lengths_in(answer):
+    """The most blobs of each tag in a ListBlobSequencesResponse."""
+    found = {}
+    for _, run in decode_message(answer):
+        name, *tags = decode_message(run)
+        for _, tag in tags:
+            fields = dict(decode_message(tag))
+            found[name[1].decode(), fields[1].decode()] = dict(decode_message(fields[2]))[3]
+    return found
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_runs_that_use_one_tag_for_different_kinds_each_show_their_own(store, index):
+    kinds = {"pictures": (4, PICTURE), "histograms": (5, HISTOGRAM), "sounds": (6, b"\x22\x04RIFF")}
+    for run, (number, content) in kinds.items():
+        with EventsWriter(f"{ROOT}/{run}/events", index=index) as writer:
+            for step in range(300):
+                writer.write_event(events_with(("x", number, content), step=step))
+    with EventsWriter(f"{ROOT}/numbers/events", index=index) as writer:
+        writer.write_event(encode_scalar("x", 1.0, 1, 1.0))
+    catalog, provider = open_provider()
+    with catalog:
+        assert tags_in(provider.ListTensors(query("histograms"))) == {"histograms": ["x"]}
+        assert tags_in(provider.ListBlobSequences(query("images"))) == {"pictures": ["x"]}
+        assert tags_in(provider.ListBlobSequences(query("audio"))) == {"sounds": ["x"]}
+        assert tags_in(provider.ListScalars(query())) == {"numbers": ["x"]}
+        assert lengths_in(provider.ListBlobSequences(query("images"))) == {("pictures", "x"): 3}
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_runs_with_more_and_fewer_pictures_a_step_tell_their_own_number(store, index):
+    metadata = encode_message([(1, "b", encode_message([(1, "b", "images")])), (4, "v", 3)])
+    for run, count in (("one", 1), ("three", 3)):
+        with EventsWriter(f"{ROOT}/{run}/events", index=index) as writer:
+            value = encode_message([(1, "b", "x"), (8, "b", image_tensor(count)), (9, "b", metadata)])
+            for step in range(20):
+                summary = encode_message([(1, "b", value)])
+                writer.write_event(encode_message([(1, "d", 1.0), (2, "v", step), (5, "b", summary)]))
+    catalog, provider = open_provider()
+    with catalog:
+        assert wait_until_whole(catalog, SECONDS)
+        assert lengths_in(provider.ListBlobSequences(query("images"))) == {("one", "x"): 3, ("three", "x"): 5}
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_run_metadata_is_shown_by_its_tags(store, index):
+    with EventsWriter(f"{ROOT}/run/events", index=index) as writer:
+        for step, (tag, content) in enumerate([("step1", b"first"), ("step2", b"second" * 2000), ("step1", b"third")]):
+            tagged = encode_message([(1, "b", tag), (2, "b", content)])
+            writer.write_event(encode_message([(1, "d", 1.0), (2, "v", step), (8, "b", tagged)]))
+    catalog, provider = open_provider()
+    with catalog:
+        plugin = "graph_tagged_run_metadata"
+        assert lengths_in(provider.ListBlobSequences(query(plugin))) == {("run", "step1"): 1, ("run", "step2"): 1}
+        assert blobs_in(provider, query(plugin, tags=["step2"])) == [b"second" * 2000]
+        assert blobs_in(provider, query(plugin, tags=["step1"])) == [b"first", b"third"]
+
+
+def blobs_in(provider, request):
+    """The blobs of the only tag that is asked for."""
+    [(_, run)] = decode_message(provider.ReadBlobSequences(request))
+    data = dict(decode_message(dict(decode_message(decode_message(run)[1][1]))[2]))
+    points = [
+        value for number, value in decode_message(dict(decode_message(decode_message(run)[1][1]))[2]) if number == 3
+    ]
+    assert len(varints(data[1])) == len(points)
+    found = []
+    for point in points:
+        for _, reference in decode_message(point):
+            key = dict(decode_message(reference))[1].decode()
+            parts = provider.ReadBlob(encode_message([(1, "b", key)]))
+            found.append(b"".join(dict(decode_message(part)).get(1, b"") for part in parts))
+    return found
+
+
+def descriptions_in(answer):
+    found = {}
+    for _, run in decode_message(answer):
+        _, *tags = decode_message(run)
+        for _, tag in tags:
+            fields = dict(decode_message(tag))
+            metadata = dict(decode_message(dict(decode_message(fields[2]))[3]))
+            found[fields[1].decode()] = metadata.get(3, b"").decode()
+    return found
+
+
+def test_partial_run_says_so_until_it_is_read(store):
+    write_run("run", steps=20_000, index=False)
+    catalog, provider = open_provider(OPTIONS._replace(scan_threads=0))
+    with catalog:
+        assert "still reading" in descriptions_in(provider.ListScalars(query()))["loss"]
+        assert b"still reading" in provider.GetExperiment(b"")
+        [file] = catalog.runs()["run"]
+        while file.is_partial:
+            file.scan()
+        assert descriptions_in(provider.ListScalars(query())) == {"loss": "", "accuracy": ""}
+        assert b"still reading" not in provider.GetExperiment(b"")
