@@ -6,6 +6,25 @@ from typing import Any, Self, TypeAlias, final
 
 from typing_extensions import Buffer
 
+# array_memory.rs
+
+@final
+class ArrayMemory:
+    """Fresh, zeroed memory as a writable buffer, given back to the system when the last array over it goes.
+
+    It begins at a huge page and asks for such pages, so that the system clears and maps 2 MiB at a time. An allocator
+    that puts its own header before an array gives it 4 KiB pages at both ends, and these cost more than copying the data.
+
+    Args:
+        size: Bytes, at least 1.
+
+    Raises:
+        MemoryError: The system has no more.
+    """
+    def __new__(cls, size: int) -> Self: ...
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
 # bundle/
 
 _TensorEntry: TypeAlias = tuple[int, tuple[int, ...], int, int, int, int, bool]
@@ -348,8 +367,8 @@ class EventQueue:
         """Add the event of a scalar; False if it was dropped. Raises ClosedFileError if the queue is closed."""
     def add_event(self, payload: bytes, repeats_metadata: bool = False, tag: str | None = None, kind: str = "") -> bool:
         """Add a serialized event; False if it was dropped. If it was not, the tag holds values of the kind from now on.
-        Raises ValueError if it is no event, InvalidArgumentError if the tag has another kind, ClosedFileError if the
-        queue is closed.
+        Raises ValueError if it is no event, InvalidArgumentError if the tag has another kind, ClosedFileError if the queue
+        is closed.
         """
     def close(self) -> None:
         """Take no more events; ``drain`` still gives those that were added before."""
@@ -779,6 +798,20 @@ class ReadOnlyMemoryRegion:
         """A new ``memoryview`` over all bytes.
 
         Raises:
+            ClosedFileError: The region is closed.
+        """
+    def checksum(self, offset: int, length: int) -> int:
+        """The CRC-32C of a part of the bytes.
+
+        The pages of a mapped file are mapped together first, which costs less than one by one as they are met, and tells
+        of a file that was shortened since, where touching the missing part would end the process.
+
+        Args:
+            offset: Where the part begins, in bytes from the beginning of this region.
+            length: Its size in bytes.
+
+        Raises:
+            OutOfRangeError: The part does not lie within this region, or the file has lost it.
             ClosedFileError: The region is closed.
         """
     def subregion(self, offset: int, length: int) -> ReadOnlyMemoryRegion:

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod array_memory;
 mod bundle;
 mod checksum;
 mod column_buffer;
@@ -30,6 +31,7 @@ mod writer;
 /// Registers the native names.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    array_memory::register(module)?;
     bundle::register(module)?;
     checksum::register(module)?;
     column_buffer::register(module)?;

@@ -6,11 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from recordfs._core import decode_bundle_strings, masked_crc32c
+from recordfs.checkpoint.array_memory import byte_view_of, empty_array
 from recordfs.checkpoint.fetcher import (
     DIRECT_SIZE,
     REMOTE_THREADS,
     Stretch,
-    check_memory,
+    check_mapped,
     cut_short,
     fetch,
     wrong_checksum,
@@ -24,24 +25,18 @@ from recordfs.errors import DataLossError, InvalidArgumentError, MissingDependen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from recordfs._core import BundleBlock
+    from recordfs._core import BundleBlock, ReadOnlyMemoryRegion
     from recordfs.checkpoint.data_files import DataFiles
     from recordfs.checkpoint.entries import StoredSlice, TensorEntry
     from recordfs.checkpoint.slicing import Selection
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["ArrayReader", "byte_view_of"]
+__all__ = ["ArrayReader"]
 
 _RUNS = 4096
 _RUN_BYTES = 8 << 20
 """At most so many runs, and about so many bytes of them, are asked for at once."""
-
-
-def byte_view_of(array: Array) -> memoryview:
-    """Return a contiguous array's memory as plain bytes, whatever its type."""
-    # The buffer protocol has no format for bfloat16 and its like, and none may be empty.
-    return array.reshape(-1).view(np.uint8).data if array.size else memoryview(bytearray())
 
 
 class ArrayReader:
@@ -139,30 +134,50 @@ class ArrayReader:
                     path=self._files.path(entry.slices[0].shard),
                 )
 
-    def map(self, entry: TensorEntry) -> Array | None:
-        """Return a tensor as a read-only view of its mapped file; None where it has to be read.
+    def map(self, entries: Iterable[TensorEntry]) -> dict[str, Array]:
+        """Return tensors as read-only views of their mapped files, without those that have to be read.
 
-        Tensors in slices, strings, numbers of the other byte order, and those that do not lie at a multiple of their
-        items' alignment are read.
+        These are tensors in slices, strings, numbers of the other byte order, and those that do not lie at a multiple
+        of their items' alignment.
         """
-        dtype = self._numpy_type(entry)
-        stored = entry.slices[0]
-        swapped = self._big_endian and dtype.itemsize > 1
-        if entry.is_partitioned or entry.type is STRING or swapped or stored.offset % dtype.alignment:
-            return None
-        self._check_entry(entry)
-        region = self._files.region(stored.shard)
-        if region is None:
-            return None
-        if stored.offset + stored.size > len(region):
-            raise cut_short(self._files, _stretch_of(entry, stored), len(region))
-        array = (
-            np.frombuffer(region.data, np.uint8, stored.size, stored.offset) if stored.size else np.empty(0, np.uint8)
-        )
-        array.flags.writeable = False
+        views: dict[str, Array] = {}
+        stretches: list[Stretch] = []
+        # Arrays keep these, and these the mapping. NumPy makes an array over a buffer without keeping the buffer, if it
+        # is no array itself.
+        mapped: dict[int, Array | None] = {}
+        for entry in entries:
+            view = self._view(entry, mapped)
+            if view is not None:
+                views[entry.name] = view
+                stretches.append(_stretch_of(entry, entry.slices[0]))
         if self._verify_checksums:
-            check_memory(self._files, _stretch_of(entry, stored), array.data)
-        return array.view(dtype).reshape(entry.shape)
+            check_mapped(self._files, stretches)
+        return views
+
+    def _view(self, entry: TensorEntry, mapped: dict[int, Array | None]) -> Array | None:
+        """Return a view of a mapped file, unchecked; None for what has to be read.
+
+        Args:
+            entry: The tensor.
+            mapped: The memory of each data file that was met, None if it cannot be mapped.
+        """
+        dtype = self._numpy_types.get(entry.type.number) or self._numpy_type(entry)
+        if len(entry.slices) != 1 or entry.type is STRING or (self._big_endian and dtype.itemsize > 1):
+            return None
+        _, shape, shard, offset, size, _ = entry.slices[0]
+        if shape != entry.shape or offset % dtype.alignment:
+            return None
+        if shard not in mapped:
+            region = self._files.region(shard)
+            mapped[shard] = None if region is None else _bytes_of(region)
+        memory = mapped[shard]
+        if memory is None:
+            return None
+        if offset + size > memory.size:
+            raise cut_short(self._files, _stretch_of(entry, entry.slices[0]), memory.size)
+        array: Array = np.ndarray(shape, dtype, memory, offset) if size else np.empty(shape, dtype)
+        array.flags.writeable = False
+        return array
 
     def read_box(self, entry: TensorEntry, selection: Selection) -> Array:
         """Read part of a tensor: those bytes only. A checksum is compared where a stored slice is read whole."""
@@ -172,7 +187,7 @@ class ArrayReader:
             return np.asarray(whole[selection.inner])
         self._check_entry(entry)
         dtype = entry.type.numpy_type()
-        result = np.empty(box.lengths, dtype)
+        result = empty_array(box.lengths, dtype)
         for stored in entry.slices:
             own = Box(stored.starts, stored.shape)
             common = intersection(own, box)
@@ -186,7 +201,7 @@ class ArrayReader:
 
     def _read_part(self, entry: TensorEntry, stored: StoredSlice, common: Box) -> Array:
         dtype = entry.type.numpy_type()
-        array = np.empty(common.lengths, dtype)
+        array = empty_array(common.lengths, dtype)
         target = byte_view_of(array)
         if common.lengths == stored.shape:
             crc = stored.crc if self._verify_checksums else None
@@ -203,6 +218,11 @@ class ArrayReader:
                 target[position : position + length] = data
                 position += length
         return array
+
+
+def _bytes_of(region: ReadOnlyMemoryRegion) -> Array:
+    """Return mapped memory as an array of bytes, which keeps it."""
+    return np.frombuffer(region.data, np.uint8) if len(region) else np.empty(0, np.uint8)
 
 
 def _stretch_of(entry: TensorEntry, stored: StoredSlice) -> Stretch:
@@ -284,7 +304,7 @@ class _ReadJob:
         name, dtype, shape = entry.name, entry.type.numpy_type(), entry.shape
         stored = entry.slices[0]
         direct = stored.size >= DIRECT_SIZE
-        array = given if given is not None else np.empty(shape, dtype) if direct else None
+        array = given if given is not None else empty_array(shape, dtype) if direct else None
         if direct and array is not None and array.flags.c_contiguous:
             self._arrays[name] = array
             self._want(self._stretch(name, stored, byte_view_of(array)), lambda _: None)
@@ -316,7 +336,7 @@ class _ReadJob:
 
     def _add_partitioned(self, entry: TensorEntry, given: Array | None) -> None:
         dtype = entry.type.numpy_type()
-        array = self._arrays[entry.name] = np.empty(entry.shape, dtype) if given is None else given
+        array = self._arrays[entry.name] = empty_array(entry.shape, dtype) if given is None else given
         whole = Box((0,) * len(entry.shape), entry.shape)
         for stored in entry.slices:
             part = array[Box(stored.starts, stored.shape).within(whole)]

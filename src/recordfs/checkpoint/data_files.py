@@ -82,6 +82,10 @@ class DataFiles:
             size = self._sizes[shard] = file.size() if known is None else known
         return size
 
+    def stat_size(self, shard: int) -> int:
+        """Return the size of a data file in bytes as it is now."""
+        return self._file_system.stat(self.path(shard)).length
+
     def is_remote(self, shard: int) -> bool:
         """Tell whether each read of a data file is a request to a store that takes its time."""
         return self.file(shard).read_ahead(0, 0) is not None

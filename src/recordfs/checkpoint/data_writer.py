@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs._core import bundle_strings_header, crc32c_of_still_memory, mask_crc32c, masked_crc32c
-from recordfs.checkpoint.array_reader import byte_view_of
+from recordfs.checkpoint.array_memory import byte_view_of
 from recordfs.checkpoint.publishing import make_durable, open_for_publishing
 from recordfs.checkpoint.replacement import delete_if_there, statistics_of
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs._core import combine_crc32c, crc32c_of_still_memory, mask_crc32c, masked_crc32c
 from recordfs.checkpoint.parallel import do_all, usable_cores
-from recordfs.errors import DataLossError
+from recordfs.errors import DataLossError, OutOfRangeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ __all__ = [
     "REMOTE_THREADS",
     "SMALL_TENSORS",
     "Stretch",
-    "check_memory",
+    "check_mapped",
     "fetch",
     "stream_check",
     "wrong_checksum",
@@ -39,6 +39,9 @@ _REMOTE_PIECE = 8 << 20
 
 _BLOCK = 4 << 20
 """Most bytes that small tensors are read together in."""
+
+_COST_OF_A_CHECK = 4 << 10
+"""Bytes that could be checked in the time that the call for a small stretch takes."""
 
 _GAP = 64 << 10
 """Bytes that are read and thrown away rather than to read twice."""
@@ -228,18 +231,39 @@ def _check_combined(files: DataFiles, stretch: Stretch, checksums: Sequence[int]
         raise wrong_checksum(files, stretch, computed)
 
 
-def check_memory(files: DataFiles, stretch: Stretch, data: memoryview) -> None:
-    """Check the bytes of a stretch that are in memory already, by several threads if they are many."""
-    pieces = range(0, len(data), _BLOCK)
-    checksums = [0] * len(pieces)
+def check_mapped(files: DataFiles, stretches: Sequence[Stretch]) -> None:
+    """Check stretches of mapped data files, by several threads.
 
-    def check(number: int) -> None:
-        start = pieces[number]
-        with data[start : start + pieces.step] as piece:
-            checksums[number] = crc32c_of_still_memory(piece)
+    Raises:
+        DataLossError: A checksum is wrong, or a file is shorter than it was.
+    """
+    checksums = [[0] * -(-stretch.size // _BLOCK) for stretch in stretches]
+    # Pieces of large stretches, and small ones together, so that a task is worth a thread's while.
+    tasks: list[list[tuple[int, int]]] = []
+    room = 0
+    for place, stretch in enumerate(stretches):
+        for number in range(len(checksums[place])):
+            if room <= 0:
+                tasks.append([])
+                room = _BLOCK
+            tasks[-1].append((place, number))
+            room -= min(stretch.size - number * _BLOCK, _BLOCK) + _COST_OF_A_CHECK
 
-    do_all(check, range(len(pieces)), usable_cores())
-    _check_combined(files, stretch, checksums, pieces.step)
+    def check(task: list[tuple[int, int]]) -> None:
+        for place, number in task:
+            stretch = stretches[place]
+            start = number * _BLOCK
+            region = files.region(stretch.shard)
+            try:
+                assert region is not None, "the stretch lies in a mapped file"
+                checksum = region.checksum(stretch.offset + start, min(_BLOCK, stretch.size - start))
+            except OutOfRangeError:
+                raise cut_short(files, stretch, files.stat_size(stretch.shard)) from None
+            checksums[place][number] = checksum
+
+    do_all(check, tasks, usable_cores())
+    for stretch, pieces in zip(stretches, checksums, strict=True):
+        _check_combined(files, stretch, pieces, _BLOCK)
 
 
 def wrong_checksum(files: DataFiles, stretch: Stretch, computed: int) -> DataLossError:

@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
 
-from recordfs.checkpoint.array_reader import byte_view_of
+from recordfs.checkpoint.array_memory import byte_view_of
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.publishing import make_durable, open_for_publishing
 from recordfs.checkpoint.tensor_streams import TensorSink, TensorSource, TensorSpec

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import threading
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ def usable_cores() -> int:
 
 
 def do_all(work: Callable[[_Task], object], tasks: Sequence[_Task], threads: int) -> None:
-    """Do some work for every task, in no order, and return when all is done.
+    """Do some work for every task, in no order and in this thread too, and return when all is done.
 
     Raises:
         Exception: The first error. What has not begun then is not done; what has is waited for.
@@ -28,15 +30,33 @@ def do_all(work: Callable[[_Task], object], tasks: Sequence[_Task], threads: int
         for task in tasks:
             work(task)
         return
-    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+    pending, taking = iter(tasks), threading.Lock()
+    errors: list[BaseException] = []
 
-    with ThreadPoolExecutor(min(threads, len(tasks)), "recordfs-checkpoint") as pool:
-        futures = [pool.submit(work, task) for task in tasks]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            for future in futures:
-                future.cancel()
-    for future in futures:
-        if not future.cancelled():
-            future.result()
+    def run() -> None:
+        while not errors:
+            with taking:
+                found = list(itertools.islice(pending, 1))
+            if not found:
+                return
+            try:
+                work(found[0])
+            except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
+                errors.append(error)
+
+    helpers = [
+        threading.Thread(target=run, name=f"recordfs-checkpoint-{number}")
+        for number in range(min(threads, len(tasks)) - 1)
+    ]
+    started: list[threading.Thread] = []
+    try:
+        for helper in helpers:
+            helper.start()
+            started.append(helper)
+        run()
+    except BaseException as error:  # noqa: BLE001 - Ctrl-C between two tasks, or no more threads; raised below
+        errors.append(error)
+    for helper in started:
+        helper.join()
+    if errors:
+        raise errors[0]

@@ -294,8 +294,7 @@ class CheckpointReader(Mapping[str, "Array"]):
     def _map_many(self, wanted: list[str], given: Mapping[str, Array]) -> dict[str, Array]:
         """Map tensors, and read those that cannot be mapped."""
         entries = self._entries_of(wanted)
-        views = {entry.name: self._arrays.map(entry) for entry in entries if entry.name not in given}
-        arrays = {name: array for name, array in views.items() if array is not None}
+        arrays = self._arrays.map(entry for entry in entries if entry.name not in given)
         read = self._arrays.read([entry for entry in entries if entry.name not in arrays], given)
         for name, array in read.items():
             if name not in given:

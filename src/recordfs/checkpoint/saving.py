@@ -6,6 +6,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from recordfs.checkpoint.array_memory import empty_array
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.parallel import do_all, usable_cores
 from recordfs.checkpoint.tensor_types import array_of
@@ -44,7 +45,7 @@ class Snapshots:
             array = array_of(value)
             kept = self._kept.get(name)
             fits = kept is not None and kept.shape == array.shape and kept.dtype == array.dtype
-            copy = copies[name] = kept if fits and kept is not None else np.empty(array.shape, array.dtype)
+            copy = copies[name] = kept if fits and kept is not None else empty_array(array.shape, array.dtype)
             pieces.extend(_pieces(copy, array))
         do_all(lambda pair: np.copyto(*pair), pieces, usable_cores())
         self._kept = copies

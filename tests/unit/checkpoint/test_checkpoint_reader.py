@@ -289,3 +289,25 @@ def test_names_that_are_no_utf8_can_be_read_and_written_again(tmp_path):
     with CheckpointReader(prefix) as reader:
         assert list(reader) == [name]
         assert reader[name].tolist() == [1, 1, 1]
+
+
+def test_file_that_was_shortened_under_its_mapping_is_an_error(tmp_path):
+    """Touching what is gone would end the process."""
+    prefix = save_checkpoint(tmp_path / "ckpt", {"a": np.ones(4), "large": np.arange(3_000_000)})
+    with CheckpointReader(prefix) as reader:
+        first = reader.get_tensor("a", mapped=True)
+        os.truncate(f"{prefix}.data-00000-of-00001", 1 << 20)
+        with pytest.raises(DataLossError, match="'large'"):
+            reader.get_tensor("large", mapped=True)
+        assert first.tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("size", [1_048_576, 1_048_577, 2_000_000])
+def test_large_arrays_can_be_written_and_outlive_everything(tmp_path, size):
+    prefix = save_checkpoint(tmp_path / "ckpt", {"w": np.arange(size, dtype=np.float32)})
+    with CheckpointReader(prefix) as reader:
+        array = reader["w"]
+        again = reader["w"]
+    array += 1
+    assert array.flags.c_contiguous
+    assert (array[-1], again[-1]) == (size, size - 1)

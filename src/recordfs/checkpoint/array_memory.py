@@ -1,0 +1,38 @@
+"""The memory of arrays: where large ones get theirs, and what it looks like as bytes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from recordfs._core import ArrayMemory
+from recordfs.checkpoint.numpy_module import np
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["byte_view_of", "empty_array"]
+
+_LARGE = 4 << 20
+"""From this many bytes on an array has memory in huge pages: NumPy asks for some from that size on, too."""
+
+
+def empty_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return an array of its own memory, whose elements mean nothing yet.
+
+    Fresh memory costs more than the data that come into it, because the system clears and maps each of its pages. Large
+    arrays begin at a huge page, so that there are few.
+
+    Raises:
+        MemoryError: The system has no more.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if size < _LARGE or dtype.hasobject:
+        return np.empty(shape, dtype)
+    return np.frombuffer(memoryview(ArrayMemory(size)), np.uint8).view(dtype).reshape(shape)
+
+
+def byte_view_of(array: Array) -> memoryview:
+    """Return a contiguous array's memory as plain bytes, whatever its type."""
+    # The buffer protocol has no format for bfloat16 and its like, and none may be empty.
+    return array.reshape(-1).view(np.uint8).data if array.size else memoryview(bytearray())
