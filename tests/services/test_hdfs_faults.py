@@ -1,6 +1,7 @@
 """HDFS that breaks: datanodes that die, namenodes that do not answer, processes that fork."""
 
 import os
+import pathlib
 import random
 import signal
 import threading
@@ -10,6 +11,7 @@ import pytest
 
 from recordfs import RecordReader, RecordWriter
 from recordfs.errors import (
+    DataLossError,
     DeadlineExceededError,
     PermissionDeniedError,
     ResourceExhaustedError,
@@ -94,6 +96,81 @@ def test_a_reader_goes_on_when_a_datanode_dies(broken_cluster, hdfs, hdfs_root):
             assert file.read(at * MEBIBYTE, MEBIBYTE) == data[at * MEBIBYTE :][:MEBIBYTE]
             broken_cluster.command("stop-datanode", stopped)
         assert file.read(0, len(data)) == data
+
+
+def test_a_corrupt_copy_is_passed_over_and_bytes_without_a_sound_one_are_lost(hdfs_cluster, hdfs, hdfs_root):
+    data = random.Random(7).randbytes(2 * MEBIBYTE)
+    path = f"{hdfs_root}/f"
+    with hdfs.new_writable_file(path) as file:
+        file.append(data)
+    copies = copies_of_a_block_that_begins_with(data[:1000], hdfs_cluster)
+    assert len(copies) == 3
+    for copy in copies[:2]:
+        copy.write_bytes(data[:MEBIBYTE] + b"corrupt" + data[MEBIBYTE + 7 :])
+    assert contents(hdfs, path) == data
+    copies[2].write_bytes(data[:MEBIBYTE] + b"corrupt" + data[MEBIBYTE + 7 :])
+    with hdfs.new_random_access_file(path) as file:
+        assert file.read(10, 1000) == data[10:1010]
+        with pytest.raises(DataLossError, match="missing or corrupt"):
+            file.read(MEBIBYTE, 1000)
+
+
+def copies_of_a_block_that_begins_with(data, cluster):
+    """Return the files of the datanodes that hold it."""
+    found = []
+    for path in pathlib.Path(cluster.directory).glob("data/**/blk_*"):
+        if path.suffix != ".meta":
+            with path.open("rb") as file:
+                if file.read(len(data)) == data:
+                    found.append(path)
+    return found
+
+
+def test_a_reader_finds_the_copies_that_were_made_since_it_opened_the_file(broken_cluster, hdfs_root, options):
+    data = random.Random(8).randbytes(MEBIBYTE)
+    path = f"{hdfs_root}/f"
+    with HdfsFileSystem(replication=1, **options) as hdfs:
+        with hdfs.new_writable_file(path) as file:
+            file.append(data)
+        with hdfs.new_random_access_file(path) as file:
+            assert file.read(0, 10) == data[:10]
+            service = hdfs._service(hdfs_root.split("/")[2])
+            only = service.last_block_datanodes(path.removeprefix(broken_cluster.url))
+            broken_cluster.shell("-setrep", "-w", "2", path)
+            broken_cluster.command("stop-datanode", str(broken_cluster.facts["datanodes"].index(str(*only))))
+            assert file.read(0, len(data)) == data
+
+
+def test_an_atomic_file_is_published_once_though_the_answer_was_lost(hdfs, hdfs_root):
+    path = f"{hdfs_root}/f"
+    service = hdfs._service(hdfs_root.split("/")[2])
+    native = service.native
+    file = hdfs.new_writable_file(path, atomic=True)
+    file.append(b"whole")
+    service._native = AnswerLost(native, "rename")
+    with pytest.raises(UnavailableError, match="may have been done"):
+        file.close()
+    service._native = native
+    file.close()
+    assert contents(hdfs, path) == b"whole"
+    assert hdfs.get_children(hdfs_root) == ["f"]
+
+
+class AnswerLost:
+    """A native client that carries one operation out, and whose connection breaks before the answer."""
+
+    def __init__(self, native, operation):
+        self._native = native
+        self._operation = operation
+
+    def __getattr__(self, name):
+        method = getattr(self._native, name)
+
+        def call(*arguments):
+            method(*arguments)
+            raise OSError("Connection reset by peer (os error 104)")
+
+        return call if name == self._operation else method
 
 
 def test_without_any_datanode_bytes_are_kept_until_one_is_back(broken_cluster, hdfs_root, options):

@@ -107,6 +107,37 @@ def test_a_follower_sees_each_flushed_record_of_a_running_job(hdfs, hdfs_root):
     assert seen == [b"first", b"second", b"x" * 100_000, b"last"]
 
 
+def test_a_file_read_to_its_end_is_asked_about_by_the_native_client_alone(hdfs, hdfs_root):
+    path = f"{hdfs_root}/f"
+    with hdfs.new_writable_file(path) as file:
+        file.append(b"closed")
+    assert contents(hdfs, path) == b"closed"
+    assert not [operation for operation in hdfs.statistics() if operation.startswith("WebHDFS")]
+
+
+def test_a_block_that_the_namenode_counts_no_bytes_of_is_an_error_without_webhdfs(hdfs, hdfs_cluster, hdfs_root):
+    path = f"{hdfs_root}/f"
+    with hdfs.new_writable_file(path) as file:
+        file.append(b"closed")
+    hdfs_cluster.shell("-setrep", "2", path)
+    with HdfsFileSystem(webhdfs=False) as without:
+        assert contents(without, path) == b"closed"
+    path = f"{hdfs_root}/g"
+    hdfs_cluster.command("writer", "create", path)
+    try:
+        # Hadoop's client begins a block with the first packet that is full, and says nothing of it.
+        hdfs_cluster.command("writer", "write", path, "x" * 100_000)
+        deadline = time.monotonic() + 60
+        while hdfs_cluster.command("visible-length", path) == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert hdfs.stat(path).length == 0
+        with HdfsFileSystem(webhdfs=False) as without, pytest.raises(UnavailableError, match="open for writing"):
+            contents(without, path)
+    finally:
+        hdfs_cluster.command("writer", "close", path)
+    assert contents(hdfs, path) == b"x" * 100_000
+
+
 def test_an_open_file_without_webhdfs_is_a_clear_error(hdfs, hdfs_root):
     path = f"{hdfs_root}/f"
     with hdfs.new_writable_file(path) as file, HdfsFileSystem(webhdfs=False) as without:
@@ -119,6 +150,8 @@ def test_an_open_file_without_webhdfs_is_a_clear_error(hdfs, hdfs_root):
             reader.read(0, 100)
         with pytest.raises(UnimplementedError):
             without.truncate_file(path, 1)
+        with pytest.raises(UnavailableError, match=r"cutting a file takes WebHDFS.*0\.1:1"):
+            unreachable.truncate_file(path, 1)
         file.close()
         assert contents(without, path) == b"flushed"
 

@@ -1,20 +1,38 @@
-"""WebHDFS through a gateway, which answers by itself where a namenode sends its clients on to a datanode."""
+"""WebHDFS: a gateway that answers by itself, a namenode that sends clients on, servers that break off or are silent."""
 
 import http.server
 import json
+import os
+import pwd
 import threading
+import time
 import urllib.parse
 
 import pytest
 
-from recordfs.errors import NotFoundError, UnavailableError
+from recordfs.errors import DeadlineExceededError, NotFoundError, UnavailableError
 from recordfs.filesystems._object_store.statistics import RequestCounter
 from recordfs.filesystems.hdfs.webhdfs import WebHdfs, WebHdfsUnreachableError
 
 DATA = b"0123456789abcdef"
 
 
-class Gateway(http.server.BaseHTTPRequestHandler):
+class Answering(http.server.BaseHTTPRequestHandler):
+    """What answers with a body of a length that it tells, of which it sends the first so many bytes."""
+
+    def answer(self, status, body, *, sent=None, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:sent])
+
+    def log_message(self, *_arguments):
+        pass
+
+
+class Gateway(Answering):
     """As HttpFS answers OPEN: with the bytes from the offset on."""
 
     def do_GET(self):
@@ -29,25 +47,29 @@ class Gateway(http.server.BaseHTTPRequestHandler):
         else:
             self.answer(200, DATA[int(query["offset"]) :])
 
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, *_arguments):
-        pass
+@pytest.fixture
+def serve():
+    """Start servers of a kind, and stop them at the end."""
+    running = []
+
+    def start(kind):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in running:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture
-def webhdfs():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield WebHdfs([f"http://127.0.0.1:{server.server_port}"], "nn", 10, RequestCounter())
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def webhdfs(serve):
+    return WebHdfs([serve(Gateway)], "nn", 10, RequestCounter())
 
 
 @pytest.mark.parametrize("known_length", [0, 1, 5, 16])
@@ -67,3 +89,109 @@ def test_what_is_not_there_and_what_is_no_webhdfs_are_told_apart(webhdfs):
 def test_an_address_where_nobody_listens_is_unavailable():
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1"):
         WebHdfs(["http://127.0.0.1:1"], "nn", 1, RequestCounter()).is_open("/f", 0)
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again_and_never_taken_for_a_shorter_file(serve):
+    sent = iter([5, 0, None])
+
+    class BreakingOff(Answering):
+        def do_GET(self):
+            self.answer(200, DATA, sent=next(sent, 7))
+
+    webhdfs = WebHdfs([serve(BreakingOff)], "nn", 10, RequestCounter())
+    assert webhdfs.read("/f", 0, 100, 16) == DATA
+    with pytest.raises(WebHdfsUnreachableError, match="IncompleteRead"):
+        webhdfs.read("/f", 0, 100, 16)
+
+
+def test_a_datanode_that_breaks_off_is_excluded_from_the_next_try(serve):
+    asked = []
+
+    class BadDatanode(Answering):
+        def do_GET(self):
+            self.answer(200, DATA, sent=3)
+
+    class GoodDatanode(Answering):
+        def do_GET(self):
+            self.answer(200, DATA)
+
+    addresses = {"127.0.0.9:1": serve(BadDatanode), "127.0.0.9:2": serve(GoodDatanode)}
+
+    class Namenode(Answering):
+        def do_GET(self):
+            query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
+            if query["op"] == "GET_BLOCK_LOCATIONS":
+                nodes = [
+                    {"ipAddr": "127.0.0.9", "hostName": "127.0.0.1", "xferPort": int(name[-1]),
+                     "infoPort": urllib.parse.urlsplit(address).port}
+                    for name, address in addresses.items()
+                ]  # fmt: skip
+                block = {"LocatedBlocks": {"lastLocatedBlock": {"locations": nodes}}}
+                self.answer(200, json.dumps(block).encode())
+                return
+            asked.append(query.get("excludedatanodes"))
+            target = next(address for name, address in addresses.items() if name != asked[-1])
+            self.answer(307, b"", Location=f"{target}/webhdfs/v1/f?op=OPEN&offset=0")
+
+    webhdfs = WebHdfs([serve(Namenode)], "nn", 10, RequestCounter())
+    assert webhdfs.read("/f", 0, 100, 16) == DATA
+    assert asked == [None, "127.0.0.9:1"]
+
+
+def test_a_server_that_dribbles_is_left_when_the_time_is_up(serve):
+    left = threading.Event()
+
+    class Dribbling(Answering):
+        def do_GET(self):
+            self.answer(200, bytes(100), sent=0)
+            for _ in range(100):
+                if left.wait(0.2):
+                    return
+                self.wfile.write(b"x")
+
+    webhdfs = WebHdfs([serve(Dribbling)], "nn", 10, RequestCounter(), seconds_in_all=1.0)
+    began = time.monotonic()
+    try:
+        with pytest.raises(UnavailableError):
+            webhdfs.read("/f", 0, 100, 100)
+        assert time.monotonic() - began < 15
+    finally:
+        left.set()
+
+
+def test_a_change_without_an_answer_is_in_doubt_and_is_not_asked_for_again(serve):
+    asked = []
+
+    class Silent(Answering):
+        def do_POST(self):
+            asked.append(self.path)
+
+    webhdfs = WebHdfs([serve(Silent)], "nn", 10, RequestCounter())
+    with pytest.raises(DeadlineExceededError, match="may have been carried out"):
+        webhdfs.truncate("/f", 3)
+    assert len(asked) == 1
+
+
+def test_requests_are_made_as_the_native_clients_user(serve, monkeypatch):
+    users = []
+
+    class Asking(Answering):
+        def do_GET(self):
+            users.append(dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))["user.name"])
+            self.answer(200, DATA)
+
+    address = serve(Asking)
+
+    def ask():
+        WebHdfs([address], "nn", 10, RequestCounter()).read("/f", 0, 100, 16)
+
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    monkeypatch.delenv("HADOOP_USER_NAME", raising=False)
+    ask()
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # as in a container whose user has no name
+    ask()
+    monkeypatch.setenv("HADOOP_USER_NAME", "alice")
+    ask()
+    assert users[1:] == ["unknown", "alice"]
+    monkeypatch.undo()
+    assert users[0] == pwd.getpwuid(os.geteuid()).pw_name

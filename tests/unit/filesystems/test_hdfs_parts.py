@@ -24,7 +24,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems.hdfs.block_stream import BlockStream
 from recordfs.filesystems.hdfs.configuration import HadoopConfiguration, Namenode
-from recordfs.filesystems.hdfs.errors import LeaseHeldError, LeaseLostError, error_from_native
+from recordfs.filesystems.hdfs.errors import CutOffError, LeaseHeldError, LeaseLostError, error_from_native
 from recordfs.filesystems.hdfs.limited_calls import CallLeftError, CallPanickedError, call_within
 from recordfs.filesystems.hdfs.settings import Settings
 from recordfs.filesystems.hdfs.unacknowledged import Unacknowledged
@@ -64,7 +64,9 @@ def rpc(java, message):
         (RuntimeError('SASLError("no ticket")'), UnauthenticatedError, "kinit"),
         (RuntimeError('GSSAPIError(GssMajorCodes { raw: "0x7" }, 25, "No credentials were supplied")'),
          UnauthenticatedError, "No credentials were supplied; Kerberos needs a ticket"),
-        (OSError("RPC listener disconnected"), UnavailableError, "wants Kerberos"),
+        (OSError("RPC listener disconnected"), CutOffError, "wants Kerberos"),
+        (OSError("Connection reset by peer (os error 104)"), CutOffError, "reset"),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), InvalidArgumentError, "valid Unicode"),
         (RuntimeError('OperationFailed("Failed to load libgssapi_krb5.so")'), MissingDependencyError, "apt-get"),
         (OSError("Connection refused (os error 111)"), UnavailableError, "Connection refused"),
         (CallPanickedError("index out of bounds"), InternalError, "index out of bounds"),

@@ -29,10 +29,10 @@ except ImportError as missing:
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
 from recordfs.filesystems._object_store.statistics import RequestCounter
 from recordfs.filesystems.hdfs.configuration import HadoopConfiguration
-from recordfs.filesystems.hdfs.errors import LeaseHeldError
+from recordfs.filesystems.hdfs.errors import CutOffError, LeaseHeldError
 from recordfs.filesystems.hdfs.lease import when_free
 from recordfs.filesystems.hdfs.name_service import NameService
-from recordfs.filesystems.hdfs.pipeline import Pipeline
+from recordfs.filesystems.hdfs.pipeline import Pipeline, abandon
 from recordfs.filesystems.hdfs.reader import HdfsRandomAccessFile
 from recordfs.filesystems.hdfs.settings import Settings
 from recordfs.filesystems.hdfs.temporaries import remove_stale_temporaries_once, temporary_beside
@@ -51,7 +51,7 @@ __all__ = ["HdfsFileSystem"]
 _CAPABILITIES = Capabilities(memory_region=False, versions=True, refused_characters=":")
 
 LISTED_AT_ONCE = 1000
-"""Entries that are taken from the native client at a time; the namenode's pages are as long (dfs.ls.limit)."""
+"""Entries that are taken at a time; the namenode's pages are as long (dfs.ls.limit)."""
 
 
 class _Place(NamedTuple):
@@ -137,8 +137,7 @@ class HdfsFileSystem(FileSystem):
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Iterate over a directory's children, a thousand at a time."""
-        place = self._place(path)
-        service = self._service(place.authority)
+        place, service = self._place_and_service(path)
         listing: Any = self._ask(place, "getListing", service.native.list_status, place.path)
         first = True
         while entries := self._ask(place, "getListing", _take, listing, LISTED_AT_ONCE):
@@ -159,8 +158,7 @@ class HdfsFileSystem(FileSystem):
 
         A writer that has the old file open gets LeaseLostError at its next flush.
         """
-        place = self._place(path)
-        service = self._service(place.authority)
+        place, service = self._place_and_service(path)
         if atomic:
             return self._new_atomic_file(place, service, exclusive=exclusive)
         native = self._create(place, place.path, overwrite=not exclusive)
@@ -187,7 +185,7 @@ class HdfsFileSystem(FileSystem):
             nonlocal in_doubt
             try:
                 self._ask(place, "rename", service.native.rename, temporary, place.path, not exclusive)
-            except DeadlineExceededError:
+            except (DeadlineExceededError, CutOffError):
                 in_doubt = True
                 raise
             except NotFoundError:
@@ -202,8 +200,7 @@ class HdfsFileSystem(FileSystem):
 
         One that a dead writer left open is taken over once its lease is due, or at once with the option ``take_over``.
         """
-        place = self._place(path)
-        service = self._service(place.authority)
+        place, service = self._place_and_service(path)
         for _ in range(2):
             try:
                 native: Any = when_free(
@@ -214,7 +211,11 @@ class HdfsFileSystem(FileSystem):
                     native = self._create(place, place.path, overwrite=False)
                 except AlreadyExistsError:
                     continue  # somebody made it meanwhile
-            length = self._status(place).length
+            try:
+                length = self._status(place).length
+            except BaseException:
+                abandon(native)
+                raise
             return HdfsWritableFile(path, Pipeline(service, path, place.path, native, length, None))
         raise IsADirectoryError("a directory stands where the file is to be appended to", path=path)
 
@@ -243,8 +244,7 @@ class HdfsFileSystem(FileSystem):
         """
         if length < 0:
             raise InvalidArgumentError(f"a length has to be at least 0, found {length}", path=path)
-        place = self._place(path)
-        service = self._service(place.authority)
+        place, service = self._place_and_service(path)
         if self._status(place).isdir:
             raise IsADirectoryError("a directory cannot be cut", path=path)
         when_free(service, path, place.path, partial(self._cut, place, service, length))
@@ -352,6 +352,10 @@ class HdfsFileSystem(FileSystem):
             made = NameService(authority, self._settings, self._configuration.get(), self._counter)
             service = services.setdefault(authority, made)
         return service
+
+    def _place_and_service(self, path: str) -> tuple[_Place, NameService]:
+        place = self._place(path)
+        return place, self._service(place.authority)
 
     def _ask(self, place: _Place, operation: str, function: Any, *arguments: Any) -> Any:
         """Ask the namenode, and say more exactly what is wrong where it says only that something is missing."""

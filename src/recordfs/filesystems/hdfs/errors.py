@@ -31,7 +31,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems.hdfs.limited_calls import CallPanickedError
 
-__all__ = ["Cause", "LeaseHeldError", "LeaseLostError", "error_from_java", "error_from_native"]
+__all__ = ["Cause", "CutOffError", "LeaseHeldError", "LeaseLostError", "error_from_java", "error_from_native"]
 
 
 class LeaseHeldError(FailedPreconditionError):
@@ -40,6 +40,10 @@ class LeaseHeldError(FailedPreconditionError):
 
 class LeaseLostError(AbortedError):
     """Somebody else recovered the lease, or deleted or replaced the file, while it was being written."""
+
+
+class CutOffError(UnavailableError):
+    """The connection to a namenode broke while it was being asked: what it was to change may have been changed."""
 
 
 _CLASS_OF_JAVA: dict[str, type[RecordFSError]] = {
@@ -122,8 +126,11 @@ _HINTS = {
     LeaseLostError: "another program recovered its lease, deleted it or wrote it anew while this writer had it open",
 }
 
-_CUT_OFF = "RPC listener disconnected"
+_ENDED_UNASKED = "RPC listener disconnected"
 """What the native client says when a namenode ends the connection without a word."""
+
+_CUT_OFF = (_ENDED_UNASKED, "early eof", "(os error 104)", "(os error 32)")
+"""What it says when a connection that it had breaks: reset by the peer, or a broken pipe."""
 
 _RPC_ERROR = re.compile(r'^(?:Fatal)?RPCError\("(?P<java>[^"]+)", "(?P<message>.*)"\)$', re.DOTALL)
 _NATIVE_ERROR = re.compile(r"^(?P<fault>[A-Z]\w+)(?:\((?P<message>.*)\))?$", re.DOTALL)
@@ -176,8 +183,12 @@ def error_from_native(error: Exception, path: str) -> RecordFSError:
         message = _without_stack(_unescaped(rpc["message"]))
         return error_from_java(Cause(rpc["java"].rpartition(".")[2], message), path)
     if isinstance(error, OSError):
-        hint = "; it does so where it wants Kerberos and the configuration does not say so" if _CUT_OFF in text else ""
-        return UnavailableError(f"HDFS cannot be reached: {_without_stack(text)}{hint}", path=path)
+        ended = "; it does so where it wants Kerberos and the configuration does not say so"
+        hint = ended if _ENDED_UNASKED in text else ""
+        cls = CutOffError if any(words in text for words in _CUT_OFF) else UnavailableError
+        return cls(f"HDFS cannot be reached: {_without_stack(text)}{hint}", path=path)
+    if isinstance(error, UnicodeError):
+        return InvalidArgumentError(f"a name on HDFS has to be valid Unicode: {text}", path=path)
     if (own := _NATIVE_ERROR.match(text)) and own["fault"] in _CLASS_OF_NATIVE:
         message = _without_stack(_unescaped(_last_text(own["message"] or own["fault"])))
         if "hsync is not supported" in message:

@@ -13,7 +13,7 @@ import hdfs_native
 
 from recordfs.errors import DeadlineExceededError, RecordFSError, UnavailableError
 from recordfs.filesystems.hdfs.block_stream import BlockStream
-from recordfs.filesystems.hdfs.errors import error_from_native
+from recordfs.filesystems.hdfs.errors import CutOffError, error_from_native
 from recordfs.filesystems.hdfs.limited_calls import CallLeftError, call_within
 from recordfs.filesystems.hdfs.webhdfs import WebHdfs
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems._object_store.statistics import RequestCounter
     from recordfs.filesystems.hdfs.configuration import HadoopConfiguration
+    from recordfs.filesystems.hdfs.datanodes import Datanode
     from recordfs.filesystems.hdfs.settings import Settings
 
 __all__ = ["NameService"]
@@ -34,9 +35,17 @@ CONNECT_SECONDS = 10.0
 """How long to wait for a namenode's host to answer at all. The native client would wait for the system's two minutes,
 and send its request even then, when nobody waits for it any more."""
 
+WEB_SECONDS = 20.0
+"""How long to wait for a piece of an answer of WebHDFS; another datanode is asked then."""
+
 INHERITED_SECONDS = 3.2
 """For so long a forked child finds its parent's connections to datanodes in the native client's cache (which keeps
 them for 3 seconds after the last read): they must not be used, so its first read waits until they have expired."""
+
+CHANGES = frozenset({"append", "create", "delete", "mkdirs", "rename", "setReplication"})
+"""The requests to the namenode that change something, so that one which gets no answer is in doubt."""
+
+IN_DOUBT = "it may have been done, or may still be done: look before you try again"
 
 _log = logging.getLogger("recordfs")
 
@@ -97,7 +106,13 @@ class NameService:
         if given is False:
             return None
         addresses = [given.rstrip("/")] if isinstance(given, str) else [node.web for node in self._namenodes]
-        return WebHdfs(addresses, self.authority, min(30.0, self.settings.namenode_timeout), self._counter)
+        return WebHdfs(
+            addresses,
+            self.authority,
+            min(WEB_SECONDS, self.settings.namenode_timeout),
+            self._counter,
+            self.settings.data_timeout,
+        )
 
     def renew(self) -> None:
         """Take another native client from now on; calls that were left keep the old one to themselves."""
@@ -126,6 +141,20 @@ class NameService:
         """``host:port`` of each namenode."""
         return [node.rpc for node in self._namenodes]
 
+    @property
+    def reaches_datanodes_by_host_name(self) -> bool:
+        """Whether clients are to reach datanodes by their names instead of the numbers that the namenode knows."""
+        return self._configuration.get("dfs.client.use.datanode.hostname").lower() == "true"
+
+    def last_block_datanodes(self, path: str) -> list[Datanode]:
+        """Return the datanodes of a file's last block; none where that cannot be told."""
+        if self.webhdfs is None:
+            return []
+        try:
+            return self.webhdfs.last_block_datanodes(path, by_host_name=self.reaches_datanodes_by_host_name)
+        except RecordFSError:
+            return []  # whoever asks waits for something else, which says in the end what is wrong
+
     def ask(self, operation: str, path: str, function: Callable[..., Result], *arguments: Any) -> Result:
         """Return what a request to the namenode returns.
 
@@ -138,6 +167,7 @@ class NameService:
         Raises:
             DeadlineExceededError: No answer came in time. A change that was asked for may have been made, or may still
                 be made.
+            CutOffError: The connection broke before the answer; as above.
             RecordFSError: What the namenode answered.
         """
         self._counter.add(operation, requests=1)
@@ -149,12 +179,14 @@ class NameService:
             self.renew()
             raise DeadlineExceededError(
                 f"the namenode ({', '.join(self.addresses)}) did not answer {operation} in "
-                f"{self.settings.namenode_timeout:g} s; if it was to change something, it may have done so, or may "
-                "still do it: look before you try again",
+                f"{self.settings.namenode_timeout:g} s{f'; {IN_DOUBT}' if operation in CHANGES else ''}",
                 path=path,
             ) from None
         except Exception as error:  # noqa: BLE001 (mapped)
-            raise self._noted(error, path) from None
+            mapped = self._noted(error, path)
+            if isinstance(mapped, CutOffError) and operation in CHANGES:
+                mapped = CutOffError(f"{mapped.message}; {operation} was under way, and {IN_DOUBT}", path=path)
+            raise mapped from None
         self._answered = True
         return result
 

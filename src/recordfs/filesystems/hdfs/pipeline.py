@@ -9,12 +9,12 @@ namenode makes the other copies later.
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import DeadlineExceededError, NotFoundError, RecordFSError, UnavailableError
+from recordfs.errors import DeadlineExceededError, InternalError, NotFoundError, RecordFSError, UnavailableError
+from recordfs.filesystems.hdfs.datanodes import DatanodeWatch
 from recordfs.filesystems.hdfs.errors import LeaseHeldError, LeaseLostError
 from recordfs.filesystems.hdfs.lease import recover_lease
 from recordfs.filesystems.hdfs.truncating import truncate
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems.hdfs.name_service import NameService
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "abandon"]
 
 WINDOW = 14 << 20
 """Bytes to hold: the native client queues at most 200 packets of 64 KiB (WRITE_PACKET_BUFFER_LEN, twice), which is
@@ -46,9 +46,6 @@ FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 """Between attempts, doubled each time: the namenode may offer the same dead datanode at once, and one that
 restarts needs a moment."""
-
-CONNECT_SECONDS = 2.0
-"""How long to wait for a datanode's host to answer."""
 
 DEFAULT_REPLICATION = 3
 """dfs.replication, where the file has not said otherwise."""
@@ -150,7 +147,7 @@ class Pipeline:
         """Drop the native writer, whatever it is in the middle of, without closing the file."""
         native, self._native = self._native, None
         if native is not None:
-            native.inner = _Abandoned()
+            abandon(native)
 
     def _bring_up(
         self, operation: str, call: Callable[[], object], *, covers: bool = False, closing: bool = False
@@ -176,7 +173,7 @@ class Pipeline:
                 self._abandon_native()
                 self._lost = error
                 raise
-            except (UnavailableError, DeadlineExceededError) as error:
+            except (UnavailableError, DeadlineExceededError, InternalError) as error:  # the last: a panic inside
                 self._abandon_native()
                 last = attempt == MAX_ATTEMPTS - 1
                 if last or time.monotonic() >= deadline:
@@ -195,31 +192,18 @@ class Pipeline:
         self._native.write(piece)
 
     def _transfer(self, operation: str, deadline: float, call: Callable[[], object]) -> None:
-        seconds = max(0.1, deadline - time.monotonic())
-        self._service.transfer(operation, self._name, seconds, call, when_slow=self._check_datanodes)
-
-    def _check_datanodes(self) -> None:
-        """Raise if a datanode of the block that is being written cannot be reached.
+        """Make a call that may take until the deadline, unless a datanode of the block turns out to be dead or frozen.
 
         The native client does not see what the first datanode says about those after it, and waits a minute for an
         acknowledgement that cannot come.
         """
-        webhdfs = self._service.webhdfs
-        if webhdfs is None:
-            return
-        try:
-            addresses = webhdfs.last_block_addresses(self._path)
-        except RecordFSError:
-            return  # the call that is slow says in the end what is wrong
-        for address in addresses:
-            try:
-                socket.create_connection(address, timeout=CONNECT_SECONDS).close()
-            except OSError as error:
-                raise UnavailableError(
-                    f"the datanode {address[0]}:{address[1]} cannot be reached ({error}), and the namenode still sends "
-                    "writers to it",
-                    path=self._name,
-                ) from error
+        seconds = max(0.1, deadline - time.monotonic())
+        with self._watch() as watch:
+            self._service.transfer(operation, self._name, seconds, call, when_slow=watch.look)
+
+    def _watch(self) -> DatanodeWatch:
+        """Return what looks at the datanodes of the block that is being written."""
+        return DatanodeWatch(partial(self._service.last_block_datanodes, self._path), self._name)
 
     def _take_up(self, attempt: int, deadline: float, *, closing: bool) -> bool:
         """Open the file again and hand on what it lacks. True if it was to be closed, and is, and lacks nothing."""
@@ -239,13 +223,14 @@ class Pipeline:
         for piece in missing:
             self._transfer("writeBlock", deadline, partial(self._write_native, piece))
         if missing:
-            self._check_datanodes()
+            with self._watch() as watch:
+                watch.look()
         return False
 
     def _is_ours(self) -> bool:
         """Tell whether what stands at the path is the file that this writer has open."""
         try:
-            self._service.ask("append", self._name, self._client.append, self._path).inner = _Abandoned()
+            abandon(self._service.ask("append", self._name, self._client.append, self._path))
         except LeaseHeldError as error:
             return OWN_LEASE in error.message
         except RecordFSError:
@@ -304,6 +289,11 @@ class Pipeline:
         seconds = max(1.0, deadline - time.monotonic())
         truncate(self._service, self._name, self._path, self._held.end, seconds)
         self._held.cut()
+
+
+def abandon(native: Any) -> None:
+    """Have a native writer do nothing when it is collected; it would close the file then, and wait for that."""
+    native.inner = _Abandoned()
 
 
 class _Abandoned:

@@ -2,12 +2,13 @@
 
 The native client does not see the last block of a file that is open for writing: such a file looks shorter than it is,
 or empty. The namenode's length tells what a writer has synced; what one has flushed without telling the namenode
-(hflush of Hadoop's own client) only the datanodes know. So at the end of what is known the namenode is asked by WebHDFS
-whether the file is open, and if it is, WebHDFS reads on from there.
+(hflush of Hadoop's own client) only the datanodes know. So at the end of what is known the namenode is asked whether
+the last block is still being written, and if it is, WebHDFS reads on from there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -15,6 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from recordfs.errors import (
     AbortedError,
+    DataLossError,
+    DeadlineExceededError,
+    InternalError,
     InvalidArgumentError,
     NotFoundError,
     RecordFSError,
@@ -22,6 +26,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem.files import RandomAccessFile
+from recordfs.filesystems.hdfs.datanodes import named_datanodes
 from recordfs.filesystems.hdfs.webhdfs import WebHdfsUnreachableError
 from recordfs.per_process import PerProcess
 
@@ -47,6 +52,14 @@ STREAMED_FROM = 1 << 20
 TAIL_LIMIT = 1 << 30
 """Bytes of a block that is being written that one call reads at most."""
 
+READ_PAUSES_SECONDS = (0.0, 0.5, 2.0)
+"""Before the namenode is asked again where blocks are, after no datanode gave what was asked for: they move, when
+datanodes are taken out of service or filled evenly, and one that restarts needs a moment."""
+
+SLOW_READ_SECONDS = 10.0
+"""After a read that took so long the namenode is asked for the datanodes again: the first of them may be frozen, and
+the namenode names those that are equally near in an order of chance."""
+
 _log = logging.getLogger("recordfs")
 
 
@@ -59,6 +72,8 @@ class _View(NamedTuple):
         length: Bytes that the namenode knows of, those in the last block included.
         modified: The time that the namenode gives for the last change, in milliseconds since 1970.
         is_open: Whether somebody is writing it, or died writing it; None until somebody asks.
+        block_size: Bytes of its full blocks.
+        copies: Of each block.
     """
 
     reader: Any
@@ -66,6 +81,8 @@ class _View(NamedTuple):
     length: int
     modified: int
     is_open: bool | None
+    block_size: int
+    copies: int
 
 
 class _Ahead:
@@ -123,6 +140,7 @@ class HdfsRandomAccessFile(RandomAccessFile):
         while position < end:
             stop = min(end, position + PIECE)
             parts.append(self._read_finished(view, position, stop))
+            view = self._views.get()[0]
             position = stop
         if view.is_open and position < offset + n:
             parts.append(self._read_tail(view, position, offset + n - position))
@@ -204,10 +222,14 @@ class HdfsRandomAccessFile(RandomAccessFile):
         while True:
             reader: Any = service.ask("getBlockLocations", self._name, service.native.read, self._path)
             status = self._status()
+            known = _View(
+                reader, len(reader), max(len(reader), status.length), status.modification_time, None,
+                status.blocksize or 0, status.replication or 0,
+            )  # fmt: skip
             if len(reader) >= status.length:
-                return _View(reader, len(reader), len(reader), status.modification_time, None)
+                return known
             if not again:
-                return _View(reader, len(reader), status.length, status.modification_time, True)
+                return known._replace(is_open=True)
             again = False  # the block may have been finished between the two answers
 
     def _refreshed(self) -> _View:
@@ -231,8 +253,16 @@ class HdfsRandomAccessFile(RandomAccessFile):
         return view
 
     def _is_open(self, view: _View) -> bool:
-        """Ask whether somebody is writing a file whose known bytes are all in finished blocks."""
-        webhdfs = self._find_service().webhdfs
+        """Ask whether there is a block that is being written after finished ones that hold all known bytes."""
+        service = self._find_service()
+        summary: Any = service.ask("getContentSummary", self._name, service.native.get_content_summary, self._path)
+        # The namenode counts the space of a block that is being written as if it were full.
+        if summary.space_consumed == view.length * view.copies:
+            return False
+        if summary.space_consumed == (view.length + view.block_size) * view.copies:
+            return True
+        # It grew just now, is kept in snapshots as it once was, or is erasure-coded.
+        webhdfs = service.webhdfs
         if webhdfs is None:
             return False
         try:
@@ -242,13 +272,51 @@ class HdfsRandomAccessFile(RandomAccessFile):
             return False
 
     def _read_finished(self, view: _View, start: int, end: int) -> bytes:
+        """Read from finished blocks; if no datanode gives them, look where they are now."""
         service = self._find_service()
-        try:
-            return service.read_blocks(self._name, view.reader, start, end)
-        except RecordFSError as error:
-            raise self._explained(error, view) from error
+        deadline = time.monotonic() + service.settings.data_timeout
+        for pause in (*READ_PAUSES_SECONDS, None):
+            began = time.monotonic()
+            try:
+                data = service.read_blocks(self._name, view.reader, start, end)
+                if time.monotonic() - began > SLOW_READ_SECONDS:
+                    with contextlib.suppress(RecordFSError):
+                        self._looked_again(view, InternalError("a datanode was slow"))
+                return data
+            except (UnavailableError, DeadlineExceededError, InternalError) as error:
+                if pause is None or time.monotonic() + pause >= deadline:
+                    raise self._explained(error, view, start, end) from error
+                time.sleep(pause)
+                view = self._looked_again(view, error)
+                if view.finished < end:  # the last block was opened again
+                    return self._read(start, end - start)
+            except RecordFSError as error:
+                raise self._explained(error, view, start, end) from error
+        raise AssertionError  # the last round has returned or raised
 
-    def _explained(self, error: RecordFSError, view: _View) -> RecordFSError:
+    def _looked_again(self, view: _View, error: RecordFSError) -> _View:
+        """Ask the namenode where the blocks of a file are now.
+
+        Raises:
+            AbortedError: It is not the file that it was.
+        """
+        try:
+            fresh = self._look()
+        except NotFoundError:
+            raise AbortedError("the file was deleted while it was being read", path=self._name) from error
+        if fresh.modified != view.modified or fresh.length < view.length:
+            raise self._replaced(error) from error
+        self._views.get()[0] = view = fresh._replace(is_open=fresh.is_open or view.is_open)
+        return view
+
+    def _replaced(self, error: RecordFSError) -> AbortedError:
+        return AbortedError(
+            f"the file was changed or replaced while it was being read; open it again "
+            f"({error.message.partition(': [')[0]})",
+            path=self._name,
+        )
+
+    def _explained(self, error: RecordFSError, view: _View, start: int, end: int) -> RecordFSError:
         """Return the error of a failed read, which may be that the file is not there any more."""
         try:
             status = self._status()
@@ -257,11 +325,20 @@ class HdfsRandomAccessFile(RandomAccessFile):
         except RecordFSError:
             return error
         if status.length < view.length or status.modification_time != view.modified:
-            return AbortedError(
-                f"the file was changed or replaced while it was being read; open it again ({error.message})",
-                path=self._name,
-            )
-        return error
+            return self._replaced(error)
+        datanodes = named_datanodes(error.message, by_host_name=self._find_service().reaches_datanodes_by_host_name)
+        if not datanodes:
+            return error
+        unreached = [f"{datanode} ({trouble})" for datanode in datanodes if (trouble := datanode.trouble())]
+        bytes_told = f"no datanode gave the bytes from {start} to {end}"
+        if unreached:
+            return UnavailableError(f"{bytes_told}; not reached: {', '.join(unreached)}", path=self._name)
+        return DataLossError(
+            f"{bytes_told}, though all that have their block answer ({', '.join(map(str, datanodes))}): it is missing "
+            "or corrupt there, or they are overloaded; `hdfs fsck PATH -files -blocks -locations` says more",
+            path=self._name,
+            offset=start,
+        )
 
     def _read_tail(self, view: _View, offset: int, n: int) -> bytes:
         """Read what was flushed after the finished blocks."""
@@ -270,8 +347,8 @@ class HdfsRandomAccessFile(RandomAccessFile):
         )
         if offset + len(data) < min(view.length, offset + n):
             raise UnavailableError(
-                f"WebHDFS gave {len(data)} bytes at {offset}, and the namenode knows of {view.length}; the file is "
-                "being closed or replaced just now: try again",
+                f"WebHDFS gave {len(data)} bytes at {offset}, and the namenode knows of {view.length}: the file is "
+                "being closed or replaced just now, or no datanode has a sound copy of its last block; try again",
                 path=self._name,
             )
         return data

@@ -17,6 +17,11 @@ RESERVED_FOR_FAILOVER = 0.7
 """The part of the time limit after which the native client stops to try again, so that it says why before the limit."""
 
 
+SILENT_DATANODE_SECONDS = 20.0
+"""After so long without a byte another datanode is asked. Hadoop's own 60 are long for a reader of single records, who
+meets a frozen datanode again with each."""
+
+
 class Settings(NamedTuple):
     """What the options of HdfsFileSystem decide.
 
@@ -84,11 +89,13 @@ class Settings(NamedTuple):
         """Return the properties that the native client gets on top of the files.
 
         Where nobody has set them: going on with the datanodes that are left when one dies and there is none to take
-        its place, and giving up on a namenode that refuses connections before the time limit is over.
+        its place, giving up on a namenode that refuses connections before the time limit is over, and asking another
+        datanode soon where one is silent.
         """
         wanted = {
             "dfs.client.block.write.replace-datanode-on-failure.best-effort": "true",
             "dfs.client.failover.max.attempts": str(self._rounds() * max(1, namenodes)),
+            "dfs.client.socket-timeout": str(max(1, int(1000 * min(SILENT_DATANODE_SECONDS, self.data_timeout)))),
         }
         unset = {name: value for name, value in wanted.items() if not configuration.has(name)}
         return {**unset, **self.config}

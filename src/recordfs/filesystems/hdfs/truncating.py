@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import DeadlineExceededError, UnimplementedError
-from recordfs.filesystems.hdfs.webhdfs import WebHdfsUnreachableError
+from recordfs.errors import DeadlineExceededError, UnavailableError, UnimplementedError
+from recordfs.filesystems.hdfs.webhdfs import SpnegoWantedError, WebHdfsUnreachableError
 
 if TYPE_CHECKING:
     from recordfs.filesystems.hdfs.name_service import NameService
@@ -27,9 +27,10 @@ def truncate(service: NameService, name: str, path: str, length: int, seconds: f
         seconds: How long that may take: the datanodes cut the last block, which takes seconds.
 
     Raises:
-        DeadlineExceededError: It took longer; the namenode goes on with it.
+        DeadlineExceededError: It took longer; the namenode goes on with it, or may still begin with it.
         LeaseHeldError: Somebody has it open.
-        UnimplementedError: WebHDFS cannot be used.
+        UnavailableError: WebHDFS cannot be reached; nothing was changed.
+        UnimplementedError: WebHDFS may not be used, or wants SPNEGO.
     """
     if service.webhdfs is None:
         raise UnimplementedError("cutting a file takes WebHDFS, which the option webhdfs=False forbids", path=name)
@@ -37,8 +38,13 @@ def truncate(service: NameService, name: str, path: str, length: int, seconds: f
     try:
         if service.webhdfs.truncate(path, length):
             return
-    except WebHdfsUnreachableError as error:
+    except SpnegoWantedError as error:
         raise UnimplementedError(f"cutting a file takes WebHDFS: {error.message}", path=name) from error
+    except WebHdfsUnreachableError as error:
+        raise UnavailableError(f"cutting a file takes WebHDFS: {error.message}", path=name) from error
+    except DeadlineExceededError as error:
+        error.path = name
+        raise
     while True:
         status: Any = service.ask("getFileInfo", name, service.native.get_file_info, path)
         if status.length == length and not service.webhdfs.is_open(path, max(0, length - 1)):

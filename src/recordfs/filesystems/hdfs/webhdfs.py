@@ -6,16 +6,25 @@ of Hadoop 3.
 
 from __future__ import annotations
 
-import getpass
+import contextlib
 import http.client
 import json
 import os
+import pwd
 import ssl
 import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs.errors import OutOfRangeError, PermissionDeniedError, RecordFSError, UnavailableError, UnknownError
+from recordfs.errors import (
+    DeadlineExceededError,
+    OutOfRangeError,
+    PermissionDeniedError,
+    RecordFSError,
+    UnavailableError,
+    UnknownError,
+)
+from recordfs.filesystems.hdfs.datanodes import Datanode
 from recordfs.filesystems.hdfs.errors import Cause, error_from_java
 
 if TYPE_CHECKING:
@@ -23,13 +32,16 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems._object_store.statistics import RequestCounter
 
-__all__ = ["WebHdfs", "WebHdfsUnreachableError"]
+__all__ = ["SpnegoWantedError", "WebHdfs", "WebHdfsUnreachableError"]
 
 TRIES = 6
 """The namenode may send a request to a datanode that died a moment ago; it chooses another the next time, perhaps."""
 
 PAUSE_SECONDS = 0.2
 """Before a request that the namenode cannot answer yet is sent again, times the number of tries."""
+
+LOCATION_SECONDS = 5.0
+"""How long to wait for where a block is; whoever asks is in the middle of something else."""
 
 LARGEST_ANSWER = 64 << 20
 """Bytes of JSON beyond which an answer is not believed."""
@@ -39,6 +51,14 @@ CHUNK = 1 << 20
 
 class WebHdfsUnreachableError(UnavailableError):
     """No web server of HDFS answers, or none that lets this program in."""
+
+
+class SpnegoWantedError(WebHdfsUnreachableError):
+    """The web servers of HDFS want Kerberos, which is not spoken here."""
+
+
+class _NotSentError(OSError):
+    """No connection came about, so nothing can have been changed."""
 
 
 class _Answer(NamedTuple):
@@ -75,19 +95,34 @@ class _Window(NamedTuple):
 class WebHdfs:
     """The web servers of one nameservice. Safe to use from any thread and in any process: a connection a request.
 
+    Requests are made as the user whom the native client takes when it is made: that of ``HADOOP_USER_NAME``, else the
+    process's own, or "unknown" where the system has no name for it.
+
     Args:
         addresses: ``http://host:port`` or ``https://host:port`` of each namenode, or of an HttpFS gateway.
         authority: The nameservice, for the paths in errors.
         seconds: How long to wait for a connection, and for each piece of an answer.
         counter: Where requests are counted.
+        seconds_in_all: How long one call may take, with all that is tried again in it.
     """
 
-    def __init__(self, addresses: Sequence[str], authority: str, seconds: float, counter: RequestCounter) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        authority: str,
+        seconds: float,
+        counter: RequestCounter,
+        seconds_in_all: float = 180.0,
+    ) -> None:
         self.addresses = tuple(addresses)
         self._authority = authority
         self._seconds = seconds
+        self._seconds_in_all = seconds_in_all
         self._counter = counter
         self._active = 0
+        self._user = {"user.name": os.environ.get("HADOOP_USER_NAME") or _process_user()}
+        if proxied := os.environ.get("HADOOP_PROXY_USER"):
+            self._user["doas"] = proxied
 
     def is_open(self, path: str, offset: int) -> bool:
         """Tell whether somebody has a file open for writing, or had when it died.
@@ -97,13 +132,22 @@ class WebHdfs:
         answer = self._json("GET", path, "GET_BLOCK_LOCATIONS", offset=offset, length=1)
         return bool(answer["LocatedBlocks"]["isUnderConstruction"])
 
-    def last_block_addresses(self, path: str) -> list[tuple[str, int]]:
-        """Return where the datanodes listen that have, or are being sent, a file's last block."""
-        block = self._json("GET", path, "GET_BLOCK_LOCATIONS", offset=0, length=1)["LocatedBlocks"]["lastLocatedBlock"]
-        return [(str(node["ipAddr"]), int(node["xferPort"])) for node in (block or {}).get("locations", ())]
+    def last_block_datanodes(self, path: str, *, by_host_name: bool = False) -> list[Datanode]:
+        """Return the datanodes that have, or are being sent, a file's last block; wait for 5 seconds at most."""
+        answer = self._json("GET", path, "GET_BLOCK_LOCATIONS", LOCATION_SECONDS, offset=0, length=1)
+        block = answer["LocatedBlocks"]["lastLocatedBlock"] or {}
+        host = "hostName" if by_host_name else "ipAddr"
+        return [
+            Datanode(str(node[host]), int(node["xferPort"]), int(node["infoPort"]))
+            for node in block.get("locations", ())
+        ]
 
     def truncate(self, path: str, length: int) -> bool:
-        """Cut a file. False if the end of a block has still to be cut off, which the datanodes do in the background."""
+        """Cut a file. False if the end of a block has still to be cut off, which the datanodes do in the background.
+
+        Raises:
+            DeadlineExceededError: The answer did not come. The file may have been cut, or may still be.
+        """
         return bool(self._json("POST", path, "TRUNCATE", newlength=length)["boolean"])
 
     def read(self, path: str, offset: int, length: int, known_length: int) -> bytes:
@@ -136,9 +180,11 @@ class WebHdfs:
         except OutOfRangeError:
             return _Answer(200, None, b"", 0)
 
-    def _json(self, method: str, path: str, operation: str, **parameters: int) -> dict[str, Any]:
+    def _json(
+        self, method: str, path: str, operation: str, seconds: float | None = None, **parameters: int
+    ) -> dict[str, Any]:
         texts = {"op": operation, **{name: str(value) for name, value in parameters.items()}}
-        body = self._request(method, path, texts).body
+        body = self._request(method, path, texts, seconds=seconds).body
         try:
             answer: dict[str, Any] = json.loads(body)
         except ValueError as error:
@@ -147,19 +193,39 @@ class WebHdfs:
             ) from error
         return answer
 
-    def _request(self, method: str, path: str, parameters: dict[str, str], window: _Window | None = None) -> _Answer:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        parameters: dict[str, str],
+        window: _Window | None = None,
+        seconds: float | None = None,
+    ) -> _Answer:
         """Ask the active namenode, and the datanode that it names, for an answer or a window of a file."""
         name = f"hdfs://{self._authority}{path}"
         trouble: Exception | None = None
+        excluded: list[str] = []
+        deadline = time.monotonic() + (self._seconds_in_all if seconds is None else seconds)
         for attempt in range(max(TRIES, len(self.addresses))):
+            if attempt and time.monotonic() >= deadline:
+                break
             address = self.addresses[(self._active + attempt) % len(self.addresses)]
             self._counter.add(f"WebHDFS {parameters['op']}", requests=1)
+            location = None
             try:
-                answer = self._exchange(method, self._url(address, path, parameters), window)
-                if answer.location is not None:
-                    answer = self._follow(method, answer.location, window)
+                answer = self._exchange(method, self._url(address, path, parameters, excluded), window, deadline)
+                if location := answer.location:
+                    answer = self._follow(method, location, window, deadline)
             except (OSError, http.client.HTTPException) as error:
+                if method != "GET" and not isinstance(error, _NotSentError):
+                    raise DeadlineExceededError(
+                        f"{address} did not answer {parameters['op']} ({error}); it may have been carried out, or may "
+                        "still be: look before you try again",
+                        path=name,
+                    ) from error
                 trouble = error
+                if location is not None:
+                    excluded += self._datanodes_at(location, path)
                 continue
             refusal = self._error_of(answer, name)
             if refusal is None:
@@ -169,6 +235,7 @@ class WebHdfs:
             if not isinstance(refusal, UnavailableError) or isinstance(refusal, WebHdfsUnreachableError):
                 raise refusal
             trouble = refusal
+            excluded.clear()
             if attempt >= len(self.addresses):  # not only the wrong one of two namenodes
                 time.sleep(PAUSE_SECONDS * attempt)
         if isinstance(trouble, RecordFSError):
@@ -177,44 +244,48 @@ class WebHdfs:
             f"WebHDFS cannot be reached at {' or '.join(self.addresses)} ({trouble})", path=name
         ) from trouble
 
-    def _follow(self, method: str, location: str, window: _Window | None) -> _Answer:
+    def _datanodes_at(self, location: str, path: str) -> list[str]:
+        """Return the datanode of a web address by the name that ``excludedatanodes`` takes, if it can be told."""
+        parts = urllib.parse.urlsplit(location)
+        with contextlib.suppress(RecordFSError):
+            by_host_name = self.last_block_datanodes(path, by_host_name=True)
+            return [
+                str(by_number)
+                for by_number, by_name in zip(self.last_block_datanodes(path), by_host_name, strict=False)
+                if parts.hostname in (by_number.host, by_name.host) and parts.port == by_number.web_port
+            ]
+        return []
+
+    def _follow(self, method: str, location: str, window: _Window | None, deadline: float) -> _Answer:
         """Ask the datanode that the namenode named."""
         if window is None:
-            return self._exchange(method, location, None)
-        return self._exchange(method, window.placed_in(location), window._replace(skipped=0))
+            return self._exchange(method, location, None, deadline)
+        return self._exchange(method, window.placed_in(location), window._replace(skipped=0), deadline)
 
-    def _url(self, address: str, path: str, parameters: dict[str, str]) -> str:
-        user = os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
-        query = {**parameters, "user.name": user}
-        if proxied := os.environ.get("HADOOP_PROXY_USER"):
-            query["doas"] = proxied
+    def _url(self, address: str, path: str, parameters: dict[str, str], excluded: list[str]) -> str:
+        query = {**parameters, **self._user}
+        if excluded:
+            query["excludedatanodes"] = ",".join(excluded)
         return f"{address}/webhdfs/v1{urllib.parse.quote(path)}?{urllib.parse.urlencode(query)}"
 
-    def _exchange(self, method: str, url: str, window: _Window | None) -> _Answer:
+    def _exchange(self, method: str, url: str, window: _Window | None, deadline: float) -> _Answer:
         parts = urllib.parse.urlsplit(url)
+        seconds = max(0.1, min(self._seconds, deadline - time.monotonic()))
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
             connection = http.client.HTTPSConnection(
-                parts.hostname or "", parts.port, timeout=self._seconds, context=ssl.create_default_context()
+                parts.hostname or "", parts.port, timeout=seconds, context=ssl.create_default_context()
             )
         else:
-            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=self._seconds)
+            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
         try:
+            try:
+                connection.connect()
+            except OSError as error:
+                raise _NotSentError(str(error)) from error
             connection.request(method, f"{parts.path}?{parts.query}", headers={"Content-Length": "0"})
-            response = connection.getresponse()
-            if response.status in (302, 307):
-                return _Answer(response.status, response.getheader("Location"), b"", None)
-            if response.status != 200:
-                return _Answer(response.status, None, _body(response, CHUNK), None)
-            if window is None:
-                return _Answer(200, None, _body(response, LARGEST_ANSWER), None)
-            if window.length is None:
-                length = None if response.length is None else max(0, response.length - window.skipped)
-                return _Answer(200, None, b"", length)
-            left = window.skipped
-            while left and (passed := response.read(min(left, CHUNK))):
-                left -= len(passed)
-            return _Answer(200, None, _body(response, window.length), None)
+            with connection.getresponse() as response:
+                return _answer_of(response, window, deadline)
         finally:
             connection.close()
 
@@ -226,7 +297,7 @@ class WebHdfs:
             cause = Cause(str(told.get("javaClassName", "")).rpartition(".")[2], str(told.get("message", "")))
         except (ValueError, KeyError, TypeError):
             if answer.status in (401, 403):
-                return WebHdfsUnreachableError(
+                return SpnegoWantedError(
                     f"WebHDFS at {' or '.join(self.addresses)} wants Kerberos (SPNEGO), which recordfs does not speak",
                     path=name,
                 )
@@ -240,11 +311,46 @@ class WebHdfs:
         return error_from_java(cause, name)
 
 
-def _body(response: http.client.HTTPResponse, limit: int) -> bytes:
-    """Return at most this many bytes of an answer; memory grows only with what comes."""
+def _answer_of(response: http.client.HTTPResponse, window: _Window | None, deadline: float) -> _Answer:
+    """Read what of an answer is wanted."""
+    if response.status in (302, 307):
+        return _Answer(response.status, response.getheader("Location"), b"", None)
+    if response.status != 200:
+        return _Answer(response.status, None, _body(response, CHUNK, deadline), None)
+    if window is None:
+        return _Answer(200, None, _body(response, LARGEST_ANSWER, deadline), None)
+    if window.length is None:
+        length = None if response.length is None else max(0, response.length - window.skipped)
+        return _Answer(200, None, b"", length)
+    left = window.skipped
+    while left and (passed := response.read(min(left, CHUNK))):
+        left -= len(passed)
+    return _Answer(200, None, _body(response, window.length, deadline), None)
+
+
+def _body(response: http.client.HTTPResponse, limit: int, deadline: float) -> bytes:
+    """Return at most this many bytes of an answer; memory grows only with what comes.
+
+    Raises:
+        http.client.IncompleteRead: The connection broke before the answer's end, which http.client does not tell.
+        TimeoutError: The deadline passed.
+    """
     parts: list[bytes] = []
-    left = limit
-    while left and (part := response.read(min(left, CHUNK))):
+    promised = response.length
+    wanted = left = limit if promised is None else min(limit, promised)
+    while left and (part := response.read1(min(left, CHUNK))):  # what is here; read() would wait for all of it
         parts.append(part)
         left -= len(part)
+        if left and time.monotonic() >= deadline:
+            raise TimeoutError(f"only {wanted - left} bytes came in time")
+    if left and promised is not None:
+        raise http.client.IncompleteRead(b"", left)
     return b"".join(parts)
+
+
+def _process_user() -> str:
+    """Return the name under which the native client makes requests where the environment names none."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return "unknown"
