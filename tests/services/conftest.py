@@ -196,7 +196,13 @@ def accounts(server_directory):
 def hdfs_cluster(server_directory):
     """A running HDFS with three datanodes, one for the whole session: whoever breaks it repairs it."""
     # A datanode that recovers a block asks all others; it need not ask dead ones for ten seconds.
-    with HdfsCluster(server_directory("hdfs"), "ipc.client.connect.max.retries=1") as cluster:
+    # Datanodes get their orders with heartbeats: to recover a lease, to copy a block.
+    words = (
+        "ipc.client.connect.max.retries=1",
+        "dfs.heartbeat.interval=1",
+        "dfs.namenode.redundancy.interval.seconds=1s",
+    )
+    with HdfsCluster(server_directory("hdfs"), *words) as cluster:
         yield cluster
 
 

@@ -135,8 +135,13 @@ def test_a_reader_finds_the_copies_that_were_made_since_it_opened_the_file(broke
         with hdfs.new_random_access_file(path) as file:
             assert file.read(0, 10) == data[:10]
             service = hdfs._service(hdfs_root.split("/")[2])
-            only = service.last_block_datanodes(path.removeprefix(broken_cluster.url))
-            broken_cluster.shell("-setrep", "-w", "2", path)
+            inside = path.removeprefix(broken_cluster.url)
+            only = service.last_block_datanodes(inside)
+            broken_cluster.shell("-setrep", "2", path)
+            deadline = time.monotonic() + 60
+            while len(service.last_block_datanodes(inside)) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
             broken_cluster.command("stop-datanode", str(broken_cluster.facts["datanodes"].index(str(*only))))
             assert file.read(0, len(data)) == data
 
