@@ -29,9 +29,6 @@ def crc32c_of(*buffers: bytes | bytearray) -> int:
     return crc
 
 
-def md5_header(*buffers: bytes | bytearray) -> str:
-    """Return the value of ``Content-MD5`` for several buffers, one after another."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for buffer in buffers:
-        digest.update(buffer)
-    return base64.b64encode(digest.digest()).decode()
+def md5_header(body: bytes | bytearray) -> str:
+    """Return the value of ``Content-MD5`` for a body."""
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from recordfs.errors import RecordFSError
+from recordfs.filesystems._object_store.checksums import crc32c_header, md5_header
 from recordfs.filesystems.s3.errors import code_of, status_of
 
 if TYPE_CHECKING:
@@ -106,10 +107,27 @@ class Features:
         """Tell whether a feature may be relied on, as far as is known."""
         return feature not in self.lacking
 
-    def note_checksum(self, sent: dict[str, str], answer: dict[str, Any]) -> None:
-        """Learn from the answer to a request whether the CRC-32C that went with it was read: it is repeated then."""
-        if "ChecksumCRC32C" in sent and "ChecksumCRC32C" not in answer and not self.amazon:
-            self.lacking.add(CHECKSUMS)
+    def send_verified(
+        self, request: Callable[[dict[str, str]], dict[str, Any]], body: bytes | bytearray, crc: int | None
+    ) -> dict[str, Any]:
+        """Send a request with a body that the store verifies, and return its answer.
+
+        Args:
+            request: Sends the body with the checksum parameters that it is given.
+            body: The body, for its MD5.
+            crc: Its CRC-32C, which goes along instead where the store reads it; None where it must not.
+        """
+
+        def send(lacking: set[str]) -> dict[str, Any]:
+            if crc is None or CHECKSUMS in lacking:
+                return request({"ContentMD5": md5_header(body)})
+            answer = request({"ChecksumCRC32C": crc32c_header(crc)})
+            if "ChecksumCRC32C" not in answer and not self.amazon:
+                self.lacking.add(CHECKSUMS)  # one that was read is repeated
+            return answer
+
+        answer: dict[str, Any] = self.send(send, (CHECKSUMS,))
+        return answer
 
     def send(self, request: Callable[[set[str]], Any], droppable: Sequence[str]) -> Any:
         """Send a request, without features that the store refuses.

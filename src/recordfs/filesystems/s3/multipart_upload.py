@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from recordfs._core import crc32c_of_still_memory
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnimplementedError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
-from recordfs.filesystems._object_store.checksums import crc32c_header, crc32c_of, md5_header
+from recordfs.filesystems._object_store.checksums import crc32c_header
 from recordfs.filesystems._object_store.multipart import UploadInParts
-from recordfs.filesystems.s3.body import Body
 from recordfs.filesystems.s3.errors import code_of
 from recordfs.filesystems.s3.features import CHECKSUMS, OBJECT_SIZE, PART_COPIES, WHOLE_CHECKSUMS, is_refusal
+from recordfs.filesystems.s3.requests import as_body
 
 if TYPE_CHECKING:
     from recordfs.filesystems.s3.requests import S3Requests
@@ -94,23 +95,13 @@ class MultipartUpload(UploadInParts):
         Returns:
             What the store said of it, to be put into ``parts``, or given to ``complete``.
         """
-        content = Body(*buffers)
+        body = as_body(buffers)
 
-        def request(lacking: set[str]) -> dict[str, Any]:
-            content.seek(0)
-            if self._checksums and CHECKSUMS not in lacking:
-                checksum = {"ChecksumCRC32C": crc32c_header(crc32c_of(*buffers))}
-            else:
-                checksum = {"ContentMD5": md5_header(*buffers)}
-            answer: dict[str, Any] = self._call("upload_part", PartNumber=number, Body=content, **checksum)
-            self._features.note_checksum(checksum, answer)
+        def request(checksum: dict[str, str]) -> dict[str, Any]:
+            answer: dict[str, Any] = self._call("upload_part", PartNumber=number, Body=body, **checksum)
             return answer
 
-        try:
-            answer: dict[str, Any] = self._features.send(request, (CHECKSUMS,))
-        finally:
-            content.release()
-        return answer
+        return self._features.send_verified(request, body, crc32c_of_still_memory(body) if self._checksums else None)
 
     def copy(self, source: dict[str, str], tag: str, size: int, *, most: int = MOST_COPIES) -> None:
         """Put a whole object after the parts so far: the store copies it, in equal ranges.

@@ -11,15 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import AbortedError, NotFoundError, PermissionDeniedError, ResourceExhaustedError
-from recordfs.filesystems._object_store.checksums import crc32c_header, md5_header
 from recordfs.filesystems._object_store.commits import NOTHING, WRITER_METADATA
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
 from recordfs.filesystems._object_store.multipart import MultipartObjectUpload
-from recordfs.filesystems.s3.body import Body
-from recordfs.filesystems.s3.features import CHECKSUMS
 from recordfs.filesystems.s3.multipart_upload import MOST_COPIES, SMALLEST_PART, MultipartUpload
 from recordfs.filesystems.s3.orphans import remove_orphans
 from recordfs.filesystems.s3.probe import learn_conditions
+from recordfs.filesystems.s3.requests import as_body
 from recordfs.filesystems.s3.staging import Staging
 
 if TYPE_CHECKING:
@@ -171,31 +169,16 @@ class S3ObjectUpload(MultipartObjectUpload[MultipartUpload]):
         return {**self._known.properties, "Metadata": metadata, **self._store.encryption()}
 
     def _put_object(self, commit: Commit, conditions: dict[str, str]) -> str:
-        body = Body(*commit.rest)
+        body = as_body(commit.rest)
 
-        def send(lacking: set[str]) -> Any:
-            body.seek(0)
-            if commit.crc is not None and CHECKSUMS not in lacking:
-                checksum = {"ChecksumCRC32C": crc32c_header(commit.crc)}
-            else:
-                checksum = {"ContentMD5": md5_header(*commit.rest)}
-            answer = self._store.call(
-                "put_object",
-                self._path,
-                Bucket=self._bucket,
-                Key=self._key,
-                Body=body,
-                **self._new_object(commit.origin),
-                **checksum,
-                **conditions,
+        def put(checksum: dict[str, str]) -> dict[str, Any]:
+            made_with = {**self._new_object(commit.origin), **checksum, **conditions}
+            answer: dict[str, Any] = self._store.call(
+                "put_object", self._path, Bucket=self._bucket, Key=self._key, Body=body, **made_with
             )
-            self._features.note_checksum(checksum, answer)
             return answer
 
-        try:
-            return str(self._features.send(send, (CHECKSUMS,))["ETag"])
-        finally:
-            body.release()
+        return str(self._features.send_verified(put, body, commit.crc)["ETag"])
 
     # Conditions
 

@@ -22,12 +22,12 @@ from recordfs.filesystems.s3.errors import (
 from recordfs.filesystems.s3.features import Features
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from recordfs.filesystems.s3.client import Clients
 
-__all__ = ["S3Requests", "nanoseconds"]
+__all__ = ["S3Requests", "as_body", "nanoseconds"]
 
 _Answer = TypeVar("_Answer")
 
@@ -44,6 +44,11 @@ _ALWAYS_ANSWERED = {
 def nanoseconds(moment: datetime) -> int:
     """Return a time of the SDK as nanoseconds since 1970-01-01 UTC."""
     return int(moment.timestamp()) * 1_000_000_000
+
+
+def as_body(buffers: Sequence[bytes | bytearray]) -> bytes | bytearray:
+    """Return buffers as one body. The SDK hands bytes to the socket at once, and reads a file in pieces of 16 KiB."""
+    return buffers[0] if len(buffers) == 1 else b"".join(buffers)
 
 
 class S3Requests:
