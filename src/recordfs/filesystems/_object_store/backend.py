@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.fetching import RangeFetcher
@@ -14,10 +14,12 @@ from recordfs.filesystems._object_store.statistics import RequestCounter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from recordfs.filesystems._object_store.clients import SDKClients
+    from recordfs.filesystems._object_store.settings import StoreSettings
     from recordfs.filesystems._object_store.statistics import OperationStatistics
     from recordfs.filesystems._object_store.store import ObjectStore
 
-__all__ = ["CAPABILITIES", "Clients", "ObjectStoreBackend"]
+__all__ = ["CAPABILITIES", "ObjectStoreBackend"]
 
 CAPABILITIES = Capabilities(
     verbatim_names=True,
@@ -32,16 +34,6 @@ CAPABILITIES = Capabilities(
 """What files on every object store can do."""
 
 
-class Clients(Protocol):
-    """The SDK's clients of one filesystem; each process has its own."""
-
-    def describe(self) -> dict[str, str]:
-        """Return endpoint and source of credentials, for people to read; no secrets."""
-
-    def close(self) -> None:
-        """Close this process's connections. Idempotent; what is used afterwards opens others."""
-
-
 class ObjectStoreBackend(ObjectStoreFileSystem):
     """A filesystem over the SDK of a store. A backend names its settings and connects.
 
@@ -51,11 +43,10 @@ class ObjectStoreBackend(ObjectStoreFileSystem):
     """
 
     scheme: ClassVar[str]
-    settings_class: ClassVar[Any]
-    """A named tuple with a method ``checked``."""
+    settings_class: ClassVar[type[StoreSettings]]
 
     def __init__(self, options: dict[str, Any], *, allow_bucket_root: bool) -> None:
-        fields = self.settings_class._fields
+        fields = self.settings_class.option_names()
         unknown = {name: value for name, value in options.items() if name not in fields}
         super().__init__(allow_bucket_root=allow_bucket_root, **unknown)
         known = {name: value for name, value in options.items() if name in fields}
@@ -68,13 +59,15 @@ class ObjectStoreBackend(ObjectStoreFileSystem):
         )
 
     @abc.abstractmethod
-    def _connect(self, settings: Any, counter: RequestCounter) -> tuple[Any, ObjectStore, Callable[[Any, str], Any]]:
+    def _connect(
+        self, settings: Any, counter: RequestCounter
+    ) -> tuple[SDKClients[Any], ObjectStore, Callable[[Any, str], Any]]:
         """Return the clients, the store over them, and what makes obstore's store for the clients and a bucket."""
 
     @classmethod
     def option_names(cls) -> list[str]:
         """Return the names of the options, those of the settings among them."""
-        return [*super().option_names(), *cls.settings_class._fields]
+        return [*super().option_names(), *cls.settings_class.option_names()]
 
     @property
     def _store(self) -> ObjectStore:
@@ -90,8 +83,7 @@ class ObjectStoreBackend(ObjectStoreFileSystem):
 
     def describe(self) -> dict[str, str]:
         """Return endpoint and source of credentials, for people to read; no secrets."""
-        described: dict[str, str] = self._clients.describe()
-        return described
+        return self._clients.describe()
 
     def close(self) -> None:
         """Close this process's connections. Idempotent; what is used afterwards opens others."""

@@ -14,9 +14,8 @@ from google.oauth2.credentials import Credentials as AccessToken
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
-from recordfs.errors import UnauthenticatedError, UnavailableError
+from recordfs.filesystems._object_store.clients import CONNECTIONS, SDKClients
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
-from recordfs.per_process import PerProcess
 from recordfs.redaction import redacted_cause, remember_secret
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from recordfs.filesystems.gcs.settings import Settings
 
 __all__ = ["Clients", "operation_of"]
-
-CONNECTIONS = 64
-"""Connections that a client keeps: more than the requests this library ever has in flight on it."""
 
 GOOGLE = "googleapis.com"
 
@@ -42,19 +38,10 @@ class _Own(NamedTuple):
     source: str
 
 
-class Clients:
-    """The clients of one filesystem. Safe to use from any thread, and after a fork.
+class Clients(SDKClients[_Own]):
+    """google-cloud-storage's client and its credentials; see SDKClients."""
 
-    Args:
-        settings: How to reach the store.
-        counter: Where requests are counted.
-    """
-
-    def __init__(self, settings: Settings, counter: RequestCounter) -> None:
-        self.settings = settings
-        self.counter = counter
-        self._own = PerProcess(self._make)
-        remember_secret(settings.token)
+    settings: Settings
 
     @property
     def storage(self) -> storage.Client:
@@ -113,34 +100,23 @@ class Clients:
         """What this process's requests are authorized with."""
         return self._own.get().credentials
 
-    def close(self) -> None:
-        """Close this process's connections; the next request opens others."""
-        own = self._own.take()
-        if own is not None:
-            own.client.close()
+    def _close(self, own: _Own) -> None:
+        own.client.close()
 
-    def describe(self) -> dict[str, str]:
-        """Return which endpoint, project and source of credentials are in use, for people to read; no secrets.
-
-        Where no credentials can be had it tells why in their place, and of the rest what was asked for.
-        """
-        endpoint, endpoint_source = self.settings.endpoint()
-        try:
-            own = self._own.get()
-        except (UnauthenticatedError, UnavailableError) as error:
-            return {
-                "endpoint": f"{endpoint or 'not looked for'} ({endpoint_source})",
-                "project": self.settings.project_from_environment() or "not looked for",
-                "credentials": error.message,
-            }
+    def _describe(self, own: _Own) -> dict[str, str]:
         described = {
-            "endpoint": f"{own.client.api_endpoint} ({endpoint_source})",
+            "endpoint": f"{own.client.api_endpoint} ({self.settings.endpoint()[1]})",
             "project": str(own.client.project or "none: buckets cannot be listed"),
             "credentials": own.source,
         }
         if self.settings.user_project is not None:
             described["pays"] = self.settings.user_project
         return described
+
+    def _describe_settings(self) -> dict[str, str]:
+        endpoint, source = self.settings.endpoint()
+        project = self.settings.project_from_environment()
+        return {"endpoint": f"{endpoint or 'not looked for'} ({source})", "project": project or "not looked for"}
 
 
 class _NoCookies(RequestsCookieJar):

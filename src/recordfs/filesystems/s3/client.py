@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 import botocore
 import botocore.session
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from urllib3 import HTTPResponse
 
-from recordfs.errors import InvalidArgumentError, UnauthenticatedError, UnavailableError
+from recordfs.errors import InvalidArgumentError
+from recordfs.filesystems._object_store.clients import CONNECTIONS, SDKClients
 from recordfs.filesystems.s3.errors import error_from_login, error_from_sdk
-from recordfs.per_process import PerProcess
 from recordfs.redaction import redacted_cause, remember_secret
 
 if TYPE_CHECKING:
@@ -21,9 +24,6 @@ if TYPE_CHECKING:
     from recordfs.filesystems.s3.settings import Settings
 
 __all__ = ["Clients", "Destination"]
-
-CONNECTIONS = 64
-"""Connections that a client keeps: more than the requests this library ever has in flight on it."""
 
 
 class Destination(NamedTuple):
@@ -42,32 +42,14 @@ class Destination(NamedTuple):
         return f"Destination(url={self.url!r})"
 
 
-class _NotSentError(BaseException):
-    """Carries a request that was made up to be looked at, out of the SDK.
+class Clients(SDKClients[tuple[Any, Any]]):
+    """boto3's client and the botocore session that renews its credentials; see SDKClients."""
 
-    No Exception: the SDK would think about sending the request again, and keep the frames of all callers alive.
-    """
-
-    def __init__(self, destination: Destination) -> None:
-        super().__init__("this request is never sent")
-        self.destination = destination
-
-
-class Clients:
-    """The clients of one filesystem. Safe to use from any thread, and after a fork.
-
-    Args:
-        settings: How to reach the store.
-        counter: Where requests are counted.
-    """
+    settings: Settings
 
     def __init__(self, settings: Settings, counter: RequestCounter) -> None:
-        self.settings = settings
-        self.counter = counter
+        super().__init__(settings, counter)
         self._thread = threading.local()
-        self._own = PerProcess(self._make)
-        remember_secret(settings.aws_secret_access_key)
-        remember_secret(settings.aws_session_token)
 
     @property
     def s3(self) -> Any:
@@ -79,11 +61,8 @@ class Clients:
         """The botocore session of this process, which refreshes credentials."""
         return self._own.get()[1]
 
-    def close(self) -> None:
-        """Close this process's connections; the next request opens others."""
-        own = self._own.take()
-        if own is not None:
-            own[0].close()
+    def _close(self, own: tuple[Any, Any]) -> None:
+        own[0].close()
 
     def _make(self) -> tuple[Any, Any]:
         """Return a client and its session."""
@@ -151,38 +130,32 @@ class Clients:
         self._thread.looks = True
         try:
             self.s3.head_object(Bucket=bucket, Key=key)
-        except _NotSentError as found:
-            return found.destination
         except Exception as error:  # noqa: BLE001 (what it means is raised)
             raise error_from_sdk(error, f"s3://{bucket}") from redacted_cause(error)
         finally:
             self._thread.looks = False
-        raise AssertionError("the SDK sent a request without telling")
+        found: Destination = self._thread.found
+        return found
 
-    def _before_send(self, request: Any, event_name: str, **_others: object) -> None:
-        """Count a request as it leaves, retries too; or keep it from leaving."""
+    def _before_send(self, request: Any, event_name: str, **_others: object) -> AWSResponse | None:
+        """Count a request as it leaves, retries too; or keep it from leaving, by an answer of our own."""
         if getattr(self._thread, "looks", False):
             # The SDK encodes some of its headers, not all.
             texts = {
                 name: value.decode("latin-1") if isinstance(value, bytes) else value
                 for name, value in request.headers.items()
             }
-            raise _NotSentError(Destination(request.url, texts))
+            self._thread.found = Destination(request.url, texts)
+            return AWSResponse(request.url, 200, {}, HTTPResponse(BytesIO()))
         token = request.headers.get("X-Amz-Security-Token")
         if token is not None:  # a server may repeat the request in what it answers
             remember_secret(token.decode() if isinstance(token, bytes) else token)
         length = request.headers.get("Content-Length") or 0
         self.counter.add(event_name.rpartition(".")[2], requests=1, sent=int(length))
+        return None
 
-    def describe(self) -> dict[str, str]:
-        """Return which endpoint, region and source of credentials are in use, for people to read; no secrets.
-
-        Where no credentials can be had it tells why in their place, and of the rest what was asked for.
-        """
-        try:
-            client, session = self.s3, self.session
-        except (UnauthenticatedError, UnavailableError) as error:
-            return self._describe_settings() | {"credentials": error.message}
+    def _describe(self, own: tuple[Any, Any]) -> dict[str, str]:
+        client, session = own
         _, endpoint_source = self._endpoint(session)
         _, region_source = self.settings.region()
         profile = session.profile
@@ -194,7 +167,6 @@ class Clients:
         }
 
     def _describe_settings(self) -> dict[str, str]:
-        """Return what decides about the endpoint and the region where no client can be made."""
         (endpoint, endpoint_source), (region, region_source) = self.settings.endpoint(), self.settings.region()
         variables = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
         profile = self.settings.profile_name or next(filter(None, map(os.environ.get, variables)), None)
