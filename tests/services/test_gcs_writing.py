@@ -13,7 +13,7 @@ import pytest
 
 from recordfs._core import crc32c
 from recordfs.errors import AbortedError, DataLossError, DeadlineExceededError, UnavailableError
-from recordfs.filesystems._object_store import composing
+from recordfs.filesystems._object_store import composing, orphans
 from recordfs.filesystems.gcs import GCSFileSystem
 from support.stored_objects import GCSObjects, split_path
 
@@ -266,7 +266,7 @@ def test_temporary_objects_of_dead_writers_are_deleted_after_a_day(gcs, gcs_root
     assert len(stored.leftovers(path)) == 8
     write(gcs, path, bytes(200_000), bytes(200_000))
     assert len(stored.leftovers(path)) == 8, "younger than a day they may be a live writer's"
-    monkeypatch.setattr(composing, "ORPHAN_AGE", dt.timedelta(0))
+    monkeypatch.setattr(orphans, "ORPHAN_AGE", dt.timedelta(0))
     time.sleep(0.01)
     write(gcs, path, bytes(200_000), bytes(200_000))
     assert len(stored.leftovers(path)) == 4, "those of another key stay"

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from recordfs.errors import RecordFSError, ResourceExhaustedError
-from recordfs.filesystems.s3 import object_upload, orphans, staging
+from recordfs.filesystems._object_store import orphans
+from recordfs.filesystems.s3.multipart_upload import MultipartUpload
 
 pytestmark = pytest.mark.service
 
@@ -17,7 +18,7 @@ MIB = 1 << 20
 @pytest.fixture(autouse=True)
 def few_parts(monkeypatch):
     """An upload is full with three parts instead of 9,000, so that 60 MiB are many times too much."""
-    monkeypatch.setattr(object_upload, "MOST_PARTS", 3)
+    monkeypatch.setattr(MultipartUpload, "limits", MultipartUpload.limits._replace(filled=3))
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_an_upload_that_still_grows_is_nobodys_leftover_however_old_it_is(s3, ro
 
 
 def test_the_end_is_said_before_anything_is_lost(s3, root, monkeypatch, listed):
-    monkeypatch.setattr(staging, "LARGEST_PART_NUMBER", 4)
+    monkeypatch.setattr(MultipartUpload, "limits", MultipartUpload.limits._replace(most=4))
     file = s3.new_writable_file(f"{root}/f", atomic=True)
     with pytest.raises(ResourceExhaustedError, match="part_size"):
         fill(file, bytes(40 * MIB))

@@ -27,7 +27,6 @@ from recordfs._core import crc32c
 from recordfs.errors import (
     AbortedError,
     AlreadyExistsError,
-    DataLossError,
     InvalidArgumentError,
     NotFoundError,
     RecordFSError,
@@ -37,8 +36,9 @@ from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.commits import NOTHING
 from recordfs.filesystems._object_store.composing import MOST_SOURCES, ComposedObjectUpload, PieceMaker, Pieces, Source
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
-from recordfs.filesystems._object_store.multipart import MultipartObjectUpload, UploadInParts
+from recordfs.filesystems._object_store.multipart import MultipartObjectUpload
 from recordfs.filesystems._object_store.opening import Known
+from recordfs.filesystems._object_store.parts import CopySource, PartLimits, UploadGoneError, UploadInParts
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ class SeededObjectStore(ObjectStore):
         interrupt: Makes what tears a call.
         part_size: Bytes of a part, all but the last of an object: few, so that a schedule has many parts.
         most_kept: Bytes up to which an object is put again as a whole.
+        keeps_conditions: False for a store that ignores conditions in silence, as some of those like S3 do.
+        copies_ranges: False for a store that copies no ranges into an upload, as some of those like S3 do not.
         upload_class: What writers of this store stage and publish by: SeededUpload, SeededPieces, or what a test that
             plants faults derives from one of them.
 
@@ -148,9 +150,15 @@ class SeededObjectStore(ObjectStore):
         interrupt: type[BaseException] = KeyboardInterrupt,
         part_size: int = PART_SIZE,
         most_kept: int = MOST_KEPT,
+        keeps_conditions: bool = True,
+        copies_ranges: bool = True,
         upload_class: Callable[[SeededObjectStore, Opening, Known], ObjectUpload] | None = None,
     ) -> None:
+        super().__init__("seeded")
         self.faults = faults
+        self.keeps_conditions = keeps_conditions
+        self.copies_ranges = copies_ranges
+        self.is_known_to_copy = True  # until a writer has found out
         self.versions: dict[tuple[str, str], list[Version | None]] = {}
         self.requests = 0
         self.part_size = part_size
@@ -237,7 +245,7 @@ class SeededObjectStore(ObjectStore):
     def _store(self, bucket: str, key: str, data: bytes, metadata: dict[str, str], replaces: str | None) -> str:
         before = self.peek(bucket, key)
         now = None if before is None else before.tag
-        if replaces is not None and (replaces or None) != now:
+        if self.keeps_conditions and replaces is not None and (replaces or None) != now:
             raise AbortedError(f"expected {replaces or 'no object'}, found {now or 'no object'}")
         self._tags += 1
         version = Version(data, dict(metadata), f"v{self._tags}", now, time.time_ns())
@@ -269,14 +277,15 @@ class SeededObjectStore(ObjectStore):
 
         return self.ask(begin)
 
-    def copy_part(self, bucket: str, key: str, upload: int, number: int, origin: Origin) -> int:
-        """Put the bytes of a version into an upload as a part, and return its checksum."""
+    def copy_part(self, upload: int, number: int, source: CopySource, start: int, end: int) -> int | None:
+        """Put bytes of a version into an upload as a part, and return its checksum; None if ranges are not copied."""
 
-        def copy() -> int:
-            found = self._uploads.get(upload)
-            if found is None:
-                raise DataLossError(f"the upload {upload} is gone")
-            found.parts[number] = self._version(bucket, key, str(origin.tag)).data[: origin.size]
+        def copy() -> int | None:
+            found = self._upload(upload)
+            if not self.copies_ranges:
+                found.parts[number] = b""  # as stores do that take the request for another
+                return None
+            found.parts[number] = self._version(source.bucket, source.key, source.tag).data[start:end]
             found.copied.add(number)
             return crc32c(found.parts[number])
 
@@ -286,10 +295,9 @@ class SeededObjectStore(ObjectStore):
         """Send one part, and return its checksum; under the same number it replaces what was sent before."""
 
         def send() -> int:
-            found = self._uploads.get(upload)
-            if found is None:
-                raise DataLossError(f"the upload {upload} is gone")
+            found = self._upload(upload)
             found.parts[number] = data
+            found.copied.discard(number)
             return crc32c(data)
 
         return self.ask(send)
@@ -298,9 +306,7 @@ class SeededObjectStore(ObjectStore):
         """Make an object of parts of an upload, by number with their checksums; the upload is gone then."""
 
         def complete() -> str:
-            found = self._uploads.get(upload)
-            if found is None:
-                raise DataLossError(f"the upload {upload} is gone")
+            found = self._upload(upload)
             pieces = [found.parts.get(number, b"") for number in sorted(parts)]
             if [crc32c(piece) for piece in pieces] != [parts[number] for number in sorted(parts)]:
                 raise InvalidArgumentError("a part is not there, or another than was named")
@@ -316,6 +322,12 @@ class SeededObjectStore(ObjectStore):
     def abort_upload(self, upload: int) -> None:
         """Forget an upload."""
         self.ask(lambda: self._uploads.update({upload: None}))
+
+    def _upload(self, upload: int) -> _Upload:
+        found = self._uploads.get(upload)
+        if found is None:
+            raise UploadGoneError(f"the upload {upload} is gone")
+        return found
 
     def uploads(self) -> int:
         """Return how many uploads are under way."""
@@ -463,13 +475,31 @@ class _AtOnce(Executor):
 class SeededParts(UploadInParts):
     """An upload that is under way; see UploadInParts."""
 
-    def __init__(self, store: SeededObjectStore, identifier: int) -> None:
-        super().__init__(identifier)
+    limits = PartLimits(smallest=PART_SIZE, largest=1 << 30, filled=3, most=100)
+
+    def __init__(self, store: SeededObjectStore, target: Location, metadata: dict[str, str]) -> None:
+        super().__init__(store, target, store.begin_upload(target.bucket, target.key, metadata))
         self._store = store
 
     def send(self, number: int, *buffers: bytes | bytearray) -> int:
         """See UploadInParts."""
         return self._store.send_part(self.identifier, number, b"".join(buffers))
+
+    def copy_range(self, number: int, source: CopySource, start: int, end: int) -> int | None:
+        """See UploadInParts."""
+        return self._store.copy_part(self.identifier, number, source, start, end)
+
+    def copies_ranges(self) -> bool:
+        """See UploadInParts."""
+        return self._store.is_known_to_copy
+
+    def stop_copying(self) -> None:
+        """See UploadInParts."""
+        self._store.is_known_to_copy = False
+
+    def complete(self, parts: dict[int, int], *, size: int, crc: int | None = None, replaces: str | None = None) -> str:
+        """See UploadInParts."""
+        return self._store.complete(self._bucket, self._key, self.identifier, parts, replaces)
 
     def abort(self) -> None:
         """See UploadInParts."""
@@ -485,22 +515,17 @@ class SeededUpload(MultipartObjectUpload[SeededParts]):
         self._metadata = known.metadata
 
     def _begin(self, origin: Origin) -> SeededParts:
-        return SeededParts(
-            self._store, self._store.begin_upload(self._bucket, self._key, {**self._metadata, **origin.token})
-        )
+        return SeededParts(self._store, self._target, {**self._metadata, **origin.token})
 
-    def _copy_committed(self, upload: SeededParts, origin: Origin) -> None:
-        number = upload.take_number()
-        answer = self._store.copy_part(self._bucket, self._key, upload.identifier, number, origin)
-        upload.parts[number] = answer
-        upload.first = upload.next_number
+    def _begin_temporary(self, target: Location) -> SeededParts:
+        return SeededParts(self._store, target, {})
 
-    def _put(self, commit: Commit) -> str:
+    def _put(self, commit: Commit, replaces: str | None) -> str:
         metadata = {**self._metadata, **commit.origin.token}
-        return self._store.put(self._bucket, self._key, b"".join(commit.rest), metadata, commit.replaces)
+        return self._store.put(self._bucket, self._key, b"".join(commit.rest), metadata, replaces)
 
-    def _complete(self, upload: SeededParts, parts: dict[int, int], commit: Commit) -> str:
-        return self._store.complete(self._bucket, self._key, upload.identifier, parts, commit.replaces)
+    def _keeps_conditions(self, *, is_put: bool) -> bool | None:
+        return self._store.keeps_conditions
 
 
 class SeededPieces(ComposedObjectUpload):

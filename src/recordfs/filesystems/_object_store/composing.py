@@ -11,15 +11,14 @@ name in exactly one place.
 from __future__ import annotations
 
 import abc
-import datetime as dt
-import time
 import uuid
 import warnings
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
-from recordfs.filesystems._object_store.listing import list_objects
+from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
+from recordfs.filesystems._object_store.orphans import orphaned_objects
 from recordfs.filesystems._object_store.part_queue import PartQueue, SentPart
 from recordfs.filesystems._object_store.temporary import temporary_key, temporary_prefix
 from recordfs.filesystems._object_store.upload import PARTS_IN_FLIGHT, ObjectUpload
@@ -43,9 +42,7 @@ MOST_PIECES = 1024
 """Pieces are composed into larger ones when there are this many, so that what a writer remembers stays bounded."""
 
 MOST_DELETES = 100
-"""Keys that ``delete_many`` is given at once: it names no more than these of those that it could not delete."""
-
-ORPHAN_AGE = dt.timedelta(days=1)
+"""Keys that are deleted at once; where none of them can be, the rest is not tried."""
 
 _Item = TypeVar("_Item")
 
@@ -261,28 +258,14 @@ class Pieces:
             raise error
 
     def _collect_orphans(self) -> None:
-        """Find what writers to the same key left behind that are gone: nothing of theirs is younger than a day.
-
-        A writer that lives adds to its objects more often than that; so what it wrote days ago stays, too.
-        """
+        """Have what dead writers to the same key have left swept away, too."""
         if self._has_looked_for_orphans:
             return
         self._has_looked_for_orphans = True
-        prefix = temporary_prefix(self._key)
-        by_writer: dict[str, list[str]] = {}
-        newest: dict[str, int] = {}
         try:
-            for info in list_objects(self._store, self._bucket, prefix):
-                writer = info.key[len(prefix) :].partition("-")[0]
-                by_writer.setdefault(writer, []).append(info.key)
-                newest[writer] = max(newest.get(writer, 0), info.mtime_nsec)
+            self._garbage += orphaned_objects(self._store, self._bucket, self._key)
         except RecordFSError as error:  # cleaning up after others must not fail what this writer's user asked for
             warnings.warn(f"orphaned temporary objects of {self._path} could not be looked for: {error}", stacklevel=2)
-            return
-        oldest = time.time_ns() - int(ORPHAN_AGE.total_seconds()) * 1_000_000_000
-        for writer, keys in by_writer.items():
-            if newest[writer] < oldest:
-                self._garbage += keys
 
 
 class ComposedObjectUpload(ObjectUpload):
@@ -348,9 +331,12 @@ class ComposedObjectUpload(ObjectUpload):
         return self._objects.head(self._bucket, self._key)
 
     def tidy(self, *, replaced: bool) -> None:
-        """Delete the temporary objects that the commit has consumed."""
+        """Delete what the commit has consumed; say what replacing and deleting cost where versions are kept."""
+        replaced = replaced or not self._pieces.is_empty
         self._forget()
         self._pieces.sweep()
+        if replaced:
+            warn_of_kept_versions(self._objects, self._bucket)
 
     def abandon(self) -> None:
         """Delete all temporary objects."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recordfs.errors import RecordFSError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from recordfs.filesystems._object_store.store import ObjectStore
 
 __all__ = ["warn_of_kept_versions"]
 
@@ -17,25 +17,23 @@ _asked: set[str] = set()
 _lock = threading.Lock()
 
 
-def warn_of_kept_versions(bucket: str, look: Callable[[], str | None]) -> None:
+def warn_of_kept_versions(store: ObjectStore, bucket: str) -> None:
     """Warn if a bucket keeps replaced objects; call it when a writer replaces one. Asks once a process and bucket.
 
-    Args:
-        bucket: Which bucket, with its scheme.
-        look: Asks the store, and returns how the bucket keeps them, as in "soft delete is on (7 days)", or None. A
-            RecordFSError of it only means that nothing is warned of: who may write need not be allowed to look.
+    Where the store cannot be asked, nothing is warned of: who may write need not be allowed to look.
     """
+    name = f"{store.scheme}://{bucket}"
     with _lock:
-        if bucket in _asked:
+        if name in _asked:
             return
-        _asked.add(bucket)
+        _asked.add(name)
     try:
-        how = look()
+        how = store.kept_versions(bucket)
     except RecordFSError:
         return
     if how is not None:
         warnings.warn(
-            f"{bucket} keeps and bills what is replaced: {how}. Every flush of an object that is there already leaves "
+            f"{name} keeps and bills what is replaced: {how}. Every flush of an object that is there already leaves "
             "a copy of its full size. Flush seldom, write logs to a bucket without it, or set a lifecycle rule",
             stacklevel=2,
         )

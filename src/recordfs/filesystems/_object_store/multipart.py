@@ -1,16 +1,22 @@
 """Staging an object in the parts of an upload that a commit completes: the mechanism of S3, and of every store like it.
 
-A store gives the requests (begin, send, copy, complete, put); the order in which they are made, and what is done again
-after a failure or an interrupt, is here.
+Up to a size the whole small object is put again. Above, an upload begins with a server-side copy of the committed
+object, goes on with the new bytes, and ends by replacing the object. A store gives the requests (begin, put, and those
+of UploadInParts); the order in which they are made, and what is done again after a failure or an interrupt, is here.
 """
 
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from recordfs.errors import RecordFSError
+from recordfs.errors import ResourceExhaustedError
+from recordfs.filesystems._object_store.conditions import Conditions
+from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
 from recordfs.filesystems._object_store.part_queue import PartQueue
+from recordfs.filesystems._object_store.parts import CopySource, UploadInParts
+from recordfs.filesystems._object_store.staging import Staging
 from recordfs.filesystems._object_store.upload import PARTS_IN_FLIGHT, ObjectUpload
 
 if TYPE_CHECKING:
@@ -18,63 +24,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from recordfs.filesystems._object_store.commits import Commit, Origin, Part
-    from recordfs.filesystems._object_store.opening import Opening
+    from recordfs.filesystems._object_store.opening import Location, Opening
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
-__all__ = ["MultipartObjectUpload", "UploadInParts"]
-
-
-class UploadInParts(abc.ABC):
-    """An upload that is under way. Parts may be sent from several threads.
-
-    Args:
-        identifier: The store's name for it.
-
-    Attributes:
-        parts: What the store said of the parts that it has acknowledged, by number.
-        next_number: The number after those that are taken.
-        first: The number of the first part after what was copied.
-        size: Bytes in the parts that the store has acknowledged, without copies.
-    """
-
-    def __init__(self, identifier: Any) -> None:
-        self.identifier = identifier
-        self.parts: dict[int, Any] = {}
-        self.next_number = 1
-        self.first = 1
-        self.size = 0
-
-    @abc.abstractmethod
-    def send(self, number: int, *buffers: bytes | bytearray) -> Any:
-        """Send one part; again under the same number it replaces what was sent before.
-
-        Returns:
-            What the store said of it, to be put into ``parts``, or given to ``complete``.
-        """
-
-    @abc.abstractmethod
-    def abort(self) -> None:
-        """Remove what was uploaded."""
-
-    def abort_after(self, error: BaseException) -> None:
-        """Remove what was uploaded because something else went wrong, which is what will be raised."""
-        try:
-            self.abort()
-        except RecordFSError as second:
-            error.add_note(f"the upload {self.identifier} could not be aborted: {second}")
-
-    def take_number(self) -> int:
-        """Return a number that nothing else was sent under: a request that is late would put its bytes there."""
-        number = self.next_number
-        self.next_number = number + 1
-        return number
-
-    def acknowledge(self, number: int, answer: Any, size: int) -> None:
-        """Take note of a part that the store has."""
-        if number not in self.parts:
-            self.size += size
-        self.parts[number] = answer
-
+__all__ = ["MultipartObjectUpload"]
 
 Target = TypeVar("Target", bound=UploadInParts)
 
@@ -91,6 +44,9 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         make_pool: As of PartQueue.
     """
 
+    right_to_read: ClassVar[str] = "to read objects"
+    """The store's name for what credentials need to have an object copied."""
+
     def __init__(
         self,
         store: ObjectStore,
@@ -102,7 +58,10 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         make_pool: Callable[[], Executor] | None = None,
     ) -> None:
         self._objects = store
+        self._target = opening.location
         self._path, self._bucket, self._key = opening.location
+        self._is_atomic = opening.atomic
+        self._conditions = Conditions(self.look, is_blind=opening.is_blind, path=self._path)
         self.part_size = part_size
         self.most_kept = copied_from - 1
         self._copied_from = copied_from
@@ -110,6 +69,7 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         self._queue: PartQueue[tuple[Target, int], None] = PartQueue(self._send_part, make_pool)
         self._origin: Origin | None = None
         self._upload: Target | None = None
+        self._staging: Staging[Target] | None = None
         # The committed bytes, where the store could copy them only in front of what it does not take then.
         self._fetched = b""
         self._prepared: tuple[int, dict[int, Any]] = (-1, {})
@@ -121,20 +81,16 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         """Begin an upload whose object will carry the token."""
 
     @abc.abstractmethod
-    def _copy_committed(self, upload: Target, origin: Origin) -> None:
-        """Have the store put the committed version into an upload, as its first parts."""
+    def _begin_temporary(self, target: Location) -> Target:
+        """Begin an upload of a temporary object."""
 
     @abc.abstractmethod
-    def _put(self, commit: Commit) -> str:
-        """Publish a small object by one request, on the commit's condition."""
+    def _put(self, commit: Commit, replaces: str | None) -> str:
+        """Publish a small object by one request, on a condition."""
 
-    @abc.abstractmethod
-    def _complete(self, upload: Target, parts: dict[int, Any], commit: Commit) -> str:
-        """Publish the object that parts make, on the commit's condition."""
-
-    def _room(self) -> Target:
-        """Return where the next part goes."""
-        return self._open()
+    def _keeps_conditions(self, *, is_put: bool) -> bool | None:
+        """Tell whether the store keeps a condition on a put, or on completing an upload; None where nobody knows."""
+        return True
 
     # What a writer asks for
 
@@ -152,6 +108,10 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
     def prepare(self, commit: Commit) -> None:
         """Deliver all parts, and the bytes in memory as the last one."""
         self._turn_to(commit.origin)
+        if self._staging is not None:
+            self._queue.settle(0)
+            self._staging.absorb()
+            self._staging = None
         if self._is_put(commit):
             return
         self._queue.settle(0)
@@ -167,8 +127,15 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
     def commit(self, commit: Commit) -> str:
         """Put a small object, complete the upload of a large one."""
         if self._is_put(commit):
-            return self._put(commit)
-        return self._complete(self._open(), self._prepared[1], commit)
+            return self._conditions.send(
+                commit, partial(self._keeps_conditions, is_put=True), partial(self._put, commit)
+            )
+        upload, parts = self._open(), self._prepared[1]
+
+        def complete(replaces: str | None) -> str:
+            return upload.complete(parts, size=commit.total, crc=commit.crc, replaces=replaces)
+
+        return self._conditions.send(commit, partial(self._keeps_conditions, is_put=False), complete)
 
     def look(self) -> ObjectInfo:
         """See ObjectUpload."""
@@ -178,16 +145,43 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         """After a copy of any size equal parts allow no more than one, so that each has to be a commit."""
         return not (self._equal_parts and origin.size)
 
+    def is_full(self) -> bool:
+        """See ObjectUpload. An atomic write goes on in temporary objects."""
+        upload = self._upload if self._staging is None else self._staging.upload
+        if upload is None or upload.next_number <= upload.limits.filled:
+            return False
+        if not self._is_atomic and not self._conditions.is_blind and not self._equal_parts:
+            return True
+        if self._is_atomic and not self._equal_parts and self._upload is not None and Staging.has_room(self._upload):
+            return False
+        raise ResourceExhaustedError(
+            f"this writer can stage no more parts of {self.part_size} bytes; set the option part_size higher, or "
+            "close this file and begin another",
+            path=self._path,
+        )
+
+    def refuse_flush(self, taken: int) -> None:
+        """Raise PermissionDeniedError if the credentials could not have copied what would be committed."""
+        if taken >= self._copied_from:
+            self._conditions.refuse_copying(self._copied_from, self.right_to_read)
+
     def tidy(self, *, replaced: bool) -> None:
-        """Let go of what the commit has consumed. What it did not consume is left to a later clean-up."""
+        """Let go of what the commit has consumed; say what replacing costs where versions are kept.
+
+        What the commit did not consume is left to a later clean-up.
+        """
         self._forget()
+        if replaced:
+            warn_of_kept_versions(self._objects, self._bucket)
 
     def abandon(self) -> None:
-        """Abort what is under way."""
+        """Abort what is under way, and remove what was staged elsewhere."""
         self._queue.wait()
+        if self._staging is not None:
+            self._staging.discard()
         if self._upload is not None:
             self._upload.abort()
-        self._upload = None
+        self._upload = self._staging = None
 
     def unpublished(self) -> dict[str, object]:
         """Return the upload's identifier."""
@@ -218,11 +212,22 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
 
     def _forget(self) -> None:
         self._queue.forget()
-        self._upload, self._fetched, self._prepared = None, b"", (-1, {})
+        self._upload, self._staging, self._fetched, self._prepared = None, None, b"", (-1, {})
 
     def _send_part(self, place: tuple[Target, int], body: bytearray) -> None:
         upload, number = place
         upload.acknowledge(number, upload.send(number, body), len(body))
+
+    def _room(self) -> Target:
+        """Return where the next part goes: of an atomic write a temporary object once the upload is full."""
+        upload = self._open() if self._staging is None else self._staging.upload
+        if not self._is_atomic or upload.next_number <= upload.limits.filled:
+            return upload
+        self._queue.settle(0)
+        if self._staging is not None:
+            self._staging.absorb()
+        self._staging = Staging(self._objects, self._target, self._open(), self._begin_temporary)
+        return self._staging.upload
 
     def _last_parts(self, upload: Target, commit: Commit) -> Iterator[tuple[bytes | bytearray, ...]]:
         """Iterate over the buffers of each part that comes after those that were handed on."""
@@ -247,7 +252,9 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
                 # A last part may not be longer than those before it, so all are cut anew.
                 self._fetched = self._objects.get_range(self._bucket, self._key, 0, origin.size, str(origin.tag))
             elif origin.size:
-                self._copy_committed(upload, origin)
+                # Where parts have to be equal, one part of whatever size may be in front of the last.
+                most = 1 if self._equal_parts else None
+                upload.copy(CopySource(self._bucket, self._key, str(origin.tag), origin.size), most=most)
         except BaseException as error:
             upload.abort_after(error)
             raise

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from recordfs.errors import NotFoundError, RecordFSError
 from recordfs.filesystem import DirectoryEntry, FileStatistics
 from recordfs.filesystems._http_statuses import error_class_of_status
+from recordfs.filesystems._object_store.bulk import for_each_in_parallel
+from recordfs.filesystems._object_store.notices import Notices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from obstore import GetOptions, GetResult
 
-    from recordfs.errors import RecordFSError
     from recordfs.filesystems._object_store.opening import Known, Location, Opening
     from recordfs.filesystems._object_store.upload import ObjectUpload
 
@@ -67,13 +69,22 @@ class ObjectStore(abc.ABC):
     """The requests of one store. Every method may be called from several threads, and maps its SDK's errors.
 
     A missing bucket is NotFoundError everywhere; so is a missing key where one is needed.
+
+    Args:
+        scheme: Of the paths to its objects.
+        max_attempts: How often a request is sent at most whose answer breaks off.
+
+    Attributes:
+        scheme: As above.
+        max_attempts: As above.
+        notices: What has been said about the buckets.
     """
+
+    blind_advice: ClassVar[str] = ""
+    """What more may be refused to a writer whose credentials cannot look at its object, and the right to grant."""
 
     max_delete: int = 1000
     """How many keys ``delete_many`` takes."""
-
-    max_attempts: int = 4
-    """How often a request is sent at most whose answer breaks off."""
 
     deletes_in_bulk: bool = True
     """Whether ``delete_many`` is one request, so that several may be on their way; else it is parallel by itself."""
@@ -87,6 +98,11 @@ class ObjectStore(abc.ABC):
     tags_never_return: bool = False
     """Whether an object that was changed never has an earlier tag again, even with the very same bytes."""
 
+    def __init__(self, scheme: str, *, max_attempts: int = 4) -> None:
+        self.scheme = scheme
+        self.max_attempts = max_attempts
+        self.notices = Notices()
+
     @abc.abstractmethod
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """Describe one object.
@@ -94,6 +110,14 @@ class ObjectStore(abc.ABC):
         Raises:
             NotFoundError: There is none.
         """
+
+    def exists(self, bucket: str, key: str) -> bool:
+        """Tell whether there is such an object."""
+        try:
+            self.head(bucket, key)
+        except NotFoundError:
+            return False
+        return True
 
     @abc.abstractmethod
     def list_page(
@@ -104,6 +128,10 @@ class ObjectStore(abc.ABC):
     def lists_in_order(self, bucket: str) -> bool:
         """Tell whether pages and what is on them come in the order of the keys' bytes."""
         return True
+
+    def listable(self, bucket: str, prefix: str) -> str:
+        """Return the longest beginning of a prefix by which the keys of a bucket can be listed."""
+        return prefix
 
     @abc.abstractmethod
     def list_buckets(self) -> list[str]:
@@ -139,9 +167,21 @@ class ObjectStore(abc.ABC):
             AbortedError: The object is another version by now.
         """
 
-    @abc.abstractmethod
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
-        """Delete up to ``max_delete`` objects and return all those that could not be, and why."""
+        """Delete up to ``max_delete`` objects and return all those that could not be, and why.
+
+        Here by a request for each, in parallel.
+        """
+        failed: list[tuple[str, RecordFSError]] = []
+
+        def delete(key: str) -> None:
+            try:
+                self.delete(bucket, key)
+            except RecordFSError as error:
+                failed.append((key, error))
+
+        for_each_in_parallel(delete, keys)
+        return failed
 
     def remove_folders(self, bucket: str, prefix: str) -> None:
         """Remove what a store of its own accord has made of a directory whose last key is gone: here nothing."""
@@ -166,6 +206,16 @@ class ObjectStore(abc.ABC):
 
     def say_blind(self, location: Location) -> None:
         """Say once a bucket what follows from writing with credentials that cannot look at the object."""
+        self.notices.once(
+            location.bucket,
+            "blind",
+            f"{location.path} could not be looked at with these credentials: the first commit replaces whatever is "
+            f"there, and a lost answer cannot be told from a failure. {self.blind_advice}",
+        )
+
+    def kept_versions(self, bucket: str) -> str | None:
+        """Return how a bucket keeps what is replaced or deleted in it, in words, or None if it does not."""
+        return None
 
     @abc.abstractmethod
     def known_of(self, location: Location, found: ObjectInfo) -> Known:

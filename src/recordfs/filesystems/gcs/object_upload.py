@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from recordfs.filesystems._object_store.checksums import crc32c_header
 from recordfs.filesystems._object_store.commits import NOTHING
 from recordfs.filesystems._object_store.composing import ComposedObjectUpload, PieceMaker, Pieces, Source
-from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
 from recordfs.filesystems.gcs.making import ObjectMaker
 
 if TYPE_CHECKING:
@@ -66,13 +65,6 @@ class GCSObjectUpload(ComposedObjectUpload):
         self._known = known
         self._maker = ObjectMaker(store, opening.location.bucket, opening.location.path)
         super().__init__(store, opening.location, Pieces(store, _GCSPieces(self._maker), opening.location))
-
-    def tidy(self, *, replaced: bool) -> None:
-        """See ObjectUpload; say what replacing and deleting cost where versions are kept."""
-        replaced = replaced or not self._pieces.is_empty
-        super().tidy(replaced=replaced)
-        if replaced:
-            warn_of_kept_versions(f"gs://{self._bucket}", lambda: self._store.keeps_versions(self._bucket))
 
     def _insert(self, commit: Commit) -> str:
         """objects.insert."""

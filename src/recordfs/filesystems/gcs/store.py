@@ -19,10 +19,9 @@ from recordfs.errors import (
     UnavailableError,
     UnknownError,
 )
-from recordfs.filesystems._object_store.bulk import MAX_REPORTED, for_each_in_parallel
+from recordfs.filesystems._object_store.broken_answers import whole_range
 from recordfs.filesystems._object_store.checksums import crc32c_from_header
 from recordfs.filesystems._object_store.commits import WRITER_METADATA
-from recordfs.filesystems._object_store.notices import Notices
 from recordfs.filesystems._object_store.opening import Known
 from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_answer, error_from_sdk
@@ -30,7 +29,7 @@ from recordfs.filesystems.gcs.object_upload import LARGEST_UPLOADED_AGAIN, PART_
 from recordfs.redaction import redacted_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from google.cloud.storage import Blob, Bucket
     from obstore import GetOptions
@@ -69,24 +68,32 @@ _LISTED = "items(name,size,updated,timeCreated,generation),prefixes,nextPageToke
 class GCSStore(ObjectStore):
     """The requests, each with the settings' options, and errors mapped. Tags are generations, as decimal text.
 
-    Attributes:
+    Args:
         clients: The SDK's clients.
-        notices: What has been said about the buckets.
+
+    Attributes:
+        clients: As above.
     """
+
+    blind_advice = (
+        f"More than {PART_SIZE >> 20} MiB or a second flush may be refused. Grant storage.objects.get, as the role "
+        "Storage Object User has it"
+    )
 
     tags_never_return = True
 
     obstore_has_own_api = True  # the XML API
 
-    max_delete = MAX_REPORTED
     deletes_in_bulk = False
+    """A batch of the JSON API is served one call after another, a hundred at most, and not by every server; requests
+    side by side are as fast and work everywhere.
+    """
 
     def __init__(self, clients: Clients) -> None:
-        self.clients = clients
-        self.notices = Notices()
         settings = clients.settings
+        super().__init__("gs", max_attempts=settings.max_attempts)
+        self.clients = clients
         self._timeout = (settings.connect_timeout, settings.read_timeout)
-        self.max_attempts = settings.max_attempts
 
     def call(self, path: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function of the SDK that takes ``timeout`` and ``retry``, again where that may help.
@@ -202,8 +209,8 @@ class GCSStore(ObjectStore):
                 return False
             return True
 
-    def keeps_versions(self, bucket: str) -> str | None:
-        """Return how a bucket keeps what is replaced or deleted in it, in words, or None if it does not."""
+    def kept_versions(self, bucket: str) -> str | None:
+        """See ObjectStore."""
         found = self.bucket(bucket)
         self.call(f"gs://{bucket}", found.reload)
         if found.versioning_enabled:
@@ -238,43 +245,20 @@ class GCSStore(ObjectStore):
             # It is gone, as was asked for; only a missing bucket is an error, and listing tells which it was.
             self.list_page(bucket, key, limit=1)
 
-    def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
-        """objects.delete of each, in parallel.
-
-        A batch of the JSON API is served one call after another, a hundred at most, and not by every server; requests
-        side by side are as fast and work everywhere.
-        """
-        return for_each_in_parallel(lambda key: self.delete(bucket, key), keys).first
-
     def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
         """objects.get of a range of the content, as it is stored."""
-        blob = self.bucket(bucket).blob(key, generation=int(tag))
+        blob, path = self.bucket(bucket).blob(key, generation=int(tag)), f"gs://{bucket}/{key}"
 
         def download(**common: Any) -> bytes:
             content: bytes = blob.download_as_bytes(
                 start=start, end=end - 1, raw_download=True, checksum=None, **common
             )
             self.clients.counter.add("objects.get", received=len(content))
-            if len(content) != end - start:
-                # A generation does not change, so these are not all of the bytes, and asking again helps.
-                raise UnavailableError(
-                    f"asked for bytes {start} to {end}, found {len(content)} bytes: the answer broke off",
-                    path=f"gs://{bucket}/{key}",
-                )
-            return content
+            # A generation does not change, so where these are not all of the bytes, asking again helps.
+            return whole_range(content, start, end, path)
 
-        content: bytes = self.call(f"gs://{bucket}/{key}", download)
+        content: bytes = self.call(path, download)
         return content
-
-    def say_blind(self, location: Location) -> None:
-        """See ObjectStore."""
-        self.notices.once(
-            location.bucket,
-            "blind",
-            f"{location.path} could not be looked at with these credentials: the first commit replaces whatever is "
-            f"there, a lost answer cannot be told from a failure, and more than {PART_SIZE >> 20} MiB or a second "
-            "flush may be refused. Grant storage.objects.get, as the role Storage Object User has it",
-        )
 
     def known_of(self, location: Location, found: ObjectInfo) -> Known:
         """objects.get of all metadata, and of the bytes of a small object."""
@@ -323,16 +307,9 @@ class GCSStore(ObjectStore):
                 if token is None:
                     return
         except AbortedError as error:
-            if not overwrite and self._exists(target_bucket, target_key):
+            if not overwrite and self.exists(target_bucket, target_key):
                 raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=path) from error
             raise
-
-    def _exists(self, bucket: str, key: str) -> bool:
-        try:
-            self.head(bucket, key)
-        except NotFoundError:
-            return False
-        return True
 
 
 def _pause_after(attempt: int, error: Exception) -> float:

@@ -25,6 +25,7 @@ from recordfs.errors import (
     UnknownError,
 )
 from recordfs.filesystems._http_statuses import error_class_of_status
+from recordfs.filesystems._object_store.broken_answers import BrokenAnswerError
 from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
 from recordfs.redaction import redact, redacted_cause
 
@@ -35,7 +36,6 @@ __all__ = [
     "NO_CREDENTIALS",
     "NO_S3_SERVER",
     "SDK_ERRORS",
-    "BrokenAnswerError",
     "code_of",
     "error_from_answer",
     "error_from_login",
@@ -115,10 +115,6 @@ _ADVICE: dict[str, str] = {
     "PermanentRedirect": "set the region that the bucket is in: AWS_REGION, or the option region_name",
     "AccessDenied": "these credentials may not do this here; of missing objects S3 says so too where they may not list",
 }
-
-
-class BrokenAnswerError(UnavailableError):
-    """An answer that ends too early, which the SDK does not try again for."""
 
 
 def code_of(error: ClientError) -> str:

@@ -1,4 +1,4 @@
-"""One multipart upload: parts that are sent, parts that the store copies, and what publishes them.
+"""One multipart upload: the requests by which parts are sent, copied by the store, and published.
 
 Source of the limits: Amazon S3 User Guide, "Multipart upload limits".
 """
@@ -10,34 +10,21 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from recordfs._core import crc32c_of_still_memory
-from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnimplementedError
-from recordfs.filesystems._object_store.bulk import for_each_in_parallel
+from recordfs.errors import NotFoundError, RecordFSError, UnimplementedError
 from recordfs.filesystems._object_store.checksums import crc32c_header
-from recordfs.filesystems._object_store.multipart import UploadInParts
+from recordfs.filesystems._object_store.parts import CopySource, PartLimits, UploadGoneError, UploadInParts
 from recordfs.filesystems.s3.errors import code_of
 from recordfs.filesystems.s3.features import CHECKSUMS, OBJECT_SIZE, PART_COPIES, WHOLE_CHECKSUMS, is_refusal
-from recordfs.filesystems.s3.requests import as_body
+from recordfs.filesystems.s3.requests import as_body, condition_of
 
 if TYPE_CHECKING:
+    from recordfs.filesystems._object_store.opening import Location
     from recordfs.filesystems.s3.requests import S3Requests
 
-__all__ = ["LARGEST_PART_NUMBER", "MOST_COPIES", "SMALLEST_PART", "MultipartUpload", "UploadGoneError"]
+__all__ = ["SMALLEST_PART", "MultipartUpload"]
 
 SMALLEST_PART = 5 << 20
 """Every part but the last has at least this size."""
-
-LARGEST_PART = 5 << 30
-LARGEST_PART_NUMBER = 10_000
-
-LONGEST_COPY = 128 << 20
-"""A server-side copy takes time in proportion to its length; above this, ranges are copied in parallel."""
-
-MOST_COPIES = 1_000
-"""Ranges that an object is copied in at most, so that part numbers are left for what comes after it."""
-
-
-class UploadGoneError(DataLossError):
-    """The store no longer knows an upload, and with it the bytes that it held."""
 
 
 class MultipartUpload(UploadInParts):
@@ -45,33 +32,30 @@ class MultipartUpload(UploadInParts):
 
     Args:
         store: The requests.
-        bucket: The bucket's name.
-        key: The key.
-        identifier: The store's name for it.
+        target: The object that is made.
+        identifier: The store's name for the upload.
         checksums: Its parts carry CRC-32Cs.
         whole: The finished object carries a CRC-32C of the whole.
     """
 
-    def __init__(
-        self, store: S3Requests, bucket: str, key: str, identifier: str, *, checksums: bool, whole: bool
-    ) -> None:
-        super().__init__(identifier)
+    limits = PartLimits(smallest=SMALLEST_PART, largest=5 << 30, filled=9_000, most=10_000)
+
+    def __init__(self, store: S3Requests, target: Location, identifier: str, *, checksums: bool, whole: bool) -> None:
+        super().__init__(store, target, identifier)
         self._store = store
-        self._features = store.features(bucket)
-        self._bucket = bucket
-        self._key = key
-        self._path = f"s3://{bucket}/{key}"
+        self._features = store.features(target.bucket)
         self._checksums = checksums
         self._whole = whole
 
     @classmethod
     def begin(
-        cls, store: S3Requests, bucket: str, key: str, parameters: dict[str, Any], *, checksums: bool, whole: bool
+        cls, store: S3Requests, target: Location, parameters: dict[str, Any], *, checksums: bool, whole: bool
     ) -> MultipartUpload:
         """Create an upload whose object will be made with these parameters.
 
         The rest is as the arguments of the class; of the last two the store may have to be spared one or both.
         """
+        path, bucket, key = target
 
         def request(lacking: set[str]) -> tuple[str, bool, bool]:
             # Without one for the whole, copied parts would need checksums of their own, which stores disagree about.
@@ -80,21 +64,15 @@ class MultipartUpload(UploadInParts):
             kind: dict[str, Any] = {"ChecksumAlgorithm": "CRC32C"} if with_checksums else {}
             if with_whole:
                 kind["ChecksumType"] = "FULL_OBJECT"
-            answer = store.call(
-                "create_multipart_upload", f"s3://{bucket}/{key}", Bucket=bucket, Key=key, **kind, **parameters
-            )
+            answer = store.call("create_multipart_upload", path, Bucket=bucket, Key=key, **kind, **parameters)
             return answer["UploadId"], with_checksums, with_whole
 
         droppable = (WHOLE_CHECKSUMS, CHECKSUMS) if checksums else ()
         identifier, with_checksums, with_whole = store.features(bucket).send(request, droppable)
-        return cls(store, bucket, key, identifier, checksums=with_checksums, whole=with_whole)
+        return cls(store, target, identifier, checksums=with_checksums, whole=with_whole)
 
     def send(self, number: int, *buffers: bytes | bytearray) -> dict[str, Any]:
-        """Send one part; again under the same number it replaces what was sent before.
-
-        Returns:
-            What the store said of it, to be put into ``parts``, or given to ``complete``.
-        """
+        """UploadPart."""
         body = as_body(buffers)
 
         def request(checksum: dict[str, str]) -> dict[str, Any]:
@@ -103,78 +81,33 @@ class MultipartUpload(UploadInParts):
 
         return self._features.send_verified(request, body, crc32c_of_still_memory(body) if self._checksums else None)
 
-    def copy(self, source: dict[str, str], tag: str, size: int, *, most: int = MOST_COPIES) -> None:
-        """Put a whole object after the parts so far: the store copies it, in equal ranges.
+    def copy_range(self, number: int, source: CopySource, start: int, end: int) -> dict[str, Any] | None:
+        """UploadPartCopy."""
+        answer = self._call(
+            "upload_part_copy",
+            PartNumber=number,
+            CopySource={"Bucket": source.bucket, "Key": source.key},
+            CopySourceIfMatch=source.tag,
+            CopySourceRange=f"bytes={start}-{end - 1}",
+        )
+        result: dict[str, Any] = answer.get("CopyPartResult") or {}
+        # A store that does not know the request has stored its empty body as a part.
+        return result if "ETag" in result else None
 
-        Where the store cannot, the bytes come here and go back, one range at a time.
+    def copies_ranges(self) -> bool:
+        """See UploadInParts."""
+        return self._features.has(PART_COPIES)
 
-        Args:
-            source: Its bucket and key.
-            tag: Its version.
-            size: In bytes, at least SMALLEST_PART.
-            most: Into how many ranges it may be cut.
+    def is_refusal(self, error: RecordFSError) -> bool:
+        """See UploadInParts."""
+        return not self._features.amazon and is_refusal(error)
 
-        Raises:
-            AbortedError: The source is another version by now.
-        """
-        copied: dict[int, dict[str, Any]] = {}
-        first = self.next_number
-        if self._features.has(PART_COPIES):
-            try:
-                self._copy_on_server(source, tag, size, most, first, copied)
-            except RecordFSError as error:
-                if self._features.amazon or not is_refusal(error):
-                    raise
-                # A range that a replaced object does not have is refused in the same words.
-                if self._store.head(source["Bucket"], source["Key"]).tag != tag:
-                    raise AbortedError("the object is another version by now", path=self._path) from error
-                self._features.lacking.add(PART_COPIES)
-        if not self._features.has(PART_COPIES):
-            copied.clear()
-            self._copy_through_here(source, tag, size, first, copied)
-        following = first + len(copied)
-        self.parts.update(copied)
-        self.first = self.next_number = following
+    def stop_copying(self) -> None:
+        """See UploadInParts."""
+        self._features.lacking.add(PART_COPIES)
 
-    def _copy_on_server(
-        self, source: dict[str, str], tag: str, size: int, most: int, first: int, copied: dict[int, dict[str, Any]]
-    ) -> None:
-        step = -(-size // min(most, -(-size // LONGEST_COPY)))
-        if step > LARGEST_PART:
-            raise UnimplementedError(
-                f"{size} bytes cannot be copied in {most} part(s): this store takes equal parts only, of up to 5 GiB; "
-                "close this file before it is so large, and begin another",
-                path=self._path,
-            )
-
-        def copy(item: tuple[int, int]) -> None:
-            number, start = item
-            answer = self._call(
-                "upload_part_copy",
-                PartNumber=number,
-                CopySource=source,
-                CopySourceIfMatch=tag,
-                CopySourceRange=f"bytes={start}-{min(start + step, size) - 1}",
-            )
-            result = answer.get("CopyPartResult") or {}
-            if "ETag" in result:
-                copied[number] = result
-            else:
-                # A store that does not know the request has stored its empty body as a part.
-                self._features.lacking.add(PART_COPIES)
-
-        items = list(enumerate(range(0, size, step), first))
-        if len(items) == 1:
-            copy(items[0])
-            return
-        failures = for_each_in_parallel(copy, items)
-        if failures.count:
-            raise failures.first[0][1]
-
-    def _copy_through_here(
-        self, source: dict[str, str], tag: str, size: int, first: int, copied: dict[int, dict[str, Any]]
-    ) -> None:
-        """Download and upload an object, of which one range is in memory at a time."""
+    def refuse_copying(self) -> None:
+        """See UploadInParts; say once a bucket what it costs."""
         self._store.notices.once(
             self._bucket,
             PART_COPIES,
@@ -184,24 +117,11 @@ class MultipartUpload(UploadInParts):
         )
         if self._features.equal_parts:
             raise UnimplementedError("this store copies no parts, and takes only equal ones", path=self._path)
-        # A little more than the smallest part, because the last range may be some bytes shorter than the others.
-        count = max(1, size // (SMALLEST_PART + LARGEST_PART_NUMBER))
-        step = -(-size // min(count, LARGEST_PART_NUMBER - MOST_COPIES))
-        for number, start in enumerate(range(0, size, step), first):
-            content = self._store.get_range(source["Bucket"], source["Key"], start, min(start + step, size), tag)
-            copied[number] = self.send(number, content)
 
     def complete(
-        self, parts: dict[int, dict[str, Any]], *, crc: int | None, size: int, conditions: dict[str, str]
+        self, parts: dict[int, dict[str, Any]], *, size: int, crc: int | None = None, replaces: str | None = None
     ) -> str:
-        """Publish the object that the parts make, and return its tag.
-
-        Args:
-            parts: By number.
-            crc: The CRC-32C of the whole, where it is known.
-            size: In bytes.
-            conditions: What has to be true of the object that is replaced.
-        """
+        """CompleteMultipartUpload."""
 
         def request(lacking: set[str]) -> Any:
             with_checksums = self._checksums and CHECKSUMS not in lacking
@@ -215,13 +135,15 @@ class MultipartUpload(UploadInParts):
                 whole = {"ChecksumCRC32C": crc32c_header(crc), "ChecksumType": "FULL_OBJECT"}
             if OBJECT_SIZE not in lacking:
                 whole["MpuObjectSize"] = size
-            return self._call("complete_multipart_upload", MultipartUpload={"Parts": listed}, **whole, **conditions)
+            return self._call(
+                "complete_multipart_upload", MultipartUpload={"Parts": listed}, **whole, **condition_of(replaces)
+            )
 
         answer = self._features.send(request, (OBJECT_SIZE, WHOLE_CHECKSUMS, CHECKSUMS))
         return str(answer["ETag"])
 
     def abort(self) -> None:
-        """Remove what was uploaded."""
+        """AbortMultipartUpload."""
         try:
             self._call("abort_multipart_upload")
         except UploadGoneError:

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recordfs.errors import AbortedError, NotFoundError, PermissionDeniedError, RecordFSError
+from recordfs.filesystems._object_store.parts import UploadGoneError
 from recordfs.filesystems._object_store.temporary import temporary_key
 from recordfs.filesystems.s3.features import is_refusal
+from recordfs.filesystems.s3.multipart_upload import MultipartUpload
 
 if TYPE_CHECKING:
+    from recordfs.filesystems._object_store.opening import Location
     from recordfs.filesystems.s3.requests import S3Requests
 
 __all__ = ["are_conditions_kept", "learn_conditions"]
@@ -24,15 +27,16 @@ __all__ = ["are_conditions_kept", "learn_conditions"]
 NO_ETAG = '"00000000000000000000000000000000"'
 
 
-def learn_conditions(store: S3Requests, bucket: str, key: str, operation: str) -> bool | None:
+def learn_conditions(store: S3Requests, target: Location, operation: str) -> bool | None:
     """Return whether a bucket's store keeps conditions on an operation; find it out once, and say it if not.
 
     Returns:
-        None if the credentials do not allow to find out.
+        None if it could not be found out.
     """
+    bucket = target.bucket
     features = store.features(bucket)
     if features.conditions[operation] is None and operation not in features.probed:
-        features.conditions[operation] = are_conditions_kept(store, bucket, key, operation)
+        features.conditions[operation] = are_conditions_kept(store, target, operation)
         features.probed.add(operation)
         if features.conditions[operation] is False:
             store.notices.once(
@@ -45,27 +49,28 @@ def learn_conditions(store: S3Requests, bucket: str, key: str, operation: str) -
     return features.conditions[operation]
 
 
-def are_conditions_kept(store: S3Requests, bucket: str, key: str, operation: str) -> bool | None:
+def are_conditions_kept(store: S3Requests, target: Location, operation: str) -> bool | None:
     """Probe with one operation, at a fresh name in the temporary directory beside a key.
 
     PutObject costs one request, CompleteMultipartUpload four; where conditions are ignored one more.
 
     Returns:
-        None if the credentials do not allow to find out.
+        None if the credentials do not allow to find out, or the answer was lost.
 
     Raises:
         RecordFSError: The store could not be asked at all.
     """
-    target = {"Bucket": bucket, "Key": temporary_key(key, f"probe-{uuid.uuid4().hex}")}
-    path = f"s3://{bucket}/{key}"  # errors name what the caller knows of
+    # Errors name what the caller knows of.
+    fresh = target._replace(key=temporary_key(target.key, f"probe-{uuid.uuid4().hex}"))
+    path, bucket, key = fresh
     try:
         if operation == "PutObject":
-            store.call("put_object", path, **target, Body=b"", IfMatch=NO_ETAG, **store.encryption())
+            store.call("put_object", path, Bucket=bucket, Key=key, Body=b"", IfMatch=NO_ETAG, **store.encryption())
         else:
-            _complete(store, path, target)
+            _complete(store, fresh)
     except AbortedError:
         return True
-    except PermissionDeniedError:
+    except (PermissionDeniedError, UploadGoneError):
         return None
     except RecordFSError as error:
         if isinstance(error, NotFoundError) and "NoSuchBucket" not in error.message:
@@ -74,24 +79,15 @@ def are_conditions_kept(store: S3Requests, bucket: str, key: str, operation: str
             return False
         raise
     with contextlib.suppress(PermissionDeniedError):  # an empty object stays; there is no right to remove it
-        store.delete(bucket, target["Key"])
+        store.delete(bucket, key)
     return False
 
 
-def _complete(store: S3Requests, path: str, target: dict[str, Any]) -> None:
+def _complete(store: S3Requests, target: Location) -> None:
     """Complete a tiny upload on a condition that cannot hold."""
-    upload = store.call("create_multipart_upload", path, **target, **store.encryption())["UploadId"]
+    upload = MultipartUpload.begin(store, target, store.encryption(), checksums=False, whole=False)
     try:
-        part = store.call("upload_part", path, **target, UploadId=upload, PartNumber=1, Body=b"x")
-        store.call(
-            "complete_multipart_upload",
-            path,
-            **target,
-            UploadId=upload,
-            MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]},
-            IfMatch=NO_ETAG,
-        )
-    except BaseException:
-        with contextlib.suppress(RecordFSError):  # what went wrong first is what matters
-            store.call("abort_multipart_upload", path, **target, UploadId=upload)
+        upload.complete({1: upload.send(1, b"x")}, size=1, replaces=NO_ETAG)
+    except BaseException as error:
+        upload.abort_after(error)
         raise

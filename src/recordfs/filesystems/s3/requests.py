@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnavailableError, UnknownError
-from recordfs.filesystems._object_store.notices import Notices
-from recordfs.filesystems._object_store.store import ObjectInfo
+from recordfs.filesystems._object_store.broken_answers import BrokenAnswerError, again_if_broken, whole_range
+from recordfs.filesystems._object_store.commits import NOTHING
+from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 from recordfs.filesystems.s3.errors import (
     NO_S3_SERVER,
     SDK_ERRORS,
-    BrokenAnswerError,
     error_from_sdk,
     refused_without_reason,
     shown_cause,
@@ -22,14 +22,12 @@ from recordfs.filesystems.s3.errors import (
 from recordfs.filesystems.s3.features import Features
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from recordfs.filesystems.s3.client import Clients
 
-__all__ = ["S3Requests", "as_body", "nanoseconds"]
-
-_Answer = TypeVar("_Answer")
+__all__ = ["S3Requests", "as_body", "condition_of", "nanoseconds"]
 
 _ALWAYS_ANSWERED = {
     "head_object": ("ContentLength", "ETag", "LastModified"),
@@ -51,23 +49,25 @@ def as_body(buffers: Sequence[bytes | bytearray]) -> bytes | bytearray:
     return buffers[0] if len(buffers) == 1 else b"".join(buffers)
 
 
-class S3Requests:
+def condition_of(replaces: str | None) -> dict[str, str]:
+    """Return the parameters of a write that may replace a version only, nothing, or (None) whatever is there."""
+    if replaces is None:
+        return {}
+    return {"IfNoneMatch": "*"} if replaces == NOTHING else {"IfMatch": replaces}
+
+
+class S3Requests(ObjectStore):
     """The requests of one filesystem. Safe to use from any thread.
 
     Args:
         clients: The SDK's clients.
-
-    Attributes:
-        notices: What has been said about the buckets.
-        max_attempts: How often a request is sent at most whose answer breaks off.
     """
 
     def __init__(self, clients: Clients) -> None:
+        super().__init__("s3", max_attempts=clients.settings.max_attempts)
         self._clients = clients
         self._options = clients.settings.request_options()
         self._features: dict[str, Features] = {}
-        self.notices = Notices()
-        self.max_attempts = clients.settings.max_attempts
 
     def features(self, bucket: str) -> Features:
         """Return what is known of a bucket; one object for each, which learns."""
@@ -89,6 +89,10 @@ class S3Requests:
         """See ObjectStore."""
         known = self._features.get(bucket)
         return known is not None and False in known.conditions.values()
+
+    def listable(self, bucket: str, prefix: str) -> str:
+        """Directory buckets list only what is below a whole directory."""
+        return prefix[: prefix.rfind("/") + 1] if self.features(bucket).directory_bucket else prefix
 
     def encryption(self) -> dict[str, Any]:
         """Return the parameters of every request that makes an object."""
@@ -117,8 +121,9 @@ class S3Requests:
         except RecordFSError as error:
             if not refused_without_reason(error):
                 raise
-            self.again_if_broken(
-                lambda: self.call("get_object", path, Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            again_if_broken(
+                lambda: self.call("get_object", path, Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close(),
+                self.max_attempts,
             )
             # It was redirected to the bucket's region, which the SDK remembers.
             found = self.call("head_object", path, Bucket=bucket, Key=key)
@@ -139,25 +144,9 @@ class S3Requests:
             except (BotoCoreError, HTTPError) as error:
                 raise BrokenAnswerError(f"the answer broke off: {error}", path=path) from error
             self._clients.counter.add("GetObject", received=len(content))
-            if len(content) != end - start:
-                raise BrokenAnswerError(
-                    f"asked for bytes {start} to {end}, found {len(content)} bytes: the answer broke off", path=path
-                )
-            return content
+            return whole_range(content, start, end, path)
 
-        return self.again_if_broken(get)
-
-    def again_if_broken(self, ask: Callable[[], _Answer]) -> _Answer:
-        """Call what asks the store for something and changes nothing, again while its answers break off."""
-        for _ in range(self.max_attempts - 1):
-            try:
-                return ask()
-            except BrokenAnswerError:
-                continue
-        try:
-            return ask()
-        except BrokenAnswerError as error:
-            raise UnavailableError(error.message, path=error.path) from error
+        return again_if_broken(get, self.max_attempts)
 
     def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
         """DeleteObject, after a look at the version: a conditional one is not understood by every store."""

@@ -13,10 +13,11 @@ from recordfs.errors import (
     UnimplementedError,
     UnknownError,
 )
-from recordfs.filesystems._object_store.bulk import for_each_in_parallel
+from recordfs.filesystems._object_store.broken_answers import again_if_broken
 from recordfs.filesystems._object_store.checksums import crc32c_from_header
-from recordfs.filesystems._object_store.opening import Known
-from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
+from recordfs.filesystems._object_store.opening import Known, Location
+from recordfs.filesystems._object_store.parts import CopySource
+from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage
 from recordfs.filesystems.s3.errors import (
     _BY_CODE,
     NO_S3_SERVER,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from obstore import GetOptions, GetResult
 
-    from recordfs.filesystems._object_store.opening import Location, Opening
+    from recordfs.filesystems._object_store.opening import Opening
     from recordfs.filesystems._object_store.upload import ObjectUpload
     from recordfs.filesystems.s3.client import Clients
 
@@ -55,7 +56,7 @@ _STANDARD_ATTRIBUTES = frozenset(
 )
 
 
-class S3Store(S3Requests, ObjectStore):
+class S3Store(S3Requests):
     """The requests, each with the settings' options, and errors mapped.
 
     Args:
@@ -64,6 +65,7 @@ class S3Store(S3Requests, ObjectStore):
     """
 
     described_by_obstore = "HeadObject"
+    blind_advice = "Grant s3:GetObject and s3:ListBucket to have both"
 
     def __init__(self, clients: Clients, part_size: int = SMALLEST_PART) -> None:
         super().__init__(clients)
@@ -73,7 +75,7 @@ class S3Store(S3Requests, ObjectStore):
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
     ) -> ObjectPage:
         """ListObjectsV2, or ListObjects where the store has only that."""
-        return self.again_if_broken(lambda: self._list_page(bucket, prefix, delimiter, page, limit))
+        return again_if_broken(lambda: self._list_page(bucket, prefix, delimiter, page, limit), self.max_attempts)
 
     def _list_page(self, bucket: str, prefix: str, delimiter: str, page: str | None, limit: int) -> ObjectPage:
         parameters: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": limit}
@@ -144,7 +146,7 @@ class S3Store(S3Requests, ObjectStore):
             raise error_from_sdk(error, path) from shown_cause(error)
 
     def kept_versions(self, bucket: str) -> str | None:
-        """Return how a bucket keeps what is replaced, or None; directory buckets do not."""
+        """See ObjectStore. Directory buckets keep nothing."""
         if self.features(bucket).directory_bucket:
             return None
         answer = self._bucket_request(f"s3://{bucket}", "get_bucket_versioning", Bucket=bucket)
@@ -183,7 +185,7 @@ class S3Store(S3Requests, ObjectStore):
                     (item["Key"], _error_of_item(item, f"s3://{bucket}/{item['Key']}"))
                     for item in answer.get("Errors", [])
                 ]
-        return self._delete_each(bucket, keys)
+        return super().delete_many(bucket, keys)
 
     def remove_folders(self, bucket: str, prefix: str) -> None:
         """Delete folders that are listed although no key lies below them, as SeaweedFS keeps them.
@@ -203,42 +205,17 @@ class S3Store(S3Requests, ObjectStore):
         if not self.list_page(bucket, prefix, limit=1).objects:
             self.delete(bucket, prefix)
 
-    def _delete_each(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
-        """Delete objects by a request for each, and return those that could not be, and why."""
-        failed: list[tuple[str, RecordFSError]] = []
-
-        def delete(key: str) -> None:
-            try:
-                self.delete(bucket, key)
-            except RecordFSError as error:
-                failed.append((key, error))
-
-        for_each_in_parallel(delete, keys)
-        return failed
-
     # Writing
 
     def check_exclusive(self, location: Location) -> None:
         """See ObjectStore."""
-        kept = [
-            learn_conditions(self, location.bucket, location.key, operation)
-            for operation in ("PutObject", "CompleteMultipartUpload")
-        ]
+        kept = [learn_conditions(self, location, operation) for operation in ("PutObject", "CompleteMultipartUpload")]
         if False in kept:
             raise UnimplementedError(
                 "exclusive creation needs a store that keeps If-None-Match, and this one does not; write to a name "
                 "that nobody else uses instead",
                 path=location.path,
             )
-
-    def say_blind(self, location: Location) -> None:
-        """See ObjectStore."""
-        self.notices.once(
-            location.bucket,
-            "blind",
-            f"{location.path} could not be looked at with these credentials: the first commit replaces whatever is "
-            "there, and a lost answer cannot be told from a failure. Grant s3:GetObject and s3:ListBucket to have both",
-        )
 
     def known_of(self, location: Location, found: ObjectInfo) -> Known:
         """HeadObject with the checksum, and the bytes of a small object."""
@@ -280,11 +257,12 @@ class S3Store(S3Requests, ObjectStore):
     ) -> None:
         """CopyObject, or a multipart upload of range copies above 5 GiB."""
         path = f"s3://{target_bucket}/{target_key}"
-        if not overwrite:
-            # A conditional CopyObject is not understood by every store; looking first is what is left to all of them.
-            self._refuse_existing(target_bucket, target_key, path)
+        # A conditional CopyObject is not understood by every store; looking first is what is left to all of them.
+        if not overwrite and self.exists(target_bucket, target_key):
+            raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=path)
         if source.size > LARGEST_COPY:
-            self._copy_in_parts(source_bucket, source, target_bucket, target_key)
+            origin = CopySource(source_bucket, source.key, source.tag, source.size)
+            self._copy_in_parts(origin, Location(path, target_bucket, target_key))
             return
         answer = self.call(
             "copy_object",
@@ -303,25 +281,18 @@ class S3Store(S3Requests, ObjectStore):
                 path=path,
             )
 
-    def _refuse_existing(self, bucket: str, key: str, path: str) -> None:
-        try:
-            self.head(bucket, key)
-        except NotFoundError:
-            return
-        raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=path)
-
-    def _copy_in_parts(self, source_bucket: str, source: ObjectInfo, bucket: str, key: str) -> None:
+    def _copy_in_parts(self, source: CopySource, target: Location) -> None:
         """Copy an object that is too large for one request, its ranges in parallel."""
-        described = self.call("head_object", f"s3://{source_bucket}/{source.key}", Bucket=source_bucket, Key=source.key)
+        described = self.call("head_object", f"s3://{source.bucket}/{source.key}", Bucket=source.bucket, Key=source.key)
         made_with = {
             "Metadata": described.get("Metadata", {}),
             "ContentType": described.get("ContentType", "binary/octet-stream"),
             **self.encryption(),
         }
-        upload = MultipartUpload.begin(self, bucket, key, made_with, checksums=False, whole=False)
+        upload = MultipartUpload.begin(self, target, made_with, checksums=False, whole=False)
         try:
-            upload.copy({"Bucket": source_bucket, "Key": source.key}, source.tag, source.size)
-            upload.complete(upload.parts, crc=None, size=source.size, conditions={})
+            upload.copy(source)
+            upload.complete(upload.parts, size=source.size)
         except BaseException as error:
             upload.abort_after(error)
             raise

@@ -8,51 +8,53 @@ name before the last step, which completes the upload to it.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from recordfs.errors import RecordFSError
+from recordfs.filesystems._object_store.opening import Location
+from recordfs.filesystems._object_store.parts import CopySource, UploadGoneError, UploadInParts
 from recordfs.filesystems._object_store.temporary import temporary_key
-from recordfs.filesystems.s3.multipart_upload import LARGEST_PART_NUMBER, MultipartUpload, UploadGoneError
 
 if TYPE_CHECKING:
-    from recordfs.filesystems.s3.requests import S3Requests
+    from collections.abc import Callable
+
+    from recordfs.filesystems._object_store.store import ObjectStore
 
 __all__ = ["Staging"]
 
 COPIES_OF_ONE = 20
-"""Part numbers that one temporary object takes: 9,000 parts of up to 11 GiB fit into copies of 5 GiB."""
+"""Part numbers that one temporary object takes: on S3, 9,000 parts of up to 11 GiB fit into copies of 5 GiB."""
+
+Target = TypeVar("Target", bound=UploadInParts)
 
 
-class Staging:
+class Staging(Generic[Target]):
     """A temporary object that comes after an upload.
 
     Args:
         store: The requests.
-        bucket: The bucket's name.
-        key: Of the object that is written.
+        target: The object that is written.
         main: The upload to it.
+        begin: Begins an upload to another object.
 
     Attributes:
         upload: Takes the parts for now.
     """
 
-    def __init__(self, store: S3Requests, bucket: str, key: str, main: MultipartUpload) -> None:
+    def __init__(self, store: ObjectStore, target: Location, main: Target, begin: Callable[[Location], Target]) -> None:
         self.main = main
         self._store = store
-        self._bucket = bucket
-        self._key = temporary_key(key, uuid.uuid4().hex)
+        self._bucket = target.bucket
+        self._key = temporary_key(target.key, uuid.uuid4().hex)
+        self._path = target.path.removesuffix(target.key) + self._key
         self._completed: str | None = None
         self._first = main.next_number  # nothing else goes there before this has been copied
-        # Its parts are verified one by one by their MD5, which directory buckets do not know, and the whole at the end.
-        checksums = store.features(bucket).directory_bucket
-        self.upload = MultipartUpload.begin(
-            store, bucket, self._key, store.encryption(), checksums=checksums, whole=False
-        )
+        self.upload = begin(Location(self._path, self._bucket, self._key))
 
     @staticmethod
-    def has_room(main: MultipartUpload) -> bool:
+    def has_room(main: UploadInParts) -> bool:
         """Tell whether two more temporary objects fit after an upload (one may be under way), and a last part."""
-        return main.next_number + 2 * COPIES_OF_ONE < LARGEST_PART_NUMBER
+        return main.next_number + 2 * COPIES_OF_ONE < main.limits.most
 
     def absorb(self) -> None:
         """Copy what was staged after the main upload.
@@ -65,14 +67,14 @@ class Staging:
             if self._completed is None:
                 self._completed = self._complete(size)
             if self.main.next_number == self._first:
-                self.main.copy({"Bucket": self._bucket, "Key": self._key}, self._completed, size, most=COPIES_OF_ONE)
+                self.main.copy(CopySource(self._bucket, self._key, self._completed, size), most=COPIES_OF_ONE)
             self._remove()
         else:
             self.upload.abort()
 
     def _complete(self, size: int) -> str:
         try:
-            return self.upload.complete(self.upload.parts, crc=None, size=size, conditions={})
+            return self.upload.complete(self.upload.parts, size=size)
         except UploadGoneError:
             # An answer was lost: nobody else knows this name, so what is there was completed from these parts.
             return self._store.head(self._bucket, self._key).tag
@@ -83,7 +85,7 @@ class Staging:
             self._store.delete(self._bucket, self._key)
         except RecordFSError as error:
             self._store.notices.once(
-                self._bucket, "staged", f"the temporary object s3://{self._bucket}/{self._key} stays behind: {error}"
+                self._bucket, "staged", f"the temporary object {self._path} could not be deleted: {error}"
             )
 
     def discard(self) -> None:

@@ -1,35 +1,34 @@
-"""Removing what writers that died have left behind: unfinished uploads and temporary objects of one key.
-
-Only what has not grown for a day is touched: no writer that lives leaves anything alone for so long.
-"""
+"""Removing what writers that died have left behind: unfinished uploads and temporary objects of one key."""
 
 from __future__ import annotations
 
-import datetime as dt
-import time
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import RecordFSError
+from recordfs.filesystems._object_store.orphans import oldest_living, orphaned_objects
 from recordfs.filesystems._object_store.temporary import temporary_prefix
 
 if TYPE_CHECKING:
+    import datetime as dt
+
+    from recordfs.filesystems._object_store.opening import Location
     from recordfs.filesystems.s3.store import S3Store
 
-__all__ = ["ORPHAN_AGE", "remove_orphans"]
-
-ORPHAN_AGE = dt.timedelta(days=1)
+__all__ = ["clean_up"]
 
 
-def remove_orphans(store: S3Store, bucket: str, key: str, *, staged: bool) -> None:
+def clean_up(store: S3Store, target: Location, *, staged: bool) -> None:
     """Abort old uploads to a key and, with ``staged``, delete old temporary objects made for it.
 
     What fails is said once for each bucket.
     """
+    _, bucket, key = target
     try:
         _abort_uploads(store, bucket, key)
         if staged:
             _abort_uploads(store, bucket, temporary_prefix(key), prefix=True)
-            _delete_objects(store, bucket, temporary_prefix(key))
+            for orphan in orphaned_objects(store, bucket, key):
+                store.delete(bucket, orphan)
     except RecordFSError as error:  # cleaning up after others must not fail what this writer's user asked for
         store.notices.once(
             bucket,
@@ -40,11 +39,9 @@ def remove_orphans(store: S3Store, bucket: str, key: str, *, staged: bool) -> No
 
 
 def _abort_uploads(store: S3Store, bucket: str, key: str, *, prefix: bool = False) -> None:
-    oldest = dt.datetime.now(dt.UTC) - ORPHAN_AGE
+    oldest = oldest_living()
     path = f"s3://{bucket}/{key}"
-    # Directory buckets list only what is below a whole directory.
-    asked = key[: key.rfind("/") + 1] if store.features(bucket).directory_bucket else key
-    found = store.call("list_multipart_uploads", path, Bucket=bucket, Prefix=asked)
+    found = store.call("list_multipart_uploads", path, Bucket=bucket, Prefix=store.listable(bucket, key))
     for upload in found.get("Uploads", []):
         its_own = upload["Key"].startswith(key) if prefix else upload["Key"] == key
         if its_own and upload["Initiated"] < oldest and not _has_grown(store, path, bucket, upload, oldest):
@@ -71,11 +68,3 @@ def _has_grown(store: S3Store, path: str, bucket: str, upload: dict[str, Any], s
         if following <= number:
             return True  # the rest cannot be seen
         number = following
-
-
-def _delete_objects(store: S3Store, bucket: str, prefix: str) -> None:
-    oldest = time.time_ns() - int(ORPHAN_AGE.total_seconds()) * 1_000_000_000
-    asked = prefix[: prefix.rfind("/") + 1] if store.features(bucket).directory_bucket else prefix
-    for info in store.list_page(bucket, asked).objects:
-        if info.key.startswith(prefix) and info.mtime_nsec < oldest:
-            store.delete(bucket, info.key)

@@ -1,0 +1,48 @@
+"""Answers that end before their last byte, under the right status: asked for again, as nobody else notices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from recordfs.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BrokenAnswerError", "again_if_broken", "whole_range"]
+
+Answer = TypeVar("Answer")
+
+
+class BrokenAnswerError(UnavailableError):
+    """An answer that ends too early."""
+
+
+def whole_range(content: bytes, start: int, end: int, path: str) -> bytes:
+    """Return the bytes that came for a range.
+
+    Raises:
+        BrokenAnswerError: They are fewer, or more, than were asked for.
+    """
+    if len(content) != end - start:
+        raise BrokenAnswerError(
+            f"asked for bytes {start} to {end}, found {len(content)} bytes: the answer broke off", path=path
+        )
+    return content
+
+
+def again_if_broken(ask: Callable[[], Answer], attempts: int) -> Answer:
+    """Call what asks a store for something and changes nothing, again while its answers break off.
+
+    Raises:
+        UnavailableError: The answer to every attempt broke off.
+    """
+    for _ in range(attempts - 1):
+        try:
+            return ask()
+        except BrokenAnswerError:
+            continue
+    try:
+        return ask()
+    except BrokenAnswerError as error:
+        raise UnavailableError(error.message, path=error.path) from error
