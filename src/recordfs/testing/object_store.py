@@ -158,7 +158,6 @@ class SeededObjectStore(ObjectStore):
         self.faults = faults
         self.keeps_conditions = keeps_conditions
         self.copies_ranges = copies_ranges
-        self.is_known_to_copy = True  # until a writer has found out
         self.versions: dict[tuple[str, str], list[Version | None]] = {}
         self.requests = 0
         self.part_size = part_size
@@ -488,14 +487,6 @@ class SeededParts(UploadInParts):
     def copy_range(self, number: int, source: CopySource, start: int, end: int) -> int | None:
         """See UploadInParts."""
         return self._store.copy_part(self.identifier, number, source, start, end)
-
-    def copies_ranges(self) -> bool:
-        """See UploadInParts."""
-        return self._store.is_known_to_copy
-
-    def stop_copying(self) -> None:
-        """See UploadInParts."""
-        self._store.is_known_to_copy = False
 
     def complete(self, parts: dict[int, int], *, size: int, crc: int | None = None, replaces: str | None = None) -> str:
         """See UploadInParts."""

@@ -22,6 +22,7 @@ from recordfs.testing.object_store import NO_FAULTS, Faults, SeededObjectStore, 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:orphaned temporary objects:UserWarning",
     "ignore:.*temporary objects of .* could not be deleted:UserWarning",
+    "ignore:the store of bucket .* does not copy parts:UserWarning",
     "ignore:the temporary object .* could not be deleted:UserWarning",
 )
 

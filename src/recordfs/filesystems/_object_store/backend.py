@@ -10,6 +10,7 @@ from recordfs.filesystem import Capabilities
 from recordfs.filesystems._object_store.fetching import RangeFetcher
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
 from recordfs.filesystems._object_store.statistics import RequestCounter
+from recordfs.paths import parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,8 @@ class ObjectStoreBackend(ObjectStoreFileSystem):
 
     scheme: ClassVar[str]
     settings_class: ClassVar[type[StoreSettings]]
+    full_capabilities: ClassVar[Capabilities] = CAPABILITIES
+    """What files can do where the store lacks nothing."""
 
     def __init__(self, options: dict[str, Any], *, allow_bucket_root: bool) -> None:
         fields = self.settings_class.option_names()
@@ -63,6 +66,12 @@ class ObjectStoreBackend(ObjectStoreFileSystem):
         self, settings: Any, counter: RequestCounter
     ) -> tuple[SDKClients[Any], ObjectStore, Callable[[Any, str], Any]]:
         """Return the clients, the store over them, and what makes obstore's store for the clients and a bucket."""
+
+    def capabilities(self, path: str) -> Capabilities:
+        """See FileSystem. What a store lacks is known only once something has needed it."""
+        if self._store.is_without_conditions(parse_path(path).authority):
+            return self.full_capabilities._replace(exclusive_create=False)
+        return self.full_capabilities
 
     @classmethod
     def option_names(cls) -> list[str]:

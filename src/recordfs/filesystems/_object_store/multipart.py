@@ -39,8 +39,8 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         store: For looks, and for bytes that have to come back.
         opening: What is written.
         part_size: Bytes of a part.
-        copied_from: From which size on the committed object is copied by the store instead of being sent again.
-        equal_parts: All parts but the last have to be of one size, and the last is no longer.
+        copied_from: From which size on the committed object is copied by the store instead of being sent again; where
+            all parts have to be of one size, from that size on.
         make_pool: As of PartQueue.
     """
 
@@ -54,7 +54,6 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         *,
         part_size: int,
         copied_from: int,
-        equal_parts: bool = False,
         make_pool: Callable[[], Executor] | None = None,
     ) -> None:
         self._objects = store
@@ -62,10 +61,10 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         self._path, self._bucket, self._key = opening.location
         self._is_atomic = opening.atomic
         self._conditions = Conditions(self.look, is_blind=opening.is_blind, path=self._path)
+        self._equal_parts = store.features(self._bucket).equal_parts
+        self._copied_from = part_size if self._equal_parts else copied_from
         self.part_size = part_size
-        self.most_kept = copied_from - 1
-        self._copied_from = copied_from
-        self._equal_parts = equal_parts
+        self.most_kept = self._copied_from - 1
         self._queue: PartQueue[tuple[Target, int], None] = PartQueue(self._send_part, make_pool)
         self._origin: Origin | None = None
         self._upload: Target | None = None

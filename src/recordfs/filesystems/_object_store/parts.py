@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from recordfs.errors import AbortedError, DataLossError, RecordFSError, UnimplementedError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
+from recordfs.filesystems._object_store.features import RANGE_COPIES
 
 if TYPE_CHECKING:
     from recordfs.filesystems._object_store.opening import Location
@@ -73,6 +74,7 @@ class UploadInParts(abc.ABC):
 
     def __init__(self, store: ObjectStore, target: Location, identifier: Any) -> None:
         self._objects = store
+        self._features = store.features(target.bucket)
         self._path, self._bucket, self._key = target
         self.identifier = identifier
         self.parts: dict[int, Any] = {}
@@ -119,20 +121,6 @@ class UploadInParts(abc.ABC):
     def abort(self) -> None:
         """Remove what was uploaded."""
 
-    def copies_ranges(self) -> bool:
-        """Tell whether the store copies ranges, as far as is known."""
-        return True
-
-    def is_refusal(self, error: RecordFSError) -> bool:
-        """Tell whether an error may say that the store does not know how to copy ranges."""
-        return False
-
-    def stop_copying(self) -> None:
-        """Take note that the store copies no ranges."""
-
-    def refuse_copying(self) -> None:
-        """Raise, or warn, before an object is copied through here because the store does not copy ranges."""
-
     # Parts
 
     def abort_after(self, error: BaseException) -> None:
@@ -168,17 +156,17 @@ class UploadInParts(abc.ABC):
         """
         copied: dict[int, Any] = {}
         first = self.next_number
-        if self.copies_ranges():
+        if self._features.has(RANGE_COPIES):
             try:
                 self._copy_on_server(source, most or self.limits.most - self.limits.filled, first, copied)
             except RecordFSError as error:
-                if not self.is_refusal(error):
+                if not self._features.is_refusal(error):
                     raise
                 # A range that a replaced object does not have is refused in the same words.
                 if self._objects.head(source.bucket, source.key).tag != source.tag:
                     raise AbortedError("the object is another version by now", path=self._path) from error
-                self.stop_copying()
-        if not self.copies_ranges():
+                self._features.lacking.add(RANGE_COPIES)
+        if not self._features.has(RANGE_COPIES):
             copied.clear()
             self._copy_through_here(source, first, copied)
         following = first + len(copied)
@@ -198,7 +186,7 @@ class UploadInParts(abc.ABC):
             number, start = item
             answer = self.copy_range(number, source, start, min(start + step, source.size))
             if answer is None:
-                self.stop_copying()
+                self._features.lacking.add(RANGE_COPIES)
             else:
                 copied[number] = answer
 
@@ -212,7 +200,15 @@ class UploadInParts(abc.ABC):
 
     def _copy_through_here(self, source: CopySource, first: int, copied: dict[int, Any]) -> None:
         """Download and upload an object, of which one range is in memory at a time."""
-        self.refuse_copying()
+        self._objects.notices.once(
+            self._bucket,
+            RANGE_COPIES,
+            f"the store of bucket {self._bucket} does not copy parts: every flush of an object that is not small "
+            f"(more than {self.limits.smallest} bytes) downloads and uploads the whole object again. Flush seldom, or "
+            "start a new file from time to time",
+        )
+        if self._features.equal_parts:
+            raise UnimplementedError("this store copies no parts, and takes only equal ones", path=self._path)
         # A little more than the smallest part, because the last range may be some bytes shorter than the others.
         count = max(1, source.size // (self.limits.smallest + self.limits.most))
         step = -(-source.size // min(count, self.limits.filled))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from recordfs.errors import NotFoundError, RecordFSError
 from recordfs.filesystem import DirectoryEntry, FileStatistics
 from recordfs.filesystems._http_statuses import error_class_of_status
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
+from recordfs.filesystems._object_store.features import Features
 from recordfs.filesystems._object_store.notices import Notices
 
 if TYPE_CHECKING:
@@ -102,6 +103,16 @@ class ObjectStore(abc.ABC):
         self.scheme = scheme
         self.max_attempts = max_attempts
         self.notices = Notices()
+        self._features: dict[str, Any] = {}
+
+    def features(self, bucket: str) -> Features:
+        """Return what is known of a bucket's store; one object for each, which learns."""
+        found: Features | None = self._features.get(bucket)
+        return found or self._features.setdefault(bucket, self._new_features(bucket))
+
+    def _new_features(self, bucket: str) -> Features:
+        """Return what is known of a bucket's store before anything is asked of it."""
+        return Features()
 
     @abc.abstractmethod
     def head(self, bucket: str, key: str) -> ObjectInfo:

@@ -14,14 +14,13 @@ except ImportError as missing:
         "gs:// needs google-cloud-storage and obstore: pip install 'recordfs[gcs]'"
     ) from missing
 
-from recordfs.filesystems._object_store.backend import CAPABILITIES, ObjectStoreBackend
+from recordfs.filesystems._object_store.backend import ObjectStoreBackend
 from recordfs.filesystems.gcs.client import Clients
 from recordfs.filesystems.gcs.obstore_client import make_obstore
 from recordfs.filesystems.gcs.settings import Settings
 from recordfs.filesystems.gcs.store import GCSStore
 
 if TYPE_CHECKING:
-    from recordfs.filesystem import Capabilities
     from recordfs.filesystems._object_store.statistics import RequestCounter
 
 __all__ = ["GCSFileSystem"]
@@ -46,7 +45,3 @@ class GCSFileSystem(ObjectStoreBackend):
     def _connect(self, settings: Settings, counter: RequestCounter) -> Any:
         clients = Clients(settings, counter)
         return clients, GCSStore(clients), make_obstore
-
-    def capabilities(self, path: str) -> Capabilities:
-        """See FileSystem."""
-        return CAPABILITIES

@@ -18,15 +18,11 @@ from recordfs.filesystems.s3.multipart_upload import SMALLEST_PART
 from recordfs.filesystems.s3.obstore_client import make_obstore
 from recordfs.filesystems.s3.settings import Settings
 from recordfs.filesystems.s3.store import S3Store
-from recordfs.paths import parse_path
 
 if TYPE_CHECKING:
-    from recordfs.filesystem import Capabilities
     from recordfs.filesystems._object_store.statistics import RequestCounter
 
 __all__ = ["S3FileSystem"]
-
-_CAPABILITIES = CAPABILITIES._replace(flush_resends=SMALLEST_PART)
 
 
 class S3FileSystem(ObjectStoreBackend):
@@ -40,6 +36,7 @@ class S3FileSystem(ObjectStoreBackend):
 
     scheme = "s3"
     settings_class = Settings
+    full_capabilities = CAPABILITIES._replace(flush_resends=SMALLEST_PART)
 
     def __init__(self, *, allow_bucket_root: bool = False, part_size: int = SMALLEST_PART, **settings: Any) -> None:
         if part_size < SMALLEST_PART:
@@ -50,9 +47,3 @@ class S3FileSystem(ObjectStoreBackend):
     def _connect(self, settings: Settings, counter: RequestCounter) -> Any:
         clients = Clients(settings, counter)
         return clients, S3Store(clients, self._part_size), make_obstore
-
-    def capabilities(self, path: str) -> Capabilities:
-        """See FileSystem. What a store lacks is known only once something has needed it."""
-        if self._store.is_without_conditions(parse_path(path).authority):
-            return _CAPABILITIES._replace(exclusive_create=False)
-        return _CAPABILITIES

@@ -1,9 +1,8 @@
-"""What the store of a bucket is known to lack, how that was learned, and how requests are sent to it all the same.
+"""What the store of a bucket is known to lack of S3, and how that is learned.
 
-Amazon's own buckets have everything that this backend uses, and are never doubted. Other stores are taken at their
-word: a request goes out with all that makes it safe; if it is refused as something that the store does not know, it
-goes out again without one feature after the other, and what had to be left out is left out of later requests. What is
-ignored in silence shows in answers that do not repeat it, or, for conditions, in a probe (see probe.py).
+Amazon's own buckets have everything that this backend uses, and are never doubted. Other stores show what they lack by
+what they refuse (see ``_object_store/features.py``). What is ignored in silence shows in answers that do not repeat it,
+or, for conditions, in a probe (see probe.py).
 """
 
 from __future__ import annotations
@@ -12,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from recordfs.errors import RecordFSError
 from recordfs.filesystems._object_store.checksums import crc32c_header, md5_header
+from recordfs.filesystems._object_store.features import Features
 from recordfs.filesystems.s3.errors import code_of, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from recordfs.errors import RecordFSError
 
 __all__ = [
     "BULK_DELETES",
@@ -25,9 +26,8 @@ __all__ = [
     "CONDITIONS",
     "LISTING_VERSION_2",
     "OBJECT_SIZE",
-    "PART_COPIES",
     "WHOLE_CHECKSUMS",
-    "Features",
+    "S3Features",
     "is_refusal",
 ]
 
@@ -35,7 +35,6 @@ CONDITIONS = "conditions on writes"
 CHECKSUMS = "CRC-32C"
 WHOLE_CHECKSUMS = "CRC-32C of whole multipart objects"
 OBJECT_SIZE = "the size of a multipart object as a condition"
-PART_COPIES = "UploadPartCopy"
 BULK_DELETES = "DeleteObjects"
 LISTING_VERSION_2 = "ListObjectsV2"
 
@@ -73,39 +72,29 @@ def is_refusal(error: RecordFSError) -> bool:
     return code_of(cause) in _REFUSALS or status_of(cause) == 501
 
 
-class Features:
-    """What is known of one bucket. Safe to use from any thread: two that learn at once learn the same.
+class S3Features(Features):
+    """What is known of one bucket; see Features.
 
     Args:
         amazon: The bucket is Amazon's own.
         conditional_writes: What the option says; None to find out.
-        equal_parts: All parts of an upload but the last have to be of one size.
+        equal_parts: As of Features.
         directory_bucket: It is an S3 directory bucket.
 
     Attributes:
-        lacking: What requests leave out from now on.
+        directory_bucket: As above.
         conditions: By operation, whether conditions on it are kept; None is not known yet, or could not be found out.
+        probed: The operations with which that was tried.
     """
 
     def __init__(
-        self,
-        *,
-        amazon: bool = False,
-        conditional_writes: bool | None = None,
-        equal_parts: bool = False,
-        directory_bucket: bool = False,
+        self, *, amazon: bool, conditional_writes: bool | None, equal_parts: bool, directory_bucket: bool
     ) -> None:
-        self.amazon = amazon
-        self.equal_parts = equal_parts
+        super().__init__(None if amazon else is_refusal, equal_parts=equal_parts)
         self.directory_bucket = directory_bucket
-        self.lacking: set[str] = set()
         known = True if amazon and conditional_writes is None else conditional_writes
         self.conditions: dict[str, bool | None] = {"PutObject": known, "CompleteMultipartUpload": known}
         self.probed: set[str] = set()
-
-    def has(self, feature: str) -> bool:
-        """Tell whether a feature may be relied on, as far as is known."""
-        return feature not in self.lacking
 
     def send_verified(
         self, request: Callable[[dict[str, str]], dict[str, Any]], body: bytes | bytearray, crc: int | None
@@ -122,40 +111,8 @@ class Features:
             if crc is None or CHECKSUMS in lacking:
                 return request({"ContentMD5": md5_header(body)})
             answer = request({"ChecksumCRC32C": crc32c_header(crc)})
-            if "ChecksumCRC32C" not in answer and not self.amazon:
+            if "ChecksumCRC32C" not in answer and self.is_doubted:
                 self.lacking.add(CHECKSUMS)  # one that was read is repeated
             return answer
 
-        answer: dict[str, Any] = self.send(send, (CHECKSUMS,))
-        return answer
-
-    def send(self, request: Callable[[set[str]], Any], droppable: Sequence[str]) -> Any:
-        """Send a request, without features that the store refuses.
-
-        Args:
-            request: Sends it without the features that it is given.
-            droppable: What may be left out of it, the least valuable first.
-
-        Raises:
-            RecordFSError: As the first try raised, if leaving things out did not help.
-        """
-        lacking = set(self.lacking)
-        try:
-            return request(lacking)
-        except RecordFSError as error:
-            if self.amazon or not is_refusal(error):
-                raise
-            refused = error
-        for feature in droppable:
-            if feature in lacking:
-                continue
-            lacking.add(feature)
-            try:
-                answer = request(lacking)
-            except RecordFSError as error:
-                if not is_refusal(error):
-                    raise
-                continue
-            self.lacking |= lacking
-            return answer
-        raise refused
+        return self.send(send, (CHECKSUMS,))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from recordfs._core import crc32c_of_still_memory
-from recordfs.errors import NotFoundError, RecordFSError, UnimplementedError
+from recordfs.errors import NotFoundError
 from recordfs.filesystems._object_store.checksums import crc32c_header
 from recordfs.filesystems._object_store.parts import CopySource, PartLimits, UploadGoneError, UploadInParts
 from recordfs.filesystems.s3.errors import code_of
-from recordfs.filesystems.s3.features import CHECKSUMS, OBJECT_SIZE, PART_COPIES, WHOLE_CHECKSUMS, is_refusal
+from recordfs.filesystems.s3.features import CHECKSUMS, OBJECT_SIZE, WHOLE_CHECKSUMS
 from recordfs.filesystems.s3.requests import as_body, condition_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ class MultipartUpload(UploadInParts):
     def __init__(self, store: S3Requests, target: Location, identifier: str, *, checksums: bool, whole: bool) -> None:
         super().__init__(store, target, identifier)
         self._store = store
-        self._features = store.features(target.bucket)
         self._checksums = checksums
         self._whole = whole
 
@@ -79,7 +78,9 @@ class MultipartUpload(UploadInParts):
             answer: dict[str, Any] = self._call("upload_part", PartNumber=number, Body=body, **checksum)
             return answer
 
-        return self._features.send_verified(request, body, crc32c_of_still_memory(body) if self._checksums else None)
+        return self._store.features(self._bucket).send_verified(
+            request, body, crc32c_of_still_memory(body) if self._checksums else None
+        )
 
     def copy_range(self, number: int, source: CopySource, start: int, end: int) -> dict[str, Any] | None:
         """UploadPartCopy."""
@@ -93,30 +94,6 @@ class MultipartUpload(UploadInParts):
         result: dict[str, Any] = answer.get("CopyPartResult") or {}
         # A store that does not know the request has stored its empty body as a part.
         return result if "ETag" in result else None
-
-    def copies_ranges(self) -> bool:
-        """See UploadInParts."""
-        return self._features.has(PART_COPIES)
-
-    def is_refusal(self, error: RecordFSError) -> bool:
-        """See UploadInParts."""
-        return not self._features.amazon and is_refusal(error)
-
-    def stop_copying(self) -> None:
-        """See UploadInParts."""
-        self._features.lacking.add(PART_COPIES)
-
-    def refuse_copying(self) -> None:
-        """See UploadInParts; say once a bucket what it costs."""
-        self._store.notices.once(
-            self._bucket,
-            PART_COPIES,
-            f"the store of bucket {self._bucket} does not copy parts (UploadPartCopy): every flush of an object of "
-            "more than 5 MiB downloads and uploads the whole object again. Flush seldom, or start a new file from "
-            "time to time",
-        )
-        if self._features.equal_parts:
-            raise UnimplementedError("this store copies no parts, and takes only equal ones", path=self._path)
 
     def complete(
         self, parts: dict[int, dict[str, Any]], *, size: int, crc: int | None = None, replaces: str | None = None

@@ -42,14 +42,8 @@ class S3ObjectUpload(MultipartObjectUpload[MultipartUpload]):
 
     def __init__(self, store: S3Store, opening: Opening, known: Known, part_size: int) -> None:
         self._store = store
-        self._features = features = store.features(opening.location.bucket)
-        super().__init__(
-            store,
-            opening,
-            part_size=part_size,
-            copied_from=part_size if features.equal_parts else SMALLEST_PART,
-            equal_parts=features.equal_parts,
-        )
+        self._features = store.features(opening.location.bucket)
+        super().__init__(store, opening, part_size=part_size, copied_from=SMALLEST_PART)
         self._known = known
         self._has_cleaned_up = False
 
@@ -57,7 +51,7 @@ class S3ObjectUpload(MultipartObjectUpload[MultipartUpload]):
         """By its token; where the store keeps no metadata with multipart uploads, by its last bytes."""
         if super().is_made_by(ledger, commit, found):
             return True
-        foreign = self._features.amazon or WRITER_METADATA in found.metadata or found.tag == ledger.tag
+        foreign = not self._features.is_doubted or WRITER_METADATA in found.metadata or found.tag == ledger.tag
         if foreign or found.size != commit.total or not commit.rest:
             return False
         known = bytes(commit.rest[-1][-COMPARED:])

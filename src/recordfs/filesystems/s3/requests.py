@@ -19,7 +19,7 @@ from recordfs.filesystems.s3.errors import (
     refused_without_reason,
     shown_cause,
 )
-from recordfs.filesystems.s3.features import Features
+from recordfs.filesystems.s3.features import S3Features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,10 @@ _ALWAYS_ANSWERED = {
 def nanoseconds(moment: datetime) -> int:
     """Return a time of the SDK as nanoseconds since 1970-01-01 UTC."""
     return int(moment.timestamp()) * 1_000_000_000
+
+
+_WITHOUT_OPTIONS = ("list_buckets", "head_bucket", "get_bucket_versioning")
+"""The requests about buckets, which take no RequestPayer."""
 
 
 def as_body(buffers: Sequence[bytes | bytearray]) -> bytes | bytearray:
@@ -67,23 +71,23 @@ class S3Requests(ObjectStore):
         super().__init__("s3", max_attempts=clients.settings.max_attempts)
         self._clients = clients
         self._options = clients.settings.request_options()
-        self._features: dict[str, Features] = {}
 
-    def features(self, bucket: str) -> Features:
-        """Return what is known of a bucket; one object for each, which learns."""
-        found = self._features.get(bucket)
-        if found is None:
-            host = urlsplit(str(self._clients.s3.meta.endpoint_url)).hostname or ""
-            settings = self._clients.settings
-            amazon = host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-            made = Features(
-                amazon=amazon,
-                conditional_writes=settings.conditional_writes,
-                equal_parts=settings.has_equal_parts(host),
-                directory_bucket=amazon and bucket.endswith("--x-s3"),
-            )
-            found = self._features.setdefault(bucket, made)
+    def features(self, bucket: str) -> S3Features:
+        """See ObjectStore."""
+        found = super().features(bucket)
+        assert isinstance(found, S3Features)
         return found
+
+    def _new_features(self, bucket: str) -> S3Features:
+        host = urlsplit(str(self._clients.s3.meta.endpoint_url)).hostname or ""
+        settings = self._clients.settings
+        amazon = host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+        return S3Features(
+            amazon=amazon,
+            conditional_writes=settings.conditional_writes,
+            equal_parts=settings.has_equal_parts(host),
+            directory_bucket=amazon and bucket.endswith("--x-s3"),
+        )
 
     def is_without_conditions(self, bucket: str) -> bool:
         """See ObjectStore."""
@@ -100,8 +104,9 @@ class S3Requests(ObjectStore):
 
     def call(self, operation: str, path: str, **parameters: Any) -> Any:
         """Send one request, with boto3's own names for operation and parameters, and map what goes wrong."""
+        options = {} if operation in _WITHOUT_OPTIONS else self._options
         try:
-            answer = getattr(self._clients.s3, operation)(**parameters, **self._options)
+            answer = getattr(self._clients.s3, operation)(**parameters, **options)
         except SDK_ERRORS as error:
             mapped = error_from_sdk(error, path)
             if isinstance(mapped, DataLossError) and "Body" in parameters:

@@ -21,13 +21,10 @@ from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage
 from recordfs.filesystems.s3.errors import (
     _BY_CODE,
     NO_S3_SERVER,
-    SDK_ERRORS,
     error_from_answer,
-    error_from_sdk,
     refused_without_reason,
-    shown_cause,
 )
-from recordfs.filesystems.s3.features import BULK_DELETES, CONDITIONS, LISTING_VERSION_2, Features, is_refusal
+from recordfs.filesystems.s3.features import BULK_DELETES, CONDITIONS, LISTING_VERSION_2, S3Features
 from recordfs.filesystems.s3.multipart_upload import SMALLEST_PART, MultipartUpload
 from recordfs.filesystems.s3.object_upload import S3ObjectUpload
 from recordfs.filesystems.s3.probe import learn_conditions
@@ -100,14 +97,14 @@ class S3Store(S3Requests):
         return not self.features(bucket).directory_bucket
 
     def _list_version_2(
-        self, path: str, features: Features, parameters: dict[str, Any], page: str | None
+        self, path: str, features: S3Features, parameters: dict[str, Any], page: str | None
     ) -> dict[str, Any] | None:
         """Return the answer, or None from a store that does not know the second version of the listing."""
         more = {} if page is None else {"ContinuationToken": page}
         try:
             found: dict[str, Any] = self.call("list_objects_v2", path, **parameters, **more)
         except RecordFSError as error:
-            if features.amazon or page is not None or not is_refusal(error):
+            if page is not None or not features.is_refusal(error):
                 raise
         else:
             if not found.get("IsTruncated") or found.get("NextContinuationToken"):
@@ -118,13 +115,13 @@ class S3Store(S3Requests):
 
     def list_buckets(self) -> list[str]:
         """ListBuckets."""
-        return [bucket["Name"] for bucket in self._bucket_request("s3://", "list_buckets").get("Buckets", [])]
+        return [bucket["Name"] for bucket in self.call("list_buckets", "s3://").get("Buckets", [])]
 
     def bucket_exists(self, bucket: str) -> bool:
         """HeadBucket; who may not list a bucket may still know that it is there."""
         path = f"s3://{bucket}"
         try:
-            self._bucket_request(path, "head_bucket", Bucket=bucket)
+            self.call("head_bucket", path, Bucket=bucket)
         except NotFoundError:
             return False
         except RecordFSError as error:
@@ -138,18 +135,11 @@ class S3Store(S3Requests):
                 return True
         return True
 
-    def _bucket_request(self, path: str, operation: str, **parameters: Any) -> Any:
-        """Send a request that takes no RequestPayer."""
-        try:
-            return getattr(self._clients.s3, operation)(**parameters)
-        except SDK_ERRORS as error:
-            raise error_from_sdk(error, path) from shown_cause(error)
-
     def kept_versions(self, bucket: str) -> str | None:
         """See ObjectStore. Directory buckets keep nothing."""
         if self.features(bucket).directory_bucket:
             return None
-        answer = self._bucket_request(f"s3://{bucket}", "get_bucket_versioning", Bucket=bucket)
+        answer = self.call("get_bucket_versioning", f"s3://{bucket}", Bucket=bucket)
         return "versioning is on" if answer.get("Status") == "Enabled" else None
 
     def put_marker(self, bucket: str, key: str, *, replace: bool = False) -> None:
@@ -177,7 +167,7 @@ class S3Store(S3Requests):
                     Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
                 )
             except RecordFSError as error:
-                if features.amazon or not is_refusal(error):
+                if not features.is_refusal(error):
                     raise
                 features.lacking.add(BULK_DELETES)
             else:
@@ -193,7 +183,7 @@ class S3Store(S3Requests):
         One of them below a directory that was deleted would be listed for ever, and could not be made again. What lies
         below a prefix is asked for again on the way, so that nothing is deleted that somebody writes meanwhile.
         """
-        if self.features(bucket).amazon or not prefix:
+        if not self.features(bucket).is_doubted or not prefix:
             return
         if prefix in self.list_page(bucket, prefix.removesuffix("/"), delimiter="/").prefixes:
             self._remove_folder(bucket, prefix)
