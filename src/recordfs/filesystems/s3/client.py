@@ -128,13 +128,15 @@ class Clients(SDKClients[tuple[Any, Any]]):
         the region that an earlier request for this bucket was redirected to.
         """
         self._thread.looks = True
+        self._thread.found = None
         try:
             self.s3.head_object(Bucket=bucket, Key=key)
         except Exception as error:  # noqa: BLE001 (what it means is raised)
             raise error_from_sdk(error, f"s3://{bucket}") from redacted_cause(error)
         finally:
             self._thread.looks = False
-        found: Destination = self._thread.found
+        found: Destination | None = self._thread.found
+        assert found is not None, "the SDK sent a request without telling"
         return found
 
     def _before_send(self, request: Any, event_name: str, **_others: object) -> AWSResponse | None:
