@@ -115,6 +115,10 @@ class EventFileWriter:
             raise InvalidArgumentError(
                 f"flush_secs and max_queue_bytes have to be above 0, found {flush_secs} and {max_queue_bytes}"
             )
+        if max_file_bytes is not None and max_file_bytes <= 0:
+            raise InvalidArgumentError(f"max_file_bytes has to be above 0, or None, found {max_file_bytes}")
+        if isinstance(policy, Block) and not policy.timeout >= 0:
+            raise InvalidArgumentError(f"the timeout of block has to be at least 0 seconds, found {policy.timeout}")
         if policy not in ("drop", "spool") and not isinstance(policy, Block):
             raise InvalidArgumentError(f'a policy is block(timeout), "drop" or "spool", found {policy!r}')
         store, name = resolve(logdir, file_system=file_system, options=options)

@@ -151,15 +151,18 @@ def sound_of(values: Any, sample_rate: float) -> Audio:
         array = array[:, np.newaxis]
     if array.ndim != 2 or not 1 <= array.shape[1] <= 16:
         raise InvalidArgumentError(f"a sound has the shape [length] or [length, channels], found {array.shape}")
+    if not 1 <= sample_rate < 1 << 32:
+        raise InvalidArgumentError(f"a sound has at least 1 sample a second and less than 2**32, found {sample_rate}")
     if array.dtype.kind == "f":
-        array = (np.nan_to_num(array).clip(-1, 1) * 32767).astype("<i2")
+        array = np.nan_to_num(array).clip(-1, 1) * 32767
+    array = np.clip(array.astype("float64"), -(1 << 15), (1 << 15) - 1).astype("<i2")
     frames, channels = array.shape
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(int(sample_rate))
-        file.writeframes(array.astype("<i2").tobytes())
+        file.writeframes(array.tobytes())
     return Audio(float(sample_rate), channels, frames, out.getvalue())
 
 
@@ -178,8 +181,14 @@ def histogram_of(values: Any, bins: Any = "tensorflow", max_bins: int | None = N
         values: An array of any shape.
         bins: ``"tensorflow"``, or what ``numpy.histogram`` takes.
         max_bins: Join neighbouring buckets until there are no more than these.
+
+    Raises:
+        InvalidArgumentError: There is to be no bucket.
+        ValueError: What ``numpy.histogram`` refuses, and values that are no numbers.
     """
     np = require_numpy("histograms")
+    if max_bins is not None and max_bins < 1:
+        raise InvalidArgumentError(f"a histogram has at least one bucket, found max_bins={max_bins}")
     array = as_array(values).reshape(-1).astype("float64")
     array = array[np.isfinite(array)]
     if not array.size:
@@ -203,10 +212,9 @@ def histogram_of(values: Any, bins: Any = "tensorflow", max_bins: int | None = N
         edges = np.concatenate([edges[:-1:step], edges[-1:]])
     # A bucket begins where the one before it ends: an empty one says where the first begins.
     limits, bucket_counts = edges.tolist(), [0.0, *counts.astype("float64").tolist()]
-    squares = float(np.dot(array, array))
-    return Histogram(
-        float(array.min()), float(array.max()), float(array.size), float(array.sum()), squares, limits, bucket_counts
-    )
+    with np.errstate(over="ignore"):  # what is too large for a double is told as infinity
+        total, squares = float(array.sum()), float(np.dot(array, array))
+    return Histogram(float(array.min()), float(array.max()), float(array.size), total, squares, limits, bucket_counts)
 
 
 def pr_curve_of(labels: Any, predictions: Any, thresholds: int, weights: Any) -> Any:
@@ -215,7 +223,7 @@ def pr_curve_of(labels: Any, predictions: Any, thresholds: int, weights: Any) ->
     The rows: true positives, false positives, true negatives, false negatives, precision, recall.
 
     Raises:
-        InvalidArgumentError: The arrays differ in size, or there are fewer than 2 thresholds.
+        InvalidArgumentError: The arrays differ in size, a prediction is NaN, or there are fewer than 2 thresholds.
     """
     np = require_numpy("pr curves")
     thresholds = min(thresholds, 127)
@@ -225,7 +233,13 @@ def pr_curve_of(labels: Any, predictions: Any, thresholds: int, weights: Any) ->
             f"a pr curve needs a prediction for each label and 2 thresholds, found {truth.size} labels, "
             f"{predicted.size} predictions and {thresholds} thresholds"
         )
-    weight = np.broadcast_to(1.0 if weights is None else as_array(weights).reshape(-1), truth.shape)
+    given = np.ones(1) if weights is None else as_array(weights).reshape(-1)
+    if given.size not in (1, truth.size) or np.isnan(predicted).any():
+        raise InvalidArgumentError(
+            "a pr curve needs a number for each prediction, and one weight or one for each, found "
+            f"{given.size} weights and {np.isnan(predicted).sum()} predictions that are NaN"
+        )
+    weight = np.broadcast_to(given, truth.shape)
     place = np.floor(predicted.clip(0, 1) * (thresholds - 1)).astype("int64")
     positive = np.bincount(place[truth], weight[truth], thresholds)
     negative = np.bincount(place[~truth], weight[~truth], thresholds)

@@ -237,8 +237,11 @@ def encode_hparams_experiment(
     return encode_message([(2, "b", encode_message(fields))])
 
 
-def encode_hparams_start(hparams: Mapping[str, Any], group: str, start_time: float) -> bytes:
+def encode_hparams_start(hparams: Mapping[Any, Any], group: str, start_time: float) -> bytes:
     """Return an ``HParamsPluginData`` of a session's beginning."""
+    wrong = [name for name in hparams if not isinstance(name, str)]
+    if wrong:
+        raise InvalidArgumentError(f"the name of a hyperparameter is a str, found {wrong[0]!r}")
     fields: list[tuple[int, str, Any]] = [
         (1, "b", encode_message([(1, "b", name), (2, "b", _plain_value(value))]))
         for name, value in sorted(hparams.items())
@@ -268,21 +271,24 @@ def encode_custom_scalars(layout: Mapping[str, Mapping[str, Sequence[Any]]]) -> 
     Raises:
         InvalidArgumentError: It is no such thing.
     """
-    categories = []
-    for category, charts in layout.items():
-        fields: list[tuple[int, str, Any]] = [(1, "b", category)]
-        fields += [(2, "b", _chart(title, description)) for title, description in charts.items()]
-        categories.append((2, "b", encode_message(fields)))
-    return encode_message(categories)
+    try:
+        categories = [
+            encode_message([(1, "b", category), *((2, "b", _chart(title, chart)) for title, chart in charts.items())])
+            for category, charts in layout.items()
+        ]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f'a layout is {{category: {{chart: ["Multiline", tags] or ["Margin", [value, low, high]]}}}}: {error}'
+        ) from error
+    return encode_message([(2, "b", category) for category in categories])
 
 
 def _chart(title: str, description: Sequence[Any]) -> bytes:
     kind, tags = description
-    if kind == "Multiline":
-        return encode_message([(1, "b", title), (2, "b", encode_message([(1, "b", tag) for tag in tags]))])
-    if kind == "Margin" and len(tags) == 3:
-        series = encode_message([(place + 1, "b", tag) for place, tag in enumerate(tags)])
-        return encode_message([(1, "b", title), (3, "b", encode_message([(1, "b", series)]))])
-    raise InvalidArgumentError(
-        f'a chart is ["Multiline", tags] or ["Margin", [value, low, high]], found {description!r}'
-    )
+    if not isinstance(tags, str):
+        if kind == "Multiline":
+            return encode_message([(1, "b", title), (2, "b", encode_message([(1, "b", tag) for tag in tags]))])
+        if kind == "Margin" and len(tags) == 3:
+            series = encode_message([(place + 1, "b", tag) for place, tag in enumerate(tags)])
+            return encode_message([(1, "b", title), (3, "b", encode_message([(1, "b", series)]))])
+    raise ValueError(f"found {description!r}")

@@ -49,7 +49,7 @@ class RunWriters(NativeScalarWriter):
         file_system: FileSystem | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        directory = logdir if logdir is not None else log_dir if log_dir is not None else _default_logdir(comment)
+        directory = logdir or log_dir or _default_logdir(comment)
         self.log_dir = path_to_str(directory)
         self._directory = self.log_dir
         self._settings: dict[str, Any] = {

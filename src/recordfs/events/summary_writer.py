@@ -24,8 +24,8 @@ class SummaryWriter(RunWriters):
     """Logs scalars, pictures, sounds, texts, histograms and more for TensorBoard.
 
     Args:
-        logdir: The directory of the run, on any filesystem; if None, ``runs/<date>_<host><comment>``.
-        comment: The end of the directory's name if ``logdir`` is None.
+        logdir: The directory of the run, on any filesystem; if None or empty, ``runs/<date>_<host><comment>``.
+        comment: The end of the directory's name if no ``logdir`` is given.
         purge_step: The step at which this job goes on: what an earlier one logged at it or later counts no longer.
         max_queue: Taken for the sake of programs that give it, and not used: the queue is bounded in bytes.
         flush_secs: Seconds between two flushes that nobody asked for.
@@ -59,8 +59,10 @@ class SummaryWriter(RunWriters):
         if not self._writes:
             return
         wall_time = time.time() if walltime is None else walltime
-        runs = [self._run_below(f"{main_tag.replace('/', '_')}_{key}") for key in tag_scalar_dict]
-        for run, value in zip(runs, tag_scalar_dict.values(), strict=True):
+        beginning = main_tag.replace("/", "_")
+        # All are looked at before any is logged.
+        runs = {self._run_below(f"{beginning}_{key}"): float(value) for key, value in tag_scalar_dict.items()}
+        for run, value in runs.items():
             self._add_number(run, main_tag, value, global_step, wall_time)
 
     def add_text(self, tag: str, text_string: str, global_step: Any = None, walltime: float | None = None) -> None:
@@ -197,10 +199,12 @@ class SummaryWriter(RunWriters):
         sample_rate: float = 44100,
         walltime: float | None = None,
     ) -> None:
-        """Log a sound: samples from -1 to 1, of shape [length], [1, length] or [length, channels].
+        """Log a sound: samples from -1 to 1, or integers of 16 bits; what is louder is cut off.
+
+        Their shape is [length], [1, length] or [length, channels].
 
         Raises:
-            InvalidArgumentError: It has another shape.
+            InvalidArgumentError: It has another shape, or the sample rate cannot be.
         """
         if self._writes:
             audio = media.sound_of(snd_tensor, sample_rate)
@@ -332,7 +336,7 @@ class SummaryWriter(RunWriters):
         for number, name, part, dtype in parts:
             if part.ndim != 3 or part.shape[2] != 3:
                 raise InvalidArgumentError(
-                    f"{name.lower()}s of a mesh have the shape [batch, n, 3], found {part.shape}"
+                    f"the {name.lower()} array of a mesh has the shape [batch, n, 3], found {part.shape}"
                 )
             content = messages.encode_mesh_metadata(tag, number, components, part.shape, config_dict)
             metadata = messages.encode_metadata("mesh", content, data_class=TENSOR)

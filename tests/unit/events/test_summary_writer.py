@@ -11,7 +11,7 @@ import pytest
 
 from recordfs import RecordReader
 from recordfs.errors import InvalidArgumentError
-from recordfs.events import EventLog, SummaryWriter, columns, decode_event
+from recordfs.events import EventLog, SummaryWriter, block, columns, decode_event
 from recordfs.events.at_exit import close_all
 from recordfs.events.message_readers import decode_audio, decode_histogram, decode_image, decode_tensor
 
@@ -346,3 +346,64 @@ def test_a_local_folder_that_is_meant_is_warned_of_by_nobody(tmp_path, monkeypat
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             SummaryWriter(name).close()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda writer: writer.add_histogram("h", [1, 2], max_bins=0),
+        lambda writer: writer.add_audio("a", [0.1], sample_rate=0),
+        lambda writer: writer.add_audio("a", [0.1], sample_rate=float("nan")),
+        lambda writer: writer.add_audio("a", [0.1], sample_rate=1e12),
+        lambda writer: writer.add_pr_curve("p", [1, 0], [float("nan"), 0.5]),
+        lambda writer: writer.add_pr_curve("p", [1], [0.5], weights=[1, 2]),
+        lambda writer: writer.add_mesh("m", np.zeros((3, 3))),
+        lambda writer: writer.add_custom_scalars({"a": ["b"]}),
+        lambda writer: writer.add_custom_scalars(5),
+        lambda writer: writer.add_custom_scalars({"a": {"b": []}}),
+        lambda writer: writer.add_custom_scalars({"a": {"b": ["Multiline", "loss"]}}),
+        lambda writer: writer.add_custom_scalars({"a": {"b": ["Multiline", [1]]}}),
+        lambda writer: writer.add_hparams({1: 2}, {"m": 1.0}),
+    ],
+)
+def test_an_argument_that_cannot_be_is_refused_and_nothing_logged(logged, call):
+    def use(writer):
+        with pytest.raises(InvalidArgumentError):
+            call(writer)
+
+    assert logged(use) == []
+
+
+def test_scalars_of_which_one_is_wrong_are_not_logged(tmp_path):
+    with SummaryWriter(tmp_path) as writer, pytest.raises(TypeError):
+        writer.add_scalars("m", {"a": 1.0, "b": None})
+    assert not (tmp_path / "m_a").exists()
+
+
+def test_samples_that_are_too_loud_are_cut_off(value):
+    audio = decode_audio(value(lambda writer: writer.add_audio("s", np.array([-70000, 5, 70000]))).content)
+    with wave.open(io.BytesIO(audio.encoded)) as file:
+        assert np.frombuffer(file.readframes(3), "<i2").tolist() == [-32768, 5, 32767]
+
+
+def test_a_histogram_of_numbers_whose_squares_are_none_says_so(value):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        histogram = decode_histogram(value(lambda writer: writer.add_histogram("h", [1e300, 1.0])).content)
+    assert (histogram.max, histogram.sum, histogram.sum_squares) == (1e300, 1e300, float("inf"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"max_file_bytes": 0}, {"policy": block(-1)}, {"policy": block(float("nan"))}, {"flush_secs": 0}],
+)
+def test_settings_that_cannot_be_are_refused(tmp_path, arguments):
+    with pytest.raises(InvalidArgumentError):
+        SummaryWriter(tmp_path / "run", **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_empty_directory_is_none_that_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    SummaryWriter("").close()
+    assert os.listdir(tmp_path) == ["runs"]

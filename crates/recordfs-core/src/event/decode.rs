@@ -123,11 +123,11 @@ pub fn decode_event(record: &[u8]) -> Result<Event<'_>, NotAnEvent> {
 /// Reads an Event that is to be written, and checks that every reader can read it and place it in time.
 ///
 /// # Errors
-/// What [`decode_event`] refuses, values that are none, and a wall time that [`is_wall_time`] refuses: TensorBoard sorts
-/// and draws by time, and cannot do it with one that is no number.
+/// What [`decode_event`] refuses, values that are none, 2 GiB, and a wall time that [`is_wall_time`] refuses: TensorBoard
+/// sorts and draws by time, and cannot do it with one that is no number.
 pub fn decode_writable_event(record: &[u8]) -> Result<Event<'_>, NotAnEvent> {
     let event = decode_event(record)?;
-    check_wall_time(&event)?;
+    check_writable(&event, record.len())?;
     if let What::Summary(summary) = event.what {
         for_each_value::<NotAnEvent>(summary, |_| Ok(()))?;
     }
@@ -143,15 +143,19 @@ pub const fn is_wall_time(seconds: f64) -> bool {
     seconds.is_finite()
 }
 
-/// Whether [`is_wall_time`] takes the time of an event.
-pub(crate) const fn check_wall_time(event: &Event<'_>) -> Result<(), NotAnEvent> {
-    if is_wall_time(event.wall_time) {
-        Ok(())
+/// A message of protobuf is shorter: no reader takes one of 2 GiB.
+const MAX_EVENT: usize = i32::MAX as usize;
+
+/// Whether [`is_wall_time`] takes the time of an event, and protobuf its length.
+pub(crate) const fn check_writable(event: &Event<'_>, length: usize) -> Result<(), NotAnEvent> {
+    let reason = if !is_wall_time(event.wall_time) {
+        NOT_A_WALL_TIME
+    } else if length > MAX_EVENT {
+        "it has 2 GiB or more, which no reader of protobuf takes"
     } else {
-        Err(NotAnEvent {
-            reason: NOT_A_WALL_TIME,
-        })
-    }
+        return Ok(());
+    };
+    Err(NotAnEvent { reason })
 }
 
 /// What one value of a summary holds.
@@ -315,4 +319,21 @@ fn first_text(message: &[u8]) -> Result<Option<&str>, NotAnEvent> {
         Ok(())
     })?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_reader_takes_is_not_written() {
+        let event = Event::default();
+        assert_eq!(check_writable(&event, MAX_EVENT), Ok(()));
+        assert!(check_writable(&event, MAX_EVENT + 1).is_err());
+        let timeless = Event {
+            wall_time: f64::NAN,
+            ..event
+        };
+        assert!(check_writable(&timeless, 1).is_err());
+    }
 }

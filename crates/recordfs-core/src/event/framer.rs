@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::protobuf::{Field, for_each_field, put_delimited};
 use crate::record::{OVERHEAD, encode_record};
 
-use super::decode::{Event, NotAnEvent, What, check_wall_time, decode_event, for_each_value};
+use super::decode::{Event, NotAnEvent, What, check_writable, decode_event, for_each_value};
 use super::index::{Directory, IndexPlace, encode_index, encode_pointer};
 use super::table::EventTable;
 
@@ -96,7 +96,7 @@ impl EventFramer {
     /// `NotAnEvent`; nothing is appended then.
     pub fn add(&mut self, payload: &[u8], repeats_metadata: bool, out: &mut Vec<u8>) -> Result<(), NotAnEvent> {
         let event = decode_event(payload)?;
-        check_wall_time(&event)?;
+        check_writable(&event, payload.len())?;
         if self.should_rewrite(&event, repeats_metadata)? {
             let mut scratch = std::mem::take(&mut self.scratch);
             scratch.clear();
