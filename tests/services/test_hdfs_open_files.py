@@ -256,3 +256,17 @@ def test_a_torn_tail_of_a_dead_writer_is_cut_and_written_after(hdfs_root, option
     ):
         writer.write(b"three")
     assert list(RecordReader(path, file_system=hdfs)) == [b"one", b"two", b"three"]
+
+
+def test_what_a_dead_writer_sent_and_never_flushed_is_cut_off_with_the_record_that_it_tore(hdfs_root, options):
+    path = f"{hdfs_root}/part-0"
+    # The datanodes hold some of the zeros, of which the namenode knows nothing: the file's length changes when it is
+    # closed.
+    torn = record(bytes(6 << 20))
+    write_and_die(path, options, stream([b"one", b"two"]) + torn[:20], unflushed=4 << 20)
+    with (
+        HdfsFileSystem(take_over=True, **options) as hdfs,
+        RecordWriter(path, append=True, repair_tail=True, file_system=hdfs) as writer,
+    ):
+        writer.write(b"three")
+    assert list(RecordReader(path, file_system=hdfs)) == [b"one", b"two", b"three"]

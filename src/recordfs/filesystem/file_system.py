@@ -276,6 +276,17 @@ class FileSystem(abc.ABC):
         """
         raise self._unimplemented("truncate files", path)
 
+    def close_abandoned_file(self, path: str) -> None:
+        """Have a file closed that a writer which died left open, where the store keeps such files open (HDFS).
+
+        After that its length is final. Who appends to a file or cuts it need not call this; who decides by the file's
+        end where to go on does it first. The default does nothing.
+
+        Raises:
+            FailedPreconditionError: A writer that is not known to be dead has it open.
+            NotFoundError and others: As ``new_random_access_file``, where the store has to be asked.
+        """
+
     def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy one file within this filesystem. A copy onto itself leaves the file as it is.
 

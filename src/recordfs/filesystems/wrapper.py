@@ -110,6 +110,10 @@ class WrapperFileSystem(FileSystem):
         """Forward."""
         self.inner.rename_file(source, target, overwrite=overwrite)
 
+    def close_abandoned_file(self, path: str) -> None:
+        """Forward."""
+        self.inner.close_abandoned_file(path)
+
     def truncate_file(self, path: str, length: int) -> None:
         """Forward."""
         self.inner.truncate_file(path, length)

@@ -117,6 +117,7 @@ def repair_tail(
         FailedPreconditionError, NotFoundError and others: As ``check_tail``.
     """
     store, name = resolve(path, file_system=file_system, options=options)
+    store.close_abandoned_file(name)
     tail = check_tail(name, check=check, file_system=store)
     cut = torn_bytes(tail, force=force)
     if not cut:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError, UnimplementedError
+from recordfs.errors import (
+    AbortedError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnimplementedError,
+)
 from recordfs.file_objects import BorrowedWriter, FactoryWriter, FileObjectWriter, SupportsAppendParts, is_file_object
 from recordfs.filesystem.files import give_up
 from recordfs.paths import dirname, path_to_str
@@ -235,8 +241,17 @@ def _open_for_append(store: FileSystem, path: str, options: TargetOptions) -> tu
     Returns:
         The file, and where its next record begins in the uncompressed stream; 0 for a new or empty file.
     """
+    check: Literal["auto", "full"] = "auto"
     try:
-        tail = check_tail(path, file_system=store)
+        store.close_abandoned_file(path)
+        try:
+            tail = check_tail(path, file_system=store)
+        except FailedPreconditionError:
+            if not options.repair_tail:
+                raise
+            # A remote file does not end with a sound record. Where its last one ends tell all before it.
+            check = "full"
+            tail = check_tail(path, check=check, file_system=store)
     except NotFoundError:
         return _open_with_parents(store, path, lambda: store.new_appendable_file(path)), 0
     if tail.file_size and tail.compression != options.compression:
@@ -249,7 +264,7 @@ def _open_for_append(store: FileSystem, path: str, options: TargetOptions) -> tu
         if not options.repair_tail:
             raise tail.error
         # Who writes records to it says that it is a record file.
-        size -= repair_tail(path, force=True, file_system=store)
+        size -= repair_tail(path, check=check, force=True, file_system=store)
     file = store.new_appendable_file(path)
     if file.tell() != size:
         found_size = file.tell()

@@ -4,6 +4,7 @@ import zlib
 
 import pytest
 
+from recordfs import RecordReader, RecordWriter
 from recordfs.errors import (
     AbortedError,
     CorruptRecordError,
@@ -200,6 +201,35 @@ def test_a_remote_tail_that_is_not_sound_needs_the_full_check(large, tmp_path):
     assert tail.torn
     assert repair_tail(torn, check="full", file_system=Remote()) == 100_016 - 7
     assert verify_file(torn).sound
+
+
+def test_a_writer_that_repairs_a_torn_remote_file_reads_all_of_it_where_its_last_bytes_do_not_tell(large, tmp_path):
+    torn = tmp_path / "torn"
+    with open(large, "rb") as file:
+        torn.write_bytes(file.read()[:-7])
+    with pytest.raises(FailedPreconditionError, match='check="full"'):
+        RecordWriter(torn, append=True, file_system=Remote())
+    with RecordWriter(torn, append=True, repair_tail=True, file_system=Remote()) as writer:
+        writer.write(b"after")
+    assert verify_file(torn).sound
+    assert verify_file(torn).records == 400
+
+
+@pytest.mark.parametrize(
+    "repair", [repair_tail, lambda path, **given: RecordWriter(path, append=True, **given).close()]
+)
+def test_a_file_that_a_dead_writer_left_open_is_closed_before_its_end_is_looked_at(write, repair):
+    path = write(SOUND)
+
+    class LeftOpen(PosixFileSystem):
+        """What the dead writer sent last is in the file when it has been closed."""
+
+        def close_abandoned_file(self, path):
+            with open(path, "ab") as file:
+                file.write(record(b"sent last"))
+
+    repair(path, file_system=LeftOpen())
+    assert list(RecordReader(path))[-1] == b"sent last"
 
 
 def test_an_index_saves_going_through_the_file(large):

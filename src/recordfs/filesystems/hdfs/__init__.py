@@ -219,6 +219,19 @@ class HdfsFileSystem(FileSystem):
             return HdfsWritableFile(path, Pipeline(service, path, place.path, native, length, None))
         raise IsADirectoryError("a directory stands where the file is to be appended to", path=path)
 
+    def close_abandoned_file(self, path: str) -> None:
+        """Close a file whose last block is being written, as ``new_appendable_file`` would take it over."""
+        place, service = self._place_and_service(path)
+        status = self._status(place)
+        if status.isdir:
+            return
+        summary = self._ask(place, "getContentSummary", service.native.get_content_summary, place.path)
+        if summary.space_consumed != status.length * status.replication:
+            native: Any = when_free(
+                service, path, place.path, lambda: self._ask(place, "append", service.native.append, place.path)
+            )
+            service.transfer("complete", path, self._settings.data_timeout, native.close)
+
     def _create(self, place: _Place, path: str, copies: int | None = None, *, overwrite: bool) -> Any:
         """Have the native client make a file, and return its writer."""
         options = WriteOptions(
