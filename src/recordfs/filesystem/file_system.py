@@ -271,6 +271,7 @@ class FileSystem(abc.ABC):
 
         Raises:
             InvalidArgumentError: ``length`` is negative or more than the file has.
+            TypeError: ``length`` is no whole number.
             NotFoundError, IsADirectoryError, NotADirectoryError: As ``new_random_access_file``.
             UnimplementedError: The filesystem cannot.
         """

@@ -10,7 +10,6 @@ local file and short lines), a backend overrides the public method, and says so 
 from __future__ import annotations
 
 import abc
-import operator
 import os
 import warnings
 from typing import TYPE_CHECKING, Protocol
@@ -24,6 +23,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem.unclosed_writers import is_kept
 from recordfs.redaction import redact
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,7 +130,7 @@ class OpenFile(abc.ABC):
         """Return both as Python's numbers: those of NumPy overflow. Raise unless the file is open and they are >= 0."""
         self._check_open()
         if type(offset) is not int or type(n) is not int:
-            offset, n = operator.index(offset), operator.index(n)
+            offset, n = whole_number(offset, "offset", path=self._name), whole_number(n, "n", path=self._name)
         if offset < 0 or n < 0:
             raise InvalidArgumentError(f"offset and n have to be at least 0, found {offset} and {n}", path=self._name)
         return offset, n
@@ -154,6 +154,7 @@ class RandomAccessFile(OpenFile):
 
         Raises:
             InvalidArgumentError: ``offset`` or ``n`` is negative.
+            TypeError: One of them is no whole number.
             AbortedError: The store noticed that the file was replaced by another since it was opened.
         """
         offset, n = self._checked_range(offset, n)
@@ -188,11 +189,17 @@ class RandomAccessFile(OpenFile):
 
         Raises:
             InvalidArgumentError: A number is negative. Nothing is read then.
+            TypeError: A number is no whole one. Nothing is read then.
             AbortedError: As ``read``.
         """
         self._check_open()
-        ranges = [(operator.index(offset), operator.index(length)) for offset, length in ranges]
-        blocks = coalesce(ranges, max_gap, self._name)
+        ranges = [
+            (offset, length)
+            if type(offset) is int and type(length) is int
+            else (whole_number(offset, "an offset", path=self._name), whole_number(length, "a length", path=self._name))
+            for offset, length in ranges
+        ]
+        blocks = coalesce(ranges, whole_number(max_gap, "max_gap", path=self._name), self._name)
         results: list[bytes] = [b""] * len(ranges)
         contents = self._read_blocks([(start, end) for start, end, _ in blocks])
         for (start, _, members), content in zip(blocks, contents, strict=True):

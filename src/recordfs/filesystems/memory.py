@@ -27,6 +27,7 @@ from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, Fi
 from recordfs.filesystem.files import byte_view
 from recordfs.filesystems._buffered_writer import BufferedWritableFile
 from recordfs.paths import clean_path, scheme_of
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -186,6 +187,7 @@ class MemoryFileSystem(FileSystem):
 
     def truncate_file(self, path: str, length: int) -> None:
         """Cut a file down to its first ``length`` bytes."""
+        length = whole_number(length, "a length", path=path)
         with _lock:
             file = _file_at(path)
             if not 0 <= length <= len(file.data):

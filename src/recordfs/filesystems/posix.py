@@ -32,6 +32,7 @@ from recordfs.filesystems._posix_names import make_temporary_beside, move_withou
 from recordfs.filesystems._posix_trees import delete_tree
 from recordfs.filesystems._posix_update import PosixUpdateFile
 from recordfs.paths import clean_path, parse_path
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,8 +206,7 @@ class PosixFileSystem(FileSystem):
 
     def truncate_file(self, path: str, length: int) -> None:
         """Cut a file down to its first ``length`` bytes."""
-        if length < 0:
-            raise InvalidArgumentError(f"a length has to be at least 0, found {length}", path=path)
+        length = whole_number(length, "a length", path=path)
         try:
             descriptor = os.open(_local(path), os.O_WRONLY | os.O_CLOEXEC)
             try:

@@ -12,6 +12,7 @@ from recordfs.errors import InvalidArgumentError, UnimplementedError, UnknownSch
 from recordfs.paths import path_to_str
 from recordfs.plugins.plugin_file_system import PluginFileSystem, PluginLimits
 from recordfs.registry import register_file_system, unregister_file_system
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,10 +107,9 @@ def get_include() -> str:
 
 def _limits(max_read_size: int | None, max_append_size: int | None) -> PluginLimits:
     given = {"max_read_size": max_read_size, "max_append_size": max_append_size}
-    for name, size in given.items():
-        if size is not None and size < 1:
-            raise InvalidArgumentError(f"{name} has to be at least 1 byte, found {size}")
-    return PluginLimits(**{name: size for name, size in given.items() if size is not None})
+    return PluginLimits(
+        **{name: whole_number(size, name, at_least=1) for name, size in given.items() if size is not None}
+    )
 
 
 def _make(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recordfs.errors import InvalidArgumentError, IsADirectoryError, NotADirectoryError, NotFoundError
+from recordfs.testing.numbers import NO_WHOLE_NUMBERS, other_whole_number
 
 if TYPE_CHECKING:
     from recordfs.testing.place import Place
@@ -86,7 +87,12 @@ class TruncatingScenarios:
         for length in (11, -1, 1 << 62):
             with place.fails(InvalidArgumentError, path):
                 place.file_system.truncate_file(path, length)
+        for no_number in NO_WHOLE_NUMBERS:
+            with pytest.raises(TypeError, match="whole number"):
+                place.file_system.truncate_file(path, no_number)
         assert place.get(path) == b"0123456789"
+        place.file_system.truncate_file(path, other_whole_number(4))
+        assert place.get(path) == b"0123"
 
     def test_t3_what_cannot_be_cut(self, place: Place) -> None:
         place.needs("write", "truncate")

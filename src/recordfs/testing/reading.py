@@ -15,6 +15,7 @@ from recordfs.errors import (
     IsADirectoryError,
     NotFoundError,
 )
+from recordfs.testing.numbers import NO_WHOLE_NUMBERS, other_whole_number
 
 if TYPE_CHECKING:
     from recordfs.testing.place import Place
@@ -46,9 +47,22 @@ class ReadingScenarios:
             assert file.read(3, 0) == b""
             assert file.read_into(3, bytearray()) == 0
 
-    def test_r4_refuses_negative_numbers(self, place: Place) -> None:
-        path = place.put("f")
+    def test_r4_refuses_negative_numbers_and_what_is_no_whole_number(self, place: Place) -> None:
+        path = place.put("f", b"0123456789")
         with place.file_system.new_random_access_file(path) as file:
+            for no_number in NO_WHOLE_NUMBERS:
+                for method, *arguments in (
+                    (file.read, no_number, 1),
+                    (file.read, 0, no_number),
+                    (file.read_into, no_number, bytearray(4)),
+                    (file.read_ranges, [(0, 1), (no_number, 1)]),
+                    (file.read_ranges, [(0, no_number)]),
+                    (file.read_ahead, no_number, 1),
+                ):
+                    with pytest.raises(TypeError, match="whole number"):
+                        method(*arguments)
+            assert file.read(other_whole_number(2), other_whole_number(3)) == b"234"
+            assert file.read_ranges([(other_whole_number(4), other_whole_number(2))]) == [b"45"]
             for offset, n in ((-1, 1), (0, -1)):
                 with place.fails(InvalidArgumentError, path):
                     file.read(offset, n)

@@ -13,6 +13,7 @@ from recordfs.errors import (
     NotADirectoryError,
     NotFoundError,
 )
+from recordfs.testing.numbers import NO_WHOLE_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,11 @@ class UpdatingScenarios:
                 file.truncate(-1)
             with pytest.raises(TypeError):
                 file.write(0, no_buffer)
+            for no_number in NO_WHOLE_NUMBERS:
+                with pytest.raises(TypeError, match="whole number"):
+                    file.write(no_number, b"x")
+                with pytest.raises(TypeError, match="whole number"):
+                    file.truncate(no_number)
         assert place.get(path) == b"0123"
 
     def test_u7_a_closed_file_refuses_all_but_its_name(self, place: Place) -> None:

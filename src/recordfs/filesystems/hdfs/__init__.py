@@ -40,6 +40,7 @@ from recordfs.filesystems.hdfs.truncating import truncate
 from recordfs.filesystems.hdfs.writer import HdfsWritableFile
 from recordfs.paths import clean_path, dirname, parse_path
 from recordfs.per_process import PerProcess
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -255,8 +256,7 @@ class HdfsFileSystem(FileSystem):
 
         One that a dead writer left open is closed first, as ``new_appendable_file`` does it.
         """
-        if length < 0:
-            raise InvalidArgumentError(f"a length has to be at least 0, found {length}", path=path)
+        length = whole_number(length, "a length", path=path)
         place, service = self._place_and_service(path)
         if self._status(place).isdir:
             raise IsADirectoryError("a directory cannot be cut", path=path)
