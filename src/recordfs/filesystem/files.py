@@ -21,12 +21,12 @@ from recordfs.errors import (
     InvalidArgumentError,
     UnimplementedError,
 )
-from recordfs.filesystem.unclosed_writers import is_kept
+from recordfs.filesystem.unclosed_writers import close_at_exit, forget, is_left_to_exit
 from recordfs.redaction import redact
 from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -346,10 +346,12 @@ class WritableFile(OpenFile):
         super().__init__(name)
         self._atomic = atomic
         self._process = os.getpid()
+        if self._closes_when_collected:
+            close_at_exit(self, atomic=atomic)
 
-    def __del__(self) -> None:
-        # What is kept until the interpreter ends could not be closed then, and that has been said.
-        if self._closed or not self._closes_when_collected or self._process != os.getpid() or is_kept(self):
+    def __del__(self, is_left_to_exit: Callable[[object], bool] = is_left_to_exit) -> None:
+        # What the exit could not close is collected after it, when this module's names may be gone.
+        if self._closed or not self._closes_when_collected or is_left_to_exit(self) or self._process != os.getpid():
             return
         # Errors get out and are reported by the interpreter as unraisable; nothing half-written is published.
         try:
@@ -504,6 +506,7 @@ class WritableFile(OpenFile):
     def _end(self) -> None:
         """Be closed from now on, and let go of everything; called after ``_close`` and ``_discard``, perhaps twice."""
         self._closed = True
+        forget(self)
 
     def _check_usable(self) -> None:
         """Raise where nothing can be appended or flushed: closed, another process's, or broken for good."""

@@ -1,8 +1,9 @@
-"""Writers of remote files that nobody closed: kept until the interpreter ends, and closed then with a warning.
+"""Writers that nobody closed: closed when the interpreter ends, with a warning, while all of Python is still there.
 
-A local writer closes when it is collected. To publish a remote file takes a network, and the garbage collector may
-run anywhere; so the last bytes are kept until there is a safe moment. What buffers bytes in front of such a writer is
-kept with it, and closed before it.
+A local writer closes when it is collected; one that something holds on to until the end (a hook, the traceback of the
+last exception) would be collected when the modules that it needs are gone, and lose its bytes. So those that are left
+are closed at exit. To publish a remote file takes a network, and the garbage collector may run anywhere; so such a
+writer is kept until then. What buffers bytes in front of a writer is closed before it.
 """
 
 from __future__ import annotations
@@ -11,46 +12,86 @@ import atexit
 import os
 import sys
 import warnings
+import weakref
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from recordfs.redaction import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recordfs.filesystem.files import WritableFile
 
-__all__ = ["forget", "is_kept", "keep_until_closed", "keep_with"]
+__all__ = ["close_at_exit", "forget", "is_left_to_exit", "keep_until_closed", "keep_with"]
 
 
 class _Writer(Protocol):
     @property
     def name(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
     def close(self) -> None: ...
     def discard(self) -> None: ...
 
 
-class _Kept(NamedTuple):
+class _Unclosed(NamedTuple):
+    """A writer that is open.
+
+    Attributes:
+        process: The process that it belongs to.
+        find: Returns it, or None if it was collected.
+        atomic: Whether it is discarded rather than closed.
+        is_kept: Whether this module holds on to it.
+    """
+
     process: int
-    writer: _Writer
+    find: Callable[[], _Writer | None]
     atomic: bool
+    is_kept: bool
 
 
-_open_writers: dict[int, _Kept] = {}
+_open_writers: dict[int, _Unclosed] = {}
+
+_tried_at_exit: set[int] = set()
+"""The writers that the exit has tried to close, by their ids."""
 
 
 def keep_until_closed(writer: WritableFile) -> None:
     """Hold on to a writer until ``forget``, or close it when the interpreter ends."""
-    _open_writers[id(writer)] = _Kept(os.getpid(), writer, writer.atomic)
+    _keep(writer, atomic=writer.atomic)
+
+
+def close_at_exit(writer: _Writer, *, atomic: bool) -> None:
+    """Close a writer when the interpreter ends, if it has not been closed or collected by then."""
+    key = id(writer)
+
+    def drop(_: object, key: int = key, writers: dict[int, _Unclosed] = _open_writers) -> None:
+        writers.pop(key, None)
+
+    _open_writers[key] = _Unclosed(os.getpid(), weakref.ref(writer, drop), atomic, is_kept=False)
 
 
 def keep_with(file: object, owner: _Writer, *, atomic: bool) -> None:
-    """Hold on to what buffers bytes for a writer as that is held on to, and close it first. Else do nothing."""
-    if is_kept(file):
-        _open_writers[id(owner)] = _Kept(os.getpid(), owner, atomic)
+    """Hold on to what buffers bytes for a writer as that is held on to, and close it first."""
+    if is_left_to_exit(file):
+        _keep(owner, atomic=atomic)
+    else:
+        close_at_exit(owner, atomic=atomic)
 
 
-def is_kept(writer: object) -> bool:
-    """Tell whether a writer is held on to."""
-    return id(writer) in _open_writers
+def _keep(writer: _Writer, *, atomic: bool) -> None:
+    _open_writers[id(writer)] = _Unclosed(os.getpid(), lambda: writer, atomic, is_kept=True)
+
+
+def is_left_to_exit(
+    writer: object, writers: dict[int, _Unclosed] = _open_writers, tried: set[int] = _tried_at_exit
+) -> bool:
+    """Tell whether only the exit closes a writer, or has tried to: then being collected has nothing to do.
+
+    What it needs are arguments, because a writer may be collected when this module's names are gone.
+    """
+    key = id(writer)
+    return key in tried or (key in writers and writers[key].is_kept)
 
 
 def forget(writer: _Writer) -> None:
@@ -62,17 +103,19 @@ def forget(writer: _Writer) -> None:
 def _close_all() -> None:
     """Publish what is still open; what cannot be is said on standard error, with its path and the reason."""
     # The last first: what buffers bytes for a writer came after it, and closes it as well.
-    for key, (process, writer, atomic) in reversed(list(_open_writers.items())):
-        if process != os.getpid() or key not in _open_writers:
+    for key, unclosed in reversed(list(_open_writers.items())):
+        writer = unclosed.find()
+        if unclosed.process != os.getpid() or key not in _open_writers or writer is None or writer.closed:
             continue
-        fate = "discarded" if atomic else "published"
+        _tried_at_exit.add(key)
+        fate = "discarded" if unclosed.atomic else "published"
         warnings.warn(
             f"unclosed writer of {redact(writer.name)} is {fate} at exit; close it or use `with`",
             ResourceWarning,
             stacklevel=1,
         )
         try:
-            if atomic:
+            if unclosed.atomic:
                 writer.discard()
             else:
                 writer.close()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from recordfs._core import NativeRecordWriter
 from recordfs.errors import ClosedFileError
 from recordfs.filesystem.files import give_up
-from recordfs.filesystem.unclosed_writers import forget, is_kept, keep_with
+from recordfs.filesystem.unclosed_writers import forget, is_left_to_exit, keep_with
 from recordfs.records.compression import check_compression_level, compression_name
 from recordfs.records.targets import TargetOptions, open_target
 from recordfs.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -196,10 +196,10 @@ class RecordWriter(NativeRecordWriter):
         """Whether readers see the file only when it is closed."""
         return self._atomic
 
-    def __del__(self) -> None:
+    def __del__(self, is_left_to_exit: Callable[[object], bool] = is_left_to_exit) -> None:
         # What is raised here goes to sys.unraisablehook. A forked child's copy is not the writer.
-        # One that is kept could not be closed when the interpreter ended, and that has been said.
-        if not self._belongs_to_this_process() or self.closed or is_kept(self):
+        # One that the exit could not close is collected after it, when this module's names may be gone.
+        if not self._belongs_to_this_process() or self.closed or is_left_to_exit(self):
             return
         try:
             warnings.warn(f"unclosed RecordWriter {redact(self.name)}", ResourceWarning, stacklevel=1, source=self)

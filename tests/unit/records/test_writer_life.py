@@ -6,6 +6,7 @@ import contextlib
 import gc
 import io
 import os
+import subprocess
 import sys
 import threading
 import weakref
@@ -290,3 +291,58 @@ class TestDiscard:
             writer.discard()
         writer.close()
         assert records_in((tmp_path / "f").read_bytes()) == [b"x"]
+
+
+@pytest.mark.parametrize(
+    "what", ["RecordWriter(path)", "RecordWriter(path, compression='GZIP')", "GFile(path, 'w')", "file"]
+)
+def test_a_writer_that_something_holds_on_to_until_the_end_is_published_at_exit(tmp_path, what):
+    """A hook outlives the modules that a writer needs: closed only when it is collected, it would lose its bytes."""
+    path = tmp_path / "f"
+    program = f"""
+import sys, recordfs
+from recordfs import RecordWriter
+from recordfs.gfile import GFile
+path = {str(path)!r}
+writer = {what if what != "file" else "recordfs.get_file_system(path).new_writable_file(path)"}
+{"writer.append" if what == "file" else "writer.write"}({"'text'" if "GFile" in what else "b'bytes'"})
+sys.excepthook = lambda *_, writer=writer: None
+"""
+    done = subprocess.run([sys.executable, "-W", "default", "-c", program], capture_output=True, text=True, check=True)
+    assert f"unclosed writer of {path} is published at exit" in done.stderr
+    assert "Error" not in done.stderr
+    if "Record" in what:
+        assert list(recordfs.RecordReader(path)) == [b"bytes"]
+    else:
+        assert path.read_bytes() in (b"text", b"bytes")
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_writer_that_cannot_be_closed_says_so_once_when_the_interpreter_ends(closes):
+    program = f"""
+import sys, recordfs
+writer = recordfs.RecordWriter("/dev/full")
+writer.write(b"bytes")
+if {closes}:
+    try:
+        writer.close()
+    except OSError:
+        pass
+sys.excepthook = lambda *_, writer=writer: None
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told = done.stderr.splitlines()
+    assert all(line.startswith("recordfs: /dev/full could not be published at exit") for line in told), done.stderr
+    assert 1 <= len(told) <= 2  # the records, and the file that has taken some of them
+
+
+def test_an_atomic_writer_that_is_open_at_the_end_leaves_nothing(tmp_path):
+    program = f"""
+import sys, recordfs
+writer = recordfs.RecordWriter({str(tmp_path / "f")!r}, atomic=True)
+writer.write(b"bytes")
+sys.excepthook = lambda *_, writer=writer: None
+"""
+    done = subprocess.run([sys.executable, "-W", "default", "-c", program], capture_output=True, text=True, check=True)
+    assert "is discarded at exit" in done.stderr
+    assert list(tmp_path.iterdir()) == []
