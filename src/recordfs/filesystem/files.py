@@ -38,6 +38,7 @@ __all__ = [
     "RandomAccessFile",
     "WritableFile",
     "byte_view",
+    "close_after",
     "coalesce",
     "give_up",
     "writable_byte_view",
@@ -113,7 +114,10 @@ class OpenFile(abc.ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            close_after(self, error)
 
     def _check_made(self) -> None:
         """Raise where a backend's class has not called ``__init__``: such a file would do nothing, and say nothing."""
@@ -466,7 +470,7 @@ class WritableFile(OpenFile):
         if error is not None and self.atomic:
             give_up(self, error)
         else:
-            self.close()
+            super().__exit__(kind, error, traceback)
 
     # What a backend writes.
 
@@ -527,6 +531,27 @@ class WritableFile(OpenFile):
 
 AppendableFile = WritableFile
 """A file open for writing after what it held already; ``tell`` counts that too. The contract is WritableFile's."""
+
+
+class _Closable(Protocol):
+    """What can be closed."""
+
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+def close_after(file: _Closable, error: BaseException) -> None:
+    """Close what an error has left, unless it is closed. The error stays the one that the user sees.
+
+    It may be that of a ``close``, which is tried once more then. What fails becomes a note of ``error``.
+    """
+    if file.closed:
+        return
+    try:
+        file.close()
+    except Exception as second:  # noqa: BLE001 (the first error is the one to see, and this one is its note)
+        error.add_note(f"closing the file failed too: {type(second).__name__}: {second}")
 
 
 class _Writer(Protocol):

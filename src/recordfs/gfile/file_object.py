@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import LineIterator
 from recordfs.errors import ClosedFileError, InvalidArgumentError, PermissionDeniedError, UnimplementedError
-from recordfs.filesystem.files import byte_view, give_up
+from recordfs.filesystem.files import byte_view, close_after, give_up
 from recordfs.gfile.block_reader import BlockReader
 from recordfs.gfile.mode import parse_mode
 from recordfs.gfile.update_file import open_update_file
@@ -336,6 +336,8 @@ class FileObject(LineIterator):
             self._closed = True
             writer, self._writer = self._writer, None
             give_up(writer, error)
+        elif error is not None:
+            close_after(self, error)
         else:
             self.close()
 

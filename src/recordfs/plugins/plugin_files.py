@@ -10,7 +10,6 @@ from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from recordfs.plugins.operations import PluginReader, PluginWriter
 
@@ -117,13 +116,6 @@ class PluginWritableFile(WritableFile):
                 path=self._name,
             )
         super().close()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        # An error of `close` inside the block has been raised already, and stays the one that the user sees.
-        if error is None or not self._closed:
-            super().__exit__(kind, error, traceback)
 
     def _close(self) -> None:
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import NativeRecordWriter
 from recordfs.errors import ClosedFileError
-from recordfs.filesystem.files import give_up
+from recordfs.filesystem.files import close_after, give_up
 from recordfs.filesystem.unclosed_writers import forget, is_left_to_exit, keep_with
 from recordfs.records.compression import check_compression_level, compression_name
 from recordfs.records.targets import TargetOptions, open_target
@@ -186,10 +186,12 @@ class RecordWriter(NativeRecordWriter):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None and self._atomic:
+        if error is None:
+            self.close()
+        elif self._atomic:
             give_up(self, error)
         else:
-            self.close()
+            close_after(self, error)
 
     @property
     def atomic(self) -> bool:

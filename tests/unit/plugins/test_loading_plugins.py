@@ -214,11 +214,14 @@ def test_an_append_that_took_all_and_failed_counts(load):
     file.close()
 
 
-@pytest.mark.parametrize(
+OPEN_WRITER = pytest.mark.parametrize(
     "open_writer",
     [lambda path: recordfs.gfile.GFile(path, "wb"), recordfs.RecordWriter, None],
     ids=["gfile", "records", "file"],
 )
+
+
+@OPEN_WRITER
 def test_after_a_close_that_failed_every_close_says_that_the_bytes_are_lost(load, open_writer):
     file_system = load("CLOSE_FAILS")
     file = (open_writer or file_system.new_writable_file)("odd://x/file")
@@ -233,13 +236,27 @@ def test_after_a_close_that_failed_every_close_says_that_the_bytes_are_lost(load
         assert file.closed
 
 
-def test_a_close_that_fails_in_a_with_block_is_the_error_that_comes_out(load):
-    with (
-        pytest.raises(errors.UnavailableError, match="the network is gone"),
-        load("CLOSE_FAILS").new_writable_file("odd://x/file") as file,
-    ):
-        file.close()
-    assert file.closed
+@OPEN_WRITER
+@pytest.mark.parametrize("raises", [False, True], ids=["close", "an error of the program"])
+def test_the_first_error_in_a_with_block_comes_out_where_close_fails_as_well(load, open_writer, raises):
+    file_system = load("CLOSE_FAILS")
+    kind, said = (RuntimeError, "the program's own") if raises else (errors.UnavailableError, "the network is gone")
+    files = []
+
+    def write():
+        with (open_writer or file_system.new_writable_file)("odd://x/file") as file:
+            files.append(file)
+            (file.write if open_writer else file.append)(b"bytes")
+            if raises:
+                raise RuntimeError(said)
+            file.close()
+
+    with pytest.raises(kind, match=said) as caught:
+        write()
+    if raises:
+        assert "the network is gone" in caught.value.__notes__[0]
+    if open_writer is recordfs.RecordWriter:
+        files[0].discard()  # so that it is not tried again when the interpreter ends
 
 
 def test_children_are_bare_names_each_once(load):
