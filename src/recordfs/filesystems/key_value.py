@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import operator
 import tempfile
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,6 +67,26 @@ class _Value(NamedTuple):
 
     length: int
     mtime_nsec: int
+
+
+def _checked_value(told: object, method: str, path: str) -> _Value:
+    """Return what a store tells of a value, unless it can be no value's: in a database it may be NULL."""
+    try:
+        value = _Value(*map(operator.index, told))  # type: ignore[call-overload]  # that is what is tried
+    except TypeError:
+        value = None
+    if value is None or value.length < 0:
+        raise InternalError(
+            f"{method} told of {told!r}; expected the length, at least 0, and the time in nanoseconds, both as int",
+            path=path,
+        )
+    return value
+
+
+def _check_key(key: object, prefix: str, path: str) -> None:
+    """Raise unless a key is one that was asked for: others would make a directory of every path."""
+    if not isinstance(key, str) or not key.startswith(prefix):
+        raise InternalError(f"list_values gave the key {key!r}; asked for those of {prefix!r}", path=path)
 
 
 class KeyValueFileSystem(FileSystem):
@@ -155,7 +176,9 @@ class KeyValueFileSystem(FileSystem):
         files: dict[str, DirectoryEntry] = {}
         directories: set[str] = set()
         with _errors(path):
-            for key, length, mtime_nsec in self.list_values(prefix):
+            for key, *told in self.list_values(prefix):
+                _check_key(key, prefix, path)
+                length, mtime_nsec = _checked_value(told, f"list_values, of the key {key!r},", path)
                 name, slash, _ = key[len(prefix) :].partition("/")
                 if slash:
                     directories.add(name)
@@ -219,11 +242,15 @@ class KeyValueFileSystem(FileSystem):
             return None
         with _errors(path):
             found = self.find_value(key)
-        return None if found is None else _Value(*found)
+        return None if found is None else _checked_value(found, "find_value", path)
 
     def _has_keys_below(self, path: str) -> bool:
         with _errors(path):
-            return any(True for _ in self.list_values(_prefix_of(path)))
+            prefix = _prefix_of(path)
+            for key, *_ in self.list_values(prefix):
+                _check_key(key, prefix, path)
+                return True
+            return False
 
 
 def _key_of(path: str) -> str:
@@ -341,20 +368,20 @@ class _ValueWriter(WritableFile):
             self._collected.seek(0)
             key = _key_of(self._name)
             if self._was_tried:
-                self._check_not_overtaken(key)
+                self._check_not_overtaken()
             self._was_tried = True
             self._file_system.write_value(key, _LentFile(self._collected), self._length)  # type: ignore[arg-type]
             self._check_stored(key)
 
-    def _check_not_overtaken(self, key: str) -> None:
+    def _check_not_overtaken(self) -> None:
         """Raise if somebody has stored something else since a ``close`` that failed: it is newer than what is here."""
-        found = self._file_system.find_value(key)
-        if found is None or _Value(*found) == self._standing or found[0] == self._length:
+        found = self._file_system._find(self._name)
+        if found is None or found == self._standing or found.length == self._length:
             return
         self._end()
         raise AbortedError(
-            f"another writer has stored {found[0]} bytes since this one could not be closed; its own {self._length} "
-            "are given up",
+            f"another writer has stored {found.length} bytes since this one could not be closed; its own "
+            f"{self._length} are given up",
             path=self._name,
         )
 
@@ -363,15 +390,15 @@ class _ValueWriter(WritableFile):
 
         One look at the key; and if that is the same as before by length and time, at the end of the value.
         """
-        found = self._file_system.find_value(key)
-        if found is None or found[0] != self._length:
+        found = self._file_system._find(self._name)
+        if found is None or found.length != self._length:
             raise DataLossError(
                 f"{self._length} bytes were stored without an error, and the store has "
-                f"{'nothing' if found is None else f'{found[0]} bytes'} under the key: does write_value look at the "
-                "answer?",
+                f"{'nothing' if found is None else f'{found.length} bytes'} under the key: does write_value look at "
+                "the answer?",
                 path=self._name,
             )
-        if self._length and self._standing == _Value(*found):
+        if self._length and self._standing == found:
             start = max(0, self._length - _COMPARED)
             self._collected.seek(start)
             if self._file_system.read_value(key, start, self._length - start) != self._collected.read():

@@ -2,12 +2,14 @@
 
 import tracemalloc
 
+import numpy as np
 import pytest
 
 from recordfs import KeyValueFileSystem
 from recordfs.errors import (
     DataLossError,
     FailedPreconditionError,
+    InternalError,
     NotFoundError,
     PermissionDeniedError,
     UnavailableError,
@@ -195,3 +197,44 @@ def test_the_same_bytes_again_are_no_doubt(store):
         with store.new_writable_file("x://bucket/f") as file:
             file.append(b"the same" * 20_000)
     assert store.values["bucket/f"] == b"the same" * 20_000
+
+
+@pytest.mark.parametrize(
+    "told", [(None, 0), ("5", 0), (-1, 0), (5.0, 0), (5, None), (5, 1.5), (5,), 5, "ab"], ids=lambda told: repr(told)
+)
+def test_a_store_that_tells_no_length_is_an_error_that_says_what_it_told(store, told):
+    store.values["f"] = b"12345"
+    store.find_value = lambda key: told if key == "f" else None
+    store.list_values = lambda prefix: [] if prefix else [("f", *(told if isinstance(told, tuple) else (told,)))]
+    file = store.new_writable_file("x://g")
+    file.append(b"1")
+    for call in (
+        lambda: store.stat("x://f"),
+        lambda: store.new_random_access_file("x://f"),
+        lambda: store.new_writable_file("x://f"),
+        lambda: list(store.list_directory("x://")),
+    ):
+        with pytest.raises(InternalError, match=r"(find_value|list_values, of the key 'f',) told of"):
+            call()
+    store.find_value = lambda key: told
+    with pytest.raises(InternalError, match=r"find_value told of .*; expected the length"):
+        file.close()
+    del store.find_value
+    file.close()
+    assert store.values["g"] == b"1"
+
+
+def test_whole_numbers_of_any_type_are_lengths(store):
+    store.values["f"] = b"12345"
+    store.find_value = lambda key: (np.uint64(5), np.int64(7)) if key == "f" else None
+    statistics = store.stat("x://f")
+    assert (statistics.length, statistics.mtime_nsec) == (5, 7)
+    assert type(statistics.length) is int
+
+
+@pytest.mark.parametrize("key", [None, b"f", "elsewhere/f"])
+def test_a_listing_of_keys_that_were_not_asked_for_is_an_error(store, key):
+    store.values["d/f"] = b""
+    store.list_values = lambda prefix: [(key, 1, 0)]
+    with pytest.raises(InternalError, match="asked for those of 'd/'"):
+        store.get_children("x://d")
