@@ -89,3 +89,39 @@ def test_two_copies_of_one_library_have_state_of_their_own(tmp_path):
         assert recordfs.load_file_system_library(library) == ["foobar", "emptybar"]
         for scheme in ("foobar", "emptybar"):
             recordfs.unregister_file_system(scheme)
+
+
+def test_what_an_operation_says_it_cannot_do_is_done_without_it(tmp_path):
+    """A class of the guide has to have every operation; that it has no memory regions it says when it is asked."""
+    (tmp_path / "no.cc").write_text("""
+        #include "tensorflow/core/platform/env.h"
+        namespace tensorflow {
+        class NoFileSystem : public FileSystem {
+         public:
+          Status NewRandomAccessFile(const string& name, std::unique_ptr<RandomAccessFile>* result) override {
+            return Env::Default()->NewRandomAccessFile(TranslateName(name), result);
+          }
+          Status NewWritableFile(const string& name, std::unique_ptr<WritableFile>* result) override {
+            return Env::Default()->NewWritableFile(TranslateName(name), result);
+          }
+          Status NewReadOnlyMemoryRegionFromFile(const string&, std::unique_ptr<ReadOnlyMemoryRegion>*) override {
+            return errors::Unimplemented("this store has no memory regions");
+          }
+          Status CopyFile(const string&, const string&) override { return errors::Unimplemented("no copies"); }
+          Status Stat(const string& name, FileStatistics* statistics) override {
+            return Env::Default()->Stat(TranslateName(name), statistics);
+          }
+        };
+        REGISTER_FILE_SYSTEM("nofs", NoFileSystem);
+        }
+    """)
+    compile_program(tmp_path / "no.cc", tmp_path / "libno.so", "-fPIC", "-shared")
+    recordfs.load_file_system_library(tmp_path / "libno.so")
+    try:
+        file_system = recordfs.get_file_system("nofs://")
+        (tmp_path / "f").write_bytes(b"bytes")
+        assert bytes(file_system.new_read_only_memory_region_from_file(f"nofs://h{tmp_path}/f")) == b"bytes"
+        file_system.copy_file(f"nofs://h{tmp_path}/f", f"nofs://h{tmp_path}/g")
+        assert (tmp_path / "g").read_bytes() == b"bytes"
+    finally:
+        recordfs.unregister_file_system("nofs")
