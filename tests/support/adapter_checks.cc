@@ -9,11 +9,16 @@
 #include "tensorflow/core/lib/core/status.h"
 #include "tensorflow/core/lib/core/stringpiece.h"
 #include "tensorflow/core/lib/io/path.h"
+#include "tensorflow/core/lib/random/random.h"
+#include "tensorflow/core/lib/strings/numbers.h"
+#include "tensorflow/core/lib/strings/str_util.h"
 #include "tensorflow/core/lib/strings/strcat.h"
+#include "tensorflow/core/lib/strings/stringprintf.h"
 #include "tensorflow/core/platform/env.h"
 #include "tensorflow/core/platform/file_statistics.h"
 #include "tensorflow/core/platform/file_system.h"
 #include "tensorflow/core/platform/logging.h"
+#include "tensorflow/core/platform/mutex.h"
 #include "tsl/platform/errors.h"
 #include "tsl/platform/file_system.h"
 #include "tsl/platform/status.h"
@@ -53,6 +58,52 @@ class Counting : public FileSystem {
 };
 
 class Nothing : public FileSystem {};
+
+// Overrides, beside the newer forms, what else a class of TensorFlow 2 may override.
+class Newer : public FileSystem {
+ public:
+  TF_USE_FILESYSTEM_METHODS_WITH_NO_TRANSACTION_SUPPORT;
+  using FileSystem::CreateDir;
+  using FileSystem::FilesExist;
+
+  bool FilesExist(const std::vector<string>& names, TransactionToken*, std::vector<Status>*) override {
+    return names.empty();
+  }
+  Status RecursivelyCreateDir(const string& name, TransactionToken* token) override {
+    return FileSystem::RecursivelyCreateDir(name, token);  // the default, which calls the two below
+  }
+  Status IsDirectory(const string& name, TransactionToken*) override {
+    return name.size() < 12 ? Status::OK() : errors::NotFound(name);
+  }
+  Status CreateDir(const string& name, TransactionToken*) override {
+    mutex_lock lock(mu_);
+    made_.push_back(name);
+    return Status::OK();
+  }
+  void FlushCaches(TransactionToken*) override { flushed_++; }
+  char Separator() const override { return '|'; }
+  StringPiece Basename(StringPiece path) const override { return io::Basename(path); }
+  Status StartTransaction(TransactionToken** token) override { return FileSystem::StartTransaction(token); }
+  Status AddToTransaction(const string&, TransactionToken*) override { return Status::OK(); }
+  Status EndTransaction(TransactionToken*) override { return Status::OK(); }
+  Status GetTokenOrStartTransaction(const string&, TransactionToken** token) override {
+    *token = nullptr;
+    return Status::OK();
+  }
+  Status GetTransactionForPath(const string&, TransactionToken** token) override {
+    *token = nullptr;
+    return Status::OK();
+  }
+  string DecodeTransaction(const TransactionToken*) override { return ""; }
+  Status SetOption(const string&, const string&) override { return Status::OK(); }
+  Status SetOption(const string&, const std::vector<string>&) override { return Status::OK(); }
+  Status SetOption(const string&, const std::vector<int64>&) override { return Status::OK(); }
+  Status SetOption(const string&, const std::vector<double>&) override { return Status::OK(); }
+
+  mutable mutex mu_;
+  std::vector<string> made_ TF_GUARDED_BY(mu_);
+  int flushed_ = 0;
+};
 
 // Has files that read five bytes at a null pointer.
 class Lying : public FileSystem {
@@ -133,6 +184,85 @@ static void CheckForms() {
   EXPECT(!counting.FilesExist({"count://h/x", "count://h/missing"}, &statuses) && statuses.size() == 2);
 }
 
+static void CheckNewer() {
+  Newer newer;
+  FileSystem* file_system = &newer;
+  EXPECT(file_system->FilesExist({}, nullptr) && !file_system->FilesExist({"x"}, nullptr));
+  EXPECT(file_system->RecursivelyCreateDir("newer://h/a/b/c").ok() && newer.made_.size() == 2);
+  EXPECT(file_system->RecursivelyCreateDir("newer://h/c/d/e", nullptr).ok() && newer.made_.size() == 4);
+  file_system->FlushCaches();
+  file_system->FlushCaches(nullptr);
+  EXPECT(newer.flushed_ == 2);
+  Nothing().FlushCaches();
+  EXPECT(Nothing().SetOption("key", "value").code() == error::UNIMPLEMENTED);
+  EXPECT(newer.JoinPath("a", "b") == "a/b" && newer.Dirname("x://h/a/b") == "x://h/a" && newer.CleanPath("a//b") == "a/b");
+}
+
+static void CheckStrings() {
+  EXPECT(str_util::StartsWith("abc", "ab") && !str_util::StartsWith("a", "ab") && str_util::EndsWith("abc", "bc"));
+  EXPECT(str_util::StrContains("abc", "b") && str_util::Lowercase("aBC") == "abc" && str_util::Uppercase("aB") == "AB");
+  StringPiece piece = "  text ";
+  EXPECT(str_util::RemoveWhitespaceContext(&piece) == 3 && piece == "text");
+  EXPECT(str_util::ConsumePrefix(&piece, "te") && piece == "xt" && !str_util::ConsumePrefix(&piece, "te"));
+  EXPECT(str_util::StringReplace("aaa", "a", "ba", true) == "bababa" && str_util::StringReplace("aa", "a", "", false) == "a");
+  EXPECT(str_util::Split("a,,b", ',') == (std::vector<string>{"a", "", "b"}) && str_util::Split("", ',').empty());
+  EXPECT(str_util::Split("/a//b/", '/', str_util::SkipEmpty()) == (std::vector<string>{"a", "b"}));
+  EXPECT(str_util::Join(std::vector<int>{1, 2, 3}, "-") == "1-2-3");
+  int64 number = 7;
+  EXPECT(strings::safe_strto64(" -12 ", &number) && number == -12 && !strings::safe_strto64("12x", &number));
+  EXPECT(!strings::safe_strto64("99999999999999999999", &number) && number == -12 && !strings::safe_strto64("", &number));
+  int32 small = 7;
+  EXPECT(!strings::safe_strto32("3000000000", &small) && strings::safe_strto32("5", &small) && small == 5);
+  uint64 large = 7;
+  EXPECT(strings::safe_strtou64("18446744073709551615", &large) && !strings::safe_strtou64("-1", &large));
+  double real = 0;
+  EXPECT(strings::safe_strtod("1.5", &real) && real == 1.5);
+  EXPECT(strings::Printf("%s %d", "a", 5) == "a 5" && strings::Printf("%s", "").empty());
+  EXPECT(random::New64() != random::New64());
+  EXPECT(StringPiece("abc").starts_with("a") && StringPiece("abc").ends_with("c"));
+}
+
+static void CheckThreads() {
+  mutex mu(LINKER_INITIALIZED);
+  condition_variable arrived;
+  bool there = false;
+  std::unique_ptr<Thread> thread(Env::Default()->StartThread(ThreadOptions(), "checks", [&] {
+    mutex_lock lock(mu);
+    there = true;
+    arrived.notify_all();
+  }));
+  {
+    mutex_lock lock(mu);
+    while (!there) arrived.wait(lock);
+    EXPECT(WaitForMilliseconds(&lock, &arrived, 1) == kCond_Timeout);
+  }
+  thread.reset();
+  tf_shared_lock one(mu), another(mu);
+  EXPECT(!mutex_lock(mu, std::try_to_lock).owns_lock());
+}
+
+static void CheckMacros() {
+  bool reached = false;
+  // Each is one statement, so the else is that of the if.
+  if (failures < 0)
+    VLOG(9) << "never";
+  else
+    reached = true;
+  if (failures < 0)
+    CHECK(failures == 0) << "never";
+  else
+    CHECK_EQ(1 + 1, 2) << "as it is";
+  EXPECT(reached);
+  TF_CHECK_OK(Status::OK()) << "no trouble";
+  auto with_context = []() -> Status {
+    TF_RETURN_WITH_CONTEXT_IF_ERROR(errors::NotFound("x"), "while ", 5);
+    return Status::OK();
+  };
+  EXPECT(with_context().error_message() == "x\n\twhile 5");
+  auto two_arguments = [](int, int) { return errors::Aborted("both"); };
+  EXPECT(Returning(two_arguments(1, 2)).code() == error::ABORTED);
+}
+
 static void CheckEnv(const string& directory) {
   Env* env = Env::Default();
   string path = io::JoinPath(directory, "local");
@@ -155,6 +285,19 @@ static void CheckEnv(const string& directory) {
   EXPECT(env->CopyFile("lying://x", path + "4").error_message() == "Read returned 5 bytes at a null pointer");
   int64 files = -1, directories = -1;
   EXPECT(env->DeleteRecursively(directory + "/a", &files, &directories).ok() && files == 0 && directories == 0);
+  void* handle = nullptr;
+  void* symbol = nullptr;
+  EXPECT(env->LoadLibrary("libnosuch.so", &handle).code() == error::NOT_FOUND);
+  EXPECT(env->LoadLibrary("libc.so.6", &handle).ok() && env->GetSymbolFromLibrary(handle, "getpid", &symbol).ok());
+  EXPECT(env->GetSymbolFromLibrary(handle, "no_such_function", &symbol).code() == error::NOT_FOUND);
+  string temporary;
+  EXPECT(env->LocalTempFilename(&temporary) && env->FileExists(temporary).ok() && env->DeleteFile(temporary).ok());
+  EXPECT(env->FilesExist({path, path + "3"}, nullptr) && !env->FilesExist({path, path + "9"}, nullptr));
+  EXPECT(env->MatchPath("a/b.c", "a/*.c") && !env->MatchPath("a/b/c", "a/*"));
+  EXPECT(env->RegisterFileSystem("given", std::unique_ptr<FileSystem>(new Newer)).ok());
+  EXPECT(env->FlushFileSystemCaches().ok() && env->GetFileSystemForFile("given://x", &file_system).ok());
+  EXPECT(static_cast<Newer*>(file_system)->flushed_ == 1);
+  EXPECT(env->FileExists("constant://x").code() == error::UNIMPLEMENTED);
   EXPECT(env->NowMicros() > 1000000 * (env->NowSeconds() - 2));
   VLOG(3) << "not shown";
   LOG(WARNING) << "shown " << 1;
@@ -162,6 +305,8 @@ static void CheckEnv(const string& directory) {
 
 REGISTER_FILE_SYSTEM("nothing", Nothing);
 REGISTER_FILE_SYSTEM("lying", Lying);
+static constexpr char kScheme[] = "constant";
+REGISTER_LEGACY_FILE_SYSTEM(kScheme, Nothing);
 
 }  // namespace tensorflow
 
@@ -169,6 +314,10 @@ int main(int, char** arguments) {
   tensorflow::CheckStatus();
   tensorflow::CheckPaths();
   tensorflow::CheckForms();
+  tensorflow::CheckNewer();
+  tensorflow::CheckStrings();
+  tensorflow::CheckThreads();
+  tensorflow::CheckMacros();
   tensorflow::CheckEnv(arguments[1]);
   return failures == 0 ? 0 : 1;
 }

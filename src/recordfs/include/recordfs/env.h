@@ -3,6 +3,9 @@
 #ifndef RECORDFS_ENV_H_
 #define RECORDFS_ENV_H_
 
+#include <dlfcn.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <functional>
 #include <map>
@@ -14,11 +17,29 @@
 
 #include "recordfs/file_system.h"
 #include "recordfs/local_file_system.h"
+#include "recordfs/mutex.h"
 #include "recordfs/path.h"
 #include "recordfs/status.h"
 
 namespace tensorflow {
 inline namespace recordfs_adapter {
+
+struct ThreadOptions {
+  size_t stack_size = 0;
+  size_t guard_size = 0;
+};
+
+// A thread, which its destructor waits for.
+class Thread {
+ public:
+  explicit Thread(std::function<void()> work) : thread_(std::move(work)) {}
+  virtual ~Thread() { thread_.join(); }
+  Thread(const Thread&) = delete;
+  void operator=(const Thread&) = delete;
+
+ private:
+  std::thread thread_;
+};
 
 // The filesystems of this library, made when they are first needed, and local files under "" and "file". What recordfs or
 // TensorFlow have besides is not here: a plugin sees its own.
@@ -36,6 +57,14 @@ class Env {
     if (!factories_.emplace(scheme, std::move(factory)).second) {
       return errors::AlreadyExists("the scheme ", scheme, " is registered already");
     }
+    return Status();
+  }
+
+  // Takes the filesystem over.
+  Status RegisterFileSystem(const string& scheme, std::unique_ptr<FileSystem> file_system) {
+    TF_RETURN_IF_ERROR(RegisterFileSystem(scheme, Factory([] { return nullptr; })));
+    std::lock_guard<std::mutex> lock(mutex_);
+    file_systems_[scheme] = std::move(file_system);
     return Status();
   }
 
@@ -93,7 +122,36 @@ class Env {
   Status GetFileSize(const string& name, uint64* size) RECORDFS_ON_FILE_SYSTEM(name, GetFileSize(name, size))
   Status IsDirectory(const string& name) RECORDFS_ON_FILE_SYSTEM(name, IsDirectory(name))
 
+  Status HasAtomicMove(const string& name, bool* has_atomic_move)
+      RECORDFS_ON_FILE_SYSTEM(name, HasAtomicMove(name, has_atomic_move))
+
 #undef RECORDFS_ON_FILE_SYSTEM
+
+  // Whether all are there; `statuses`, if it is not null, gets one for each.
+  bool FilesExist(const std::vector<string>& names, std::vector<Status>* statuses) {
+    bool all = true;
+    for (const string& name : names) {
+      Status status = FileExists(name);
+      all = all && status.ok();
+      if (statuses != nullptr) statuses->push_back(status);
+    }
+    return all;
+  }
+
+  // Has every filesystem that was made forget what it remembers.
+  Status FlushFileSystemCaches() {
+    std::vector<FileSystem*> made;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      for (const auto& file_system : file_systems_) made.push_back(file_system.second.get());
+    }
+    for (FileSystem* file_system : made) file_system->FlushCaches();
+    return Status();
+  }
+
+  bool MatchPath(const string& path, const string& pattern) {
+    return fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME) == 0;
+  }
 
   Status RenameFile(const string& source, const string& target) {
     FileSystem *from, *to;
@@ -112,15 +170,50 @@ class Env {
     return recordfs_internal::CopyBytes(from, source, to, target);
   }
 
-  uint64 NowNanos() { return Now<std::chrono::nanoseconds>(); }
-  uint64 NowMicros() { return Now<std::chrono::microseconds>(); }
-  uint64 NowSeconds() { return Now<std::chrono::seconds>(); }
+  // Libraries that a filesystem loads itself.
+  Status LoadDynamicLibrary(const char* name, void** handle) {
+    *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    return *handle != nullptr ? Status() : errors::NotFound(LinkerError(name));
+  }
+  Status LoadLibrary(const char* name, void** handle) { return LoadDynamicLibrary(name, handle); }
+  Status GetSymbolFromLibrary(void* handle, const char* name, void** symbol) {
+    *symbol = dlsym(handle, name);
+    return *symbol != nullptr ? Status() : errors::NotFound(LinkerError(name));
+  }
+  string FormatLibraryFileName(const string& name, const string& version) {
+    return "lib" + name + ".so" + (version.empty() ? "" : "." + version);
+  }
+
+  // The caller deletes the thread, and waits for it by that.
+  Thread* StartThread(const ThreadOptions&, const string&, std::function<void()> work) {
+    return new Thread(std::move(work));
+  }
+  void SchedClosure(std::function<void()> work) { std::thread(std::move(work)).detach(); }
+
+  // The name of a new, empty file; false if there can be none.
+  bool LocalTempFilename(string* name) {
+    const char* directory = std::getenv("TMPDIR");
+    *name = io::JoinPath(directory == nullptr ? "/tmp" : directory, "recordfs-plugin-XXXXXX");
+    int descriptor = mkstemp(&(*name)[0]);
+    return descriptor >= 0 && close(descriptor) == 0;
+  }
+
+  int32 GetProcessId() { return static_cast<int32>(getpid()); }
+
+  uint64 NowNanos() const { return Now<std::chrono::nanoseconds>(); }
+  uint64 NowMicros() const { return Now<std::chrono::microseconds>(); }
+  uint64 NowSeconds() const { return Now<std::chrono::seconds>(); }
   void SleepForMicroseconds(int64 count) { std::this_thread::sleep_for(std::chrono::microseconds(count)); }
 
  private:
   Env() {
     factories_[""] = [] { return new recordfs_internal::LocalFileSystem; };
     factories_["file"] = factories_[""];
+  }
+
+  static string LinkerError(const char* name) {
+    const char* reason = dlerror();
+    return string(name) + ": " + (reason == nullptr ? "not found" : reason);
   }
 
   template <typename Unit>
@@ -133,6 +226,11 @@ class Env {
   std::map<string, Factory> factories_;
   std::map<string, std::unique_ptr<FileSystem>> file_systems_;
 };
+
+// Copies a file between any two filesystems.
+inline Status FileSystemCopyFile(FileSystem* from, const string& source, FileSystem* to, const string& target) {
+  return recordfs_internal::CopyBytes(from, source, to, target);
+}
 
 // All bytes of a file.
 inline Status ReadFileToString(Env* env, const string& name, string* data) {

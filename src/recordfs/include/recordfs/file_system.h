@@ -20,10 +20,12 @@
 namespace tensorflow {
 inline namespace recordfs_adapter {
 
+class FileSystem;
+
 // There are no transactions; the type is here for the newer signatures.
 struct TransactionToken {
-  void* owner = nullptr;
-  void* token = nullptr;
+  FileSystem* owner;
+  void* token;
 };
 
 namespace recordfs_internal {
@@ -61,8 +63,6 @@ class Forwarding {
 };
 
 }  // namespace recordfs_internal
-
-class FileSystem;
 
 namespace recordfs_internal {
 
@@ -120,19 +120,11 @@ class FileSystem {
   virtual Status FileExists(const string& name, TransactionToken*)
       RECORDFS_FORWARD(kNewer, "FileExists", FileExists(name), ExistsByStat(name))
 
-  // Whether all are there; `statuses`, if it is not null, gets one for each.
-  virtual bool FilesExist(const std::vector<string>& names, std::vector<Status>* statuses) {
-    bool all = true;
-    for (const string& name : names) {
-      Status status = FileExists(name);
-      all = all && status.ok();
-      if (statuses != nullptr) statuses->push_back(status);
-    }
-    return all;
-  }
-  virtual bool FilesExist(const std::vector<string>& names, TransactionToken*, std::vector<Status>* statuses) {
-    return FilesExist(names, statuses);
-  }
+  // Whether all are there; `statuses`, if it is not null, gets one for each. By default one after the other.
+  virtual bool FilesExist(const std::vector<string>& names, std::vector<Status>* statuses)
+      RECORDFS_FORWARD(kOlder, "FilesExist", FilesExist(names, nullptr, statuses), ExistOneByOne(names, statuses))
+  virtual bool FilesExist(const std::vector<string>& names, TransactionToken*, std::vector<Status>* statuses)
+      RECORDFS_FORWARD(kNewer, "FilesExist", FilesExist(names, statuses), ExistOneByOne(names, statuses))
 
   // The names in a directory, without the directory's.
   virtual Status GetChildren(const string& name, std::vector<string>* result)
@@ -216,8 +208,8 @@ class FileSystem {
     return Status();
   }
 
-  virtual void FlushCaches() {}
-  virtual void FlushCaches(TransactionToken*) { FlushCaches(); }
+  virtual void FlushCaches() RECORDFS_FORWARD(kOlder, "FlushCaches", FlushCaches(nullptr), void())
+  virtual void FlushCaches(TransactionToken*) RECORDFS_FORWARD(kNewer, "FlushCaches", FlushCaches(), void())
 
   // The path inside the filesystem: without scheme and host, cleaned. The empty one stays empty.
   virtual string TranslateName(const string& name) const {
@@ -227,8 +219,44 @@ class FileSystem {
     return path.empty() ? "/" : io::CleanPath(path);
   }
 
+  // Transactions and settings, which no host asks for.
+  virtual Status StartTransaction(TransactionToken** token) { return NoTransaction(token); }
+  virtual Status GetTokenOrStartTransaction(const string&, TransactionToken** token) { return NoTransaction(token); }
+  virtual Status GetTransactionForPath(const string&, TransactionToken** token) { return NoTransaction(token); }
+  virtual Status AddToTransaction(const string&, TransactionToken*) { return Status(); }
+  virtual Status EndTransaction(TransactionToken*) { return Status(); }
+  virtual string DecodeTransaction(const TransactionToken*) { return "no transaction"; }
+  virtual Status SetOption(const string& key, const string&) { return Lacking(key, "settings"); }
+  virtual Status SetOption(const string& key, const std::vector<string>&) { return Lacking(key, "settings"); }
+  virtual Status SetOption(const string& key, const std::vector<int64>&) { return Lacking(key, "settings"); }
+  virtual Status SetOption(const string& key, const std::vector<double>&) { return Lacking(key, "settings"); }
+
+  // Paths as text; as in namespace io.
+  virtual char Separator() const { return '/'; }
+  virtual StringPiece Basename(StringPiece path) const { return io::Basename(path); }
+  StringPiece Dirname(StringPiece path) const { return io::Dirname(path); }
+  StringPiece Extension(StringPiece path) const { return io::Extension(path); }
+  std::pair<StringPiece, StringPiece> SplitPath(StringPiece path) const { return io::SplitPath(path); }
+  string CleanPath(StringPiece path) const { return io::CleanPath(path); }
+  bool IsAbsolutePath(StringPiece path) const { return io::IsAbsolutePath(path); }
+  void ParseURI(StringPiece uri, StringPiece* scheme, StringPiece* host, StringPiece* path) const {
+    io::ParseURI(uri, scheme, host, path);
+  }
+  string CreateURI(StringPiece scheme, StringPiece host, StringPiece path) const {
+    return io::CreateURI(scheme, host, path);
+  }
+  template <typename... Parts>
+  string JoinPath(const Parts&... parts) const {
+    return io::JoinPath(parts...);
+  }
+
  private:
   TF_DISALLOW_COPY_AND_ASSIGN(FileSystem);
+
+  static Status NoTransaction(TransactionToken** token) {
+    *token = nullptr;
+    return Status();
+  }
 
   template <typename EnvType>
   friend Status internal::GetMatchingPaths(FileSystem*, EnvType*, const string&, std::vector<string>*);
@@ -240,6 +268,16 @@ class FileSystem {
   Status ExistsByStat(const string& name) {
     FileStatistics statistics;
     return Stat(name, &statistics);
+  }
+
+  bool ExistOneByOne(const std::vector<string>& names, std::vector<Status>* statuses) {
+    bool all = true;
+    for (const string& name : names) {
+      Status status = FileExists(name);
+      all = all && status.ok();
+      if (statuses != nullptr) statuses->push_back(status);
+    }
+    return all;
   }
 
   Status SizeByStat(const string& name, uint64* size) {

@@ -15,7 +15,7 @@ namespace recordfs_internal {
 // One message, written as a whole when it is complete. FATAL ends the process.
 class LogMessage {
  public:
-  enum Severity { INFO = 0, WARNING = 1, ERROR = 2, FATAL = 3 };
+  enum Severity { INFO = 0, WARNING = 1, ERROR = 2, FATAL = 3, QFATAL = FATAL };
 
   LogMessage(Severity severity, const char* file, int line) : severity_(severity) {
     out_ << "IWEF"[severity] << " " << file << ":" << line << "] ";
@@ -50,11 +50,32 @@ class LogMessage {
   ::tensorflow::recordfs_internal::LogMessage(::tensorflow::recordfs_internal::LogMessage::severity, __FILE__, __LINE__) \
       .stream()
 #define VLOG_IS_ON(level) (::tensorflow::recordfs_internal::LogMessage::Setting("TF_CPP_MAX_VLOG_LEVEL") >= (level))
-#define VLOG(level) \
-  if (!VLOG_IS_ON(level)) {} else LOG(INFO)
-#define CHECK(condition) \
-  if (condition) {} else LOG(FATAL) << "check failed: " #condition " "
+
+// One statement, so that an else after it is that of the if before it.
+#define RECORDFS_UNLESS(condition) \
+  switch (0)                       \
+  case 0:                          \
+  default:                         \
+    if (condition) {               \
+    } else
+#define LOG_IF(severity, condition) RECORDFS_UNLESS(!(condition)) LOG(severity)
+#define VLOG(level) RECORDFS_UNLESS(!VLOG_IS_ON(level)) LOG(INFO)
+#define DVLOG(level) VLOG(level)
+#define CHECK(condition) RECORDFS_UNLESS(condition) LOG(FATAL) << "check failed: " #condition " "
+#define CHECK_EQ(a, b) CHECK((a) == (b))
+#define CHECK_NE(a, b) CHECK((a) != (b))
+#define CHECK_LT(a, b) CHECK((a) < (b))
+#define CHECK_LE(a, b) CHECK((a) <= (b))
+#define CHECK_GT(a, b) CHECK((a) > (b))
+#define CHECK_GE(a, b) CHECK((a) >= (b))
+#define QCHECK(condition) CHECK(condition)
 #define DCHECK(condition) CHECK(condition)
+#define DCHECK_EQ(a, b) CHECK_EQ(a, b)
+#define DCHECK_NE(a, b) CHECK_NE(a, b)
+#define DCHECK_LT(a, b) CHECK_LT(a, b)
+#define DCHECK_LE(a, b) CHECK_LE(a, b)
+#define DCHECK_GT(a, b) CHECK_GT(a, b)
+#define DCHECK_GE(a, b) CHECK_GE(a, b)
 #endif
 
 #endif  // RECORDFS_LOGGING_H_

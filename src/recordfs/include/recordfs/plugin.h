@@ -371,7 +371,7 @@ FileSystemTable MakeTable() {
 
 // What REGISTER_FILE_SYSTEM has named, in its order.
 struct Registration {
-  const char* scheme;
+  string scheme;
   FileSystemTable table;
 };
 
@@ -380,14 +380,14 @@ RECORDFS_OWN inline std::vector<Registration>& Registrations() {
   return *registrations;
 }
 
-template <typename FileSystemClass, const char* scheme>
+template <typename FileSystemClass, typename Scheme>
 struct Registrar {
-  static FileSystem* Find() { return Env::Default()->Find(scheme); }
+  static FileSystem* Find() { return Env::Default()->Find(Scheme::Get()); }
 
   Registrar() {
-    Status status = Env::Default()->RegisterFileSystem(scheme, [] { return new FileSystemClass; });
+    Status status = Env::Default()->RegisterFileSystem(Scheme::Get(), [] { return new FileSystemClass; });
     if (status.ok()) {
-      Registrations().push_back({scheme, MakeTable<FileSystemClass, &Find>()});
+      Registrations().push_back({Scheme::Get(), MakeTable<FileSystemClass, &Find>()});
     } else {
       std::fprintf(stderr, "%s\n", status.ToString().c_str());
     }
@@ -411,7 +411,7 @@ inline void Fill(PluginInfo* info) {
   if (info->schemes == nullptr) std::abort();
   for (size_t i = 0; i < registrations.size(); i++) {
     SchemeTable& scheme = info->schemes[i];
-    scheme.scheme = strdup(registrations[i].scheme);
+    scheme.scheme = strdup(registrations[i].scheme.c_str());
     scheme.filesystem_size = sizeof(FileSystemTable);
     scheme.filesystem = Allocated(registrations[i].table);
     scheme.reader_size = sizeof(ReaderTable);
@@ -433,15 +433,19 @@ extern "C" __attribute__((visibility("default"), used)) inline void TF_InitPlugi
   ::tensorflow::recordfs_plugin::Fill(info);
 }
 
-#define RECORDFS_REGISTER_AT(counter, scheme_name, FileSystemClass)                                   \
-  static constexpr char recordfs_scheme_##counter[] = scheme_name;                                    \
-  [[maybe_unused]] static const ::tensorflow::recordfs_plugin::Registrar<FileSystemClass,             \
-                                                                         recordfs_scheme_##counter>   \
+#define RECORDFS_REGISTER_AT(counter, scheme_name, ...)                                                       \
+  namespace {                                                                                                 \
+  struct RecordfsScheme##counter {                                                                            \
+    static ::std::string Get() { return scheme_name; }                                                        \
+  };                                                                                                          \
+  }                                                                                                           \
+  [[maybe_unused]] static const ::tensorflow::recordfs_plugin::Registrar<__VA_ARGS__, RecordfsScheme##counter> \
       recordfs_registrar_##counter
-#define RECORDFS_REGISTER(counter, scheme_name, FileSystemClass) \
-  RECORDFS_REGISTER_AT(counter, scheme_name, FileSystemClass)
+#define RECORDFS_REGISTER(counter, scheme_name, ...) RECORDFS_REGISTER_AT(counter, scheme_name, __VA_ARGS__)
 
-// Registers FileSystemClass, which has a constructor without arguments, for a scheme.
-#define REGISTER_FILE_SYSTEM(scheme_name, FileSystemClass) RECORDFS_REGISTER(__COUNTER__, scheme_name, FileSystemClass)
+// Registers a class of filesystems, which has a constructor without arguments, for a scheme. There is one Env.
+#define REGISTER_FILE_SYSTEM(scheme_name, ...) RECORDFS_REGISTER(__COUNTER__, scheme_name, __VA_ARGS__)
+#define REGISTER_FILE_SYSTEM_ENV(env, scheme_name, ...) REGISTER_FILE_SYSTEM(scheme_name, __VA_ARGS__)
+#define REGISTER_LEGACY_FILE_SYSTEM(scheme_name, ...) REGISTER_FILE_SYSTEM(scheme_name, __VA_ARGS__)
 
 #endif  // RECORDFS_PLUGIN_H_

@@ -4,13 +4,12 @@
 #define RECORDFS_STATUS_H_
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <sstream>
 #include <string>
 #include <utility>
 
+#include "recordfs/logging.h"
 #include "recordfs/types.h"
 
 namespace tensorflow {
@@ -197,23 +196,28 @@ using ::tensorflow::IOError;  // where newer sources look for it
 }  // namespace tensorflow
 
 #ifndef TF_RETURN_IF_ERROR
-#define TF_RETURN_IF_ERROR(expression)                                \
-  do {                                                                \
-    ::tensorflow::Status recordfs_status_ = (expression);             \
-    if (!recordfs_status_.ok()) return recordfs_status_;              \
+#define TF_RETURN_IF_ERROR(...)                             \
+  do {                                                      \
+    ::tensorflow::Status recordfs_status_ = (__VA_ARGS__);  \
+    if (!recordfs_status_.ok()) return recordfs_status_;    \
+  } while (false)
+#define TF_RETURN_WITH_CONTEXT_IF_ERROR(expression, ...)                      \
+  do {                                                                        \
+    ::tensorflow::Status recordfs_status_ = (expression);                     \
+    if (!recordfs_status_.ok()) {                                             \
+      ::tensorflow::errors::AppendToMessage(&recordfs_status_, __VA_ARGS__);  \
+      return recordfs_status_;                                                \
+    }                                                                         \
   } while (false)
 #endif
 
 #ifndef TF_CHECK_OK
-#define TF_CHECK_OK(expression)                                                       \
-  do {                                                                                \
-    ::tensorflow::Status recordfs_status_ = (expression);                             \
-    if (!recordfs_status_.ok()) {                                                     \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__,                         \
-                   recordfs_status_.ToString().c_str());                              \
-      std::abort();                                                                   \
-    }                                                                                 \
-  } while (false)
+// The process ends unless the status is OK; more text may be put after it by <<.
+#define TF_CHECK_OK(...)                                                                                            \
+  for (::tensorflow::Status recordfs_status_ = (__VA_ARGS__); !recordfs_status_.ok();)                              \
+  LOG(FATAL) << recordfs_status_ << " "
+#define TF_QCHECK_OK(...) TF_CHECK_OK(__VA_ARGS__)
+#define TF_DCHECK_OK(...) TF_CHECK_OK(__VA_ARGS__)
 #endif
 
 #endif  // RECORDFS_STATUS_H_

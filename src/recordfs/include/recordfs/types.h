@@ -39,6 +39,11 @@ class StringPiece : public std::string_view {
   StringPiece(const std::string& text) : std::string_view(text) {}
 
   std::string ToString() const { return std::string(data(), size()); }
+
+  bool starts_with(std::string_view prefix) const { return substr(0, prefix.size()) == prefix; }
+  bool ends_with(std::string_view suffix) const {
+    return size() >= suffix.size() && substr(size() - suffix.size()) == suffix;
+  }
 };
 
 }  // namespace recordfs_adapter
@@ -49,6 +54,9 @@ namespace tsl {
 using namespace tensorflow;  // NOLINT
 }  // namespace tsl
 
+#ifndef PLATFORM_POSIX
+#define PLATFORM_POSIX
+#endif
 #ifndef TF_DISALLOW_COPY_AND_ASSIGN
 #define TF_DISALLOW_COPY_AND_ASSIGN(Type) \
   Type(const Type&) = delete;             \
@@ -56,6 +64,10 @@ using namespace tensorflow;  // NOLINT
 #endif
 #ifndef TF_MUST_USE_RESULT
 #define TF_MUST_USE_RESULT
+#endif
+#ifndef TF_ATTRIBUTE_NORETURN
+#define TF_ATTRIBUTE_NORETURN __attribute__((noreturn))
+#define TF_ATTRIBUTE_UNUSED __attribute__((unused))
 #endif
 #ifndef TF_PREDICT_FALSE
 #define TF_PREDICT_FALSE(condition) (condition)

@@ -1,0 +1,8 @@
+// What a source means by this name is in recordfs's adapter.
+
+#ifndef RECORDFS_FOR_TENSORFLOW_CORE_PLATFORM_DEFAULT_MUTEX_H_
+#define RECORDFS_FOR_TENSORFLOW_CORE_PLATFORM_DEFAULT_MUTEX_H_
+
+#include "recordfs/mutex.h"
+
+#endif  // RECORDFS_FOR_TENSORFLOW_CORE_PLATFORM_DEFAULT_MUTEX_H_
