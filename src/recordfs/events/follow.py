@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from recordfs.errors import DeadlineExceededError, NotFoundError, UnavailableError
+from recordfs.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError, UnavailableError
 from recordfs.events.reader import EventFileReader
 
 if TYPE_CHECKING:
@@ -40,12 +40,15 @@ class RunFollower:
 
     Raises:
         NotFoundError: The run has no file.
+        InvalidArgumentError: The timeout is below 0 or NaN.
         Otherwise as listing and opening do.
     """
 
     def __init__(
         self, list_files: Callable[[], Sequence[EventFile]], file_system: FileSystem, timeout: float | None = None
     ) -> None:
+        if timeout is not None and not timeout >= 0:
+            raise InvalidArgumentError(f"a timeout is a number of seconds of at least 0, found {timeout}")
         self._list_files = list_files
         self._file_system = file_system
         self._timeout = timeout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from recordfs.errors import NotFoundError
+from recordfs.errors import NotADirectoryError, NotFoundError
 from recordfs.events.stored_index import STORED_INDEX_PREFIX, stored_index_path
 from recordfs.filesystem import FileStatistics
 from recordfs.paths import basename, join
@@ -56,19 +56,29 @@ def is_event_file(name: str) -> bool:
 def files_of_runs(file_system: FileSystem, logdir: str) -> list[EventFile]:
     """Return the event files below a directory, sorted by run and name: the order in which TensorBoard reads them.
 
-    A path that is an event file itself is a run of one file.
+    A path that is a file itself is a run of one file, whatever its name is.
 
     Raises:
         NotFoundError: There is nothing at the path.
         Otherwise as listing does: what cannot be listed is never taken for empty.
     """
     if is_event_file(logdir) and not file_system.is_directory(logdir):
-        statistics = file_system.stat(logdir)
-        return [EventFile(".", logdir, statistics.length, statistics.mtime_nsec, statistics.version)]
-    files = sorted(_walk(file_system, logdir), key=lambda file: (file.run, file.path))
-    if not files and not file_system.file_exists(logdir):
-        raise NotFoundError("there is no such log directory", path=logdir)
+        return [_named_file(file_system, logdir)]
+    try:
+        files = sorted(_walk(file_system, logdir), key=lambda file: (file.run, file.path))
+    except NotADirectoryError:
+        return [_named_file(file_system, logdir)]
+    if not files and not file_system.is_directory(logdir):
+        try:
+            return [_named_file(file_system, logdir)]
+        except NotFoundError as error:
+            raise NotFoundError("there is no such log directory", path=logdir) from error
     return files
+
+
+def _named_file(file_system: FileSystem, path: str) -> EventFile:
+    statistics = file_system.stat(path)
+    return EventFile(".", path, statistics.length, statistics.mtime_nsec, statistics.version)
 
 
 def _walk(file_system: FileSystem, logdir: str) -> Iterator[EventFile]:

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from recordfs import RecordWriter
-from recordfs.errors import ClosedFileError, NotFoundError, UnavailableError
+from recordfs.errors import ClosedFileError, InvalidArgumentError, NotFoundError, UnavailableError
 from recordfs.events import ColumnCache, EventFileReader, EventFileWriter, EventLog, EventsWriter, columns
 from recordfs.events.file_columns import make_stored_index
 from recordfs.events.stored import MIN_STORED
@@ -298,3 +298,21 @@ def test_no_file_of_ours_beside_event_files_is_taken_for_one(tmp_path):
     assert columns(tmp_path)["a"].step.tolist() == [1]
     assert [len(files) for _, _, files in walk(str(tmp_path))] == [2]
     assert get_file_system(path).file_exists(path)
+
+
+def test_a_file_is_read_whatever_its_name_is(tmp_path):
+    os.rename(write_events(tmp_path, [scalar("a", 1.0, 3)]), tmp_path / "copy.bin")
+    assert columns(tmp_path / "copy.bin")["a"].step.tolist() == [3]
+    memory = MemoryFileSystem()
+    with memory.new_writable_file("ram://a/copy.bin") as file:
+        file.append((tmp_path / "copy.bin").read_bytes())
+    assert EventLog("ram://a/copy.bin", file_system=memory).columns(".")["a"].step.tolist() == [3]
+    with pytest.raises(NotFoundError):
+        EventLog("ram://a/nothing", file_system=memory)
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_a_timeout_that_cannot_be_is_refused(tmp_path, timeout):
+    write_events(tmp_path, [scalar("a", 1.0, 3)])
+    with pytest.raises(InvalidArgumentError, match="seconds of at least 0"):
+        EventLog(tmp_path).follow(".", timeout)

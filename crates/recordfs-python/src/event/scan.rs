@@ -133,7 +133,13 @@ impl EventScanner {
         tags.map(|tag| {
             let metadata = tag.metadata.as_deref().map(|metadata| PyBytes::new(py, metadata));
             let name = tag.name.to_string();
-            (name, kind_name(tag.kind), metadata, tag.rows.len(), value_kind_name(tag.kind))
+            (
+                name,
+                kind_name(tag.kind),
+                metadata,
+                tag.rows.len(),
+                value_kind_name(tag.kind),
+            )
         })
         .collect()
     }
