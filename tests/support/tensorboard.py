@@ -32,6 +32,7 @@ class TensorBoard:
             which stands beside it as an installation does.
         environment: Variables to add.
         python: The interpreter to run it with, instead of the peer's with TensorFlow.
+        modules: A directory with modules that it can import.
     """
 
     def __init__(
@@ -41,13 +42,16 @@ class TensorBoard:
         *arguments: str,
         environment: dict[str, str] | None = None,
         python: str = "",
+        modules: str = "",
     ) -> None:
         python = python or require_peer("tensorflow")
         self._directory = tempfile.TemporaryDirectory(prefix="recordfs-tensorboard-")
-        added = dict(environment or {})
+        added = {"RECORDFS_CACHE_DIR": f"{self._directory.name}/cache", **(environment or {})}
         if load_fast == "recordfs":
             load_fast, arguments = "auto", ("--recordfs", "on", *arguments)
-            added["PYTHONPATH"] = directory_with_only_recordfs(self._directory.name)
+            added["PYTHONPATH"] = os.pathsep.join(
+                filter(None, [directory_with_only_recordfs(self._directory.name), modules])
+            )
         command = [python, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0", "--host", "127.0.0.1"]
         command += [f"--load_fast={load_fast}", "--reload_interval", "1", "--samples_per_plugin"]
         command += ["scalars=100000,images=100,histograms=1000", *arguments]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from recordfs.errors import RecordFSError
 from recordfs.events.cache import ColumnCache
 from recordfs.events.run_files import files_of_runs
+from recordfs.redaction import redact
 from recordfs.registry import resolve
 from recordfs.tensorboard.log_file import LogFile
 from recordfs.tensorboard.sections import SectionStore
@@ -303,10 +304,10 @@ class LogCatalog:
             )
 
     def _tell(self, path: str, error: BaseException) -> None:
-        text = f"{type(error).__name__}: {error}"
+        text = redact(f"{type(error).__name__}: {error}")
         if self._trouble.get(path) != text:
             self._trouble[path] = text
-            _log.warning("%s cannot be read now, and is tried again: %s", path, text)
+            _log.warning("%s cannot be read now, and is tried again: %s", redact(path), text)
 
 
 def _look_at(file: LogFile, statistics: FileStatistics | None) -> None:

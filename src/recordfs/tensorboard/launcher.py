@@ -17,7 +17,6 @@ from recordfs.errors import MissingDependencyError
 from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory
 from recordfs.tensorboard.messages import Query
 from recordfs.tensorboard.provider import DataProvider
-from recordfs.tensorboard.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,26 +47,37 @@ def launch(directories: Sequence[str], flags: Sequence[str], options: CatalogOpt
     """
     try:
         from tensorboard import default, main_lib, program
+
+        from recordfs.tensorboard.plugin import serve_directories
     except ImportError as missing:
         raise MissingDependencyError(
             'recordfs tensorboard needs TensorBoard; pip install "recordfs[tensorboard]" brings it'
         ) from missing
     with LogCatalog(_named(directories), options) as catalog:
-        provider = DataProvider(catalog)
-        server = serve(provider)
         catalog.start()
+        main_lib.global_init()
+        provider = DataProvider(catalog)
+        board = program.TensorBoard(
+            default.get_plugins(),
+            server_class=lambda application, flags: program.create_port_scanning_werkzeug_server(
+                answer_time_series(application, provider), flags
+            ),
+        )
+        # recordfs's own entry point leaves a provider alone that is named; this name is replaced below.
+        named = ["--grpc_data_provider", "127.0.0.1:0", *_log_directory_flags(catalog.directories)]
+        board.configure(["recordfs", *named, *flags])
+        server = serve_directories(board.flags, [(one.path, one.prefix) for one in catalog.directories], provider)
         try:
-            main_lib.global_init()
-            board = program.TensorBoard(
-                default.get_plugins(),
-                server_class=lambda application, flags: program.create_port_scanning_werkzeug_server(
-                    answer_time_series(application, provider), flags
-                ),
-            )
-            board.configure(["recordfs", "--grpc_data_provider", server.address, *flags])
             return int(board.main() or 0)
         finally:
             server.stop()
+
+
+def _log_directory_flags(directories: Sequence[LogDirectory]) -> list[str]:
+    """Return the flags by which TensorBoard's dashboards know where other files are than those with events."""
+    if len(directories) == 1:
+        return ["--logdir", directories[0].path]
+    return ["--logdir_spec", ",".join(f"{directory.prefix}:{directory.path}" for directory in directories)]
 
 
 def _named(directories: Sequence[str]) -> list[LogDirectory]:

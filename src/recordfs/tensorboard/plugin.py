@@ -16,7 +16,10 @@ from tensorboard.plugins import base_plugin
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["RecordFSLoader"]
+    from recordfs.tensorboard.provider import DataProvider
+    from recordfs.tensorboard.server import Server
+
+__all__ = ["RecordFSLoader", "serve_directories"]
 
 
 class RecordFSLoader(base_plugin.TBLoader):  # type: ignore[misc]  # TensorBoard has no types
@@ -40,6 +43,13 @@ class RecordFSLoader(base_plugin.TBLoader):  # type: ignore[misc]  # TensorBoard
                 default=256,
                 help="how many requests recordfs has under way at once",
             )
+            group.add_argument(
+                "--recordfs_projector",
+                metavar="on|off",
+                choices=("on", "off"),
+                default="off",
+                help="on: the projector looks for embeddings in each run of a log directory that is a URL",
+            )
         except Exception as error:  # noqa: BLE001 (TensorBoard has to start)
             _say(f"its flags could not be added: {error}")
 
@@ -56,11 +66,65 @@ class RecordFSLoader(base_plugin.TBLoader):  # type: ignore[misc]  # TensorBoard
 
     def load(self, context: Any) -> None:
         """Return None: recordfs adds no dashboard."""
+        try:
+            _contexts.append(context)
+        except Exception as error:  # noqa: BLE001 (TensorBoard has to start)
+            _say(f"the projector looks into each run: {type(error).__name__}: {error}")
+
+
+# By their addresses. A server of gRPC's stops when it is collected; these go with the process.
+_running: dict[str, object] = {}
+
+# What TensorBoard told its plugins.
+_contexts: list[Any] = []
+
+
+def serve_directories(flags: Any, directories: list[tuple[str, str]], provider: DataProvider) -> Server:
+    """Start a provider and name it to TensorBoard, and let that read other files of the log directories by recordfs."""
+    from recordfs.redaction import redact
+    from recordfs.tensorboard.server import serve
+
+    provider.before_plugins = _still_projectors
+    server = serve(provider)
+    _running[server.address] = server
+    flags.grpc_data_provider = server.address
+    urls = [path for path, _ in directories if _is_url(path)]
+    if not urls:
+        return server
+    try:
+        from recordfs.tensorboard.other_files import register_with_tensorboard
+
+        register_with_tensorboard(urls)
+        reads_files = not any(redact(path) != path for path in urls)  # TensorBoard shows the directory as it is
+    except Exception as error:  # noqa: BLE001 (runs are shown all the same)
+        _say(f"profiles and embeddings are not shown: {type(error).__name__}: {error}")
+        reads_files = False
+    if not reads_files:
+        flags.logdir, flags.logdir_spec = "", ""
+    return server
+
+
+def _still_projectors() -> None:
+    """Take the log directory from projectors, which ask for several files of every run, one after another.
+
+    TensorBoard asks the provider for plugins before it asks the projector whether it has something to show. When our
+    ``load`` is called the projector may not be there yet.
+    """
+    for context in _contexts:
+        try:
+            _still_projector(context)
+        except Exception as error:  # noqa: BLE001 (the answer does not depend on it)
+            _say(f"the projector looks into each run: {type(error).__name__}: {error}")
+    _contexts.clear()
+
+
+def _still_projector(context: Any) -> None:
+    flags = context.flags
+    if getattr(flags, "grpc_data_provider", "") not in _running or getattr(flags, "recordfs_projector", "") == "on":
         return
-
-
-# A server of gRPC's stops when it is collected; these go with the process.
-_running: list[object] = []
+    projector = (context.plugin_name_to_instance or {}).get("projector")
+    if projector is not None and _is_url(getattr(projector, "logdir", "") or ""):
+        projector.logdir = ""
 
 
 def _fix_flags(flags: Any) -> None:
@@ -72,7 +136,6 @@ def _fix_flags(flags: Any) -> None:
         return
     from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory
     from recordfs.tensorboard.provider import DataProvider
-    from recordfs.tensorboard.server import serve
 
     seconds = getattr(flags, "reload_interval", None)
     options = CatalogOptions(
@@ -80,12 +143,8 @@ def _fix_flags(flags: Any) -> None:
         reload_seconds=5.0 if seconds is None else max(0.0, float(seconds)),
     )
     catalog = LogCatalog([LogDirectory(path, prefix) for path, prefix in directories], options)
-    server = serve(DataProvider(catalog, getattr(flags, "window_title", "") or ""))
+    serve_directories(flags, directories, DataProvider(catalog, getattr(flags, "window_title", "") or ""))
     catalog.start()
-    _running.append(server)
-    flags.grpc_data_provider = server.address
-    # With a log directory the projector dashboard looks into each run for files of its own, one request after another.
-    flags.logdir, flags.logdir_spec = "", ""
 
 
 def _directories(logdir: str, spec: str) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
 from recordfs.events.event import decode_event
 from recordfs.events.points import Points
 from recordfs.events.purge import purge_points
+from recordfs.redaction import redact
 from recordfs.tensorboard import messages
 from recordfs.tensorboard.messages import BLOB_SEQUENCE, SCALAR, TENSOR, Query
 from recordfs.tensorboard.peeks import TAGGED, Peeks
@@ -31,7 +32,7 @@ from recordfs.tensorboard.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from recordfs.events.event import Event, SummaryMetadata
     from recordfs.events.index import TagEntry
@@ -117,9 +118,13 @@ class DataProvider:
     Args:
         catalog: The runs.
         name: What to call them.
+
+    Attributes:
+        before_plugins: Called before each answer to ``ListPlugins``.
     """
 
     def __init__(self, catalog: LogCatalog, name: str = "") -> None:
+        self.before_plugins: Callable[[], object] | None = None
         self._catalog = catalog
         self._name = name
         self._peeks = Peeks(catalog)
@@ -131,7 +136,7 @@ class DataProvider:
 
     def GetExperiment(self, request: bytes) -> bytes:  # noqa: N802 (the service's name, as those below)
         """Return where the runs are."""
-        location = ", ".join(directory.path for directory in self._catalog.directories)
+        location = ", ".join(redact(directory.path) for directory in self._catalog.directories)
         partial = len(self._catalog.partial_runs())
         if partial:
             location += f" (recordfs is still reading {partial} of {len(self._catalog.runs())} runs)"
@@ -139,6 +144,8 @@ class DataProvider:
 
     def ListPlugins(self, request: bytes) -> bytes:  # noqa: N802
         """Return the plugins that some tag is for."""
+        if self.before_plugins is not None:
+            self.before_plugins()
         found = {"scalars": None}
         for series in self._series_by_run(None).values():
             found.update((one.description.plugin, None) for one in series.values())
