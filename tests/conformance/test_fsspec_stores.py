@@ -1,16 +1,18 @@
 """fsspec's own filesystems that differ keep the contract through the bridge, as far as the bridge promises it."""
 
-import importlib.util
 import itertools
+import zipfile
 
 import pytest
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.implementations.zip import ZipFileSystem
 
 from recordfs.filesystems.fsspec import FsspecFileSystem
 from recordfs.testing.conformance import FileSystemConformance
 from support.ftp_server import serve_ftp
+from support.sftp_server import serve_sftp
 
 _numbers = itertools.count()
 
@@ -34,8 +36,6 @@ class TestFsspecDirectoryOnDisk(FileSystemConformance):
 
 @pytest.fixture(scope="module")
 def ftp_root(tmp_path_factory):
-    if importlib.util.find_spec("pyftpdlib") is None:
-        pytest.skip("pyftpdlib, an FTP server, is not installed")
     with serve_ftp(str(tmp_path_factory.mktemp("ftp"))) as url:
         yield url
 
@@ -49,3 +49,34 @@ class TestFsspecFtp(FileSystemConformance):
     def refused_path(self, ftp_root, tmp_path):
         with serve_ftp(str(tmp_path), writable=False) as url:
             yield FsspecFileSystem("ftp"), f"{url}/f"
+
+
+@pytest.fixture(scope="module")
+def sftp_root(tmp_path_factory):
+    with serve_sftp(str(tmp_path_factory.mktemp("sftp"))) as url:
+        yield url
+
+
+class TestFsspecSftp(FileSystemConformance):
+    @pytest.fixture
+    def file_system_and_root(self, sftp_root):
+        return FsspecFileSystem("sftp"), f"{sftp_root}/place-{next(_numbers)}/root"
+
+
+class TestFsspecZip(FileSystemConformance):
+    """An archive that something else writes: it is opened anew when a scenario has put a file into it."""
+
+    @pytest.fixture
+    def file_system_and_root(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "archive.zip", "w") as written:
+            written.writestr("root/", b"")
+        self.archive = ZipFileSystem(str(tmp_path / "archive.zip"))
+        yield FsspecFileSystem(self.archive), "zip://root"
+        self.archive.close()
+
+    def put_file(self, file_system, path, data):
+        name = self.archive.fo.name
+        with zipfile.ZipFile(name, "a") as written:
+            written.writestr(path.removeprefix("zip://"), data)
+        self.archive.close()
+        self.archive.__init__(name)

@@ -57,6 +57,11 @@ _EXPLICIT_DIRECTORIES = frozenset(
     {"arrow_hdfs", "file", "ftp", "hdfs", "local", "sftp", "smb", "ssh", "webhdfs", "webHDFS"}
 )
 
+# What is only read. An archive that is written is whole only when its fsspec instance is closed, and of those there is
+# one a thread.
+_ARCHIVES = frozenset({"libarchive", "tar", "zip"})
+_READ_ONLY = _ARCHIVES | {"data", "gist", "git", "github"}
+
 
 class FsspecFileSystem(FileSystem):
     """A filesystem of fsspec.
@@ -65,6 +70,8 @@ class FsspecFileSystem(FileSystem):
     closed (``flush`` warns once a writer), nothing is appended to, nothing is atomic. Who knows the store better says
     so with ``capabilities``; what is promised there is then done by fsspec's ways (mode ``ab`` and ``xb``,
     ``autocommit=False``).
+
+    Archives (``zip``, ``tar``, ``libarchive``) are only read.
 
     Listings are not paged. A file that is replaced while it is read is not noticed. Listing caches are off, except in
     an instance that was given.
@@ -75,7 +82,7 @@ class FsspecFileSystem(FileSystem):
         storage_options: What the protocol's class in fsspec takes. A URL's host, port and user need not be repeated.
 
     Raises:
-        InvalidArgumentError: ``wrapped`` is recordfs itself, or an instance has options.
+        InvalidArgumentError: ``wrapped`` is recordfs itself, an instance has options, or an archive would be written.
         UnknownSchemeError: fsspec does not know the protocol.
         MissingDependencyError: fsspec is not installed.
     """
@@ -91,11 +98,19 @@ class FsspecFileSystem(FileSystem):
             )
         elif is_our_own_bridge(wrapped):
             raise InvalidArgumentError("this is recordfs seen through fsspec; use recordfs itself")
+        if wrapped in _ARCHIVES and storage_options.get("mode", "r") != "r":
+            raise InvalidArgumentError(
+                f"a {wrapped} archive is only read here, and mode={storage_options['mode']!r} would write it; write it "
+                "with Python's zipfile or tarfile, to a gfile.GFile"
+            )
         self._arguments = (wrapped, capabilities, storage_options)
         self._clients = FsspecClients(wrapped, storage_options)
         if capabilities is None:
-            explicit = not _EXPLICIT_DIRECTORIES.isdisjoint(self._clients.innermost_protocols)
-            capabilities = _CAUTIOUS._replace(directories="explicit" if explicit else "implicit")
+            protocols = self._clients.innermost_protocols
+            capabilities = _CAUTIOUS._replace(
+                write=_READ_ONLY.isdisjoint(protocols),
+                directories="implicit" if _EXPLICIT_DIRECTORIES.isdisjoint(protocols) else "explicit",
+            )
         self._capabilities = capabilities
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -120,6 +135,7 @@ class FsspecFileSystem(FileSystem):
 
     def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
         """Make or replace a file; most stores show it when it is closed."""
+        self._check_writable(path, "write files")
         if exclusive and not self._capabilities.exclusive_create:
             raise self._unimplemented("promise that a new file has one maker (exclusive=True)", path)
         if atomic and not self._capabilities.atomic_write:
@@ -179,6 +195,7 @@ class FsspecFileSystem(FileSystem):
 
     def create_dir(self, path: str) -> None:
         """Make one directory; nothing remains of it in a store that has none."""
+        self._check_writable(path, "make directories")
         if self.file_exists(path):
             raise AlreadyExistsError("something stands there already", path=path)
         self._check_parents(path, needed=True)  # some stores make what is missing, unasked
@@ -190,6 +207,7 @@ class FsspecFileSystem(FileSystem):
 
     def delete_file(self, path: str) -> None:
         """Delete one file."""
+        self._check_writable(path, "delete files")
         if self.stat(path).is_directory:
             raise IsADirectoryError("a directory cannot be deleted as a file", path=path)
         file_system, inside = self._clients.resolve(path)
@@ -199,6 +217,7 @@ class FsspecFileSystem(FileSystem):
 
     def delete_dir(self, path: str) -> None:
         """Delete one empty directory."""
+        self._check_writable(path, "delete directories")
         for _ in self.list_directory(path):
             raise DirectoryNotEmptyError("the directory is not empty", path=path)
         file_system, inside = self._clients.resolve(path)
@@ -211,6 +230,7 @@ class FsspecFileSystem(FileSystem):
 
     def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Move a file; by the store's own move if its fsspec class has one, else by a copy and a deletion."""
+        self._check_writable(source, "rename files")
         statistics = self.stat(source)
         file_system, inside_source = self._clients.resolve(source)
         target_system, inside_target = self._clients.resolve(target)
@@ -231,6 +251,7 @@ class FsspecFileSystem(FileSystem):
 
     def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy a file, inside the store where its fsspec class can."""
+        self._check_writable(target, "write files")
         if not overwrite and self.file_exists(target):
             raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
         for path in (source, target):
@@ -359,6 +380,10 @@ class FsspecFileSystem(FileSystem):
             atomic=atomic,
             visible_on_flush=visible_on_flush,
         )
+
+    def _check_writable(self, path: str, deed: str) -> None:
+        if not self._capabilities.write:
+            raise self._unimplemented(deed, path)
 
     def _check_parents(self, path: str, *, needed: bool = False) -> None:
         """Raise NotADirectoryError if the nearest thing above a path is a file; if ``needed``, miss its directory."""

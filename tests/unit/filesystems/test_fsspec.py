@@ -662,3 +662,27 @@ def test_a_close_that_was_interrupted_is_never_taken_for_done(monkeypatch):
             file.close()
     with pytest.raises(FailedPreconditionError, match="interrupted"):
         file.close()
+
+
+def test_archives_are_read_and_whatever_would_write_them_is_refused(tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("d/f", b"data")
+    before = archive.read_bytes()
+    file_system = FsspecFileSystem("zip", fo=str(archive))
+    assert not file_system.capabilities("zip://").write
+    with file_system.new_random_access_file("zip://d/f") as file:
+        assert file.read(1, 2) == b"at"
+    for refused in (
+        lambda: file_system.new_writable_file("zip://d/f"),
+        lambda: file_system.create_dir("zip://e"),
+        lambda: file_system.delete_file("zip://d/f"),
+        lambda: file_system.delete_dir("zip://d"),
+        lambda: file_system.rename_file("zip://d/f", "zip://d/g"),
+        lambda: file_system.copy_file("zip://d/f", "zip://d/g"),
+    ):
+        with pytest.raises(UnimplementedError, match="cannot"):
+            refused()
+    with pytest.raises(InvalidArgumentError, match="only read"):
+        FsspecFileSystem("zip", fo=str(archive), mode="w")
+    assert archive.read_bytes() == before
