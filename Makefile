@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUST := $(shell find crates \( -name '*.rs' -o -name '*.c' \) -not -path '*/target/*' -not -path '*/fuzz/*') Cargo.toml Cargo.lock $(wildcard crates/*/Cargo.toml)
-PYTEST_ARGS ?=
+# All cores; file by file, because the examples of one document build on each other.
+PYTEST_ARGS ?= --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test peers servers docs check format bench wheel clean

@@ -5,6 +5,8 @@ Public names are loaded when first used, so that ``import recordfs`` stays quick
 
 from typing import TYPE_CHECKING
 
+from recordfs.lazy_names import lazy_names
+
 if TYPE_CHECKING:
     from recordfs import errors, file_io, gfile
     from recordfs.filesystem import (
@@ -40,37 +42,37 @@ __version__ = "0.1.0"
 
 # Where each public name lives. A name that is a module of its own has no module to look in.
 _HOME = {
-    "AppendableFile": "recordfs.filesystem",
-    "Capabilities": "recordfs.filesystem",
-    "DirectoryEntry": "recordfs.filesystem",
-    "FileStatistics": "recordfs.filesystem",
-    "FileSystem": "recordfs.filesystem",
-    "KeyValueFileSystem": "recordfs.filesystems.key_value",
-    "Loss": "recordfs.records.report",
-    "Position": "recordfs.records.sources",
-    "RandomAccessFile": "recordfs.filesystem",
-    "ReadOnlyFileSystem": "recordfs.filesystems.read_only",
-    "ReadOnlyMemoryRegion": "recordfs.filesystem",
-    "ReadReport": "recordfs.records.report",
-    "RecordFile": "recordfs.records.random_access",
-    "RecordReader": "recordfs.records.reader",
-    "RecordWriter": "recordfs.records.writer",
-    "UpdateFile": "recordfs.filesystem",
-    "WritableFile": "recordfs.filesystem",
-    "configure_file_system": "recordfs.registry",
-    "directory_check": "recordfs.records.writer_factory",
+    "AppendableFile": "filesystem",
+    "Capabilities": "filesystem",
+    "DirectoryEntry": "filesystem",
+    "FileStatistics": "filesystem",
+    "FileSystem": "filesystem",
+    "KeyValueFileSystem": "filesystems.key_value",
+    "Loss": "records.report",
+    "Position": "records.sources",
+    "RandomAccessFile": "filesystem",
+    "ReadOnlyFileSystem": "filesystems.read_only",
+    "ReadOnlyMemoryRegion": "filesystem",
+    "ReadReport": "records.report",
+    "RecordFile": "records.random_access",
+    "RecordReader": "records.reader",
+    "RecordWriter": "records.writer",
+    "UpdateFile": "filesystem",
+    "WritableFile": "filesystem",
+    "configure_file_system": "registry",
+    "directory_check": "records.writer_factory",
     "errors": "",
     "file_io": "",
-    "get_file_system": "recordfs.registry",
-    "get_include": "recordfs.plugins.library",
-    "get_registered_schemes": "recordfs.registry",
+    "get_file_system": "registry",
+    "get_include": "plugins.library",
+    "get_registered_schemes": "registry",
     "gfile": "",
-    "load_file_system_library": "recordfs.plugins.library",
-    "make_valid_tf_name": "recordfs.records.tf_names",
-    "open_file": "recordfs.records.writer_factory",
-    "register_file_system": "recordfs.registry",
-    "register_writer_factory": "recordfs.records.writer_factory",
-    "unregister_file_system": "recordfs.registry",
+    "load_file_system_library": "plugins.library",
+    "make_valid_tf_name": "records.tf_names",
+    "open_file": "records.writer_factory",
+    "register_file_system": "registry",
+    "register_writer_factory": "records.writer_factory",
+    "unregister_file_system": "registry",
 }
 
 __all__ = [
@@ -108,19 +110,4 @@ __all__ = [
     "unregister_file_system",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used (PEP 562)."""
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'recordfs' has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(home), name) if home else importlib.import_module(f"recordfs.{name}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Name everything public, loaded or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from recordfs.filesystem import FileSystem, WritableFile
-    from recordfs.gfile.path_functions import Where
     from recordfs.paths import PathInput
+    from recordfs.registry import Where
 
 __all__ = [
     "FileIO",

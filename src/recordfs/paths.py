@@ -101,7 +101,7 @@ def _prefix_length(path: str) -> int:
 
 
 def _pattern_start(path: str) -> int:
-    """Return where wildcards may begin: right behind the scheme, but past an IPv6 host in brackets."""
+    """Return where wildcards may begin: right after the scheme, but past an IPv6 host in brackets."""
     scheme = scheme_of(path)
     if not scheme:
         return _prefix_length(path)
@@ -178,7 +178,7 @@ def clean_path(path: str) -> str:
 
 
 def has_wildcards(path: str) -> bool:
-    """Tell whether a path holds an unescaped ``*``, ``?`` or ``[`` behind its scheme."""
+    """Tell whether a path holds an unescaped ``*``, ``?`` or ``[`` after its scheme."""
     position = _pattern_start(path)
     while position < len(path):
         character = path[position]
@@ -209,7 +209,7 @@ def split_pattern(pattern: str) -> tuple[str, list[str]]:
     """Split a pattern into the fixed directory before its first wildcard and the components that follow.
 
     ``s3://b/logs/*/events.*`` gives ``("s3://b/logs/", ["*", "events.*"])``. The fixed part keeps its trailing slash
-    and is empty for a relative pattern that begins with a wildcard. What stands behind the scheme is a component like
+    and is empty for a relative pattern that begins with a wildcard. What follows the scheme is a component like
     any other (``ram://*``), but for an IPv6 host in brackets.
     """
     start = _pattern_start(pattern)

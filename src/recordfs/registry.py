@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast, overload
 
 from recordfs.errors import (
     AlreadyExistsError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from recordfs.paths import PathInput
 
 __all__ = [
+    "Where",
     "canonical_scheme",
     "configure_file_system",
     "get_file_system",
@@ -266,6 +267,18 @@ def _canonical(scheme: str) -> str:
     return scheme if scheme in _state.registered else _ALIASES.get(scheme, scheme)
 
 
+class Where(TypedDict, total=False):
+    """The keywords of a function that takes a path, which say what serves it; ``resolve`` takes them.
+
+    Attributes:
+        file_system: What serves the path; None is what is registered for its scheme.
+        options: For the registered filesystem, whose class names them.
+    """
+
+    file_system: FileSystem | None
+    options: Mapping[str, Any] | None
+
+
 def resolve(
     path: PathInput, *, file_system: FileSystem | None = None, options: Mapping[str, Any] | None = None
 ) -> tuple[FileSystem, str]:
@@ -487,7 +500,7 @@ def _installed_entry_points() -> dict[str, str]:
     if _state.entry_points is None:
         from importlib.metadata import entry_points  # costs about 60 ms, so only when a scheme is unknown
 
-        # A value may name extras behind the object: "module:Class [extra]".
+        # A value may name extras after the object: "module:Class [extra]".
         found = {
             point.name.lower(): point.value.partition("[")[0].strip() for point in entry_points(group=ENTRY_POINT_GROUP)
         }

@@ -13,6 +13,8 @@ They need NumPy, and for bfloat16 and smaller types ml_dtypes: ``pip install 're
 
 from typing import TYPE_CHECKING
 
+from recordfs.lazy_names import lazy_names
+
 if TYPE_CHECKING:
     from recordfs.checkpoint.comparison import TensorDifference, compare_checkpoints
     from recordfs.checkpoint.conversion import Conversion, convert_checkpoint, rename_by_patterns
@@ -128,19 +130,4 @@ __all__ = [
     "write_state",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used."""
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'recordfs.checkpoint' has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"recordfs.checkpoint.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Name everything public, loaded or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -48,7 +48,7 @@ class CopyPlan(NamedTuple):
 
     Attributes:
         files: In the order in which they are copied.
-        directories: To be made at the target, each behind its parent; where a store has no directories of its own only
+        directories: To be made at the target, each after its parent; where a store has no directories of its own only
             those that are empty.
         source_directories: Each before what is in it.
         refused: What of the source cannot be copied, and why.

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recordfs.lazy_names import lazy_names
+
 if TYPE_CHECKING:
     from recordfs.example.arrow import ArrowExamples, from_arrow, read_arrow, read_table, to_arrow, write_table
     from recordfs.example.bad_record import BadRecordError
@@ -100,19 +102,4 @@ __all__ = [
     "write_table",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used: plain decoding works without NumPy."""
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'recordfs.example' has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"recordfs.example.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Name everything public, loaded or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

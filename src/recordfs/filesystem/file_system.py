@@ -221,7 +221,7 @@ class FileSystem(abc.ABC):
         )
 
     def new_appendable_file(self, path: str) -> WritableFile:
-        """Open a file for writing behind its end; make it if it is missing.
+        """Open a file for writing at its end; make it if it is missing.
 
         Raises:
             UnimplementedError: The filesystem cannot append.
@@ -411,7 +411,7 @@ class FileSystem(abc.ABC):
     def translate_name(self, path: str) -> str:
         """Return the name inside the store: without scheme and authority, cleaned.
 
-        The empty path stays empty, and an empty name behind a scheme is ``/``.
+        The empty path stays empty, and an empty name after a scheme is ``/``.
         """
         parsed = parse_path(path)
         if not parsed.scheme:

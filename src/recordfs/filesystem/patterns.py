@@ -90,7 +90,7 @@ def _collect(
     if component.any_depth:
         _collect_at_any_depth(file_system, directory, components, position, found)
     elif component.literal is not None:
-        # Literal parts behind a wildcard are looked up, not listed.
+        # Literal parts after a wildcard are looked up, not listed.
         path = directory + component.literal
         if listed is not None and not _may_be_among(component.literal, listed):
             return
@@ -136,7 +136,7 @@ def _may_be_among(literal: str, listed: list[DirectoryEntry]) -> bool:
 def _collect_at_any_depth(
     file_system: FileSystem, top: str, components: list[_Component], position: int, found: list[str]
 ) -> None:
-    """Add what matches the components behind ``**`` in a directory and in all those below it."""
+    """Add what matches the components after ``**`` in a directory and in all those below it."""
     last = position + 1 == len(components)
     list_directory = file_system.tree_lister(top or ".")
     stack = [top]
@@ -149,7 +149,7 @@ def _collect_at_any_depth(
             if entry[1] and not entry.is_symbolic_link and not is_temporary_name(entry[0])
         )
         if last:
-            # What has no name is a directory (or its own key): its path ends with the slash behind the empty name.
+            # What has no name is a directory (or its own key): its path ends with the slash after the empty name.
             found.extend(
                 [directory + (entry[0] or "/" * entry[1]) for entry in entries if not is_temporary_name(entry[0])]
             )

@@ -234,7 +234,7 @@ class MemmappedPackageWriter:
             self.add_parts(name, [view], alignment=TENSOR_ALIGNMENT)
 
     def add_message(self, name: str, data: Buffer) -> None:
-        """Add a serialized protobuf message, such as a GraphDef, right behind what stands there already.
+        """Add a serialized protobuf message, such as a GraphDef, right after what stands there already.
 
         Raises:
             InvalidArgumentError: The name is malformed or taken.
@@ -248,7 +248,7 @@ class MemmappedPackageWriter:
 
         Args:
             name: As for ``add_tensor``.
-            parts: Its bytes, one behind another.
+            parts: Its bytes, one after another.
             alignment: The region begins at a multiple of this many bytes.
 
         Raises:

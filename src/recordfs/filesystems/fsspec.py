@@ -145,7 +145,7 @@ class FsspecFileSystem(FileSystem):
         return self._open_for_writing(path, "xb" if exclusive else "wb", atomic=atomic)
 
     def new_appendable_file(self, path: str) -> WritableFile:
-        """Open a file for writing behind its end, where ``capabilities`` promise it."""
+        """Open a file for writing at its end, where ``capabilities`` promise it."""
         if not self._capabilities.append:
             raise self._unimplemented("append to files", path)
         return self._open_for_writing(path, "ab", atomic=False)

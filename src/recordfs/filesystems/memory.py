@@ -1,6 +1,6 @@
 """``ram://``: files in the memory of this process, shared by everything in it that names them.
 
-A tree behind ``ram://`` that is there as long as the process; the part after the scheme up to the next slash is a
+The tree of ``ram://``, which is there as long as the process; the part after the scheme up to the next slash is a
 directory like any other. Parents are made with the files in them and go with the last one (``directories="implicit"``),
 as in object stores; only ``create_dir`` makes a directory that stays.
 """
@@ -111,7 +111,7 @@ class MemoryFileSystem(FileSystem):
             return _MemoryWritableFile(path, file, exclusive=exclusive, atomic=atomic)
 
     def new_appendable_file(self, path: str) -> WritableFile:
-        """Open a file for writing behind its end; make it if it is missing."""
+        """Open a file for writing at its end; make it if it is missing."""
         with _lock:
             _check_can_write(path, exclusive=False)
             file = _find(_components(path), path)
@@ -208,11 +208,11 @@ class MemoryFileSystem(FileSystem):
                 _put(target, copied)
 
     def translate_name(self, path: str) -> str:
-        """Return the cleaned path behind the scheme, with a slash in front."""
+        """Return the cleaned path after the scheme, with a slash in front."""
         return "/" + "/".join(_components(path)) if path else ""
 
     def canonical_path(self, path: str) -> str:
-        """Return the cleaned path behind the scheme."""
+        """Return the cleaned path after the scheme."""
         return "/" + "/".join(_components(path))
 
 

@@ -96,7 +96,7 @@ class PosixFileSystem(FileSystem):
         return _open_writer(path, local, _CREATE | (os.O_EXCL if exclusive else os.O_TRUNC))
 
     def new_appendable_file(self, path: str) -> WritableFile:
-        """Open a file for writing behind its end; make it if it is missing."""
+        """Open a file for writing at its end; make it if it is missing."""
         return _open_writer(path, _local(path), _CREATE)
 
     def new_update_file(self, path: str) -> UpdateFile:

@@ -1,4 +1,4 @@
-"""The file object behind ``gfile.GFile`` and ``file_io.FileIO``: modes, laziness, text and binary, Python's protocol.
+"""What ``gfile.GFile`` and ``file_io.FileIO`` are: modes, laziness, text and binary, Python's protocol.
 
 Source of the behaviour: TensorFlow 2.21's ``FileIO``, observed; where this is better on purpose, ``docs/gfile.md``
 says so.

@@ -23,20 +23,13 @@ from recordfs.paths import path_to_str
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import TypedDict
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Unpack
 
     from recordfs.errors import RecordFSError
-    from recordfs.filesystem import FileStatistics, FileSystem
+    from recordfs.filesystem import FileStatistics
     from recordfs.paths import PathInput
-
-    Options = Mapping[str, Any] | None
-
-    class Where(TypedDict, total=False):
-        """The keywords of every function here that choose a filesystem."""
-
-        file_system: FileSystem | None
-        options: Options
+    from recordfs.registry import Where
 
 
 __all__ = [
@@ -59,33 +52,33 @@ __all__ = [
 _NO = (NotFoundError, FailedPreconditionError, PermissionDeniedError, InvalidArgumentError)
 
 
-def exists(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> bool:
+def exists(path: PathInput, **where: Unpack[Where]) -> bool:
     """Tell whether a file or directory is there, following links; False too where that may not be known.
 
     Args:
         path: A full path.
-        file_system: What serves the path; by default what is registered for its scheme.
-        options: For the registered filesystem. These two are the same in every function of this module.
+        **where: ``file_system``, which serves the path instead of what is registered for its scheme, or ``options`` for
+            the registered one. They are the same in every function of this module.
 
     Raises:
         UnknownSchemeError: Nothing is registered for the scheme.
         UnavailableError: The store cannot be reached. No answer is not taken for a "no".
     """
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     try:
         return system.file_exists(name)
     except _NO:
         return False
 
 
-def isdir(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> bool:
+def isdir(path: PathInput, **where: Unpack[Where]) -> bool:
     """Tell whether a path is a directory, following links; False too for unknown schemes.
 
     Raises:
         UnavailableError: The store cannot be reached.
     """
     try:
-        system, name = resolve(path, file_system=file_system, options=options)
+        system, name = resolve(path, **where)
     except UnknownSchemeError:
         return False
     try:
@@ -94,7 +87,7 @@ def isdir(path: PathInput, *, file_system: FileSystem | None = None, options: Op
         return False
 
 
-def listdir(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> list[str]:
+def listdir(path: PathInput, **where: Unpack[Where]) -> list[str]:
     """Return the bare names of a directory's children, hidden ones too, in no order.
 
     Raises:
@@ -102,7 +95,7 @@ def listdir(path: PathInput, *, file_system: FileSystem | None = None, options: 
         PermissionDeniedError: It may not be read.
     """
     try:
-        return operations.listdir(path, file_system=file_system, options=options)
+        return operations.listdir(path, **where)
     except (NotFoundError, NotADirectoryError, UnknownSchemeError) as error:
         raise NotFoundError(f"Could not find directory: {error.message}", path=path_to_str(path)) from error
 
@@ -111,8 +104,7 @@ def glob(
     pattern: PathInput | Iterable[PathInput],
     *,
     recursive: bool = False,
-    file_system: FileSystem | None = None,
-    options: Options = None,
+    **where: Unpack[Where],
 ) -> list[str]:
     r"""Return the paths that match a pattern, sorted; of several patterns the results one after another.
 
@@ -120,8 +112,7 @@ def glob(
         pattern: ``* ? [..] [!..] [^..] \c`` match within one component of the path, names that begin with a dot too.
             A pattern without wildcards gives itself if that exists; one that ends with a slash only directories.
         recursive: Let a component ``**`` match any number of directories; without it ``**`` is ``*``.
-        file_system: As in ``exists``.
-        options: As in ``exists``.
+        **where: As in ``exists``.
 
     Returns:
         The paths as the pattern spells them. Empty where nothing matches, or a directory is missing or not readable.
@@ -130,11 +121,7 @@ def glob(
         UnknownSchemeError: Nothing is registered for the scheme.
     """
     patterns = [pattern] if isinstance(pattern, str | bytes | os.PathLike) else list(pattern)
-    return [
-        path
-        for one in patterns
-        for path in operations.glob(one, recursive=recursive, file_system=file_system, options=options)
-    ]
+    return [path for one in patterns for path in operations.glob(one, recursive=recursive, **where)]
 
 
 def walk(
@@ -142,9 +129,7 @@ def walk(
     topdown: bool = True,
     onerror: Callable[[RecordFSError], object] | None = None,
     followlinks: bool = True,
-    *,
-    file_system: FileSystem | None = None,
-    options: Options = None,
+    **where: Unpack[Where],
 ) -> Iterator[tuple[str, list[str], list[str]]]:
     """Iterate over a tree of directories: ``(directory, names of directories, names of files)`` of each.
 
@@ -154,13 +139,12 @@ def walk(
         onerror: Called with the error of a directory that cannot be listed; the walk goes on if it returns. Without
             it, a directory that has vanished is passed over and other errors are raised.
         followlinks: Go into directories that are symbolic links, as TensorFlow does, but never round in circles.
-        file_system: As in ``exists``.
-        options: As in ``exists``.
+        **where: As in ``exists``.
     """
-    return operations.walk(top, topdown, onerror, followlinks, file_system=file_system, options=options)
+    return operations.walk(top, topdown, onerror, followlinks, **where)
 
 
-def mkdir(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
+def mkdir(path: PathInput, **where: Unpack[Where]) -> None:
     """Make one directory. Fine if it exists, and nothing for an empty path.
 
     Raises:
@@ -168,7 +152,7 @@ def mkdir(path: PathInput, *, file_system: FileSystem | None = None, options: Op
         AlreadyExistsError: A file stands there.
         NotADirectoryError: A part above it is a file.
     """
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     if not name:
         return
     try:
@@ -178,45 +162,41 @@ def mkdir(path: PathInput, *, file_system: FileSystem | None = None, options: Op
             raise
 
 
-def makedirs(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
+def makedirs(path: PathInput, **where: Unpack[Where]) -> None:
     """Make a directory and those above it that are missing. Fine if it exists, and nothing for an empty path.
 
     Raises:
         NotADirectoryError: The path or a part above it is a file.
     """
     if path_to_str(path):
-        operations.makedirs(path, file_system=file_system, options=options)
+        operations.makedirs(path, **where)
 
 
 def copy(
     src: PathInput,
     dst: PathInput,
     overwrite: bool = False,
-    *,
-    file_system: FileSystem | None = None,
-    options: Options = None,
+    **where: Unpack[Where],
 ) -> None:
     """Copy one file, within a filesystem or between any two, by the store itself where it can.
 
     A copy onto itself with ``overwrite`` leaves the file as it is. A new local file gets the permission bits of a
-    local source. ``dst`` is never a directory to copy into. ``file_system`` and ``options`` are the source's, and the
-    target's where its scheme is the same.
+    local source. ``dst`` is never a directory to copy into. The keywords are the source's, and the target's where
+    its scheme is the same.
 
     Raises:
         AlreadyExistsError: ``dst`` exists and ``overwrite`` is False.
         NotFoundError: ``src`` is missing (nothing is made then), or the directory of ``dst`` is.
         IsADirectoryError: One of the two is a directory.
     """
-    operations.copy(src, dst, overwrite=overwrite, file_system=file_system, options=options)
+    operations.copy(src, dst, overwrite=overwrite, **where)
 
 
 def rename(
     src: PathInput,
     dst: PathInput,
     overwrite: bool = False,
-    *,
-    file_system: FileSystem | None = None,
-    options: Options = None,
+    **where: Unpack[Where],
 ) -> None:
     """Move a file, or a directory with all in it, to another name on the same filesystem.
 
@@ -226,20 +206,20 @@ def rename(
         FailedPreconditionError: One is a directory and the other is not, or both are and ``dst`` has children.
         UnimplementedError: They are on different filesystems.
     """
-    operations.rename(src, dst, overwrite=overwrite, file_system=file_system, options=options)
+    operations.rename(src, dst, overwrite=overwrite, **where)
 
 
-def remove(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
+def remove(path: PathInput, **where: Unpack[Where]) -> None:
     """Delete one file, or a symbolic link (not what it points to).
 
     Raises:
         NotFoundError: It is missing.
         IsADirectoryError: It is a directory.
     """
-    operations.remove(path, file_system=file_system, options=options)
+    operations.remove(path, **where)
 
 
-def rmtree(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
+def rmtree(path: PathInput, **where: Unpack[Where]) -> None:
     """Delete a directory with all in it, or a file. Of symbolic links only the links are deleted.
 
     Raises:
@@ -247,19 +227,19 @@ def rmtree(path: PathInput, *, file_system: FileSystem | None = None, options: O
         FailedPreconditionError: Something could not be deleted; ``failures`` of the error says what.
     """
     try:
-        operations.rmtree(path, file_system=file_system, options=options)
+        operations.rmtree(path, **where)
     except NotADirectoryError as error:
         raise NotFoundError(error.message, path=error.path) from error
 
 
-def stat(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> FileStatistics:
+def stat(path: PathInput, **where: Unpack[Where]) -> FileStatistics:
     """Return ``length`` (bytes), ``mtime_nsec`` and ``is_directory`` of a path, following links.
 
     Raises:
         NotFoundError: It is missing.
         NotADirectoryError: A part above it is a file.
     """
-    return operations.stat(path, file_system=file_system, options=options)
+    return operations.stat(path, **where)
 
 
 def join(path: PathInput, *args: PathInput) -> Any:

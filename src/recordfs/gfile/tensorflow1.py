@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from recordfs.filesystem import FileStatistics
-    from recordfs.gfile.path_functions import Where
     from recordfs.paths import PathInput
+    from recordfs.registry import Where
 
 __all__ = [
     "copy",

@@ -127,7 +127,7 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         if maxdepth is None and _LISTER not in keywords:
             file_system, full = self._serving(path)
             keywords[_LISTER] = file_system.tree_lister(full)
-        # fsspec walks a directory's directories by calling this again, but leaves `on_error` behind.
+        # fsspec walks a directory's directories by calling this again, but does not pass `on_error` on.
         asked = keywords.pop("on_error", keywords.get(_ON_ERROR, "omit"))
         keywords[_ON_ERROR] = asked
         on_error = asked if callable(asked) or asked == "raise" else _raise_unless_missing
@@ -360,7 +360,7 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
 
 
 class RecordFSSchemeFileSystem(RecordFSFileSystem):
-    """One scheme of recordfs as a protocol of its own; paths are what stands behind ``://``.
+    """One scheme of recordfs as a protocol of its own; paths are what follows ``://``.
 
     For a scheme of one's own, two lines and an entry point (group ``fsspec.specs``) or ``register_implementation``::
 

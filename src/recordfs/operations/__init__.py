@@ -16,10 +16,12 @@ from recordfs.registry import canonical_scheme, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Unpack
 
     from recordfs.errors import RecordFSError
     from recordfs.filesystem import FileStatistics, FileSystem
     from recordfs.paths import PathInput
+    from recordfs.registry import Where
 
     Options = Mapping[str, Any] | None
 
@@ -55,51 +57,51 @@ class TreeCopy(NamedTuple):
     bytes: int
 
 
-def exists(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> bool:
+def exists(path: PathInput, **where: Unpack[Where]) -> bool:
     """Tell whether a file or directory is there; not for a symbolic link that leads nowhere."""
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     return system.file_exists(name)
 
 
-def isdir(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> bool:
+def isdir(path: PathInput, **where: Unpack[Where]) -> bool:
     """Tell whether a path is a directory."""
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     return system.is_directory(name)
 
 
-def stat(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> FileStatistics:
+def stat(path: PathInput, **where: Unpack[Where]) -> FileStatistics:
     """Return size, time of modification and kind of a path."""
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     return system.stat(name)
 
 
-def listdir(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> list[str]:
+def listdir(path: PathInput, **where: Unpack[Where]) -> list[str]:
     """Return the bare names of a directory's children, in no order."""
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     return system.get_children(name)
 
 
-def mkdir(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
+def mkdir(path: PathInput, **where: Unpack[Where]) -> None:
     """Make one directory; AlreadyExistsError if anything stands there."""
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     system.create_dir(name)
 
 
-def makedirs(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
+def makedirs(path: PathInput, **where: Unpack[Where]) -> None:
     """Make a directory and what is missing above it; fine if it exists."""
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     system.recursively_create_dir(name)
 
 
-def remove(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
+def remove(path: PathInput, **where: Unpack[Where]) -> None:
     """Delete one file or symbolic link."""
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     system.delete_file(name)
 
 
-def rmtree(path: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
+def rmtree(path: PathInput, **where: Unpack[Where]) -> None:
     """Delete a directory with all in it, or a file; never follows a symbolic link."""
-    system, name = resolve(path, file_system=file_system, options=options)
+    system, name = resolve(path, **where)
     system.delete_recursively(name)
 
 
@@ -124,12 +126,11 @@ def rename(
     target: PathInput,
     *,
     overwrite: bool = False,
-    file_system: FileSystem | None = None,
-    options: Options = None,
+    **where: Unpack[Where],
 ) -> None:
     """Move a file or directory to another name on the same filesystem.
 
-    ``file_system`` and ``options`` hold for both paths.
+    The keywords hold for both paths.
 
     Raises:
         UnimplementedError: The two paths belong to different filesystems.
@@ -138,9 +139,9 @@ def rename(
     if canonical_scheme(source) != canonical_scheme(target):
         raise UnimplementedError(
             f"a rename stays within one filesystem, and {target!r} is on another; copy it and delete this",
-            path=resolve(source, file_system=file_system, options=options)[1],
+            path=resolve(source, **where)[1],
         )
-    system, source_name = resolve(source, file_system=file_system, options=options)
+    system, source_name = resolve(source, **where)
     _, target_name = resolve(target, file_system=system)
     system.rename_file(source_name, target_name, overwrite=overwrite)
 
@@ -226,29 +227,26 @@ def walk(
     topdown: bool = True,
     onerror: Callable[[RecordFSError], object] | None = None,
     followlinks: bool = False,
-    *,
-    file_system: FileSystem | None = None,
-    options: Options = None,
+    **where: Unpack[Where],
 ) -> Iterator[tuple[str, list[str], list[str]]]:
     """Iterate over a tree of directories, like ``os.walk``; what writers have not published is left out.
 
     Args:
         top: Where to begin. If it is missing or a file, nothing is yielded.
         topdown: Yield a directory before what is in it, and let the caller prune its list of directories in place;
-            else behind it.
+            else after it.
         onerror: Called with the error of each directory that cannot be listed, or that is a link back to a directory
             above; the walk goes on if it returns. Without it a missing directory and such a link are passed over, and
             other errors end the walk.
         followlinks: Go into directories that are symbolic links, but never round in circles.
-        file_system: Serves ``top``.
-        options: For the filesystem of ``top``.
+        **where: What serves ``top``.
 
     Yields:
         ``(directory, names of directories, names of files)``, where ``directory`` begins as ``top`` was given.
         Links to directories stand among the directories. In a store of keys a directory beside a file of its name
         stands there as ``name/``, and what has no name at all (of the key ``a//b``) as ``""``.
     """
-    system, name = resolve(top, file_system=file_system, options=options)
+    system, name = resolve(top, **where)
     return walk_tree(system, name, topdown, onerror, followlinks)
 
 
@@ -256,8 +254,7 @@ def glob(
     pattern: PathInput,
     *,
     recursive: bool = False,
-    file_system: FileSystem | None = None,
-    options: Options = None,
+    **where: Unpack[Where],
 ) -> list[str]:
     r"""Return the full paths that match a pattern, sorted.
 
@@ -266,8 +263,7 @@ def glob(
             what writers have not published (``.recordfs-tmp*``) only where the component begins with that name.
         recursive: Let a component ``**`` match any number of directories, none included; as the last one it matches
             everything below. Symbolic links to directories are not followed by it. Without this ``**`` is ``*``.
-        file_system: Serves the pattern.
-        options: For the filesystem of the pattern.
+        **where: What serves the pattern.
     """
-    system, text = resolve(pattern, file_system=file_system, options=options)
+    system, text = resolve(pattern, **where)
     return find_matching_paths(system, text, recursive=True) if recursive else system.get_matching_paths(text)

@@ -9,6 +9,8 @@ Public names are loaded when first used.
 
 from typing import TYPE_CHECKING
 
+from recordfs.lazy_names import lazy_names
+
 if TYPE_CHECKING:
     from recordfs.records.index import RecordIndex, build_index, is_index_fresh, read_index
     from recordfs.records.random_access import RecordFile
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from recordfs.records.verify import LostRange, VerifyReport, count_records, verify_file
     from recordfs.records.writer import RecordWriter
 
-_MODULE_OF = {
+_HOME = {
     "Loss": "report",
     "LostRange": "verify",
     "Position": "sources",
@@ -64,19 +66,4 @@ __all__ = [
     "verify_file",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used (PEP 562)."""
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'recordfs.records' has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"recordfs.records.{module}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Name everything public, loaded or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recordfs.cli.console import Console
 
 DESCRIPTION = """\
-Write the bytes of files to standard output, one file behind another, nothing between them.
+Write the bytes of files to standard output, one file after another, nothing between them.
 To see the records in a record file, use `recordfs head`.
 """
 

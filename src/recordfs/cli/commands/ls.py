@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem
 
 DESCRIPTION = """\
-List what is in directories, sorted by name. A directory is marked by a slash behind its name.
+List what is in directories, sorted by name. A directory is marked by a slash after its name.
 A file lists itself. Hidden names are shown. With several paths, names come with their directory.
 """
 

@@ -1,4 +1,4 @@
-"""``recordfs repair``: cut off what a writer that died left behind the last whole record."""
+"""``recordfs repair``: cut off what a writer that died left after the last whole record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Cut off the half-written record that a writer left at the end of a record file when it died. Only
-bytes behind the last whole record are cut, and only if no sound record stands behind them; any other
+bytes after the last whole record are cut, and only if no sound record follows them; any other
 break is reported and left alone. Nobody may be writing to the file. A sound file is not touched.
 A file of less than 12 bytes, of which nothing tells whether it is a record file, is cut only with
 --force. Objects in stores cannot be cut: that is said, in a dry run too.

@@ -83,10 +83,10 @@ def _print_report(report: VerifyReport, console: Console) -> None:
         alarm="" if report.sound else "BROKEN",
     )
     for lost in report.lost:
-        behind = "the end of the file" if lost.end == report.stream_size else "the next sound record"
+        follows = "the end of the file" if lost.end == report.stream_size else "the next sound record"
         console.print(
             f"  at byte {lost.offset}: {lost.error.message}; "
-            f"{format_count(lost.end - lost.offset, 'byte')} lost up to {behind} at byte {lost.end}"
+            f"{format_count(lost.end - lost.offset, 'byte')} lost up to {follows} at byte {lost.end}"
         )
     if report.lost_ranges > len(report.lost):
         console.print(f"  and {report.lost_ranges - len(report.lost)} more")
