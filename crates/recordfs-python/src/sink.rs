@@ -26,8 +26,8 @@ pub struct Sink {
     path: Py<PyString>,
     /// The size of the file with everything it took.
     position: u64,
-    /// What the file said its size was, after an append of which it took a part.
-    broken_at: Option<u64>,
+    /// What the file said its size was, if anything, after an append of which it took a part.
+    broken_at: Option<Option<u64>>,
 }
 
 impl Sink {
@@ -61,15 +61,19 @@ impl Sink {
     pub fn check(&self, py: Python<'_>) -> PyResult<()> {
         match self.broken_at {
             None => Ok(()),
-            Some(size) => Err(self.broken_error(py, size)),
+            Some(found) => Err(self.broken_error(py, found)),
         }
     }
 
     #[cold]
-    fn broken_error(&self, py: Python<'_>, size: u64) -> PyErr {
+    fn broken_error(&self, py: Python<'_>, found: Option<u64>) -> PyErr {
+        let said = match found {
+            Some(size) => format!("says it has {size}"),
+            None => "cannot say how many it has".to_owned(),
+        };
         let message = format!(
-            "an earlier append failed part of the way: the file should have {} bytes and says it has {size}. Nothing \
-             more can be written here; open the file again with append=True, repair_tail=True",
+            "an earlier append failed part of the way: the file should have {} bytes and {said}. Nothing more can be \
+             written here; open the file again with append=True, repair_tail=True",
             self.position
         );
         error(py, ErrorClass::FailedPrecondition, &message, Some(&self.path), None)
@@ -131,7 +135,7 @@ impl Sink {
         if taken {
             self.position = complete;
         } else if found != Some(self.position) {
-            self.broken_at = Some(found.unwrap_or(u64::MAX));
+            self.broken_at = Some(found);
         }
         Err(AppendFailure { error, taken })
     }

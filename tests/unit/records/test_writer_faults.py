@@ -228,3 +228,31 @@ def test_a_storm_of_interrupts(tmp_path):
     path = tmp_path / "records"
     subprocess.run([sys.executable, "-c", textwrap.dedent(STORM), str(path)], check=True, timeout=60)
     assert records_in(path.read_bytes()) == storm_records()
+
+
+def test_a_file_that_cannot_say_what_it_took_is_written_no_more(tmp_path):
+    class Torn(io.FileIO):
+        """Takes half a write, is interrupted, and then no longer knows where it stands."""
+
+        is_torn = False
+
+        def write(self, data):
+            super().write(bytes(data)[: len(data) // 2])
+            self.is_torn = True
+            raise KeyboardInterrupt
+
+        def tell(self):
+            if self.is_torn:
+                raise OSError("no position")
+            return super().tell()
+
+    with Torn(tmp_path / "records", "wb") as file:
+        writer = recordfs.RecordWriter(file)
+        writer.write(b"x" * 100)
+        with pytest.raises(KeyboardInterrupt):
+            writer.flush()
+        for call in (lambda: writer.write(b"y"), writer.flush, writer.tell, writer.close):
+            with pytest.raises(FailedPreconditionError) as caught:
+                call()
+        assert writer.closed
+    assert "the file should have 0 bytes and cannot say how many it has" in str(caught.value)
