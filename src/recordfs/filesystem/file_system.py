@@ -22,7 +22,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import defaults
 from recordfs.filesystem.patterns import find_matching_paths
-from recordfs.filesystem.types import Capabilities
+from recordfs.filesystem.types import LEAST_CAPABILITIES
 from recordfs.paths import clean_path, dirname, parse_path, scheme_of
 from recordfs.spelling import did_you_mean
 
@@ -33,24 +33,13 @@ if TYPE_CHECKING:
 
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem.files import RandomAccessFile, WritableFile
-    from recordfs.filesystem.types import DirectoryEntry, FileStatistics, OperationStatistics
+    from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics, OperationStatistics
     from recordfs.filesystem.update_file import UpdateFile
 
 __all__ = ["FileSystem"]
 
 # What can be told of a backend that declares nothing.
-_UNDECLARED = Capabilities(
-    append=False,
-    truncate=False,
-    exclusive_create=False,
-    atomic_write=False,
-    atomic_rename=False,
-    rename_directory=False,
-    flush_visibility="close",
-    growing_reads=False,
-    durable_sync=False,
-    memory_region=False,
-)
+_UNDECLARED = LEAST_CAPABILITIES._replace(modification_time=True)
 
 
 class FileSystem(abc.ABC):

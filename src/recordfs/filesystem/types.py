@@ -113,6 +113,22 @@ class Capabilities(NamedTuple):
     flush_resends: int = 0
 
 
+LEAST_CAPABILITIES = Capabilities(
+    append=False,
+    truncate=False,
+    exclusive_create=False,
+    atomic_write=False,
+    atomic_rename=False,
+    rename_directory=False,
+    flush_visibility="close",
+    growing_reads=False,
+    durable_sync=False,
+    memory_region=False,
+    modification_time=False,
+)
+"""What can be said of a store of which nothing is known but that it takes files and gives them back."""
+
+
 class OperationStatistics(NamedTuple):
     """What one kind of request to a store has cost so far in this process.
 

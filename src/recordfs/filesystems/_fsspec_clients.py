@@ -101,9 +101,7 @@ class FsspecClients:
         if instance is None:
             instance = cls(**options, skip_instance_cache=True)
             if is_our_own_bridge(instance):
-                raise InvalidArgumentError(
-                    "this protocol leads back to recordfs; use the URL after it", path=path
-                )
+                raise InvalidArgumentError("this protocol leads back to recordfs; use the URL after it", path=path)
             listings: Any = getattr(instance, "dircache", None)
             if hasattr(listings, "use_listings_cache"):
                 listings.use_listings_cache = False

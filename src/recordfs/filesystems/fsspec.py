@@ -24,6 +24,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
 from recordfs.filesystem.defaults import stream_copy
+from recordfs.filesystem.types import LEAST_CAPABILITIES
 from recordfs.filesystems._fsspec_checks import WrittenFileCheck, info_now, same_bytes
 from recordfs.filesystems._fsspec_clients import FsspecClients, is_our_own_bridge, knows_protocol
 from recordfs.filesystems._fsspec_errors import fsspec_errors
@@ -36,21 +37,6 @@ if TYPE_CHECKING:
     from recordfs.filesystem import RandomAccessFile, WritableFile
 
 __all__ = ["FsspecFileSystem"]
-
-_CAUTIOUS = Capabilities(
-    append=False,
-    truncate=False,
-    exclusive_create=False,
-    atomic_write=False,
-    atomic_rename=False,
-    rename_directory=False,
-    directories="implicit",
-    flush_visibility="close",
-    growing_reads=False,
-    durable_sync=False,
-    memory_region=False,
-    modification_time=False,
-)
 
 # Stores of fsspec's own in which a directory is a thing of its own, as on a disk.
 _EXPLICIT_DIRECTORIES = frozenset(
@@ -107,7 +93,7 @@ class FsspecFileSystem(FileSystem):
         self._clients = FsspecClients(wrapped, storage_options)
         if capabilities is None:
             protocols = self._clients.innermost_protocols
-            capabilities = _CAUTIOUS._replace(
+            capabilities = LEAST_CAPABILITIES._replace(
                 write=_READ_ONLY.isdisjoint(protocols),
                 directories="implicit" if _EXPLICIT_DIRECTORIES.isdisjoint(protocols) else "explicit",
             )

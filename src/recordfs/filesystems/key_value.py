@@ -29,7 +29,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem.file_system import FileSystem
 from recordfs.filesystem.files import RandomAccessFile, WritableFile
-from recordfs.filesystem.types import Capabilities, DirectoryEntry, FileStatistics
+from recordfs.filesystem.types import LEAST_CAPABILITIES, Capabilities, DirectoryEntry, FileStatistics
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.paths import dirname, parse_path
 from recordfs.redaction import redact
@@ -42,17 +42,10 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyValueFileSystem"]
 
-_CAPABILITIES = Capabilities(
-    append=False,
-    truncate=False,
-    exclusive_create=False,
-    atomic_rename=False,
-    rename_directory=False,
+_CAPABILITIES = LEAST_CAPABILITIES._replace(
     directories="implicit",
-    flush_visibility="close",
-    growing_reads=False,
-    durable_sync=False,
-    memory_region=False,
+    atomic_write=True,  # a value is set as a whole
+    modification_time=True,
 )
 
 _COMPARED = 65536

@@ -5,28 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.filesystem.file_system import FileSystem
-from recordfs.filesystem.types import Capabilities
+from recordfs.filesystem.types import LEAST_CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recordfs.filesystem.files import WritableFile
-    from recordfs.filesystem.types import DirectoryEntry
+    from recordfs.filesystem.types import Capabilities, DirectoryEntry
 
 __all__ = ["READ_ONLY", "ReadOnlyFileSystem"]
 
-READ_ONLY = Capabilities(
-    write=False,
-    append=False,
-    truncate=False,
-    exclusive_create=False,
-    atomic_write=False,
-    atomic_rename=False,
-    rename_directory=False,
-    directories="implicit",
-    growing_reads=False,
-    durable_sync=False,
-    memory_region=False,
+READ_ONLY = LEAST_CAPABILITIES._replace(
+    write=False, directories="implicit", flush_visibility="flush", modification_time=True
 )
 """What a store can do that nothing can be written to, and of which nothing else is known."""
 
