@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import pytest
+from tools.shared_body_store import SharedBodyStore
 
 import recordfs
 from recordfs._core import encode_message
@@ -14,7 +15,6 @@ from recordfs.filesystems.s3 import S3FileSystem
 from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory
 from recordfs.tensorboard.provider import DataProvider
 from support.servers import ACCESS_KEY, SECRET_KEY
-from support.shared_body_store import SharedBodyStore
 from support.tensorboard import TensorBoard
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from tools.shared_body_store import SharedBodyStore
 
 from recordfs.events import SummaryWriter
 from support.browser import Browser
-from support.shared_body_store import SharedBodyStore
 from support.tensorboard import TensorBoard
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -18,7 +19,7 @@ from tools.peers import directory_with_only_recordfs
 from support.peers import require_peer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 STARTUP_SECONDS = 120
 
@@ -33,6 +34,7 @@ class TensorBoard:
         environment: Variables to add.
         python: The interpreter to run it with, instead of the peer's with TensorFlow.
         modules: A directory with modules that it can import.
+        program: What to run instead of TensorBoard's own program, with its flags: ``recordfs tensorboard``, say.
     """
 
     def __init__(
@@ -43,8 +45,9 @@ class TensorBoard:
         environment: dict[str, str] | None = None,
         python: str = "",
         modules: str = "",
+        program: Sequence[str] = (),
     ) -> None:
-        python = python or require_peer("tensorflow")
+        python = python or (sys.executable if program else require_peer("tensorflow"))
         self._directory = tempfile.TemporaryDirectory(prefix="recordfs-tensorboard-")
         added = {"RECORDFS_CACHE_DIR": f"{self._directory.name}/cache", **(environment or {})}
         if load_fast == "recordfs":
@@ -55,6 +58,8 @@ class TensorBoard:
         command = [python, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0", "--host", "127.0.0.1"]
         command += [f"--load_fast={load_fast}", "--reload_interval", "1", "--samples_per_plugin"]
         command += ["scalars=100000,images=100,histograms=1000", *arguments]
+        if program:
+            command = [python, *program]
         variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         variables.pop("PYTHONPATH", None)
         self._process = subprocess.Popen(
@@ -105,6 +110,17 @@ class TensorBoard:
         """Return the JSON that a path below ``/data`` answers to a JSON body."""
         request = urllib.request.Request(
             f"{self._url}/data/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def time_series(self, *requests: dict[str, str]) -> Any:
+        """Return what the time series page is answered, asked as it asks: by a form of several parts."""
+        part = f'--xx\r\nContent-Disposition: form-data; name="requests"\r\n\r\n{json.dumps(requests)}\r\n--xx--\r\n'
+        request = urllib.request.Request(
+            f"{self._url}/data/plugin/timeseries/timeSeries",
+            part.encode(),
+            {"Content-Type": "multipart/form-data; boundary=xx"},
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())

@@ -8,9 +8,10 @@ Its public ``server_class`` hands us the application before it is served, so ``t
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
-import urllib.parse
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import MissingDependencyError
@@ -19,7 +20,9 @@ from recordfs.tensorboard.messages import Query
 from recordfs.tensorboard.provider import DataProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from recordfs.tensorboard.provider import Series
 
 __all__ = ["answer_time_series", "launch"]
 
@@ -98,13 +101,13 @@ def _named(directories: Sequence[str]) -> list[LogDirectory]:
 def answer_time_series(
     application: Callable[..., Iterable[bytes]], provider: DataProvider
 ) -> Callable[..., Iterable[bytes]]:
-    """Wrap TensorBoard's WSGI application: answer the two time-series routes for scalars from columns."""
+    """Wrap TensorBoard's WSGI application: answer the two time-series routes from columns."""
 
     def answer(environment: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         match = _ROUTE.fullmatch(environment.get("PATH_INFO", ""))
         if match is None:
             return application(environment, start_response)
-        body = _scalar_tags(provider) if match[2] == "tags" else _curves_asked_for(environment, provider)
+        body = _tags(provider) if match[2] == "tags" else _curves_asked_for(environment, provider)
         if body is None:
             return application(environment, start_response)
         headers = [("Content-Type", "application/json"), ("Cache-Control", "no-cache, must-revalidate")]
@@ -117,39 +120,76 @@ def answer_time_series(
     return answer
 
 
-def _scalar_tags(provider: DataProvider) -> bytes | None:
-    """Return the tags of the dashboard, where it has nothing but scalars; None leaves it to TensorBoard.
+def _tags(provider: DataProvider) -> bytes:
+    """Return the tags of the dashboard."""
+    parts = [f'"{plugin}":{_tags_of(provider, plugin)}' for plugin in ("scalars", "histograms", "images")]
+    return f"{{{','.join(parts)}}}".encode()
 
-    Descriptions are left to TensorBoard too, which makes safe HTML of them.
-    """
-    if provider.has_other_series() or provider.scalar_descriptions():
-        return None
-    tags = provider.scalar_tags()
+
+def _tags_of(provider: DataProvider, plugin: str) -> str:
+    """Return the tags of one plugin: JSON as ``tensorboard/plugins/metrics/http_api.md`` has it."""
+    found = provider.tags_of(plugin)
+    descriptions = json.dumps(_descriptions(found))
+    if plugin == "images":
+        samples: dict[str, dict[str, dict[str, int]]] = {}
+        for run, tags in found.items():
+            for tag, one in tags.items():
+                # Width and height stand before the pictures.
+                samples.setdefault(tag, {})[run] = {"maxSamplesPerStep": provider.blobs_of(tag, one) - 2}
+        return f'{{"tagDescriptions":{descriptions},"tagRunSampledInfo":{json.dumps(samples)}}}'
+    # Runs of one program have the same tags.
     encoded: dict[tuple[str, ...], str] = {}
     entries = []
-    for run, names in tags.items():
-        key = tuple(names)
+    for run, tags in found.items():
+        key = tuple(tags)
         if key not in encoded:
-            encoded[key] = json.dumps(names)
+            encoded[key] = json.dumps(sorted(key))
         entries.append(f"{json.dumps(run)}:{encoded[key]}")
-    none = '{"runTagInfo":{},"tagDescriptions":{}}'
-    scalars = f'{{"runTagInfo":{{{",".join(entries)}}},"tagDescriptions":{{}}}}'
-    images = '{"tagDescriptions":{},"tagRunSampledInfo":{}}'
-    return f'{{"scalars":{scalars},"histograms":{none},"images":{images}}}'.encode()
+    return f'{{"runTagInfo":{{{",".join(entries)}}},"tagDescriptions":{descriptions}}}'
+
+
+def _descriptions(found: Mapping[str, Mapping[str, Series]]) -> dict[str, str]:
+    """Return the descriptions of tags as safe HTML; those of several runs together, as TensorBoard shows them."""
+    by_tag: dict[str, dict[str, list[str]]] = {}
+    for run, tags in found.items():
+        for tag, one in tags.items():
+            if one.shown_text:
+                by_tag.setdefault(tag, {}).setdefault(one.shown_text, []).append(run)
+    if not by_tag:
+        return {}
+    from tensorboard.plugin_util import markdown_to_safe_html
+
+    safe = lru_cache(maxsize=1024)(markdown_to_safe_html)
+    answer = {}
+    for tag, texts in by_tag.items():
+        if len(texts) == 1:
+            answer[tag] = safe(next(iter(texts)))
+            continue
+        parts = [
+            f"## For run{'s' if len(runs) > 1 else ''}: {', '.join(sorted(runs))}\n{text}"
+            for text, runs in sorted(texts.items())
+        ]
+        answer[tag] = safe("\n".join(["# Multiple descriptions", *parts]))
+    return answer
 
 
 def _curves_asked_for(environment: dict[str, Any], provider: DataProvider) -> bytes | None:
     """Return the curves of a question that is about scalars only; None leaves it to TensorBoard."""
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.formparser import parse_form_data
+
     if environment.get("REQUEST_METHOD") != "POST":
         return None
     length = int(environment.get("CONTENT_LENGTH") or 0)
-    if not 0 < length <= _MOST_FORM_BYTES or "multipart" in environment.get("CONTENT_TYPE", ""):
+    if not 0 < length <= _MOST_FORM_BYTES:
         return None
-    form = environment["wsgi.input"].read(length)
-    environment["wsgi.input"] = _Again(form)
+    body = environment["wsgi.input"].read(length)
+    environment["wsgi.input"] = io.BytesIO(body)  # for TensorBoard, if it is to answer
     try:
-        asked = json.loads(urllib.parse.parse_qs(form.decode())["requests"][0])
-    except (ValueError, KeyError, UnicodeDecodeError):
+        # TensorBoard's page sends a form of several parts.
+        _, form, _ = parse_form_data({**environment, "wsgi.input": io.BytesIO(body)})
+        asked = json.loads(form["requests"])
+    except (ValueError, KeyError, HTTPException):
         return None
     if not asked or any(one.get("plugin") != "scalars" or "sample" in one for one in asked):
         return None
@@ -178,21 +218,3 @@ def _number(value: float) -> str:
     if value in (float("inf"), float("-inf")):
         return '"Infinity"' if value > 0 else '"-Infinity"'
     return repr(value)
-
-
-class _Again:
-    """A request's body that was read already."""
-
-    def __init__(self, body: bytes) -> None:
-        self._rest = body
-
-    def read(self, size: int = -1) -> bytes:
-        """Return what is left of it, or its next bytes."""
-        end = len(self._rest) if size < 0 else size
-        part, self._rest = self._rest[:end], self._rest[end:]
-        return part
-
-    def readline(self, size: int = -1) -> bytes:
-        """Return its next line."""
-        end = self._rest.find(b"\n") + 1 or len(self._rest)
-        return self.read(min(end, size) if size >= 0 else end)

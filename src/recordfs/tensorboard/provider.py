@@ -21,6 +21,7 @@ from recordfs.tensorboard.messages import BLOB_SEQUENCE, SCALAR, TENSOR, Query
 from recordfs.tensorboard.peeks import TAGGED, Peeks
 from recordfs.tensorboard.sampling import choose_evenly, choose_points
 from recordfs.tensorboard.values import (
+    CLASS_OF_PLUGIN,
     RUN_GRAPH_TAG,
     TAGGED_RUN_METADATA,
     Description,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from recordfs.tensorboard.catalog import LogCatalog
     from recordfs.tensorboard.log_file import LogFile, TagKey
 
-__all__ = ["DataProvider", "ScalarCurve"]
+__all__ = ["DataProvider", "ScalarCurve", "Series"]
 
 _log = logging.getLogger("recordfs")
 
@@ -88,17 +89,25 @@ class _Place(NamedTuple):
     offset: int
     length: int
     tag: str
-    series: _Series
+    series: Series
 
 
-class _Series(NamedTuple):
-    """One tag of a run: how it is shown, and the files that have it."""
+class Series(NamedTuple):
+    """One tag of a run.
+
+    Attributes:
+        description: How it is shown.
+        newest: The largest step and the latest time.
+        key: What its points are asked for by.
+        files: The files that have it.
+        text: Its description, in Markdown.
+    """
 
     description: Description
     newest: tuple[int, float]
     key: TagKey
     files: list[LogFile]
-    has_description: bool = False
+    text: str = ""
 
     @property
     def is_partial(self) -> bool:
@@ -108,8 +117,16 @@ class _Series(NamedTuple):
     @property
     def metadata(self) -> bytes:
         """The serialized SummaryMetadata; of a series that is partial and has no description, one that says so."""
-        told = self.is_partial and not self.has_description and self.description.plugin in _TOLD
-        return self.description.metadata + _PARTIAL if told else self.description.metadata
+        return self.description.metadata + _PARTIAL if self._tells_of_rest else self.description.metadata
+
+    @property
+    def shown_text(self) -> str:
+        """The description that a card shows, in Markdown."""
+        return PARTIAL_NOTE if self._tells_of_rest else self.text
+
+    @property
+    def _tells_of_rest(self) -> bool:
+        return not self.text and self.description.plugin in _TOLD and self.is_partial
 
 
 class DataProvider:
@@ -130,7 +147,7 @@ class DataProvider:
         self._peeks = Peeks(catalog)
         self._scalars: dict[tuple[str, SummaryMetadata | None], Sequence[tuple[str, Description, TagKey]]] = {}
         # Of each run what was found last, and how much was known then.
-        self._series: dict[str, tuple[tuple[tuple[int, int], ...], dict[str, _Series]]] = {}
+        self._series: dict[str, tuple[tuple[tuple[int, int], ...], dict[str, Series]]] = {}
 
     # The calls of the service: a request's bytes in, a response's bytes out.
 
@@ -206,34 +223,15 @@ class DataProvider:
 
     # What the launcher asks for as well.
 
-    def scalar_tags(self) -> dict[str, list[str]]:
-        """Return the tags of scalars that the scalar dashboards show, by run."""
-        return {
-            run: [
-                tag
-                for tag, one in series.items()
-                if one.description.data_class == SCALAR and one.description.plugin == "scalars"
-            ]
-            for run, series in self._series_by_run(None).items()
-        }
+    def tags_of(self, plugin: str) -> dict[str, dict[str, Series]]:
+        """Return the series that a dashboard shows, by run and tag; runs without any are left out."""
+        return self._choose(Query(plugin, None, None, 0), CLASS_OF_PLUGIN[plugin])
 
-    def scalar_descriptions(self) -> dict[str, str]:
-        """Return the descriptions of scalars by tag, of the tags that have one."""
-        found: dict[str, str] = {}
-        for files in self._catalog.runs().values():
-            for file in files:
-                for entry in file.entries():
-                    if entry.is_scalar and entry.metadata is not None and entry.metadata.summary_description:
-                        found.setdefault(entry.tag, entry.metadata.summary_description)
-        return found
-
-    def has_other_series(self) -> bool:
-        """Tell whether the time series dashboard has anything but scalars to show: histograms or images."""
-        return any(
-            one.description.plugin in ("histograms", "images")
-            for series in self._series_by_run(None).values()
-            for one in series.values()
-        )
+    def blobs_of(self, tag: str, series: Series) -> int:
+        """Return the most blobs that the points of a series have, as the newest of each file shows."""
+        if series.key[0] != "summary":
+            return 1
+        return max(self._peeks.blobs(file, tag) for file in series.files)
 
     def scalar_curves(self, query: Query) -> dict[str, dict[str, ScalarCurve]]:
         """Return the curves of some tags in some runs, with a bounded number of points in all."""
@@ -260,7 +258,7 @@ class DataProvider:
                         tag,
                         one.newest,
                         one.metadata,
-                        blobs=self._blobs(tag, one) if data_class == BLOB_SEQUENCE else 0,
+                        blobs=self.blobs_of(tag, one) if data_class == BLOB_SEQUENCE else 0,
                     )
                     for tag, one in series.items()
                 ],
@@ -268,7 +266,7 @@ class DataProvider:
             for run, series in chosen.items()
         )
 
-    def _choose(self, query: Query, data_class: int) -> dict[str, dict[str, _Series]]:
+    def _choose(self, query: Query, data_class: int) -> dict[str, dict[str, Series]]:
         found = {}
         for run, series in self._series_by_run(query.runs).items():
             tags = series if query.tags is None else [tag for tag in dict.fromkeys(query.tags) if tag in series]
@@ -278,12 +276,12 @@ class DataProvider:
                 found[run] = chosen
         return found
 
-    def _series_by_run(self, wanted: frozenset[str] | None) -> dict[str, dict[str, _Series]]:
+    def _series_by_run(self, wanted: frozenset[str] | None) -> dict[str, dict[str, Series]]:
         runs = self._catalog.runs()
         self._peeks.prepare(file for run, files in runs.items() if wanted is None or run in wanted for file in files)
         return {run: self._series_in(run, files) for run, files in runs.items() if wanted is None or run in wanted}
 
-    def _series_in(self, run: str, files: list[LogFile]) -> dict[str, _Series]:
+    def _series_in(self, run: str, files: list[LogFile]) -> dict[str, Series]:
         """Return the series of a run; put together anew only when more is known of one of its files."""
         known = tuple((file.number, file.looks) for file in files)
         found = self._series.get(run)
@@ -292,16 +290,16 @@ class DataProvider:
             self._series[run] = found
         return found[1]
 
-    def _series_of(self, files: list[LogFile]) -> dict[str, _Series]:
-        found: dict[str, _Series] = {}
+    def _series_of(self, files: list[LogFile]) -> dict[str, Series]:
+        found: dict[str, Series] = {}
         for file in files:
             for entry in file.entries():
                 for tag, description, key in self._shown_as(file, entry):
                     newest = (entry.max_step, entry.max_wall_time)
                     before = found.get(tag)
                     if before is None:
-                        says = entry.metadata is not None and bool(entry.metadata.summary_description)
-                        found[tag] = _Series(description, newest, key, [file], says)
+                        text = "" if entry.metadata is None else entry.metadata.summary_description
+                        found[tag] = Series(description, newest, key, [file], text)
                     elif before.key == key:  # only the first kind of a tag is shown
                         merged = (max(before.newest[0], newest[0]), max(before.newest[1], newest[1]))
                         before.files.append(file)
@@ -325,13 +323,7 @@ class DataProvider:
         description = describe(entry, self._peeks.kind(file, entry))
         return [] if description is None else [(entry.tag, description, ("summary", entry.tag))]
 
-    def _blobs(self, tag: str, series: _Series) -> int:
-        """Return the most blobs that the points of a series have, as the newest of each file shows."""
-        if series.key[0] != "summary":
-            return 1
-        return max(self._peeks.blobs(file, tag) for file in series.files)
-
-    def _points(self, chosen: Mapping[str, Mapping[str, _Series]]) -> Iterator[tuple[str, str, Points]]:
+    def _points(self, chosen: Mapping[str, Mapping[str, Series]]) -> Iterator[tuple[str, str, Points]]:
         """Yield ``(run, tag, points)`` of all series whose files answer, with what counts after restarts."""
         self._catalog.prefer(chosen)
         keys: dict[int, list[TagKey]] = {}
@@ -421,7 +413,7 @@ class DataProvider:
                     values[place.offset, place.tag] = value
         return values
 
-    def _value(self, event: Event, tag: str, one: _Series, place: tuple[int, int, int]) -> bytes | None:
+    def _value(self, event: Event, tag: str, one: Series, place: tuple[int, int, int]) -> bytes | None:
         """Return a tensor's bytes, or the keys of a value's blobs; None for what is none."""
         try:
             if one.description.data_class == BLOB_SEQUENCE:

@@ -31,7 +31,7 @@ __all__ = [
 RUN_GRAPH_TAG = "__run_graph__"
 """The tag of the graph that a run's ``graph_def`` event holds."""
 
-_CLASS_OF_PLUGIN = {
+CLASS_OF_PLUGIN = {
     "scalars": SCALAR,
     "histograms": TENSOR,
     "text": TENSOR,
@@ -93,7 +93,7 @@ def describe(entry: TagEntry, value_kind: str | None) -> Description | None:
     """
     metadata = entry.metadata
     if metadata is not None and metadata.plugin_name:
-        data_class = metadata.data_class or _CLASS_OF_PLUGIN.get(metadata.plugin_name, 0)
+        data_class = metadata.data_class or CLASS_OF_PLUGIN.get(metadata.plugin_name, 0)
         if not data_class:
             return None
         names = (metadata.display_name, metadata.summary_description)
@@ -107,7 +107,7 @@ def describe(entry: TagEntry, value_kind: str | None) -> Description | None:
         return None
     names = (entry.tag, "") if metadata is None else (metadata.display_name or entry.tag, metadata.summary_description)
     content = _CONTENT_OF_VALUE.get(kind or "", b"")
-    data_class = _CLASS_OF_PLUGIN[plugin]
+    data_class = CLASS_OF_PLUGIN[plugin]
     return Description(plugin, data_class, encode_metadata(plugin, content, names, data_class))
 
 

@@ -18,6 +18,8 @@ from xml.sax.saxutils import escape
 
 PAGE = 1000
 
+OUT_OF_RANGE = b"<Error><Code>InvalidRange</Code></Error>"
+
 
 class SharedBodyStore:
     """The server, on a thread of its own; a context manager.
@@ -91,6 +93,8 @@ class SharedBodyStore:
         begin, end, status = 0, len(content), 200
         if "range" in headers:
             first, _, last = headers["range"].removeprefix("bytes=").partition("-")
+            if int(first) >= len(content):
+                return 416, {"Content-Type": "application/xml", "Content-Length": len(OUT_OF_RANGE)}, OUT_OF_RANGE
             begin, end, status = int(first), min(int(last) + 1, len(content)) if last else len(content), 206
             fields["Content-Range"] = f"bytes {begin}-{end - 1}/{len(content)}"
         body = content[begin:end]
