@@ -71,8 +71,8 @@ class SharedBodyStore:
                 lines = [f"HTTP/1.1 {status} x", *(f"{name}: {value}" for name, value in fields.items())]
                 writer.write("\r\n".join([*lines, "", ""]).encode() + (body if method == "GET" else b""))
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client's end, or ours
         finally:
             writer.close()
 

@@ -69,6 +69,12 @@ class Points(NamedTuple):
         return self._replace(order=self.order + order) if order else self
 
     @classmethod
+    def of_one(cls, step: int, wall_time: float, value: float) -> Self:
+        """Return one point of a scalar."""
+        np = require_numpy("columns of event files")
+        return cls(np.zeros(1, "int64"), np.array([step]), np.array([wall_time]), np.array([value]))
+
+    @classmethod
     def joined(cls, parts: Sequence[Points], kind: str) -> Self:
         """Return the points of several parts one after the other; with no part, no points of this kind."""
         np = require_numpy("columns of event files")

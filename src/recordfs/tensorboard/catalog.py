@@ -11,10 +11,9 @@ import itertools
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs.errors import RecordFSError
 from recordfs.events.cache import ColumnCache
 from recordfs.events.run_files import files_of_runs
 from recordfs.redaction import redact
@@ -35,6 +34,12 @@ __all__ = ["CatalogOptions", "LogCatalog", "LogDirectory"]
 
 REST_SECONDS = 5.0
 """So long a file that could not be read in the background is left alone."""
+
+FEW = 10
+"""A tenth of the files is few: an answer does not wait long for them when all others are there."""
+
+PATIENCE_SECONDS = 2.0
+"""So long it waits for them at least."""
 
 _log = logging.getLogger("recordfs")
 
@@ -156,30 +161,50 @@ class LogCatalog:
         """Call a function for each file, many at a time.
 
         Returns:
-            What it returned, by the files' numbers, without those that raised or took longer than ``answer_seconds``;
-            these are told in the log.
+            What it returned, by the files' numbers, without those that raised, took longer than ``answer_seconds``, or
+            much longer than all others; these are told in the log.
         """
         futures: dict[Future[T], LogFile] = {}
         for file in files:
             before = self._late_answers.get(file.number)
             if before is None or before.done():
                 futures[self._answers.submit(work, file)] = file
-        done, late = wait(futures, self.options.answer_seconds)
+        done, late = self._wait_for_most(futures)
         for future in late:
             if not future.cancel():
                 self._late_answers[futures[future].number] = future
         if late:
-            seconds = self.options.answer_seconds
-            _log.warning("%d files have not answered after %g s and are left out of this answer", len(late), seconds)
+            _log.warning("%d files have not answered; this answer has of them what was known before", len(late))
         results = {}
         for future in done:
             file = futures[future]
             self._late_answers.pop(file.number, None)
             try:
                 results[file.number] = future.result()
-            except RecordFSError as error:
+            except CancelledError:
+                continue  # the catalog was closed meanwhile
+            except Exception as error:  # noqa: BLE001 (the other files have answered)
                 self._tell(file.path, error)
         return results
+
+    def _wait_for_most(self, futures: Iterable[Future[Any]]) -> tuple[set[Future[Any]], set[Future[Any]]]:
+        """Wait for calls, at most ``answer_seconds``; return those that are done and those that are not.
+
+        When only a few are not, they get as long again as the others took, and no longer: they may be hanging.
+        """
+        begin = time.monotonic()
+        done: set[Future[Any]] = set()
+        late = set(futures)
+        few = max(1, len(late) // FEW)
+        until = begin + self.options.answer_seconds
+        while late and time.monotonic() < until and not self._stopped.is_set():
+            were_many = len(late) > few
+            ended, late = wait(late, min(0.25, max(0.0, until - time.monotonic())))
+            done |= ended
+            if were_many and len(late) <= few:
+                now = time.monotonic()
+                until = min(until, now + max(PATIENCE_SECONDS, now - begin))
+        return done, late
 
     # Background
 
@@ -205,7 +230,7 @@ class LogCatalog:
                     self._late_looks[file.number] = (self._looks.submit(_look_at, file, statistics), file)
         if not self._ready.is_set():
             # The first answer comes with everything that is there, or when a person has waited long enough.
-            wait([future for future, _ in self._late_looks.values()], self.options.answer_seconds)
+            self._wait_for_most([future for future, _ in self._late_looks.values()])
         self._files, self._runs = files, dict(sorted(runs.items()))
         self._numbers = {file.number: file for file in files.values()}
         self._ready.set()

@@ -49,9 +49,8 @@ def launch(directories: Sequence[str], flags: Sequence[str], options: CatalogOpt
         MissingDependencyError: TensorBoard is not installed.
     """
     try:
-        from tensorboard import default, main_lib, program
-
         from recordfs.tensorboard.plugin import serve_directories
+        from tensorboard import default, main_lib, program
     except ImportError as missing:
         raise MissingDependencyError(
             'recordfs tensorboard needs TensorBoard; pip install "recordfs[tensorboard]" brings it'

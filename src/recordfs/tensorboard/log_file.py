@@ -24,6 +24,7 @@ from recordfs.tensorboard.parts import (
     Part,
     Piece,
     TagKey,
+    key_of,
     kind_of,
     merge_entries,
     new_scanner,
@@ -275,6 +276,20 @@ class LogFile:
                     found.setdefault(key, []).append(part.points[key].moved(order))
             starts += [start._replace(order=start.order + order) for start in part.starts]
         return {key: Points.joined(parts, kind_of(key)) for key, parts in found.items()}, starts
+
+    def known_points(self, keys: Iterable[TagKey]) -> dict[TagKey, Points]:
+        """Return the points of some series that are in memory; of a scalar the newest at least. Reads nothing."""
+        known = self._known
+        entries = {key_of(entry): entry for entry in self.entries()}
+        found = {}
+        for key in keys:
+            parts = [part.points[key] for part in known.parts if key in part.points]
+            if parts:
+                moved = [part.moved(number << 32) for number, part in enumerate(parts)]
+                found[key] = Points.joined(moved, kind_of(key))
+            elif key in entries and entries[key].is_scalar:
+                found[key] = Points.of_one(entries[key].last_step, entries[key].last_wall_time, entries[key].last_value)
+        return found
 
     def read(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return the payloads of records, or their first bytes, by ``(offset of the record, length in bytes)``.

@@ -587,3 +587,26 @@ def test_partial_run_says_so_until_it_is_read(store):
             file.scan()
         assert descriptions_in(provider.ListScalars(query())) == {"loss": "", "accuracy": ""}
         assert b"still reading" not in provider.GetExperiment(b"")
+
+
+def test_run_that_hangs_shows_what_is_known_of_it_and_delays_no_answer(store):
+    for run in range(20):
+        write_run(f"run{run:02}")
+    catalog, provider = open_provider(OPTIONS._replace(answer_seconds=3600.0))
+    with catalog:
+        assert len(tags_in(provider.ListScalars(query()))) == 20
+        store.waiting["/run07/"] = threading.Event()
+        curves = curves_in(provider.ReadScalars(query(tags=["loss"])))
+        store.waiting["/run07/"].set()
+        assert len(curves) == 20
+        assert [step for step, _, _ in curves.pop("run07")["loss"]] == [2999]
+        assert all(len(curve["loss"]) > 100 for curve in curves.values())
+
+
+def test_run_whose_store_fails_after_it_was_seen_shows_its_newest_value(store):
+    write_run("run")
+    catalog, provider = open_provider()
+    with catalog:
+        assert tags_in(provider.ListScalars(query())) == {"run": ["loss", "accuracy"]}
+        store.failing["/run/"] = UnavailableError("500 every time")
+        assert curves_in(provider.ReadScalars(query(tags=["loss"])))["run"]["loss"] == [(2999, 1e9 + 2999, 2999.0)]
