@@ -257,10 +257,13 @@ def warn_of_url_folder(path: str) -> None:
 
 
 class _KnownSchemes:
-    """The schemes that recordfs serves without looking for more: neither plugins nor packages are asked."""
+    """The schemes that recordfs serves, and those of fsspec; neither plugins nor other packages are asked."""
 
     def __contains__(self, scheme: object) -> bool:
-        return scheme in _BUILT_IN or scheme in _ALIASES or scheme in _state.registered
+        if scheme in _BUILT_IN or scheme in _ALIASES or scheme in _state.registered:
+            return True
+        # Of `C:/x` nobody thinks as of a URL, and fsspec knows no such scheme.
+        return isinstance(scheme, str) and len(scheme) > 1 and _fsspec_knows(scheme)
 
 
 def _canonical(scheme: str) -> str:

@@ -331,6 +331,8 @@ def test_known_schemes_never_read_the_entry_points():
 @pytest.mark.parametrize(
     ("path", "right"),
     [
+        ("sftp:/host/x", "sftp://host/x"),
+        ("memory:/x", "memory://x"),
         ("s3:/bucket/x", "s3://bucket/x"),
         ("S3:/bucket/x", "s3://bucket/x"),
         ("gcs:/bucket/x", "gcs://bucket/x"),

@@ -26,7 +26,7 @@ from recordfs.records.index_lines import (
     sample_numbers,
     sampled_entries,
 )
-from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, checked_max_record_size, fault_error, scan_file
+from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, checked_max_record_size, fault_error, scan_file, size_to_scan
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def build_index(
         compression = detect_compression(file)
         if compression:
             raise InvalidArgumentError(f"a {compression} file cannot have an index; write it uncompressed", path=name)
-        size = file.size()
+        size = size_to_scan(file)
         scanner = RecordScanner(
             end=size,
             verify_checksums=verify_checksums,
@@ -168,7 +168,7 @@ def scan_index(file: RandomAccessFile) -> RecordIndex:
         Whatever reading raises.
     """
     offsets, sizes = array("Q"), array("Q")
-    size = file.size()
+    size = size_to_scan(file)
     scanner = RecordScanner(end=size, verify_checksums=False, index=True)
 
     def take(_offset: int) -> None:

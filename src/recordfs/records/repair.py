@@ -17,7 +17,7 @@ from recordfs.errors import (
 )
 from recordfs.records.compression import detect_compression
 from recordfs.records.index import default_index_path, last_entry
-from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file
+from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, fault_error, scan_file, size_to_scan
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def check_tail(
         raise InvalidArgumentError(f'check is "auto" or "full", found {check!r}')
     store, name = resolve(path, file_system=file_system, options=options)
     with store.new_random_access_file(name) as file:
-        size = file.size()
+        size = size_to_scan(file)
         compression = detect_compression(file)
         if compression:
             return _check_compressed(file, size, compression)

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from recordfs import errors
-from recordfs.errors import InternalError
+from recordfs.errors import InternalError, UnimplementedError
 from recordfs.records import read_ahead
 from recordfs.whole_numbers import whole_number
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recordfs.errors import DataLossError
     from recordfs.filesystem import RandomAccessFile
 
-__all__ = ["DEFAULT_MAX_RECORD_SIZE", "checked_max_record_size", "fault_error", "scan_file"]
+__all__ = ["DEFAULT_MAX_RECORD_SIZE", "checked_max_record_size", "fault_error", "scan_file", "size_to_scan"]
 
 DEFAULT_MAX_RECORD_SIZE = 2**31
 """Payloads that claim more bytes than this are corrupt unless the caller knows better."""
@@ -38,6 +38,23 @@ def checked_max_record_size(size: int) -> int:
         InvalidArgumentError: It is negative.
     """
     return min(whole_number(size, "max_record_size"), 2**63 - 1)
+
+
+def size_to_scan(file: RandomAccessFile) -> int:
+    """Return the size in bytes of a file that is to be looked at up to its end.
+
+    Raises:
+        UnimplementedError: The file says that it has no bytes and gives some, as those of ``/proc`` do: what is not
+            looked at must not count as sound.
+    """
+    size = file.size()
+    if not size and file.read(0, 1) and not (size := file.size()):  # asked again: a writer may just have begun
+        raise UnimplementedError(
+            "this file says that its size is 0, and holds something: copy it to one that knows its size, or read it "
+            "with RecordReader",
+            path=file.name,
+        )
+    return size
 
 
 def scan_file(

@@ -8,7 +8,14 @@ from recordfs._core import COMPRESSION_PREFIX_SIZE, RecordScanner
 from recordfs._core import detect_compression as detect_from_prefix
 from recordfs.errors import TruncatedRecordError
 from recordfs.records.compression import compression_name, detect_compression
-from recordfs.records.scan import CHUNK, DEFAULT_MAX_RECORD_SIZE, checked_max_record_size, fault_error, scan_file
+from recordfs.records.scan import (
+    CHUNK,
+    DEFAULT_MAX_RECORD_SIZE,
+    checked_max_record_size,
+    fault_error,
+    scan_file,
+    size_to_scan,
+)
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -109,7 +116,7 @@ def verify_file(
     """
     store, name = resolve(path, file_system=file_system, options=options)
     with _open_as_it_is(store, name) as file:
-        size = file.size()
+        size = size_to_scan(file)
         beginning, kind = _beginning_of(store, file, size, compression)
         scanner = RecordScanner(
             end=None if kind else size,
@@ -209,7 +216,7 @@ def count_records(
     """
     store, name = resolve(path, file_system=file_system, options=options)
     with _open_as_it_is(store, name) as file:
-        size = file.size()
+        size = size_to_scan(file)
         beginning, kind = _beginning_of(store, file, size, compression)
         scanner = RecordScanner(
             end=None if kind else size,

@@ -5,9 +5,17 @@ import zlib
 
 import pytest
 
-from recordfs.errors import CorruptRecordError, DataLossError, InternalError, NotFoundError, TruncatedRecordError
+from recordfs.errors import (
+    CorruptRecordError,
+    DataLossError,
+    InternalError,
+    NotFoundError,
+    TruncatedRecordError,
+    UnimplementedError,
+)
 from recordfs.filesystem import RandomAccessFile
 from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.records import RecordFile, build_index, check_tail, repair_tail
 from recordfs.records.verify import count_records, verify_file
 from support.framing import header, record, stream
 
@@ -305,3 +313,17 @@ def test_a_file_that_shrinks_meanwhile_is_truncated():
     report = verify_file("x", file_system=OneFile(Shrinking(SOUND[:-1])))
     assert report.truncated_tail
     assert report.records == 3
+
+
+def test_a_file_that_hides_its_size_is_never_said_to_be_sound():
+    path = "/proc/self/status"
+    for look in (
+        verify_file,
+        count_records,
+        check_tail,
+        repair_tail,
+        RecordFile,
+        lambda path: build_index(path, os.devnull),
+    ):
+        with pytest.raises(UnimplementedError, match="says that its size is 0"):
+            look(path)
