@@ -24,6 +24,7 @@ from recordfs.errors import AlreadyExistsError, ResourceExhaustedError, Unavaila
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.testing.faulty import FaultyFileSystem
+from support.killed_savers import Killed
 
 _numbers = itertools.count()
 
@@ -39,10 +40,6 @@ TENSORS = {
     "small": np.arange(3),
     "words": np.array([b"a", b"bc"], object),
 }
-
-
-class Killed(BaseException):
-    """The process ends here: whatever it tries after this does not happen either."""
 
 
 @pytest.fixture(autouse=True)

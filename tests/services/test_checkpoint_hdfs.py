@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 
 from recordfs.checkpoint import (
-    CheckpointManager,
     CheckpointReader,
     CheckpointWriter,
-    latest_checkpoint,
     merge_parts,
     save_checkpoint,
-    verify_checkpoint,
 )
 from recordfs.errors import AlreadyExistsError
-from recordfs.testing.faulty import FaultyFileSystem
+from support.killed_savers import assert_killed_savers_leave_whole_checkpoints
 
 pytestmark = pytest.mark.service
 
@@ -24,10 +21,6 @@ TENSORS = {
     "small": np.arange(3),
     "words": np.array([b"a", b"bc"], object),
 }
-
-
-class Killed(BaseException):
-    """The process ends here: whatever it tries after this does not happen either."""
 
 
 @pytest.fixture(autouse=True)
@@ -62,24 +55,4 @@ def test_parts_become_one_checkpoint(hdfs, hdfs_root):
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_saver_killed_before_any_of_its_calls_leaves_the_old_or_the_new_checkpoint(hdfs, hdfs_root):
-    def save(directory, step, used):
-        CheckpointManager(directory, max_to_keep=1, file_system=used).save({"w": np.full(9, step)}, step)
-
-    counting = FaultyFileSystem(hdfs)
-    save(f"{hdfs_root}/counted", 1, hdfs)
-    save(f"{hdfs_root}/counted", 2, counting)
-    outcomes = set()
-    for number in range(1, len(counting.calls) + 1):
-        directory = f"{hdfs_root}/{number}"
-        save(directory, 1, hdfs)
-        faulty = FaultyFileSystem(hdfs)
-        faulty.fail(nth=number, times=1_000_000, error=Killed())
-        with pytest.raises(Killed):
-            save(directory, 2, faulty)
-        faulty.crash()  # else its writers, which nobody can close, would be kept until the end
-        newest = latest_checkpoint(directory, file_system=hdfs)
-        outcomes.add(int(newest.rpartition("-")[2]))
-        assert verify_checkpoint(newest, file_system=hdfs).sound
-    save(directory, 3, hdfs)
-    assert latest_checkpoint(directory, file_system=hdfs) == f"{directory}/ckpt-3"
-    assert outcomes == {1, 2}
+    assert_killed_savers_leave_whole_checkpoints(hdfs, hdfs_root)

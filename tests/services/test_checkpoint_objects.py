@@ -12,24 +12,19 @@ from recordfs.checkpoint import (
     checkpoint_exists,
     checkpoints_iterator,
     convert_checkpoint,
-    latest_checkpoint,
     merge_checkpoints,
     merge_parts,
     save_checkpoint,
     verify_checkpoint,
 )
 from recordfs.errors import AlreadyExistsError, DataLossError
-from recordfs.testing.faulty import FaultyFileSystem
+from support.killed_savers import assert_killed_savers_leave_whole_checkpoints
 
 pytestmark = pytest.mark.service
 
 MIB = 1 << 20
 LARGE = np.arange(3 * MIB, dtype=np.float32).reshape(3072, 1024)
 TENSORS = {"large": LARGE, "small": np.arange(3), "words": np.array([b"a", b"bc"], object)}
-
-
-class Killed(BaseException):
-    """The process ends here: whatever it tries after this does not happen either."""
 
 
 def assert_holds(prefix, step, system):
@@ -69,34 +64,8 @@ def test_part_of_a_tensor_takes_four_requests_and_little_more_than_its_bytes(obj
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_saver_killed_before_any_of_its_calls_leaves_the_old_or_the_new_checkpoint(object_place):
-    system, root = object_place.file_system, object_place.root
     tensors = {**TENSORS, "large": LARGE[:30]}
-
-    def save(directory, step, used):
-        manager = CheckpointManager(directory, max_to_keep=1, file_system=used)
-        manager.save({**tensors, "step": step}, step)
-
-    counting = FaultyFileSystem(system)
-    save(f"{root}/counted", 1, system)
-    save(f"{root}/counted", 2, counting)
-    outcomes = set()
-    for number in range(1, len(counting.calls) + 1):
-        directory = f"{root}/{number}"
-        save(directory, 1, system)
-        faulty = FaultyFileSystem(system)
-        faulty.fail(nth=number, times=1_000_000, error=Killed())
-        with pytest.raises(Killed):
-            save(directory, 2, faulty)
-        faulty.crash()  # else its writers, which nobody can close, would be kept until the end
-        newest = latest_checkpoint(directory, file_system=system)
-        outcomes.add(int(newest.rpartition("-")[2]))
-        assert verify_checkpoint(newest, file_system=system).sound
-        for name in system.get_children(directory):
-            if name.endswith(".index") and not newest.endswith(name.removesuffix(".index")):
-                assert verify_checkpoint(f"{directory}/{name}", file_system=system).sound
-    save(directory, 3, system)
-    assert latest_checkpoint(directory, file_system=system) == f"{directory}/ckpt-3"
-    assert outcomes == {1, 2}
+    assert_killed_savers_leave_whole_checkpoints(object_place.file_system, object_place.root, tensors)
 
 
 @pytest.fixture(autouse=True)
