@@ -261,6 +261,55 @@ def test_an_exception_becomes_the_error_of_its_kind_with_its_message(tensorflow,
     assert message in caught.value.message
 
 
+def test_a_missing_file_whose_name_is_no_text_is_not_found(tensorflow):
+    """The message names the path, and TensorFlow reads messages as UTF-8."""
+    assert tensorflow("""
+        result = [tf.io.gfile.exists(b"mem://caf\\xe9")]
+        try:
+            tf.io.gfile.stat(b"mem://caf\\xe9")
+        except tf.errors.NotFoundError as error:
+            result.append("caf" in error.message)
+    """) == [False, True]
+
+
+def test_an_out_of_range_in_the_middle_of_a_file_is_no_end_of_it(tensorflow):
+    with pytest.raises(PeerError) as caught:
+        tensorflow("""
+            class Stops(type(memory)):
+                def new_random_access_file(self, path):
+                    file = super().new_random_access_file(path)
+
+                    class Stopping(type(file)):
+                        def read_into(self, offset, buffer):
+                            if offset >= 4:
+                                raise recordfs.errors.OutOfRangeError("not so far")
+                            return super().read_into(offset, memoryview(buffer)[: 4 - offset])
+
+                    file.__class__ = Stopping
+                    return file
+
+            register("stops", Stops(), target="ram")
+            put("ram://stops", b"0123456789")
+            tf.io.gfile.GFile("stops://stops").read()
+        """)
+    assert caught.value.kind == "InternalError"
+    assert "before the end of the file failed: not so far" in caught.value.message
+
+
+def test_a_name_with_a_nul_in_a_listing_is_an_error(tensorflow):
+    with pytest.raises(PeerError) as caught:
+        tensorflow("""
+            class Nul(type(memory)):
+                def get_matching_paths(self, pattern):
+                    return ["ram://a", "ram://b\\0c"]
+
+            register("nul", Nul(), target="ram")
+            tf.io.gfile.glob("nul://*")
+        """)
+    assert caught.value.kind == "InternalError"
+    assert "no name has a NUL in it" in caught.value.message
+
+
 def test_a_missing_file_is_not_found_everywhere(tensorflow):
     for by in (
         'tf.io.gfile.GFile("mem://no").read()',

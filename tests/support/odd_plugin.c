@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "filesystem_plugin.h"
 
@@ -29,6 +30,10 @@ static void init(Handle *filesystem, TF_Status *status) {
   (void)filesystem;
   TF_SetStatus(status, 7, "no key for the vault");
 #else
+#ifdef INIT_INTERRUPTS
+  kill(getppid(), SIGINT);
+  for (;;) pause();
+#endif
   filesystem->plugin = NULL;
   TF_VLog(1, "a secret: %d", 41);
   TF_Log(1, "ready for %s, %d and %.2f", "odd", 42, 1.5);
@@ -72,6 +77,14 @@ static int64_t read_file(const Handle *file, uint64_t offset, size_t n, char *bu
     return 0;
   }
   if (n > READ_STOPS_AT - offset) n = READ_STOPS_AT - offset;
+#endif
+#ifdef READ_ENDS_AT
+  if (offset + n > READ_ENDS_AT) {
+    size_t there = offset < READ_ENDS_AT ? READ_ENDS_AT - offset : 0;
+    memcpy(buffer, contents + offset, there);
+    TF_SetStatus(status, OUT_OF_RANGE, "the end");
+    return (int64_t)there;
+  }
 #endif
 #ifdef READ_LIES
   TF_SetStatus(status, OK, "");
@@ -184,9 +197,12 @@ __attribute__((visibility("default"))) void TF_InitPlugin(PluginInfo *info) {
 #define SCHEME_COUNT 1
 #endif
   info->scheme_count = (size_t)SCHEME_COUNT;
-  info->schemes = calloc(1, sizeof *info->schemes);
-  info->schemes[0] = (SchemeTable){
-      .scheme = strdup("odd"),
+#ifndef SCHEME
+#define SCHEME "odd"
+#endif
+  info->schemes = calloc(2, sizeof *info->schemes);
+  for (int i = 0; i < 2; i++) info->schemes[i] = (SchemeTable){
+      .scheme = strdup(SCHEME),
       .filesystem_abi = FILESYSTEM_ABI,
       .filesystem_api = 7, /* another API is no fault */
       .filesystem_size = sizeof filesystem,

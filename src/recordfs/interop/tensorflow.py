@@ -237,6 +237,11 @@ class _Adapter:
 
     def describe_error(self, error: BaseException) -> tuple[int, str]:
         """Return the status code and the message of whatever a filesystem raised."""
+        code, message = self._described(error)
+        # TensorFlow reads messages as UTF-8, and a path in one need not be.
+        return code, message.encode(errors="backslashreplace").decode()
+
+    def _described(self, error: BaseException) -> tuple[int, str]:
         if isinstance(error, RecordFSError):
             return int(error.code), str(error)
         if isinstance(error, KeyboardInterrupt | SystemExit):

@@ -6,6 +6,7 @@ the next other call starts a new helper. A forked child goes on with its parent'
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -79,7 +80,8 @@ class _Helper:
             header = self._guarded(library, lambda: receive(self._control)[0])
             self.schemes: dict[str, list[str]] = self._result(header, library)
         except BaseException:
-            self._control.close()
+            # It may still be in the plugin's code, where it does not see that nobody waits for it any more.
+            self._end()
             raise
 
     def call(
@@ -106,6 +108,15 @@ class _Helper:
         header, count = self._guarded(path, exchange)
         self._result(header, path)
         return count
+
+    def _end(self) -> None:
+        """End the process, unless it has ended."""
+        self._control.close()
+        if self._status is None:
+            # Somebody else may wait for all children of this process.
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(self._process, signal.SIGKILL)
+                os.waitpid(self._process, 0)
 
     def let_go(self) -> None:
         """Close the socket to a helper that has died."""

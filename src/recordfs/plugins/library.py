@@ -8,7 +8,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError, UnimplementedError, UnknownSchemeError, error_from_os_error
+from recordfs.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    UnimplementedError,
+    UnknownSchemeError,
+    error_from_os_error,
+)
 from recordfs.paths import path_to_str
 from recordfs.plugins.plugin_file_system import PluginFileSystem, PluginLimits
 from recordfs.registry import register_file_system, unregister_file_system
@@ -154,10 +160,17 @@ def load_in_this_process(library: str) -> dict[str, PluginOperations]:
     except OSError as error:
         raise error_from_os_error(error, library) from error
     schemes: list[Any] = _core.load_plugin_library(library, contents)
-    for scheme in schemes:
-        if isinstance(scheme, BaseException):
-            raise scheme
-    return {scheme.scheme: scheme for scheme in schemes}
+    plugins: dict[str, PluginOperations] = {}
+    for plugin in schemes:
+        if isinstance(plugin, BaseException):
+            raise plugin
+        if plugin.scheme in plugins or "/" in plugin.scheme:
+            trouble = "has two filesystems for the scheme" if plugin.scheme in plugins else "has no sound scheme:"
+            raise FailedPreconditionError(
+                f"the plugin broke the interface: it {trouble} {plugin.scheme!r}", path=library
+            )
+        plugins[plugin.scheme] = plugin
+    return plugins
 
 
 def _load_in_helper(library: str) -> dict[str, PluginOperations]:

@@ -155,9 +155,10 @@ class PluginFileSystem(FileSystem):
             raise IsADirectoryError("a directory cannot be read", path=path)
         with _Refining(self, path):
             reader = self._plugin.new_random_access_file(path, self._limits.max_read_size)
-        length = statistics.length
-        grows = self._capabilities.growing_reads or length < 0
-        return PluginRandomAccessFile(path, reader, (lambda: self._file_size(path)) if grows else lambda: length)
+        grows = self._capabilities.growing_reads or statistics.length < 0
+        return PluginRandomAccessFile(
+            path, reader, lambda: self._file_size(path), length=statistics.length, grows=grows
+        )
 
     def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
         """Make or replace a file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recordfs.errors import FailedPreconditionError, RecordFSError
+from recordfs.errors import FailedPreconditionError, InternalError, NotFoundError, RecordFSError
 from recordfs.filesystem import RandomAccessFile, WritableFile
 from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 
@@ -25,26 +25,52 @@ class PluginRandomAccessFile(RandomAccessFile):
     Args:
         name: The full path.
         reader: The open file.
-        ask_size: Returns the file's size now.
+        ask_size: Returns the size of what stands at the path now.
+        length: How many bytes the file had when it was opened, -1 where the plugin does not say.
+        grows: Whether the file shows bytes that were added later.
     """
 
-    def __init__(self, name: str, reader: PluginReader, ask_size: Callable[[], int]) -> None:
+    def __init__(
+        self, name: str, reader: PluginReader, ask_size: Callable[[], int], *, length: int, grows: bool
+    ) -> None:
         super().__init__(name)
         self._reader = reader
         self._ask_size = ask_size
+        self._length = length
+        self._grows = grows
 
     def _read(self, offset: int, n: int) -> bytes:
         if offset > _LAST_OFFSET or n == 0:
             return b""
-        return self._reader.read(offset, min(n, _LAST_OFFSET))
+        data = self._reader.read(offset, min(n, _LAST_OFFSET))
+        if len(data) < n:
+            self._check_end(offset + len(data))
+        return data
 
     def _read_into(self, offset: int, view: memoryview) -> int:
         if offset > _LAST_OFFSET or not view:
             return 0
-        return self._reader.read_into(offset, view)
+        count = self._reader.read_into(offset, view)
+        if count == 0:
+            self._check_end(offset)
+        return count
+
+    def _check_end(self, end: int) -> None:
+        """Raise where the plugin ended the file before its end: copies would lose the rest of it without a word."""
+        if end >= self._length:
+            return
+        try:
+            size = self._ask_size()
+        except NotFoundError:
+            return  # deleted meanwhile; what can still be read of it is the plugin's affair
+        if end < size:
+            raise InternalError(
+                f"the plugin broke the interface: a read ended at byte {end} of a file of {size} bytes",
+                path=self._name,
+            )
 
     def _size(self) -> int:
-        return self._ask_size()
+        return self._ask_size() if self._grows else self._length
 
     def _close(self) -> None:
         self._reader.close()

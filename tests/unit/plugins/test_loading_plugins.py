@@ -43,6 +43,8 @@ def load(tmp_path):
         ("NO_ALLOCATOR", errors.FailedPreconditionError, "plugin_memory_allocate"),
         ("SCHEME_COUNT=0", errors.FailedPreconditionError, "no schemes"),
         ("SCHEME_COUNT=-1", errors.FailedPreconditionError, "18446744073709551615 schemes, and at most 1024"),
+        ("SCHEME_COUNT=2", errors.FailedPreconditionError, "two filesystems for the scheme 'odd'"),
+        ('SCHEME="odd://"', errors.FailedPreconditionError, "no sound scheme: 'odd://'"),
         ("NEEDS_C", errors.UnimplementedError, "TF_CreateDir"),
     ],
 )
@@ -153,6 +155,18 @@ def test_a_read_of_nothing_before_the_end_is_the_plugins_fault(load, offset, tmp
             with pytest.raises(errors.InternalError, match=f"0 bytes and no error at offset {offset} of a file of 10"):
                 call()
     with pytest.raises(errors.InternalError, match="0 bytes and no error"):
+        recordfs.gfile.copy("odd://x/file", str(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("capabilities", [{}, {"growing_reads": True}], ids=["fixed", "growing"])
+def test_an_end_before_the_end_is_the_plugins_fault(load, tmp_path, capabilities):
+    file_system = load("READ_ENDS_AT=4", capabilities={"odd": capabilities})
+    with file_system.new_random_access_file("odd://x/file") as file:
+        assert file.read(0, 4) == b"0123"
+        for call in (lambda: file.read(0, 9), lambda: file.read_into(4, bytearray(9)), lambda: file.read(0, 1 << 30)):
+            with pytest.raises(errors.InternalError, match="a read ended at byte 4 of a file of 10 bytes"):
+                call()
+    with pytest.raises(errors.InternalError, match="a read ended at byte 4"):
         recordfs.gfile.copy("odd://x/file", str(tmp_path / "copy"))
 
 

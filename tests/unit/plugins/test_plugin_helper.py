@@ -55,6 +55,13 @@ def test_a_plugin_that_fails_to_start_in_a_helper_is_refused_as_without(load):
         load("INIT_FAILS")
 
 
+def test_a_helper_that_hangs_while_it_loads_can_be_interrupted_and_ends(load):
+    before = _helpers()
+    with pytest.raises(KeyboardInterrupt):
+        load("INIT_INTERRUPTS")
+    assert _helpers() == before
+
+
 def test_a_writer_whose_helper_dies_is_lost_and_says_so(memory):
     file = memory.new_writable_file("cmem://h/f")
     file.append(b"bytes")
@@ -108,8 +115,15 @@ print(open(f"/proc/self/task/{{os.getpid()}}/children").read())
 
 
 def _kill_helper():
+    for helper in _helpers():
+        os.kill(helper, signal.SIGKILL)
+
+
+def _helpers():
+    found = []
     with open(f"/proc/self/task/{os.getpid()}/children") as children:
         for child in children.read().split():
             with open(f"/proc/{child}/cmdline", "rb") as command:
                 if b"recordfs.plugins.helper_process" in command.read():
-                    os.kill(int(child), signal.SIGKILL)
+                    found.append(int(child))
+    return found

@@ -187,8 +187,11 @@ fn interrupt_again() {
     const UNTIL_TENSORFLOW_HAS_RAISED: Duration = Duration::from_millis(100);
     std::thread::spawn(|| {
         std::thread::sleep(UNTIL_TENSORFLOW_HAS_RAISED);
-        // SAFETY: may be called by any thread at any time.
-        unsafe { ffi::PyErr_SetInterrupt() };
+        // A program that has begun to end does what was asked of it, and is not interrupted while it saves its files.
+        // SAFETY: both may be called by any thread at any time.
+        if pool().lock().gate == Gate::Open && unsafe { ffi::Py_IsInitialized() } != 0 {
+            unsafe { ffi::PyErr_SetInterrupt() };
+        }
     });
 }
 

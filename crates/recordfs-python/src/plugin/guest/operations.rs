@@ -339,6 +339,12 @@ unsafe fn list(
         // SAFETY: as above.
         let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
         let found = file_system.call(method, vec![path], |names| names.extract::<Vec<OsString>>())?;
+        if let Some(name) = found.iter().find(|name| name.as_bytes().contains(&0)) {
+            return Err((
+                code::INTERNAL,
+                format!("{method} returned {name:?}, and no name has a NUL in it"),
+            ));
+        }
         let Ok(count) = c_int::try_from(found.len()) else {
             return Err((
                 code::RESOURCE_EXHAUSTED,

@@ -115,7 +115,14 @@ impl GuestReader {
             convert: Box::new(|result| result.extract::<usize>()),
             adapter: Arc::clone(&self.file_system.adapter),
         };
-        let count = call.run()?;
+        let count = call.run().map_err(|(code, message)| match code {
+            // TensorFlow would take the file to end here, and lose the rest of it without a word.
+            code::OUT_OF_RANGE => (
+                code::INTERNAL,
+                format!("a read before the end of the file failed: {message}"),
+            ),
+            _ => (code, message),
+        })?;
         if count > size {
             let message = format!("read_into was asked for at most {size} bytes and returned {count}");
             return Err((code::INTERNAL, message));
