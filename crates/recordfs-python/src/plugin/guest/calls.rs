@@ -188,8 +188,9 @@ fn interrupt_again() {
     std::thread::spawn(|| {
         std::thread::sleep(UNTIL_TENSORFLOW_HAS_RAISED);
         // A program that has begun to end does what was asked of it, and is not interrupted while it saves its files.
-        // SAFETY: both may be called by any thread at any time.
+        // SAFETY: may be called by any thread at any time.
         if pool().lock().gate == Gate::Open && unsafe { ffi::Py_IsInitialized() } != 0 {
+            // SAFETY: as above.
             unsafe { ffi::PyErr_SetInterrupt() };
         }
     });

@@ -75,11 +75,19 @@ unsafe fn owned(path: *const c_char) -> OsString {
     OsString::from_vec(unsafe { CStr::from_ptr(path) }.to_bytes().to_vec())
 }
 
+/// Calls the adapter's `method` with a path, and converts what it returns.
+///
 /// # Safety
-/// `file` is TensorFlow's memory for a handle.
-unsafe fn open<T>(file: *mut Handle, opened: *const T) {
+/// As TensorFlow calls an operation: the filesystem is initialized, and the path ends with a zero.
+unsafe fn ask<T: Send + 'static>(
+    method: &'static str,
+    handle: *const Handle,
+    path: *const c_char,
+    convert: impl for<'py> FnOnce(&Bound<'py, PyAny>) -> PyResult<T> + Send + 'static,
+) -> Outcome<T> {
     // SAFETY: as promised to this function.
-    unsafe { (*file).plugin = opened.cast_mut().cast() };
+    let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
+    file_system.call(method, vec![path], convert)
 }
 
 unsafe extern "C" fn init(handle: *mut Handle, status: *mut Status) {
@@ -99,111 +107,60 @@ unsafe extern "C" fn cleanup(handle: *mut Handle) {
     drop(unsafe { Box::from_raw((*handle).plugin.cast::<Arc<GuestFileSystem>>()) });
 }
 
-unsafe extern "C" fn new_random_access_file(
-    handle: *const Handle,
-    path: *const c_char,
-    file: *mut Handle,
-    status: *mut Status,
-) {
-    answer(status, (), || {
-        // SAFETY: TensorFlow passes a filesystem, and a path that ends with a zero.
-        let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
-        let opened = file_system.call("open_reader", vec![path], |file| Ok(Arc::new(file.clone().unbind())))?;
-        let reader = GuestReader::new(Arc::clone(file_system), opened);
-        // SAFETY: TensorFlow passes memory for a handle.
-        unsafe { open(file, Box::into_raw(Box::new(reader))) };
-        Ok(())
-    });
-}
-
+/// Opens a path by the adapter's `method`, and puts what `keep` makes of it into TensorFlow's handle.
+///
 /// # Safety
-/// As TensorFlow calls the operation `method`.
-unsafe fn open_writer(
+/// As `ask`; `opened` is TensorFlow's memory for a handle.
+unsafe fn open<T: Send + 'static, F>(
     method: &'static str,
-    handle: *const Handle,
-    path: *const c_char,
-    file: *mut Handle,
+    (handle, path): (*const Handle, *const c_char),
+    opened: *mut Handle,
     status: *mut Status,
+    convert: impl for<'py> FnOnce(&Bound<'py, PyAny>) -> PyResult<T> + Send + 'static,
+    keep: impl FnOnce(&Arc<GuestFileSystem>, T) -> *const F,
 ) {
     answer(status, (), || {
-        // SAFETY: as above.
-        let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
-        let (opened, position) = file_system.call(method, vec![path], |file| {
-            Ok((file.clone().unbind(), file.call_method0("tell")?.extract::<i64>()?))
-        })?;
-        let writer = GuestWriter::new(Arc::clone(file_system), opened, position);
-        // SAFETY: as above.
-        unsafe { open(file, Arc::into_raw(writer)) };
+        // SAFETY: as promised to this function.
+        unsafe {
+            let file = ask(method, handle, path, convert)?;
+            (*opened).plugin = keep(file_system(handle), file).cast_mut().cast();
+        }
         Ok(())
     });
 }
 
-unsafe extern "C" fn new_writable_file(
-    handle: *const Handle,
-    path: *const c_char,
-    file: *mut Handle,
-    status: *mut Status,
-) {
-    // SAFETY: TensorFlow calls the operation.
-    unsafe { open_writer("open_writer", handle, path, file, status) };
+macro_rules! operations_that_open {
+    ($($name:ident: $method:literal, $convert:expr, $keep:expr;)+) => {$(
+        unsafe extern "C" fn $name(handle: *const Handle, path: *const c_char, file: *mut Handle, status: *mut Status) {
+            // SAFETY: TensorFlow calls the operation.
+            unsafe { open($method, (handle, path), file, status, $convert, $keep) };
+        }
+    )+};
 }
 
-unsafe extern "C" fn new_appendable_file(
-    handle: *const Handle,
-    path: *const c_char,
-    file: *mut Handle,
-    status: *mut Status,
-) {
-    // SAFETY: as above.
-    unsafe { open_writer("open_appender", handle, path, file, status) };
+operations_that_open! {
+    new_random_access_file: "open_reader", |file| Ok(Arc::new(file.clone().unbind())), |file_system, file| {
+        Box::into_raw(Box::new(GuestReader::new(Arc::clone(file_system), file)))
+    };
+    new_writable_file: "open_writer", file_and_position, keep_writer;
+    new_appendable_file: "open_appender", file_and_position, keep_writer;
+    new_read_only_memory_region_from_file: "open_region", GuestRegion::new, |_, region| Box::into_raw(Box::new(region));
 }
 
-unsafe extern "C" fn new_read_only_memory_region_from_file(
-    handle: *const Handle,
-    path: *const c_char,
-    region: *mut Handle,
-    status: *mut Status,
-) {
-    answer(status, (), || {
-        // SAFETY: TensorFlow passes a filesystem, and a path that ends with a zero.
-        let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
-        let opened = file_system.call("open_region", vec![path], GuestRegion::new)?;
-        // SAFETY: TensorFlow passes memory for a handle.
-        unsafe { open(region, Box::into_raw(Box::new(opened))) };
-        Ok(())
-    });
+/// A writer's file, and where it stands.
+fn file_and_position(file: &Bound<'_, PyAny>) -> PyResult<(Py<PyAny>, i64)> {
+    Ok((file.clone().unbind(), file.call_method0("tell")?.extract::<i64>()?))
 }
 
-/// # Safety
-/// As TensorFlow calls the operation `method`.
-unsafe fn on_path(method: &'static str, handle: *const Handle, path: *const c_char, status: *mut Status) {
-    answer(status, (), || {
-        // SAFETY: TensorFlow passes a filesystem, and a path that ends with a zero.
-        let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
-        file_system.call(method, vec![path], |_| Ok(()))
-    });
-}
-
-/// # Safety
-/// As TensorFlow calls the operation `method`.
-unsafe fn on_paths(
-    method: &'static str,
-    handle: *const Handle,
-    (source, target): (*const c_char, *const c_char),
-    status: *mut Status,
-) {
-    answer(status, (), || {
-        // SAFETY: as above.
-        let (file_system, source, target) = unsafe { (file_system(handle), owned(source), owned(target)) };
-        file_system.call(method, vec![source, target], |_| Ok(()))
-    });
+fn keep_writer(file_system: &Arc<GuestFileSystem>, (file, position): (Py<PyAny>, i64)) -> *const GuestWriter {
+    Arc::into_raw(GuestWriter::new(Arc::clone(file_system), file, position))
 }
 
 macro_rules! operations_on_one_path {
     ($($name:ident),+) => {$(
         unsafe extern "C" fn $name(handle: *const Handle, path: *const c_char, status: *mut Status) {
             // SAFETY: TensorFlow calls the operation.
-            unsafe { on_path(stringify!($name), handle, path, status) };
+            answer(status, (), || unsafe { ask(stringify!($name), handle, path, |_| Ok(())) });
         }
     )+};
 }
@@ -216,8 +173,11 @@ macro_rules! operations_on_two_paths {
             target: *const c_char,
             status: *mut Status,
         ) {
-            // SAFETY: as above.
-            unsafe { on_paths(stringify!($name), handle, (source, target), status) };
+            answer(status, (), || {
+                // SAFETY: TensorFlow passes a filesystem, and paths that end with a zero.
+                let (file_system, source, target) = unsafe { (file_system(handle), owned(source), owned(target)) };
+                file_system.call(stringify!($name), vec![source, target], |_| Ok(()))
+            });
         }
     )+};
 }
@@ -234,11 +194,10 @@ unsafe extern "C" fn delete_recursively(
 ) {
     // What the interface asks for when nothing was begun.
     let (files, directories) = answer_both(status, (0, 1), || {
-        // SAFETY: TensorFlow passes a filesystem, and a path that ends with a zero.
-        let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
         // A tree of which something is left is a result and an error.
         type Left = (u64, u64, Option<(c_int, String)>);
-        match file_system.call("delete_recursively", vec![path], |left| left.extract::<Left>()) {
+        // SAFETY: TensorFlow calls the operation.
+        match unsafe { ask("delete_recursively", handle, path, |left| left.extract::<Left>()) } {
             Ok((files, directories, error)) => ((files, directories), error.map_or(Ok(()), Err)),
             Err(error) => ((0, 1), Err(error)),
         }
@@ -250,14 +209,20 @@ unsafe extern "C" fn delete_recursively(
     }
 }
 
+/// What `stat` of the adapter tells: length, time and whether it is a directory.
+///
+/// # Safety
+/// As `ask`.
+unsafe fn ask_stat(handle: *const Handle, path: *const c_char) -> Outcome<(i64, i64, bool)> {
+    // SAFETY: as promised to this function.
+    unsafe { ask("stat", handle, path, |found| found.extract()) }
+}
+
 unsafe extern "C" fn stat(handle: *const Handle, path: *const c_char, found: *mut FileStatistics, status: *mut Status) {
     answer(status, (), || {
-        // SAFETY: TensorFlow passes a filesystem, and a path that ends with a zero.
-        let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
-        let (length, mtime_nsec, is_directory) =
-            file_system.call("stat", vec![path], |found| found.extract::<(i64, i64, bool)>())?;
-        // SAFETY: TensorFlow passes memory for it.
+        // SAFETY: TensorFlow calls the operation, and passes memory for what is found.
         unsafe {
+            let (length, mtime_nsec, is_directory) = ask_stat(handle, path)?;
             found.write(FileStatistics {
                 length,
                 mtime_nsec,
@@ -270,10 +235,8 @@ unsafe extern "C" fn stat(handle: *const Handle, path: *const c_char, found: *mu
 
 unsafe extern "C" fn is_directory(handle: *const Handle, path: *const c_char, status: *mut Status) -> bool {
     answer(status, false, || {
-        // SAFETY: as above.
-        let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
-        let (_, _, is_directory) =
-            file_system.call("stat", vec![path.clone()], |found| found.extract::<(i64, i64, bool)>())?;
+        // SAFETY: TensorFlow calls the operation.
+        let ((_, _, is_directory), path) = unsafe { (ask_stat(handle, path)?, owned(path)) };
         // TensorFlow looks at the status only.
         if is_directory {
             Ok(true)
@@ -287,10 +250,9 @@ unsafe extern "C" fn is_directory(handle: *const Handle, path: *const c_char, st
 }
 
 unsafe extern "C" fn get_file_size(handle: *const Handle, path: *const c_char, status: *mut Status) -> i64 {
-    answer(status, -1, || {
-        // SAFETY: as above.
-        let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
-        file_system.call("get_file_size", vec![path], |size| size.extract::<i64>())
+    // SAFETY: TensorFlow calls the operation.
+    answer(status, -1, || unsafe {
+        ask("get_file_size", handle, path, |size| size.extract::<i64>())
     })
 }
 
@@ -306,39 +268,33 @@ unsafe extern "C" fn translate_name(handle: *const Handle, uri: *const c_char) -
     unsafe { libc::strdup(translated.as_ptr()) }
 }
 
-unsafe extern "C" fn get_children(
-    handle: *const Handle,
-    path: *const c_char,
-    names: *mut *mut *mut c_char,
-    status: *mut Status,
-) -> c_int {
-    // SAFETY: TensorFlow calls the operation.
-    unsafe { list("get_children", handle, path, names, status) }
+macro_rules! operations_that_list {
+    ($($name:ident),+) => {$(
+        unsafe extern "C" fn $name(
+            handle: *const Handle,
+            path: *const c_char,
+            names: *mut *mut *mut c_char,
+            status: *mut Status,
+        ) -> c_int {
+            // SAFETY: TensorFlow calls the operation.
+            unsafe { list(stringify!($name), (handle, path), names, status) }
+        }
+    )+};
 }
 
-unsafe extern "C" fn get_matching_paths(
-    handle: *const Handle,
-    pattern: *const c_char,
-    paths: *mut *mut *mut c_char,
-    status: *mut Status,
-) -> c_int {
-    // SAFETY: as above.
-    unsafe { list("get_matching_paths", handle, pattern, paths, status) }
-}
+operations_that_list!(get_children, get_matching_paths);
 
 /// # Safety
-/// As TensorFlow calls the operation `method`.
+/// As `ask`; `names` is TensorFlow's memory for a list.
 unsafe fn list(
     method: &'static str,
-    handle: *const Handle,
-    path: *const c_char,
+    (handle, path): (*const Handle, *const c_char),
     names: *mut *mut *mut c_char,
     status: *mut Status,
 ) -> c_int {
     answer(status, -1, || {
-        // SAFETY: as above.
-        let (file_system, path) = unsafe { (file_system(handle), owned(path)) };
-        let found = file_system.call(method, vec![path], |names| names.extract::<Vec<OsString>>())?;
+        // SAFETY: as promised to this function.
+        let found = unsafe { ask(method, handle, path, |names| names.extract::<Vec<OsString>>()) }?;
         if let Some(name) = found.iter().find(|name| name.as_bytes().contains(&0)) {
             return Err((
                 code::INTERNAL,
