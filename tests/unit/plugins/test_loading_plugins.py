@@ -105,6 +105,15 @@ def test_a_missing_library_is_not_found_and_a_bare_name_is_not_searched_for(tmp_
             load_file_system_library(path)
 
 
+def test_another_system_is_told_that_plugins_are_not_for_it(tmp_path, monkeypatch):
+    from recordfs.interop.tensorflow import register
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    for call in (lambda: load_file_system_library(tmp_path / "plugin.so"), lambda: register("s3")):
+        with pytest.raises(errors.UnimplementedError, match="on Linux only, not on darwin"):
+            call()
+
+
 def test_a_taken_scheme_is_refused_and_can_be_replaced(load):
     load()
     with pytest.raises(errors.AlreadyExistsError):
