@@ -13,6 +13,7 @@ from recordfs._core import encode_message
 from recordfs.events import EventsWriter, SummaryWriter
 from recordfs.filesystems.s3 import S3FileSystem
 from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory
+from recordfs.tensorboard.messages import Query
 from recordfs.tensorboard.provider import DataProvider
 from support.servers import ACCESS_KEY, SECRET_KEY
 from support.tensorboard import TensorBoard
@@ -89,18 +90,20 @@ def test_tensorboard_shows_a_filesystem_of_the_users_own(tmp_path):
         check_board(board)
 
 
-@pytest.fixture(scope="module")
-def body(tmp_path_factory):
+def write_body(directory, *, index=True):
     """A run of 200 tags and 1,000 steps, 10 MB."""
-    directory = tmp_path_factory.mktemp("body")
-    with EventsWriter(f"{directory}/events") as writer:
+    with EventsWriter(f"{directory}/events", index=index) as writer:
         for step in range(STEPS):
             for tag in range(TAGS):
                 value = math.sin(0.01 * step + tag) + (step * 7919 * (tag + 1)) % 97 / 970
                 summary = encode_message([(1, "b", encode_message([(1, "b", f"tag/{tag:03}"), (2, "f", value)]))])
                 writer.write_event(encode_message([(1, "d", 1.7e9 + step), (2, "v", step), (5, "b", summary)]))
-    [name] = os.listdir(directory)
-    return f"{directory}/{name}"
+    return writer.path
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory):
+    return write_body(tmp_path_factory.mktemp("body"))
 
 
 def card(tag):
@@ -132,5 +135,33 @@ def test_thousand_runs_open_by_a_request_each_and_a_hundredth_of_their_bytes(bod
                     assert answer.count(b"run_") == RUNS
                     assert requests_to(store) - before <= 1000
                 assert store.counts["bytes"] <= 0.01 * RUNS * os.path.getsize(body)
+        finally:
+            recordfs.configure_file_system("s3")
+
+
+def test_runs_without_an_index_show_newest_values_and_coarse_curves_by_a_hundredth_of_their_bytes(tmp_path):
+    body = write_body(tmp_path, index=False)
+    runs = RUNS // 5
+    files = {f"sweep/run_{run:04}/events.out.tfevents.1700000000.h.{run}.0": body for run in range(runs)}
+    with SharedBodyStore(files, seconds_a_request=0.03) as store:
+        recordfs.configure_file_system(
+            "s3", endpoint_url=store.endpoint, aws_access_key_id="k", aws_secret_access_key="s", region_name="us-east-1"
+        )
+        try:
+            options = CatalogOptions(reload_seconds=0, answer_seconds=120, scan_threads=0)
+            with LogCatalog([LogDirectory("s3://bucket/sweep")], options).start() as catalog:
+                provider = DataProvider(catalog)
+                assert provider.ListScalars(card("tag/199")).count(b"run_") == runs
+                assert store.counts["bytes"] <= 0.005 * runs * os.path.getsize(body)
+                curves = provider.scalar_curves(Query("scalars", None, ("tag/007",), 1000))
+                assert store.counts["bytes"] <= 0.015 * runs * os.path.getsize(body)
+                before = requests_to(store)
+                provider.ReadScalars(card("tag/008"))
+                assert requests_to(store) == before
+            for curve in curves.values():
+                steps = curve["tag/007"].steps.tolist()
+                assert (steps[0], steps[-1]) == (0, STEPS - 1)
+                assert len({step * 8 // STEPS for step in steps}) == 8
+            assert len(curves) == runs
         finally:
             recordfs.configure_file_system("s3")
