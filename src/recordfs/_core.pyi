@@ -63,6 +63,13 @@ class BundleBlock:
         Raises:
             DataLossError: A checksum is wrong, or there are too few bytes.
         """
+    def check_mapped(self, region: ReadOnlyMemoryRegion, path: str) -> None:
+        """As ``check``, of the block's bytes in a mapped file.
+
+        Raises:
+            DataLossError: A checksum is wrong.
+            OutOfRangeError: The file is shorter than the block's end.
+        """
 
 @final
 class BundleIndex:
@@ -162,6 +169,29 @@ class BundleIndexBuilder:
 
         Raises:
             InvalidArgumentError: As ``check``.
+        """
+    def add_block(
+        self,
+        names: Sequence[str],
+        dtypes: Sequence[int],
+        shapes: Sequence[Sequence[int]],
+        data: bytes,
+        shard: int,
+        offset: int,
+    ) -> None:
+        """Add tensors that lie one after the other in a data file, all of them or none.
+
+        Args:
+            names: Their names.
+            dtypes: TensorFlow's number of the type of each, whose elements have a fixed size.
+            shapes: The shape of each.
+            data: The bytes of all.
+            shard: The number of the data file.
+            offset: Where in it the first begins.
+
+        Raises:
+            InvalidArgumentError: As ``check``.
+            ValueError: The lists are not of one length, or types and shapes do not make up the bytes.
         """
     def check_cover(self) -> None:
         """Raise if the slices of a tensor do not cover it, each element once.

@@ -9,6 +9,7 @@ mod column_buffer;
 mod error;
 mod event;
 mod example;
+mod garbage;
 mod large;
 mod lease;
 mod lines;

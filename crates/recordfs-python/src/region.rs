@@ -79,6 +79,35 @@ impl ReadOnlyMemoryRegion {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Does something with a part of the bytes, without the GIL. The pages of a mapped file are ready by then, so that what
+    /// the file has lost is an error.
+    pub fn with_bytes<R: Send>(
+        &self,
+        py: Python<'_>,
+        offset: usize,
+        length: usize,
+        work: impl FnOnce(&[u8]) -> R + Send,
+    ) -> PyResult<R> {
+        let part = self.subregion(py, offset, length)?;
+        let own = part.start..part.start + length;
+        let state = part.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match state.backing {
+            Backing::Empty => Ok(work(&[])),
+            Backing::Bytes(bytes) => {
+                let bytes = &bytes.as_bytes(py)[own];
+                Ok(py.detach(|| work(bytes)))
+            }
+            Backing::Foreign(owner) => Ok(py.detach(|| work(&(*owner).as_ref()[own]))),
+            Backing::Mapping(mapping) => py.detach(|| {
+                let bytes = &mapping[own];
+                populate(bytes).map_err(|error| {
+                    OutOfRangeError::new_err(format!("{length} bytes at {offset} are in the file no more: {error}"))
+                })?;
+                Ok(work(bytes))
+            }),
+        }
+    }
+
     /// Takes the backing out if nothing needs it any more; the caller drops it behind the lock.
     fn take_unused(state: &mut State) -> Backing {
         if state.closed && state.exports == 0 {
@@ -186,24 +215,7 @@ impl ReadOnlyMemoryRegion {
     ///     OutOfRangeError: The part does not lie within this region, or the file has lost it.
     ///     ClosedFileError: The region is closed.
     fn checksum(&self, py: Python<'_>, offset: usize, length: usize) -> PyResult<u32> {
-        let part = self.subregion(py, offset, length)?;
-        let own = part.start..part.start + length;
-        let state = part.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match state.backing {
-            Backing::Empty => Ok(crc32c(&[])),
-            Backing::Bytes(bytes) => {
-                let bytes = &bytes.as_bytes(py)[own];
-                Ok(py.detach(|| crc32c(bytes)))
-            }
-            Backing::Foreign(owner) => Ok(py.detach(|| crc32c(&(*owner).as_ref()[own]))),
-            Backing::Mapping(mapping) => py.detach(|| {
-                let bytes = &mapping[own];
-                populate(bytes).map_err(|error| {
-                    OutOfRangeError::new_err(format!("{length} bytes at {offset} are in the file no more: {error}"))
-                })?;
-                Ok(crc32c(bytes))
-            }),
-        }
+        self.with_bytes(py, offset, length, crc32c)
     }
 
     /// Whether ``close`` was called.

@@ -9,9 +9,11 @@ from recordfs._core import ArrayMemory
 from recordfs.checkpoint.numpy_module import np
 
 if TYPE_CHECKING:
+    from recordfs._core import ReadOnlyMemoryRegion
+
     Array = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["byte_view_of", "empty_array"]
+__all__ = ["byte_view_of", "bytes_of_region", "empty_array"]
 
 _LARGE = 4 << 20
 """From this many bytes on an array has memory in huge pages: NumPy asks for some from that size on, too."""
@@ -36,3 +38,12 @@ def byte_view_of(array: Array) -> memoryview:
     """Return a contiguous array's memory as plain bytes, whatever its type."""
     # The buffer protocol has no format for bfloat16 and its like, and none may be empty.
     return array.reshape(-1).view(np.uint8).data if array.size else memoryview(bytearray())
+
+
+def bytes_of_region(region: ReadOnlyMemoryRegion) -> Array:
+    """Return mapped memory as an array of bytes, which keeps it.
+
+    Arrays over this one keep it in turn. One that NumPy made over the region itself would not: NumPy asks for a buffer,
+    and lets go of it at once.
+    """
+    return np.frombuffer(region.data, np.uint8) if len(region) else np.empty(0, np.uint8)

@@ -6,10 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from recordfs._core import decode_bundle_strings, masked_crc32c
-from recordfs.checkpoint.array_memory import byte_view_of, empty_array
+from recordfs.checkpoint.array_memory import byte_view_of, bytes_of_region, empty_array
 from recordfs.checkpoint.fetcher import (
     DIRECT_SIZE,
-    REMOTE_THREADS,
     Stretch,
     check_mapped,
     cut_short,
@@ -17,15 +16,18 @@ from recordfs.checkpoint.fetcher import (
     wrong_checksum,
 )
 from recordfs.checkpoint.numpy_module import np
-from recordfs.checkpoint.parallel import do_all, usable_cores
 from recordfs.checkpoint.slicing import Box, byte_runs, intersection
-from recordfs.checkpoint.tensor_types import STRING, type_numbered
-from recordfs.errors import DataLossError, InvalidArgumentError, MissingDependencyError, UnimplementedError
+from recordfs.checkpoint.tensor_types import STRING
+from recordfs.errors import (
+    DataLossError,
+    InvalidArgumentError,
+    MissingDependencyError,
+    UnimplementedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from recordfs._core import BundleBlock, ReadOnlyMemoryRegion
     from recordfs.checkpoint.data_files import DataFiles
     from recordfs.checkpoint.entries import StoredSlice, TensorEntry
     from recordfs.checkpoint.slicing import Selection
@@ -54,29 +56,13 @@ class ArrayReader:
         self._verify_checksums = verify_checksums
         self._numpy_types: dict[int, np.dtype[Any]] = {}
 
-    def read_blocks(self, blocks: Sequence[BundleBlock]) -> dict[str, Array]:
-        """Read small tensors that lie together, of the processor's byte order."""
-        arrays: dict[str, Array] = {}
-
-        def read(block: BundleBlock) -> None:
-            data = self._files.file(block.shard).read_ranges([(block.start, block.size)])[0]
-            block.check(data, self._files.path(block.shard), self._verify_checksums)
-            types = self._numpy_types
-            for name, number, shape, offset in block.members():
-                dtype = types.get(number) or self._known_type(name, number)
-                arrays[name] = np.ndarray(shape, dtype, data, offset).copy()
-
-        remote = any(self._files.is_remote(shard) for shard in {block.shard for block in blocks})
-        do_all(read, blocks, REMOTE_THREADS if remote else usable_cores())
-        return arrays
-
     def read_small(self, entry: TensorEntry) -> Array | None:
         """Read one small tensor of the processor's byte order, with as little ado as that takes; None for any other."""
         stored = entry.slices[0]
         size = stored.size
         if self._big_endian or entry.is_partitioned or entry.type is STRING or not 0 < size < DIRECT_SIZE:
             return None
-        dtype = self._numpy_types.get(entry.type.number) or self._numpy_type(entry)
+        dtype = self._numpy_type(entry)
         data = self._files.file(stored.shard).read(stored.offset, size)
         if len(data) < size:
             raise cut_short(self._files, _stretch_of(entry, stored), stored.offset + len(data))
@@ -84,14 +70,6 @@ class ArrayReader:
             raise wrong_checksum(self._files, _stretch_of(entry, stored), masked_crc32c(data))
         array: Array = np.ndarray(entry.shape, dtype, data)
         return array.copy()
-
-    def _known_type(self, name: str, number: int) -> np.dtype[Any]:
-        """Return a type that was not met before."""
-        try:
-            found = self._numpy_types[number] = type_numbered(number).numpy_type()
-        except MissingDependencyError as error:
-            raise MissingDependencyError(f"tensor {name!r}: {error.message}") from error.__cause__
-        return found
 
     def read(self, entries: Sequence[TensorEntry], out: Mapping[str, Array]) -> dict[str, Array]:
         """Read whole tensors.
@@ -115,11 +93,15 @@ class ArrayReader:
 
     def _numpy_type(self, entry: TensorEntry) -> np.dtype[Any]:
         """Return the type of a tensor's elements; an error that there is none names the tensor."""
+        found = self._numpy_types.get(entry.type.number)
+        if found is not None:
+            return found
         try:
-            return entry.type.numpy_type()
+            found = self._numpy_types[entry.type.number] = entry.type.numpy_type()
         except (UnimplementedError, MissingDependencyError) as error:
             path = self._files.path(entry.slices[0].shard) if entry.slices else None
             raise type(error)(f"tensor {entry.name!r}: {error.message}", path=path) from error.__cause__
+        return found
 
     def _check_entry(self, entry: TensorEntry) -> None:
         """Refuse what cannot be there before anything is allocated."""
@@ -161,7 +143,7 @@ class ArrayReader:
             entry: The tensor.
             mapped: The memory of each data file that was met, None if it cannot be mapped.
         """
-        dtype = self._numpy_types.get(entry.type.number) or self._numpy_type(entry)
+        dtype = self._numpy_type(entry)
         if len(entry.slices) != 1 or entry.type is STRING or (self._big_endian and dtype.itemsize > 1):
             return None
         _, shape, shard, offset, size, _ = entry.slices[0]
@@ -169,7 +151,7 @@ class ArrayReader:
             return None
         if shard not in mapped:
             region = self._files.region(shard)
-            mapped[shard] = None if region is None else _bytes_of(region)
+            mapped[shard] = None if region is None else bytes_of_region(region)
         memory = mapped[shard]
         if memory is None:
             return None
@@ -218,11 +200,6 @@ class ArrayReader:
                 target[position : position + length] = data
                 position += length
         return array
-
-
-def _bytes_of(region: ReadOnlyMemoryRegion) -> Array:
-    """Return mapped memory as an array of bytes, which keeps it."""
-    return np.frombuffer(region.data, np.uint8) if len(region) else np.empty(0, np.uint8)
 
 
 def _stretch_of(entry: TensorEntry, stored: StoredSlice) -> Stretch:

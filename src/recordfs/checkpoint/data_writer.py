@@ -10,6 +10,8 @@ from recordfs.checkpoint.publishing import make_durable, open_for_publishing
 from recordfs.checkpoint.replacement import delete_if_there, statistics_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recordfs.checkpoint.array_reader import Array
     from recordfs.checkpoint.replacement import Replacement
     from recordfs.filesystem import FileSystem
@@ -56,6 +58,11 @@ class DataWriter:
         self._gathered_size = 0
 
     @property
+    def shard(self) -> int:
+        """The file's number."""
+        return self._shard
+
+    @property
     def size(self) -> int:
         """The bytes taken so far."""
         return self._appended + self._gathered_size
@@ -80,6 +87,19 @@ class DataWriter:
             # After a failure in the middle the pieces before it stay as a gap, which is legal.
             self._appended = self._file.tell()
         return (self._shard, offset, size, mask_crc32c(crc))
+
+    def append_joined(self, data: bytes, note: Callable[[int], object]) -> None:
+        """Append small tensors that lie one after the other.
+
+        Args:
+            data: Their bytes.
+            note: Called with the offset of the first before they are taken. If it raises, they are not.
+        """
+        if self._gathered_size + len(data) >= _GATHERED:
+            self.hand_on()
+        note(self.size)
+        self._gathered.append(data)
+        self._gathered_size += len(data)
 
     def append_strings(self, elements: list[bytes]) -> Place:
         """Append a string tensor."""

@@ -31,8 +31,9 @@ __all__ = [
 DIRECT_SIZE = 256 << 10
 """From this many bytes on a tensor is read straight into its array; smaller ones are read with their neighbours."""
 
-_LOCAL_PIECE = 1 << 20
-"""Bytes of one read of a local file: few enough to be in the cache still when they are checked."""
+_LOCAL_PIECE = 2 << 20
+"""Bytes of one read of a local file: few enough to be in the cache still when they are checked, and a whole huge page,
+which two threads that share it would both clear."""
 
 _REMOTE_PIECE = 8 << 20
 """Bytes of one request to a store: enough that the request's own cost hardly shows."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from recordfs._core import BundleIndex
 from recordfs.checkpoint.array_reader import ArrayReader
+from recordfs.checkpoint.block_reader import BlockReader
 from recordfs.checkpoint.data_files import DataFiles
 from recordfs.checkpoint.entries import StoredSlice, TensorEntry, plain_entry
 from recordfs.checkpoint.fetcher import SMALL_TENSORS
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
+    from recordfs._core import BundleBlock
     from recordfs.checkpoint.array_reader import Array
     from recordfs.checkpoint.numpy_module import np
     from recordfs.checkpoint.slicing import Index
@@ -102,6 +104,7 @@ class CheckpointReader(Mapping[str, "Array"]):
         self._index = read_bundle_index(self._file_system, self._prefix)
         self._files = DataFiles(self._file_system, self._prefix, self._index.num_shards)
         self._arrays = ArrayReader(self._files, big_endian=self._index.big_endian, verify_checksums=verify_checksums)
+        self._blocks = BlockReader(self._files, verify_checksums=verify_checksums)
         self._names: list[str] | None = None
         self._graph: ObjectGraph | None = None
         self._closed = False
@@ -187,6 +190,14 @@ class CheckpointReader(Mapping[str, "Array"]):
     def has_tensor(self, name: str) -> bool:
         """Tell whether there is a tensor of that name."""
         return name in self
+
+    def shapes(self) -> list[tuple[str, list[int]]]:
+        """Return the name and the shape of every tensor, in the order of names.
+
+        Raises:
+            DataLossError: An entry makes no sense.
+        """
+        return self._index.shapes()
 
     def get_variable_to_shape_map(self) -> dict[str, list[int]]:
         """Return the shape of every tensor, as ``tf.train.load_checkpoint`` does."""
@@ -277,29 +288,36 @@ class CheckpointReader(Mapping[str, "Array"]):
 
     def _read_many(self, wanted: list[str], given: Mapping[str, Array]) -> dict[str, Array]:
         """Read tensors, small ones that lie together by a way of their own."""
-        arrays: dict[str, Array] = {}
-        rest = wanted
-        if not self._index.big_endian:
-            asked = [name for name in wanted if name not in given] if given else wanted
-            try:
-                blocks, rest = self._index.small_blocks(asked, SMALL_TENSORS)
-            except KeyError as error:
-                raise self._no_tensor(error.args[0]) from None
-            arrays = self._arrays.read_blocks(blocks)
-            rest += [name for name in wanted if name in given]
+        blocks, rest = self._blocks_of(wanted, given)
+        arrays = self._blocks.read(blocks)
         if rest:
             arrays |= self._arrays.read(self._entries_of(rest), given)
         return arrays
 
     def _map_many(self, wanted: list[str], given: Mapping[str, Array]) -> dict[str, Array]:
         """Map tensors, and read those that cannot be mapped."""
-        entries = self._entries_of(wanted)
-        arrays = self._arrays.map(entry for entry in entries if entry.name not in given)
+        blocks, rest = self._blocks_of(wanted, given)
+        arrays = self._blocks.map(blocks)
+        if arrays is None:
+            arrays, rest = {}, wanted
+        entries = self._entries_of(rest)
+        arrays |= self._arrays.map(entry for entry in entries if entry.name not in given)
         read = self._arrays.read([entry for entry in entries if entry.name not in arrays], given)
         for name, array in read.items():
             if name not in given:
                 array.flags.writeable = False
         return arrays | read
+
+    def _blocks_of(self, wanted: list[str], given: Mapping[str, Array]) -> tuple[list[BundleBlock], list[str]]:
+        """Return blocks of small tensors, and the names of those that are in none or have an array given for them."""
+        if self._index.big_endian:
+            return [], wanted
+        asked = [name for name in wanted if name not in given] if given else wanted
+        try:
+            blocks, rest = self._index.small_blocks(asked, SMALL_TENSORS)
+        except KeyError as error:
+            raise self._no_tensor(error.args[0]) from None
+        return blocks, rest + [name for name in wanted if name in given]
 
     def get_slice(self, name: str, slices: Index | tuple[Index, ...]) -> Array:
         """Read part of a tensor, and as little else of its file as that takes.

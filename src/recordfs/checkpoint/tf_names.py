@@ -130,7 +130,7 @@ def list_variables(
 ) -> list[tuple[str, list[int]]]:
     """Return name and shape of every tensor, sorted by name. Arguments and errors as in ``load_checkpoint``."""
     with load_checkpoint(ckpt_dir_or_file, file_system=file_system, options=options) as reader:
-        return list(reader.get_variable_to_shape_map().items())  # sorted, as the index is
+        return reader.shapes()
 
 
 def load_variable(

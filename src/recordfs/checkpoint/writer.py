@@ -27,6 +27,7 @@ from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, ObjectGraph, attribute_key
 from recordfs.checkpoint.publishing import publish
 from recordfs.checkpoint.replacement import Replacement, another_saver, delete_if_there, statistics_of
+from recordfs.checkpoint.small_batch import SmallBatch
 from recordfs.checkpoint.tensor_input import prepared_tensor, stored_extents, string_elements
 from recordfs.checkpoint.tensor_types import STRING
 from recordfs.checkpoint.whole_file import read_whole_file
@@ -91,7 +92,7 @@ class CheckpointWriter:
         num_shards = whole_number(num_shards, "num_shards", least=1, path=self._prefix)
         alignment = whole_number(alignment, "alignment", least=1, path=self._prefix)
         self._part = _checked_part(self._prefix, part, num_parts, num_shards)
-        self._overwrite = overwrite
+        self._alignment = alignment
         self._durable = durable
         self._lock = threading.RLock()
         self._builder = BundleIndexBuilder()
@@ -162,6 +163,41 @@ class CheckpointWriter:
             self._check_open()
             self._builder.check(name, kind.number, shape)
             self._builder.add(name, kind.number, shape, self._append(name, kind, prepared))
+
+    def add_many(self, tensors: Mapping[str, Any]) -> None:
+        """Add tensors in their order, many small ones at once. The arrays may be changed as soon as this returns.
+
+        The checkpoint is the same as after ``add`` for each of them.
+
+        Args:
+            tensors: Name to array, each as in ``add``.
+
+        Raises:
+            Exception: As ``add``. Those before the one that it names may have been added, and none after it.
+        """
+        batch = SmallBatch()
+        for name, array in tensors.items():
+            # Several files share tensors by their sizes, and gaps are not of one size.
+            if self._alignment > 1 or len(self._writers) > 1 or not batch.take(name, array):
+                self._add_batch(batch)
+                batch = SmallBatch()
+                self.add(name, array)
+            elif batch.is_full:
+                self._add_batch(batch)
+                batch = SmallBatch()
+        self._add_batch(batch)
+
+    def _add_batch(self, batch: SmallBatch) -> None:
+        if not batch:
+            return
+        with self._lock:
+            self._check_open()
+            writer, data = self._writers[0], batch.data()
+
+            def note(offset: int) -> None:
+                self._builder.add_block(batch.names, batch.numbers, batch.shapes, data, writer.shard, offset)
+
+            writer.append_joined(data, note)
 
     def add_slice(
         self,
@@ -377,8 +413,7 @@ def save_checkpoint(
         file_system=file_system,
         options=options,
     ) as writer:
-        for name, array in tensors.items():
-            writer.add(name, array)
+        writer.add_many(tensors)
         if object_graph is not None:
             writer.add_object_graph(object_graph)
     return writer.prefix

@@ -311,3 +311,23 @@ def test_large_arrays_can_be_written_and_outlive_everything(tmp_path, size):
     array += 1
     assert array.flags.c_contiguous
     assert (array[-1], again[-1]) == (size, size - 1)
+
+
+def test_small_tensors_are_mapped_where_they_lie_well(tmp_path):
+    tensors = {"byte": np.ones(1, np.uint8), "odd": np.arange(3.0), "pad": np.ones(7, np.uint8), "even": np.arange(5.0)}
+    prefix = save_checkpoint(tmp_path / "ckpt", tensors)
+    with CheckpointReader(prefix) as reader:
+        arrays = reader.get_many(mapped=True)
+    assert {name: array.tolist() for name, array in arrays.items()} == {n: a.tolist() for n, a in tensors.items()}
+    assert not any(array.flags.writeable for array in arrays.values())
+    assert {name for name, array in arrays.items() if array.flags.owndata} == {"odd"}
+
+
+@pytest.mark.parametrize("verify_checksums", [True, False])
+def test_small_tensors_of_a_file_that_was_cut_are_not_mapped(tmp_path, verify_checksums):
+    prefix = save_checkpoint(tmp_path / "ckpt", {name: np.arange(100.0) for name in "abc"})
+    os.truncate(f"{prefix}.data-00000-of-00001", 2000)
+    with CheckpointReader(prefix, verify_checksums=verify_checksums) as reader:
+        with pytest.raises(DataLossError, match="'c'"):
+            reader.get_many(mapped=True)
+        assert list(reader.get_many(["a", "b"], mapped=True)) == ["a", "b"]

@@ -223,6 +223,35 @@ def test_prefix_that_could_not_be_found_again_is_refused(directory, prefix):
         CheckpointWriter(f"{directory}/{prefix}")
 
 
+def test_many_at_once_are_stored_as_one_by_one(directory):
+    rng = np.random.default_rng(1)
+    kinds = ["?", "i1", "u2", "<f4", ">f4", "f8", "c16", "f2"]
+    tensors = {f"t{n}": rng.integers(0, 2, n % 7).astype(kinds[n % 8]) for n in range(20_000)}
+    tensors |= {"scalar": np.float32(1), "number": 7, "words": np.array([b"a", b"bc"], object)}
+    tensors |= {"large": np.arange(100_000), "turned": np.arange(6).reshape(2, 3).T, "none": np.empty((0, 3))}
+    tensors |= {f"u{n}": np.full(n % 5, n) for n in range(5000)}
+    with CheckpointWriter(f"{directory}/one") as writer:
+        for name, array in tensors.items():
+            writer.add(name, array)
+    with CheckpointWriter(f"{directory}/many") as writer:
+        writer.add_many(tensors)
+    file_system = get_file_system(directory)
+    for suffix in (".index", ".data-00000-of-00001"):
+        files = [file_system.new_random_access_file(f"{directory}/{name}{suffix}") for name in ("one", "many")]
+        assert files[0].read(0, 1 << 24) == files[1].read(0, 1 << 24)
+        for file in files:
+            file.close()
+
+
+def test_many_at_once_with_a_name_that_is_taken_add_nothing_of_their_batch(directory):
+    with CheckpointWriter(f"{directory}/ckpt") as writer:
+        writer.add("b", 1.0)
+        with pytest.raises(InvalidArgumentError, match='"b"'):
+            writer.add_many({name: np.zeros(3) for name in "abc"})
+        writer.add_many({name: np.ones(3) for name in "ac"})
+    assert values_of(f"{directory}/ckpt") == {"a": [1, 1, 1], "b": 1, "c": [1, 1, 1]}
+
+
 def test_writer_is_shared_by_threads(directory):
     with CheckpointWriter(f"{directory}/ckpt", num_shards=2) as writer:
 

@@ -82,6 +82,26 @@ impl IndexBuilder {
         }
     }
 
+    /// Adds tensors that lie one after the other in a data file, all of them or none.
+    ///
+    /// # Errors
+    /// What [`IndexBuilder::add`] returns for the first that cannot be added, and its place in `names`.
+    ///
+    /// # Panics
+    /// There are not as many entries as names.
+    pub fn add_all(&mut self, names: &[Vec<u8>], entries: Vec<Entry>) -> Result<(), (usize, AddError)> {
+        assert_eq!(names.len(), entries.len(), "every tensor has a name");
+        for (place, (name, entry)) in names.iter().zip(entries).enumerate() {
+            if let Err(error) = self.add(name, entry) {
+                for added in &names[..place] {
+                    self.entries.remove(added);
+                }
+                return Err((place, error));
+            }
+        }
+        Ok(())
+    }
+
     /// Tells what would keep [`IndexBuilder::add`] or [`IndexBuilder::add_slice`] from adding this.
     ///
     /// # Errors

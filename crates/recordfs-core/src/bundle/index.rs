@@ -90,6 +90,12 @@ impl Index {
         self.tensors.iter().map(|&place| &*self.items[place].key)
     }
 
+    /// The tensors, sorted by name, each with its entry, or what is wrong with it.
+    pub fn tensors(&self) -> impl Iterator<Item = (&[u8], Result<&Entry, &EntryFault>)> {
+        let items = self.tensors.iter().map(|&place| &self.items[place]);
+        items.map(|item| (&*item.key, item.entry.as_ref()))
+    }
+
     /// All keys but the header's, slices included, each with its entry.
     pub fn items(&self) -> impl Iterator<Item = (&[u8], Result<&Entry, &EntryFault>)> {
         self.items.iter().map(|item| (&*item.key, item.entry.as_ref()))

@@ -5,6 +5,8 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 use recordfs_core::crc::masked_crc32c;
 
 use crate::error::{ErrorClass, error};
+use crate::garbage::CollectorPause;
+use crate::region::ReadOnlyMemoryRegion;
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -51,6 +53,7 @@ impl BundleBlock {
 
     /// Name, dtype, shape and offset in the block of each tensor.
     fn members<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let _pause = CollectorPause::new(py);
         self.members
             .iter()
             .map(|member| {
@@ -71,21 +74,41 @@ impl BundleBlock {
     ///     DataLossError: A checksum is wrong, or there are too few bytes.
     fn check(&self, py: Python<'_>, data: &Bound<'_, PyBytes>, path: Py<PyString>, verify: bool) -> PyResult<()> {
         let bytes = data.as_bytes();
-        let broken = py.detach(|| {
-            self.members
-                .iter()
-                .find_map(|member| match bytes.get(member.offset..member.offset + member.size) {
-                    None => Some((member, None)),
-                    Some(part) if verify => {
-                        let computed = masked_crc32c(part);
-                        (computed != member.crc).then_some((member, Some(computed)))
-                    }
-                    Some(_) => None,
-                })
-        });
-        let Some((member, computed)) = broken else {
-            return Ok(());
-        };
+        let broken = py.detach(|| self.find_broken(bytes, verify));
+        broken.map_or(Ok(()), |broken| Err(self.failure(py, broken, &path)))
+    }
+
+    /// As ``check``, of the block's bytes in a mapped file.
+    ///
+    /// Raises:
+    ///     DataLossError: A checksum is wrong.
+    ///     OutOfRangeError: The file is shorter than the block's end.
+    fn check_mapped(&self, py: Python<'_>, region: &ReadOnlyMemoryRegion, path: Py<PyString>) -> PyResult<()> {
+        let broken = region.with_bytes(py, self.start as usize, self.size, |bytes| {
+            self.find_broken(bytes, true)
+        })?;
+        broken.map_or(Ok(()), |broken| Err(self.failure(py, broken, &path)))
+    }
+}
+
+/// A tensor, and the checksum that its bytes have in place of its own; None if they are not all there.
+type Broken<'a> = (&'a Member, Option<u32>);
+
+impl BundleBlock {
+    fn find_broken(&self, bytes: &[u8], verify: bool) -> Option<Broken<'_>> {
+        self.members
+            .iter()
+            .find_map(|member| match bytes.get(member.offset..member.offset + member.size) {
+                None => Some((member, None)),
+                Some(part) if verify => {
+                    let computed = masked_crc32c(part);
+                    (computed != member.crc).then_some((member, Some(computed)))
+                }
+                Some(_) => None,
+            })
+    }
+
+    fn failure(&self, py: Python<'_>, (member, computed): Broken<'_>, path: &Py<PyString>) -> PyErr {
         let name = member.name.bind(py).to_string_lossy();
         let size = member.size;
         let message = match computed {
@@ -97,6 +120,6 @@ impl BundleBlock {
             None => format!("tensor {name:?} has {size} bytes, but the file ends before: it was cut"),
         };
         let offset = self.start + member.offset as u64;
-        Err(error(py, ErrorClass::DataLoss, &message, Some(&path), Some(offset)))
+        error(py, ErrorClass::DataLoss, &message, Some(path), Some(offset))
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use recordfs_core::bundle::{AddError, Entry, Extent, Header, IndexBuilder, Slice};
+use recordfs_core::bundle::{AddError, Entry, Extent, Header, IndexBuilder, Slice, item_size};
+use recordfs_core::crc::masked_crc32c;
 
 use super::index::name_from_python;
 use crate::error::{ErrorClass, error};
@@ -38,6 +40,33 @@ fn refusal(py: Python<'_>, name: &[u8], failure: &AddError) -> PyErr {
 fn to_slice(extents: SliceList) -> Slice {
     let extent = |(start, length)| Extent { start, length };
     extents.into_iter().map(extent).collect()
+}
+
+/// The entries of tensors that lie one after the other; None if they do not come to just these bytes.
+fn entries_of_block(
+    dtypes: Vec<i32>,
+    shapes: Vec<Vec<i64>>,
+    mut bytes: &[u8],
+    shard: i32,
+    mut offset: i64,
+) -> Option<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(dtypes.len());
+    for (dtype, shape) in dtypes.into_iter().zip(shapes) {
+        let mut entry = Entry {
+            dtype,
+            shape,
+            shard,
+            offset,
+            ..Entry::default()
+        };
+        entry.size = i64::try_from(entry.elements()?.checked_mul(item_size(dtype)?)?).ok()?;
+        let (own, rest) = bytes.split_at_checked(usize::try_from(entry.size).ok()?)?;
+        entry.crc = masked_crc32c(own);
+        offset += entry.size;
+        bytes = rest;
+        entries.push(entry);
+    }
+    bytes.is_empty().then_some(entries)
 }
 
 #[pymethods]
@@ -114,6 +143,43 @@ impl BundleIndexBuilder {
             }
         };
         added.map_err(|failure| refusal(py, &name, &failure))
+    }
+
+    /// Add tensors that lie one after the other in a data file, all of them or none.
+    ///
+    /// Args:
+    ///     names: Their names.
+    ///     dtypes: TensorFlow's number of the type of each, whose elements have a fixed size.
+    ///     shapes: The shape of each.
+    ///     data: The bytes of all.
+    ///     shard: The number of the data file.
+    ///     offset: Where in it the first begins.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: As ``check``.
+    ///     ValueError: The lists are not of one length, or types and shapes do not make up the bytes.
+    #[allow(clippy::too_many_arguments)] // which are Python's
+    fn add_block(
+        &self,
+        py: Python<'_>,
+        names: Vec<Bound<'_, PyString>>,
+        dtypes: Vec<i32>,
+        shapes: Vec<Vec<i64>>,
+        data: &Bound<'_, PyBytes>,
+        shard: i32,
+        offset: i64,
+    ) -> PyResult<()> {
+        if names.len() != dtypes.len() || names.len() != shapes.len() {
+            return Err(PyValueError::new_err("names, types and shapes are not as many"));
+        }
+        let names: Vec<Vec<u8>> = names.iter().map(name_from_python).collect::<PyResult<_>>()?;
+        let bytes = data.as_bytes();
+        py.detach(|| {
+            let entries = entries_of_block(dtypes, shapes, bytes, shard, offset)?;
+            Some(self.lock().add_all(&names, entries))
+        })
+        .ok_or_else(|| PyValueError::new_err("types and shapes do not make up the bytes"))?
+        .map_err(|(place, failure)| refusal(py, &names[place], &failure))
     }
 
     /// Raise if the slices of a tensor do not cover it, each element once.

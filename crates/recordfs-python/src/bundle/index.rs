@@ -8,6 +8,7 @@ use recordfs_core::bundle::{BlockLimits, Entry, EntryFault, Fault, Index, Number
 
 use super::blocks::{BundleBlock, Member};
 use crate::error::{ErrorClass, error};
+use crate::garbage::CollectorPause;
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -129,14 +130,17 @@ impl BundleIndex {
     ///
     /// Raises:
     ///     DataLossError: An entry makes no sense.
-    fn shapes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyString>, Vec<i64>)>> {
-        self.index
-            .names()
-            .map(|name| {
-                let shape = self.entry(py, name)?.map_or_else(Vec::new, |entry| entry.shape.clone());
-                Ok((name_to_python(py, name)?, shape))
+    fn shapes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let _pause = CollectorPause::new(py);
+        let shapes: Vec<Bound<'py, PyTuple>> = self
+            .index
+            .tensors()
+            .map(|(name, entry)| {
+                let entry = entry.map_err(|fault| self.fault(py, name, fault))?;
+                (name_to_python(py, name)?, PyList::new(py, &entry.shape)?).into_pyobject(py)
             })
-            .collect()
+            .collect::<PyResult<_>>()?;
+        PyList::new(py, shapes)
     }
 
     /// What the index says of one tensor: dtype, shape, data file, offset, size, masked checksum, and whether it lies in
@@ -153,6 +157,7 @@ impl BundleIndex {
 
     /// As ``find`` for many tensors at once; a name that is not there is a KeyError with that name.
     fn find_many<'py>(&self, py: Python<'py>, names: Vec<Bound<'py, PyString>>) -> PyResult<Vec<EntryTuple<'py>>> {
+        let _pause = CollectorPause::new(py);
         names
             .iter()
             .map(|name| match self.entry(py, &name_from_python(name)?)? {
