@@ -7,15 +7,18 @@ what it read is added. The first round, which is not counted, warms every cache.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benches.harness import AtLeast, Contestant, Row, Within
-from benches.object_stores import BUCKET, OBSTORE, RECORDFS, s3_running
+from tools.servers import VersityGateway
+
+from benches.harness import AtLeast, Below, Contestant, Row, Within
+from benches.object_stores import BUCKET, OBSTORE, RECORDFS, s3_client, s3_running, s3_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MIB = 1 << 20
 _SIDE = 2048
@@ -55,6 +58,15 @@ READ_GET_TENSOR = f"""{THEIRS}{_ANSWER}
 def work():
     reader = tf.train.load_checkpoint(prefix)
     return answer([reader.get_tensor(name) for name in names_of(prefix)])
+"""
+
+READ_GIVEN = f"""{OURS}{_ANSWER}
+with CheckpointReader(prefix) as reader:
+    given = reader.get_many()
+
+def work():
+    with CheckpointReader(prefix) as reader:
+        return answer(list(reader.get_many(out=given).values()))
 """
 
 READ_RESTORE = f"""{THEIRS}{_ANSWER}
@@ -139,6 +151,33 @@ def work():
         return sum(array.nbytes for array in reader.get_many().values())
 """
 
+# What one row of a matrix takes, from opening the checkpoint on. Both figures leave out what the first use of a store
+# asks for once.
+SLICE = f"""{RECORDFS}{OURS}
+def asked():
+    counts = store.statistics().values()
+    return sum(each.requests for each in counts), sum(each.bytes_received for each in counts)
+
+def work():
+    store.file_exists(f"s3://{{bucket}}/nothing")
+    before = asked()
+    with CheckpointReader(f"s3://{{bucket}}/ckpt") as reader:
+        part = reader.get_slice("layer_000300/kernel", 1000)
+    assert part.nbytes == row_bytes and not part.any()
+    requests, received = (now - then for now, then in zip(asked(), before))
+    return figure(requests, received)
+"""
+
+SLICE_REQUESTS = f"""{SLICE}
+def figure(requests, received):
+    return requests
+"""
+
+SLICE_BYTES = f"""{SLICE}
+def figure(requests, received):
+    return (received - index_bytes) / 1000
+"""
+
 # The fastest loop that was found by hand: four requests under way, each copied to its place and checked there.
 RESTORE_OBSTORE = f"""{OBSTORE}
 from concurrent.futures import ThreadPoolExecutor
@@ -171,10 +210,11 @@ def rows(scale: float) -> list[Row]:
     many = {"count": number, "shape": [16]}
     mib = f"{count * 16} MiB in {count} tensors"
     small = f"{number:,} tensors of 64 bytes"
+    part = "one row of a matrix of a checkpoint of 10 GiB, 640 matrices of 16 MiB, on versitygw"
     return [
         Row(
-            title="read a checkpoint into arrays",
-            workload=f"{mib}, checksums verified",
+            title="read a checkpoint into fresh arrays",
+            workload=f"{mib}, checksums verified, each round in new processes",
             items=count,
             item="tensor of 16 MiB",
             make_files=_make_files(large),
@@ -184,10 +224,23 @@ def rows(scale: float) -> list[Row]:
                 Contestant("TensorFlow RestoreV2", source=READ_RESTORE, peer="tensorflow"),
             ],
             requirements=[AtLeast(1.7, over="TensorFlow get_tensor")],
+            new_processes=True,
+        ),
+        Row(
+            title="read a checkpoint into memory in use",
+            workload=f"{mib}, checksums verified; ours into out=, TensorFlow's by its allocator, which keeps it",
+            items=count,
+            item="tensor of 16 MiB",
+            make_files=_make_files(large),
+            contestants=[
+                Contestant("recordfs", source=READ_GIVEN),
+                Contestant("TensorFlow get_tensor", source=READ_GET_TENSOR, peer="tensorflow"),
+            ],
+            requirements=[AtLeast(1.7, over="TensorFlow get_tensor")],
         ),
         Row(
             title="read a checkpoint as mapped views",
-            workload=f"{mib}, checksums verified",
+            workload=f"{mib}, checksums verified, each round in new processes",
             items=count,
             item="tensor of 16 MiB",
             make_files=_make_files(large, safetensors=True),
@@ -200,6 +253,7 @@ def rows(scale: float) -> list[Row]:
                 AtLeast(5.0, over="TensorFlow get_tensor"),
                 Within(1.0, of="safetensors and a CRC pass"),
             ],
+            new_processes=True,
         ),
         Row(
             title="write a checkpoint",
@@ -265,6 +319,24 @@ def rows(scale: float) -> list[Row]:
             requirements=[Within(1.2, of="NumPy copy into memory in use")],
         ),
         Row(
+            title="requests for 4 KB of a large checkpoint on S3",
+            workload=part,
+            unit="requests",
+            rounds=1,
+            running=_large_checkpoint_on_s3,
+            contestants=[Contestant("recordfs", source=SLICE_REQUESTS)],
+            requirements=[Below(4.5)],
+        ),
+        Row(
+            title="bytes beyond the index for 4 KB of a large checkpoint on S3",
+            workload=part,
+            unit="kB",
+            rounds=1,
+            running=_large_checkpoint_on_s3,
+            contestants=[Contestant("recordfs", source=SLICE_BYTES)],
+            requirements=[Below(300)],
+        ),
+        Row(
             title="restore a checkpoint from S3",
             workload=f"{mib} on SeaweedFS on the same machine, checksums verified",
             items=count,
@@ -307,6 +379,27 @@ def _only_names(size: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
         return {"prefix": os.path.join(directory, "ckpt"), **size}
 
     return make
+
+
+@contextlib.contextmanager
+def _large_checkpoint_on_s3(directory: str) -> Iterator[dict[str, Any]]:
+    """Run a store that has a checkpoint of 10 GiB of zeros, whose data file is one of its own with a hole in it."""
+    from recordfs._core import BundleIndexBuilder, masked_crc32c
+
+    count, shape, size = 640, (4096, 1024), 16 * MIB
+    checksum = masked_crc32c(bytes(size))
+    builder = BundleIndexBuilder()
+    for number in range(count):
+        builder.add(f"layer_{number:06d}/kernel", 1, shape, (0, number * size, size, checksum))
+    index = builder.finish(1)
+    with VersityGateway(directory) as server:
+        client = s3_client(server.endpoint)
+        client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="ckpt.index", Body=index)
+        name = "ckpt.data-00000-of-00001"
+        client.put_object(Bucket=BUCKET, Key=name, Body=b"")
+        os.truncate(os.path.join(directory, "data", BUCKET, name), count * size)
+        yield s3_variables(server.endpoint) | {"index_bytes": len(index), "row_bytes": 4 * shape[1]}
 
 
 def _put_checkpoint(count: int, client: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ from tools.peers import PeerMissingError, PeerProcess, own_process, peer_python
 from tools.servers import ServerMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 _PREPARE = """
@@ -134,6 +134,8 @@ class Row:
         requirements: what the first contestant must reach.
         unit: None: ``work()`` is timed. Else ``work()`` returns a figure in this unit.
         rounds: overrides the run's number of rounds, for work that is slow or steady.
+        new_processes: each round is in processes of its own, for work that a process does once, in memory that it never
+            had before.
     """
 
     title: str
@@ -146,6 +148,7 @@ class Row:
     requirements: Sequence[Requirement] = ()
     unit: str | None = None
     rounds: int | None = None
+    new_processes: bool = False
 
 
 @dataclass(frozen=True)
@@ -215,20 +218,14 @@ def run_row(row: Row, *, rounds: int, directory: str) -> Result:
                 result.missing = {contestant.name: str(error) for contestant in row.contestants}
                 result.outcomes = [Outcome(requirement) for requirement in row.requirements]
                 return result
-        processes: dict[str, PeerProcess] = {}
-        try:
-            for contestant in row.contestants:
-                try:
-                    process = _start(contestant)
-                except PeerMissingError as error:
-                    result.missing[contestant.name] = str(error)
-                    continue
-                processes[contestant.name] = process
-                process.call(textwrap.dedent(contestant.source) + _PREPARE, **variables)
-            _take_turns(row, result, processes, row.rounds or rounds)
-        finally:
-            for process in processes.values():
-                process.close()
+        wanted = row.rounds or rounds
+        if row.new_processes:
+            for number in range(wanted + 1):
+                with _processes(row, result, variables) as processes:
+                    _take_turns(row, result, processes, [number])
+        else:
+            with _processes(row, result, variables) as processes:
+                _take_turns(row, result, processes, range(wanted + 1))
     result.outcomes = [judge(result, requirement) for requirement in row.requirements]
     return result
 
@@ -239,15 +236,35 @@ def _start(contestant: Contestant) -> PeerProcess:
     return PeerProcess(peer_python(contestant.peer), recordfs=contestant.with_recordfs)
 
 
-def _take_turns(row: Row, result: Result, processes: dict[str, PeerProcess], rounds: int) -> None:
-    result.samples = {name: [] for name in processes}
+@contextlib.contextmanager
+def _processes(row: Row, result: Result, variables: dict[str, Any]) -> Iterator[dict[str, PeerProcess]]:
+    """Run a process for each contestant that is there, ready to work; tell in `result` who is missing."""
+    processes: dict[str, PeerProcess] = {}
+    try:
+        for contestant in row.contestants:
+            try:
+                process = _start(contestant)
+            except PeerMissingError as error:
+                result.missing[contestant.name] = str(error)
+                continue
+            processes[contestant.name] = process
+            process.call(textwrap.dedent(contestant.source) + _PREPARE, **variables)
+        yield processes
+    finally:
+        for process in processes.values():
+            process.close()
+
+
+def _take_turns(row: Row, result: Result, processes: dict[str, PeerProcess], numbers: Iterable[int]) -> None:
+    """Take rounds of these numbers; that of number 0 is not counted."""
     answers: dict[str, Any] = {}
-    for number in range(rounds + 1):
+    for number in numbers:
         for name, process in processes.items():
             seconds, answer = process.call(_TIMED, timeout=1800)
             answers[name] = answer
+            samples = result.samples.setdefault(name, [])
             if number > 0:
-                result.samples[name].append(seconds if row.unit is None else float(answer))
+                samples.append(seconds if row.unit is None else float(answer))
         if row.unit is None and len({repr(answer) for answer in answers.values()}) > 1:
             raise BenchmarkError(f"{row.title}: the contestants' answers differ: {answers}")
 

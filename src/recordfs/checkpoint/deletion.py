@@ -110,10 +110,10 @@ def find_leftovers(
 ) -> list[Leftover]:
     """Return what saves that did not finish left in a directory, if it is old enough that none is at work on it.
 
-    That is TensorFlow's temporary files and directories, those of writers of parts, data without an index, and data of
-    another number of data files than the index beside them has. A directory with anything in it that no saver calls so
-    is somebody else's. Data that a merge which was cut short may have moved there are left alone: while its note is
-    there, and while an index in the directory lacks data files.
+    That is temporary files, recordfs's and TensorFlow's, TensorFlow's temporary directories and those of writers of
+    parts, data without an index, and data of another number of data files than the index beside them has. A directory
+    with anything in it that no saver calls so is somebody else's. Data that a merge which was cut short may have moved
+    there are left alone: while its note is there, and while an index in the directory lacks data files.
 
     Args:
         directory: Where checkpoints lie.
@@ -179,7 +179,7 @@ class _Survey(NamedTuple):
             is_merged = index_path(_TEMPORARY_DIRECTORY.sub("", entry.name)) in self.names
             children = self.file_system.list_directory(path)
             return all(_is_of_part(child) or (is_merged and child.name == MERGE_NOTE) for child in children)
-        if _TEMPORARY_FILE.search(entry.name):
+        if _TEMPORARY_FILE.search(entry.name) or is_temporary_name(entry.name):
             return True
         parsed = parse_file_name(entry.name)
         return parsed is not None and parsed.shard is not None and self._leads_nowhere(parsed)

@@ -81,8 +81,8 @@ def check_prefix(prefix: str) -> None:
         InvalidArgumentError: The prefix names a directory or a file of a checkpoint, or TensorFlow would take it for a
             pattern.
     """
-    if not basename(prefix):
-        raise InvalidArgumentError("a checkpoint's prefix ends with a name, not with a slash", path=prefix)
+    if basename(prefix) in ("", ".", ".."):
+        raise InvalidArgumentError("a checkpoint's prefix ends with a name, and this is a directory", path=prefix)
     parsed = parse_file_name(basename(prefix))
     if parsed is not None:
         raise InvalidArgumentError(

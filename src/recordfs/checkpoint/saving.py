@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recordfs.checkpoint.array_memory import empty_array
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.parallel import do_all, usable_cores
-from recordfs.checkpoint.tensor_types import array_of
+from recordfs.checkpoint.tensor_input import as_array
 from recordfs.checkpoint.writer import save_checkpoint
 from recordfs.errors import DeadlineExceededError
 from recordfs.paths import path_to_str
@@ -42,7 +42,7 @@ class Snapshots:
         copies: dict[str, Array] = {}
         pieces: list[tuple[Array, Array]] = []
         for name, value in tensors.items():
-            array = array_of(value)
+            array = as_array(name, value)
             kept = self._kept.get(name)
             fits = kept is not None and kept.shape == array.shape and kept.dtype == array.dtype
             copy = copies[name] = kept if fits and kept is not None else empty_array(array.shape, array.dtype)

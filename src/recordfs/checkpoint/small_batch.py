@@ -42,7 +42,7 @@ class SmallBatch:
 
     def take(self, name: str, value: Any) -> bool:
         """Take a tensor, and tell whether that was possible; what is no small array of a plain type is not taken."""
-        if type(value) is not np.ndarray:
+        if type(value) is not np.ndarray or not isinstance(name, str):
             return False
         number, size = _NUMBERS.get(value.dtype), value.nbytes
         if number is None or size >= _SMALL or not value.flags.c_contiguous:

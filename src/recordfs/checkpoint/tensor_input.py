@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from recordfs.checkpoint.array_reader import Array
     from recordfs.checkpoint.tensor_types import TensorType
 
-__all__ = ["prepared_tensor", "stored_extents", "string_elements"]
+__all__ = ["as_array", "prepared_tensor", "stored_extents", "string_elements"]
 
 _COMPARED = 1 << 20
 """Elements that are compared at once with what a cast made of them: the comparison takes memory, too."""
@@ -30,9 +30,11 @@ def prepared_tensor(name: str, value: Any, dtype: str | None) -> tuple[TensorTyp
         dtype: TensorFlow's name of the type to store; None for that of the value.
 
     Raises:
-        InvalidArgumentError: A checkpoint has no such type, or an element does not fit it.
+        InvalidArgumentError: The name is no str, a checkpoint has no such type, or an element does not fit it.
     """
-    found = array_of(value)
+    if not isinstance(name, str):
+        raise InvalidArgumentError(f"a tensor's name is a str, found {name!r}")
+    found = as_array(name, value)
     try:
         kind = type_for(found.dtype if dtype is None else dtype)
     except (InvalidArgumentError, TypeError) as error:
@@ -45,6 +47,20 @@ def prepared_tensor(name: str, value: Any, dtype: str | None) -> tuple[TensorTyp
     if not found.dtype.isnative:
         found = found.astype(found.dtype.newbyteorder("="))
     return kind, found if found.flags.c_contiguous else np.ascontiguousarray(found)
+
+
+def as_array(name: str, value: Any) -> Array:
+    """Return what NumPy makes an array of.
+
+    Raises:
+        InvalidArgumentError: It makes none, or the mask of a masked array would be lost.
+    """
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray and hasattr(value, "filled"):
+        raise InvalidArgumentError(f"tensor {name!r} is a masked array, whose mask would be lost; store its filled()")
+    try:
+        return array_of(value)
+    except (ValueError, TypeError) as error:
+        raise InvalidArgumentError(f"tensor {name!r} is nothing that NumPy makes an array of: {error}") from error
 
 
 def _cast(name: str, array: Array, kind: TensorType) -> Array:
@@ -117,7 +133,10 @@ def string_elements(name: str, array: Array) -> list[bytes]:
     elements = []
     for element in array.reshape(-1).tolist():
         if isinstance(element, str):
-            elements.append(element.encode())
+            try:
+                elements.append(element.encode())
+            except UnicodeEncodeError as error:
+                raise InvalidArgumentError(f"tensor {name!r} has text that UTF-8 cannot hold: {error}") from error
         elif isinstance(element, bytes):
             elements.append(element)
         else:
@@ -134,7 +153,7 @@ def stored_extents(name: str, shape: tuple[int, ...], slices: Sequence[slice] | 
     Raises:
         InvalidArgumentError: It does not lie within the shape, or has steps.
     """
-    parts: list[Any] = [slices] if isinstance(slices, slice) else list(slices)
+    parts: list[Any] = list(slices) if isinstance(slices, tuple | list) else [slices]
     if len(parts) > len(shape):
         raise InvalidArgumentError(f"tensor {name!r} has {len(shape)} dimensions, and the slice {len(parts)}")
     extents: list[tuple[int, int | None]] = []

@@ -171,11 +171,31 @@ def test_whatever_numpy_makes_an_array_of_is_stored(directory, array, expected):
         assert reader["t"].tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("array", [np.array([None, b"a"], object), np.zeros(3, "datetime64[s]"), np.zeros(2, "i4,f4")])
-def test_what_no_checkpoint_holds_is_refused_by_name(directory, array):
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([None, b"a"], object),
+        np.zeros(3, "datetime64[s]"),
+        np.zeros(2, "i4,f4"),
+        [[1], [2, 3]],
+        "\udcff",
+        2**64,
+        np.ma.array([1, 2], mask=[0, 1]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("save", [save_checkpoint, lambda *args: save_async(*args).result()], ids=["now", "later"])
+def test_what_no_checkpoint_holds_is_refused_by_name(directory, array, save):
     with pytest.raises(InvalidArgumentError, match="odd one"):
-        save_checkpoint(f"{directory}/ckpt", {"odd one": array})
+        save(f"{directory}/ckpt", {"odd one": array})
     assert not checkpoint_exists(f"{directory}/ckpt")
+
+
+@pytest.mark.parametrize("name", [7, b"w", None])
+def test_name_that_is_no_text_is_refused(directory, name):
+    for array in (np.ones(3), 1):
+        with pytest.raises(InvalidArgumentError, match="name"):
+            save_checkpoint(f"{directory}/ckpt", {name: array})
 
 
 def test_name_is_refused_twice_and_when_empty_and_the_writer_goes_on(directory):
@@ -208,6 +228,8 @@ def test_slices_in_any_order_make_one_tensor(directory):
         (np.s_[0:2], np.ones((2, 5))),
         (np.s_[0:2, :, :], np.ones((2, 6, 1))),
         (np.s_[-1:, :], np.ones((1, 6))),
+        (np.s_[0], np.ones((1, 6))),
+        (np.s_[0, :], np.ones((1, 6))),
     ],
 )
 def test_slice_that_does_not_fit_is_refused(directory, part, array):
@@ -216,7 +238,7 @@ def test_slice_that_does_not_fit_is_refused(directory, part, array):
 
 
 @pytest.mark.parametrize(
-    "prefix", ["", "dir/", "star*", "q?", "[x]", "back\\slash", "ckpt.index", "ckpt.data-00000-of-00001"]
+    "prefix", ["", ".", "dir/..", "dir/", "star*", "q?", "[x]", "back\\slash", "ckpt.index", "ckpt.data-00000-of-00001"]
 )
 def test_prefix_that_could_not_be_found_again_is_refused(directory, prefix):
     with pytest.raises(InvalidArgumentError):
@@ -554,6 +576,16 @@ def test_data_that_another_merge_may_have_moved_are_no_leftovers(directory):
     get_file_system(directory).rename_file(moved, f"{directory}/a.data-00000-of-00001")
     removed = remove_leftovers(directory, older_than_seconds=-1)
     assert [leftover.path for leftover in removed] == [f"{directory}/dead.data-00000-of-00001"]
+
+
+def test_temporary_files_of_killed_savers_are_leftovers_by_age(directory):
+    prefix = save_checkpoint(f"{directory}/ckpt", {"w": 1})
+    names = [".recordfs-tmp-0743ec529818ecfe", "ckpt.index.tempstate1234"]
+    write_files(directory, names)
+    assert find_leftovers(directory) == []
+    removed = remove_leftovers(directory, older_than_seconds=-1)
+    assert [leftover.path for leftover in removed] == [f"{directory}/{name}" for name in names]
+    assert values_of(prefix) == {"w": 1}
 
 
 SAVERS_FILES = [
