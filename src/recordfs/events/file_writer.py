@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from recordfs._core import EventQueue, encode_message
+from recordfs._core import encode_message
 from recordfs.errors import (
     ClosedFileError,
     DeadlineExceededError,
@@ -16,10 +16,9 @@ from recordfs.errors import (
 )
 from recordfs.events.at_exit import close_at_exit, forget_at_exit
 from recordfs.events.names import anchored
-from recordfs.events.output import EventOutput, OutputOptions
+from recordfs.events.output import OutputOptions
 from recordfs.events.resumed_spools import resume_in_background
-from recordfs.events.spooling_output import SPOOL_SECONDS, SpoolingOutput
-from recordfs.events.worker import Worker
+from recordfs.events.session import Block, FullPolicy, Session, SessionSettings
 from recordfs.events.writer import serialized_event
 from recordfs.registry import resolve, warn_of_url_folder
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from recordfs._core import EventQueue
     from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
 
@@ -37,20 +37,6 @@ QUEUE_BYTES = 64 << 20
 """More than a million scalars."""
 
 
-SPOOL_PATIENCE = 30.0
-"""Seconds that an event waits for room where a local disk makes it: nearly never, and then for a moment."""
-
-
-class Block(NamedTuple):
-    """When the queue is full, wait for room; see ``block``.
-
-    Attributes:
-        timeout: Seconds in all, until there was room again.
-    """
-
-    timeout: float
-
-
 def block(timeout: float = 1.0) -> Block:
     """Return the policy to wait for room in the queue, for so many seconds in all until there is room again.
 
@@ -58,9 +44,6 @@ def block(timeout: float = 1.0) -> Block:
     ``timeout`` seconds, not five minutes.
     """
     return Block(timeout)
-
-
-FullPolicy: TypeAlias = "Block | Literal['drop', 'spool']"
 
 
 class EventFileWriter:
@@ -127,10 +110,8 @@ class EventFileWriter:
                 warn_of_url_folder(name)
             name = anchored(name)
         self._logdir = name
-        self._flush_seconds = flush_secs
-        self._queue_bytes = max_queue_bytes
-        self._policy = policy
-        self._output_options = OutputOptions(
+        self._settings = SessionSettings(policy, max_queue_bytes, flush_secs)
+        self._options = OutputOptions(
             store,
             name,
             filename_suffix,
@@ -140,41 +121,50 @@ class EventFileWriter:
             purge_step=purge_step,
         )
         self._lock = threading.RLock()
-        self._dropped_before = 0
-        self._is_closed = False
-        self._start(None)
+        self._first_session = self._begin()
+        close_at_exit(self)
         if policy == "spool":
             resume_in_background(store, name)
 
-    def _start(self, former: EventQueue | None) -> None:
-        """Begin a file, a queue and a thread, in this process; the tags of a former queue keep their kinds."""
-        if self._policy == "spool":
-            self._output: EventOutput = SpoolingOutput(self._output_options, self._flush_seconds)
-        else:
-            self._output = EventOutput(self._output_options)
+    def _begin(self) -> Session:
+        """Begin the first session, and its file: what is wrong with the arguments has to be said now."""
+        output = self._settings.new_output(self._options)
         try:
-            self._output.open()
+            output.open()
         except (UnavailableError, DeadlineExceededError) as error:
             warnings.warn(
                 f"{self._logdir}: no event file can be made now, events are kept until one can: {error}",
                 RuntimeWarning,
                 stacklevel=4,
             )
-        self._start_worker(former)
+        session = Session(self._settings, output)
+        session.worker.start()
+        return session
 
-    def _start_worker(self, former: EventQueue | None) -> None:
-        """Begin a queue, and a thread that writes what is added to it to the output."""
-        seconds = self._flush_seconds
-        if isinstance(self._policy, Block):
-            patience = self._policy.timeout
-        elif self._policy == "spool":
-            patience, seconds = SPOOL_PATIENCE, min(seconds, SPOOL_SECONDS)
-        else:
-            patience = 0.0
-        self.queue = EventQueue(self._queue_bytes, patience, former)
-        self._worker = Worker(self.queue, self._output, seconds, self._logdir)
-        self._worker.start()
+    @property
+    def _session(self) -> Session:
+        session = self._first_session = self._first_session.last
+        return session
+
+    def _follow(self, former: Session, *, keeps_output: bool = False) -> None:
+        """Go on in another session: with other files, or with those of a session whose thread has ended.
+
+        Nothing here asks the store, which may be slow or down: the files are begun by the thread.
+        """
+        is_ours = former.queue.belongs_to_this_process
+        output = former.output
+        if not keeps_output:
+            # The job does not start again, and the files sort later.
+            paths = former.paths
+            options = self._options._replace(purge_step=None, after=paths[-1] if paths else "")
+            output = self._settings.new_output(options)
+        former.follow_with(Session(self._settings, output, former if is_ours else None))
         close_at_exit(self)
+
+    @property
+    def queue(self) -> EventQueue:
+        """The queue that events are added to now."""
+        return self._session.queue
 
     def _queue_to_use(self) -> EventQueue:
         """Return the queue of this process; a forked child begins its own.
@@ -182,30 +172,18 @@ class EventFileWriter:
         A close in another thread may end it before anything is added to it: adding raises ClosedFileError then.
         """
         self._enter_process()
-        if self._takes_no_events:
+        session = self._session
+        if session.takes_no_events:
             raise ClosedFileError("the writer is closed; reopen() begins another file", path=self._logdir)
-        return self.queue
-
-    @property
-    def _takes_no_events(self) -> bool:
-        """Whether it is closed or being closed. The queue of a parent is not asked: its lock may be held for ever."""
-        return self._is_closed or (self.queue.belongs_to_this_process and self.queue.closed)
+        return session.queue
 
     def _enter_process(self) -> None:
-        if self.queue.belongs_to_this_process:
+        session = self._session
+        if session.queue.belongs_to_this_process or session.is_closed:
             return
         # The parent's threads are not here, and its locks may be held for ever by them.
         self._lock = threading.RLock()
-        self._dropped_before = 0
-        self._continue_options()
-        if not self._is_closed:
-            self._start(None)
-
-    def _continue_options(self) -> None:
-        """Have the next output go on after this one: the job does not start again, and the files sort later."""
-        paths = self.paths
-        after = paths[-1] if paths else self._output_options.after
-        self._output_options = self._output_options._replace(purge_step=None, after=after)
+        self._follow(session)
 
     def get_logdir(self) -> str:
         """Return the directory of the run; a local one from the root of the filesystem."""
@@ -214,22 +192,22 @@ class EventFileWriter:
     @property
     def paths(self) -> list[str]:
         """The files that were written so far."""
-        return self._output.present_paths()
+        return self._session.paths
 
     @property
     def dropped_events(self) -> int:
         """How many events were dropped because the queue was full."""
-        return self._dropped_before + self.queue.dropped
+        return self._session.dropped_events
 
     @property
     def error(self) -> BaseException | None:
         """What the thread's last attempt to write failed with; None if it succeeded."""
-        return self._worker.error
+        return self._session.worker.error
 
     @property
     def closed(self) -> bool:
         """Whether ``close`` has succeeded, and ``reopen`` was not called since."""
-        return self._is_closed
+        return self._session.is_closed
 
     def add_event(self, event: Any, step: int | None = None, walltime: float | None = None) -> None:
         """Add an event: bytes, or anything with ``SerializeToString``.
@@ -277,11 +255,12 @@ class EventFileWriter:
             Otherwise what writing failed with. The events are kept, and written by a later attempt.
         """
         self._enter_process()
-        if self._is_closed:
+        session = self._session
+        if session.is_closed:
             raise ClosedFileError("the writer is closed", path=self._logdir)
         deadline = None if timeout is None else time.monotonic() + timeout
-        self._worker.flush(timeout)
-        self._output.settle(_left(deadline))
+        session.worker.flush(timeout)
+        session.output.settle(_left(deadline))
 
     def close(self, timeout: float | None = None) -> None:
         """Flush, and end the file with its index. Idempotent.
@@ -289,62 +268,53 @@ class EventFileWriter:
         From the call on, adding an event raises ClosedFileError. Raises as ``flush``; the writer stays open then, takes
         events again, and ``close`` can be called again.
         """
-        if not self.queue.belongs_to_this_process:
+        session = self._session
+        if not session.queue.belongs_to_this_process:
             # A forked child that has added nothing has nothing to close; the parent's lock may never be free here.
-            self._is_closed = True
+            session.is_closed = True
+            return
+        if session.is_closed:
             return
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock:
-            if self._is_closed:
-                return
-            # A signal's handler may close it as well while this waits: for good, or with another thread that goes on.
-            while not self._close_worker(self._worker, deadline):
-                pass
+            # A signal's handler may close it as well while this waits, and may log on in another session.
+            while not (session := self._session).is_closed:
+                self._close_session(session, deadline)
             forget_at_exit(self)
-        if self.dropped_events:
+            if not self._session.is_closed:
+                close_at_exit(self)
+        if session.dropped_events:
             warnings.warn(
-                f"{self._logdir}: {self.dropped_events} events were dropped because the queue was full; a larger "
+                f"{self._logdir}: {session.dropped_events} events were dropped because the queue was full; a larger "
                 'max_queue_bytes or policy="spool" keeps them',
                 RuntimeWarning,
                 stacklevel=2,
             )
 
-    def _close_worker(self, worker: Worker, deadline: float | None) -> bool:
-        """Close what a thread writes; return whether the writer is closed then, and not gone on with another thread."""
-        worker.close(_left(deadline))
+    def _close_session(self, session: Session, deadline: float | None) -> None:
+        session.worker.close(_left(deadline))
         try:
-            self._output.settle(_left(deadline))
+            session.output.settle(_left(deadline))
         except BaseException:
-            if self._worker is worker and not self._is_closed:
-                self._go_on()
+            if not session.is_closed:
+                self._follow(session, keeps_output=True)
             raise
-        if self._worker is worker:
-            self._is_closed = True
-        return self._is_closed
+        session.is_closed = True
 
     def reopen(self) -> None:
-        """After ``close``, go on with another file in the same directory. Else do nothing.
+        """After ``close``, go on with another file in the same directory, begun with the first event. Else do nothing.
 
         While another thread closes the writer, it waits until that is done.
         """
-        if not self.queue.belongs_to_this_process:
+        if not self._session.queue.belongs_to_this_process:
             self._lock = threading.RLock()
         with self._lock:
-            if not self._is_closed:
-                # This may be a signal's handler that interrupted a close, which then closes what is added here as well.
-                if self._takes_no_events and not self._worker.go_on():
-                    self._go_on()
-            else:
-                former = self.queue if self.queue.belongs_to_this_process else None
-                self._continue_options()
-                self._start(former)
-                self._dropped_before += former.dropped if former is not None else 0
-                self._is_closed = False
-
-    def _go_on(self) -> None:
-        """Begin another thread after one that has ended, for an output that is not yet all visible."""
-        self._dropped_before += self.queue.dropped
-        self._start_worker(self.queue)
+            session = self._session
+            if session.is_closed:
+                self._follow(session)
+            # This may be a signal's handler that interrupted a close, which then closes what is added here as well.
+            elif session.takes_no_events and not session.worker.go_on():
+                self._follow(session, keeps_output=True)
 
     def __enter__(self) -> Self:
         return self

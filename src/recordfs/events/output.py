@@ -100,11 +100,13 @@ class EventOutput:
 
     Attributes:
         framer: Frames the events of the file that is open, or of the next one.
+        logdir: The directory of the files.
         paths: The files so far, as they were opened.
     """
 
     def __init__(self, options: OutputOptions, open_file: Callable[[str], OutputFile] | None = None) -> None:
         self.framer = EventFramer(index=options.has_index)
+        self.logdir = options.logdir
         self.paths: list[str] = []
         self._options = options
         self._open_file = open_file or self._make_file

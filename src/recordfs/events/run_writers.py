@@ -97,7 +97,11 @@ class RunWriters(NativeScalarWriter):
     def _writer_of(self, directory: str) -> EventFileWriter:
         writer = self._writers.get(directory)
         if writer is None:
-            writer = self._writers[directory] = EventFileWriter(directory, **self._settings)
+            made = EventFileWriter(directory, **self._settings)
+            # Another thread, or a signal's handler, may have made one meanwhile.
+            writer = self._writers.setdefault(directory, made)
+            if writer is not made:
+                made.close()
         if writer.closed:
             writer.reopen()
         return writer

@@ -6,8 +6,9 @@ If the process dies before an event file is complete, what it lacks is still in 
 
 from __future__ import annotations
 
-import threading
+import contextlib
 import time
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from recordfs.errors import AlreadyExistsError, DeadlineExceededError, RecordFSError, UnavailableError
@@ -30,6 +31,9 @@ CHUNK = 1 << 20
 SPOOL_SECONDS = 1.0
 """Seconds after which an event is in its image at the latest: what a process that is killed loses."""
 
+LONGEST_WAIT = 3600.0
+"""Seconds after which it is looked in any case: locks cannot wait for as long as a float can say."""
+
 EAGER_BYTES = 256 << 10
 """So many new bytes go to the event file before it is time."""
 
@@ -37,14 +41,16 @@ EAGER_BYTES = 256 << 10
 class _SpoolQueue:
     """What of a spool's image is not uploaded yet.
 
-    It has the methods that a Worker expects of a queue; its counts are bytes.
+    It has the methods that a Worker expects of a queue; its counts are bytes. One thread appends, and one drains. There
+    is no lock that ``urge`` could hold: a signal's handler that comes in the middle of it may wait for the drain.
     """
 
     dropped = 0
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._changed = threading.Condition()
+        self._calls: SimpleQueue[bool] = SimpleQueue()
+        """What the draining thread waits for: whether it was urged to, or else there is much."""
         self._urgent = False
         self._read = self._told = 0
         self.added = 0
@@ -52,10 +58,13 @@ class _SpoolQueue:
     def append(self, data: bytes) -> None:
         """Write bytes to the end, all or, if it raises, none."""
         self._spool.write(data, self.added)
-        with self._changed:
-            self.added += len(data)
-            if self.added - self._read >= EAGER_BYTES:
-                self._changed.notify_all()
+        self.added += len(data)
+        if self._has_many:
+            self._calls.put(False)
+
+    @property
+    def _has_many(self) -> bool:
+        return self.added - self._read >= EAGER_BYTES
 
     def drain(self, framer: _Upload, patience: float) -> int:
         """Give the target the next bytes: at once if there are many, or after ``urge``; else after so many seconds.
@@ -63,30 +72,33 @@ class _SpoolQueue:
         Returns:
             How many more the target has been given than after the last call; fewer, if it began again between them.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._urgent or self.added - self._read >= EAGER_BYTES, patience)
-            begin, end = self._read, min(self.added, self._read + CHUNK)
+        self._wait(patience)
+        begin, end = self._read, min(self.added, self._read + CHUNK)
         data = self._spool.read(begin, end - begin)
         framer.take_in(data)
         end = begin + len(data)
         more, self._told = end - self._told, end
-        with self._changed:
-            self._read = end
-            if end == self.added:
-                self._urgent = False
+        self._read = end
+        if end == self.added:
+            self._urgent = False
         return more
 
+    def _wait(self, patience: float) -> None:
+        deadline = time.monotonic() + min(patience, LONGEST_WAIT)
+        with contextlib.suppress(Empty):
+            while not self._calls.empty():
+                self._urgent |= self._calls.get_nowait()
+            while not self._urgent and not self._has_many:
+                self._urgent |= self._calls.get(timeout=max(0.0, deadline - time.monotonic()))
+
     def rewind(self) -> None:
-        """Begin again: the bytes are to go into another event file."""
-        with self._changed:
-            self._read = 0
-            self._urgent = True
+        """Begin again: the bytes are to go into another event file. The draining thread calls it."""
+        self._read = 0
+        self._urgent = True
 
     def urge(self) -> None:
         """Have ``drain`` take what there is at once."""
-        with self._changed:
-            self._urgent = True
-            self._changed.notify_all()
+        self._calls.put(True)
 
     def close(self) -> None:
         """Do nothing: who ends the upload has appended everything."""
@@ -262,8 +274,8 @@ class SpoolingOutput(EventOutput):
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if file.is_ended:
                 file.worker.finish(left)
-                # A signal's handler may have settled it meanwhile.
-                if file in self._spooled:
+                # A signal's handler, or another thread, may have settled it meanwhile.
+                with contextlib.suppress(ValueError):
                     self._spooled.remove(file)
             else:
                 file.worker.flush(left)

@@ -88,6 +88,10 @@ LONGEST_PAUSE = 30.0
 """Seconds between two attempts after a failure: doubled each time."""
 
 
+LOOK_SECONDS = 0.2
+"""Who waits looks so often whether it is time, told or not."""
+
+
 class Worker:
     """Writes the events of a queue. It survives every error: what it could not write it keeps, and tries again.
 
@@ -165,8 +169,9 @@ class Worker:
         """
         with self._changed:
             if not self._is_closed:
-                self._is_closing = False
+                # Between the two a handler may close it: then the queue has to be left closed.
                 self._queue.reopen()
+                self._is_closing = False
                 self._changed.notify_all()
             return not self._is_closed
 
@@ -186,7 +191,8 @@ class Worker:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 raise DeadlineExceededError("not every event is visible in the time that was given", path=self._name)
-            self._changed.wait(left)
+            # A handler of a signal that runs here, between the look and the wait, has told nobody of what it changed.
+            self._changed.wait(LOOK_SECONDS if left is None else min(left, LOOK_SECONDS))
 
     def ask(self, *, close: bool = False) -> tuple[int, int]:
         """Have it flush, or flush and end, and wait for nothing.
@@ -198,8 +204,10 @@ class Worker:
             if self._is_closed and not close:
                 raise ClosedFileError("the writer is closed", path=self._name)
             if close:
-                self._queue.close()
+                # Between the two a handler may have it go on: then this is asked for again, and not taken for closing
+                # while the queue takes events.
                 self._is_closing = True
+                self._queue.close()
             self._requests += 1
             self._wanted = max(self._wanted, self._queue.added)
             request = self._requests, self._wanted

@@ -376,3 +376,17 @@ def test_a_time_that_is_no_finite_number_is_refused_wherever_it_comes_from(tmp_p
     with EventsWriter(tmp_path / "events") as writer, pytest.raises(InvalidArgumentError, match="wall time"):
         writer.write_event(event)
     assert "a" not in columns(tmp_path / "run")
+
+
+@pytest.mark.parametrize("policy", ["drop", "spool"])
+@pytest.mark.parametrize("error", [AbortedError("x"), PermissionDeniedError("x"), ResourceExhaustedError("full")])
+def test_a_store_that_refuses_the_next_file_holds_up_nobody_who_logs_on(tmp_path, spools, faulty, policy, error):
+    writer = SummaryWriter(tmp_path / "run", file_system=faulty, policy=policy)
+    writer.add_scalar("a", 1.0, 0)
+    writer.close()
+    faulty.fail("new_writable_file", error=error)
+    writer.add_scalar("a", 1.0, 1)
+    with contextlib.suppress(type(error)):
+        writer.flush()
+    writer.close()
+    assert steps_in(tmp_path / "run") == [0, 1]

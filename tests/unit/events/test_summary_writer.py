@@ -219,7 +219,7 @@ def test_logging_goes_on_after_close_in_another_file(tmp_path):
         writer.add_text("t", "x", step)
         writer.close()
     writer.close()
-    assert len(writer.file_writer.paths) == 1
+    assert len(writer.file_writer.paths) == 3
     assert len(os.listdir(tmp_path)) == 3
     assert sorted(columns(tmp_path)["a"].step.tolist()) == [0, 1, 2]
 
