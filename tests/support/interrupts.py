@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import signal
@@ -13,35 +12,46 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType, ModuleType
 
-__all__ = ["interrupted_at", "interrupted_while_waiting"]
+__all__ = ["assert_interrupt_ends", "interrupted_at"]
 
 
-@contextlib.contextmanager
-def interrupted_while_waiting() -> Iterator[None]:
-    """Send the block, which would wait for ever, a SIGINT, and expect it to end by KeyboardInterrupt.
+def assert_interrupt_ends(call: Callable[[], object]) -> None:
+    """Make a call that would wait for ever, send this process a SIGINT, and expect it to end by KeyboardInterrupt.
 
-    Another follows if that did not end it: a KeyboardInterrupt that is raised inside a finalizer is lost, and a machine
-    under load can be so slow that the first one comes before the block waits.
+    Another follows if that did not end it: a KeyboardInterrupt that is raised inside a finalizer is lost.
     """
     is_over = threading.Event()
+    waits = False
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal waits
+        if waits:  # once: what comes before or after the call is not meant for it
+            waits = False
+            raise KeyboardInterrupt
 
     def send() -> None:
+        nonlocal waits
         pause = 0.1
         while not is_over.wait(pause):
+            waits = begun.is_set()
             os.kill(os.getpid(), signal.SIGINT)
-            pause = 3
+            pause = 10 if waits else 0.1
 
+    begun = threading.Event()
     sender = threading.Thread(target=send, daemon=True)
-    sender.start()
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
+        sender.start()
+        begun.set()
         with pytest.raises(KeyboardInterrupt):
-            yield
+            call()
     finally:
         is_over.set()
         sender.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def interrupted_at(line_number: int, call: Callable[[], object], modules: Sequence[ModuleType]) -> bool:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from tests.support.followers import Follower
-from tests.support.interrupts import interrupted_while_waiting
+from tests.support.interrupts import assert_interrupt_ends
 from tests.support.record_files import ScheduledReadableFile
 
 import recordfs
@@ -109,8 +109,7 @@ def test_questions_are_answered_while_another_thread_waits(tmp_path):
 def test_control_c_works_while_waiting(tmp_path):
     (tmp_path / "records").touch()
     reader = recordfs.RecordReader(tmp_path / "records", follow=True)
-    with interrupted_while_waiting():
-        list(reader)
+    assert_interrupt_ends(lambda: list(reader))
     # Nothing is lost by it.
     with recordfs.RecordWriter(tmp_path / "records") as writer:
         writer.write(b"a")
@@ -123,8 +122,7 @@ def test_control_c_works_for_a_thread_that_waits_for_its_turn(tmp_path):
     iterator = iter(reader)
     follower = Follower(iterator)
     time.sleep(0.05)  # in most runs the other thread is inside then, and this one waits for its turn
-    with interrupted_while_waiting():
-        list(iterator)
+    assert_interrupt_ends(lambda: list(iterator))
     reader.stop()
     follower.join()
 

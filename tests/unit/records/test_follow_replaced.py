@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 from tests.support.followers import Follower
-from tests.support.interrupts import interrupted_while_waiting
+from tests.support.interrupts import assert_interrupt_ends
 from tests.unit.filesystems.test_key_value import DictFileSystem
 
 import recordfs
@@ -440,8 +440,7 @@ def test_ctrl_c_ends_the_wait_for_a_file_that_was_deleted(tmp_path, impatient):
     iterator = iter(reader)
     assert next(iterator) == b"a"
     path.unlink()
-    with interrupted_while_waiting():
-        next(iterator)
+    assert_interrupt_ends(lambda: next(iterator))
     path.write_bytes(stream(b"b"))
     assert next(iterator) == b"b"
 
