@@ -170,7 +170,10 @@ class FileObjectWriter(WritableFile):
     def _find_position(self) -> None:
         """Ask the object where it stands, after a write that was torn; leave it uncertain if it cannot tell."""
         if self._uncertain and self._seekable:
-            written = self._file.tell() - self._base
+            try:
+                written = self._file.tell() - self._base
+            except Exception:  # noqa: BLE001 (`_settle` says that nobody can know; the error of the write comes first)
+                return
             self._written, self._uncertain = written, False
 
     def _settle(self) -> None:
