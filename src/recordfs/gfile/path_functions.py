@@ -64,9 +64,9 @@ def exists(path: PathInput, **where: Unpack[Where]) -> bool:
         UnknownSchemeError: Nothing is registered for the scheme.
         UnavailableError: The store cannot be reached. No answer is not taken for a "no".
     """
-    system, name = resolve(path, **where)
+    file_system, name = resolve(path, **where)
     try:
-        return system.file_exists(name)
+        return file_system.file_exists(name)
     except _NO:
         return False
 
@@ -78,11 +78,11 @@ def isdir(path: PathInput, **where: Unpack[Where]) -> bool:
         UnavailableError: The store cannot be reached.
     """
     try:
-        system, name = resolve(path, **where)
+        file_system, name = resolve(path, **where)
     except UnknownSchemeError:
         return False
     try:
-        return system.is_directory(name)
+        return file_system.is_directory(name)
     except _NO:
         return False
 
@@ -152,13 +152,13 @@ def mkdir(path: PathInput, **where: Unpack[Where]) -> None:
         AlreadyExistsError: A file stands there.
         NotADirectoryError: A part above it is a file.
     """
-    system, name = resolve(path, **where)
+    file_system, name = resolve(path, **where)
     if not name:
         return
     try:
-        system.create_dir(name)
+        file_system.create_dir(name)
     except AlreadyExistsError:
-        if not system.is_directory(name):
+        if not file_system.is_directory(name):
             raise
 
 

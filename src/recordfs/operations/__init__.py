@@ -59,50 +59,50 @@ class TreeCopy(NamedTuple):
 
 def exists(path: PathInput, **where: Unpack[Where]) -> bool:
     """Tell whether a file or directory is there; not for a symbolic link that leads nowhere."""
-    system, name = resolve(path, **where)
-    return system.file_exists(name)
+    file_system, name = resolve(path, **where)
+    return file_system.file_exists(name)
 
 
 def isdir(path: PathInput, **where: Unpack[Where]) -> bool:
     """Tell whether a path is a directory."""
-    system, name = resolve(path, **where)
-    return system.is_directory(name)
+    file_system, name = resolve(path, **where)
+    return file_system.is_directory(name)
 
 
 def stat(path: PathInput, **where: Unpack[Where]) -> FileStatistics:
     """Return size, time of modification and kind of a path."""
-    system, name = resolve(path, **where)
-    return system.stat(name)
+    file_system, name = resolve(path, **where)
+    return file_system.stat(name)
 
 
 def listdir(path: PathInput, **where: Unpack[Where]) -> list[str]:
     """Return the bare names of a directory's children, in no order."""
-    system, name = resolve(path, **where)
-    return system.get_children(name)
+    file_system, name = resolve(path, **where)
+    return file_system.get_children(name)
 
 
 def mkdir(path: PathInput, **where: Unpack[Where]) -> None:
     """Make one directory; AlreadyExistsError if anything stands there."""
-    system, name = resolve(path, **where)
-    system.create_dir(name)
+    file_system, name = resolve(path, **where)
+    file_system.create_dir(name)
 
 
 def makedirs(path: PathInput, **where: Unpack[Where]) -> None:
     """Make a directory and what is missing above it; fine if it exists."""
-    system, name = resolve(path, **where)
-    system.recursively_create_dir(name)
+    file_system, name = resolve(path, **where)
+    file_system.recursively_create_dir(name)
 
 
 def remove(path: PathInput, **where: Unpack[Where]) -> None:
     """Delete one file or symbolic link."""
-    system, name = resolve(path, **where)
-    system.delete_file(name)
+    file_system, name = resolve(path, **where)
+    file_system.delete_file(name)
 
 
 def rmtree(path: PathInput, **where: Unpack[Where]) -> None:
     """Delete a directory with all in it, or a file; never follows a symbolic link."""
-    system, name = resolve(path, **where)
-    system.delete_recursively(name)
+    file_system, name = resolve(path, **where)
+    file_system.delete_recursively(name)
 
 
 def _resolve_pair(
@@ -141,9 +141,9 @@ def rename(
             f"a rename stays within one filesystem, and {target!r} is on another; copy it and delete this",
             path=resolve(source, **where)[1],
         )
-    system, source_name = resolve(source, **where)
-    _, target_name = resolve(target, file_system=system)
-    system.rename_file(source_name, target_name, overwrite=overwrite)
+    file_system, source_name = resolve(source, **where)
+    _, target_name = resolve(target, file_system=file_system)
+    file_system.rename_file(source_name, target_name, overwrite=overwrite)
 
 
 def copy(
@@ -246,8 +246,8 @@ def walk(
         Links to directories stand among the directories. In a store of keys a directory beside a file of its name
         stands there as ``name/``, and what has no name at all (of the key ``a//b``) as ``""``.
     """
-    system, name = resolve(top, **where)
-    return walk_tree(system, name, topdown, onerror, followlinks)
+    file_system, name = resolve(top, **where)
+    return walk_tree(file_system, name, topdown, onerror, followlinks)
 
 
 def glob(
@@ -265,5 +265,5 @@ def glob(
             everything below. Symbolic links to directories are not followed by it. Without this ``**`` is ``*``.
         **where: What serves the pattern.
     """
-    system, text = resolve(pattern, **where)
-    return find_matching_paths(system, text, recursive=True) if recursive else system.get_matching_paths(text)
+    file_system, text = resolve(pattern, **where)
+    return find_matching_paths(file_system, text, recursive=True) if recursive else file_system.get_matching_paths(text)

@@ -129,11 +129,11 @@ def build_index(
         TruncatedRecordError, CorruptRecordError: The file is broken; no new index is published.
         NotFoundError and others: As opening either file.
     """
-    store, name = resolve(path, file_system=file_system, options=options)
-    target = default_index_path(name) if index_path is None else index_path
-    index_store, index_name = resolve(target, file_system=file_system, options=options)
-    check_index_is_another_file(store, name, index_store, index_name)
-    with store.new_random_access_file(name) as file:
+    target = default_index_path(path) if index_path is None else index_path
+    index_file_system, index_name = resolve(target, file_system=file_system, options=options)
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    check_index_is_another_file(file_system, name, index_file_system, index_name)
+    with file_system.new_random_access_file(name) as file:
         compression = detect_compression(file)
         if compression:
             raise InvalidArgumentError(f"a {compression} file cannot have an index; write it uncompressed", path=name)
@@ -144,8 +144,8 @@ def build_index(
             max_record_size=checked_max_record_size(max_record_size),
             index=True,
         )
-        atomic = index_store.capabilities(index_name).atomic_write
-        with index_store.new_writable_file(index_name, atomic=atomic) as index_file:
+        atomic = index_file_system.capabilities(index_name).atomic_write
+        with index_file_system.new_writable_file(index_name, atomic=atomic) as index_file:
 
             def write_lines(offset: int) -> None:
                 if lines := scanner.take_index():
@@ -198,9 +198,9 @@ def read_index(
             block of lines concerned.
         NotFoundError and others: As opening the file.
     """
-    store, name = resolve(index_path, file_system=file_system, options=options)
+    file_system, name = resolve(index_path, file_system=file_system, options=options)
     offsets, sizes = array("Q"), array("Q")
-    with store.new_random_access_file(name) as file:
+    with file_system.new_random_access_file(name) as file:
         for block_offset, block in blocks_of_lines(file):
             numbers = numbers_of(block, name, block_offset)
             offsets.extend(numbers[0::2])
@@ -217,13 +217,15 @@ def read_index(
     return RecordIndex(offsets, sizes)
 
 
-def check_index_is_another_file(store: FileSystem, path: str, index_store: FileSystem, index_path: str) -> None:
+def check_index_is_another_file(
+    file_system: FileSystem, path: str, index_file_system: FileSystem, index_path: str
+) -> None:
     """Refuse an index that would be written over the records that it describes.
 
     Raises:
         InvalidArgumentError: Both paths lead to one file.
     """
-    if store is index_store and store.canonical_path(path) == store.canonical_path(index_path):
+    if file_system is index_file_system and file_system.canonical_path(path) == file_system.canonical_path(index_path):
         raise InvalidArgumentError("the index would replace the records: give it a path of its own", path=path)
 
 
@@ -242,27 +244,27 @@ def is_index_fresh(
     Raises:
         NotFoundError and others: As ``FileSystem.stat`` and opening the record file.
     """
-    store, name = resolve(path, file_system=file_system, options=options)
-    target = default_index_path(name) if index_path is None else index_path
-    index_store, index_name = resolve(target, file_system=file_system, options=options)
-    statistics = store.stat(name)
+    target = default_index_path(path) if index_path is None else index_path
+    index_file_system, index_name = resolve(target, file_system=file_system, options=options)
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    statistics = file_system.stat(name)
     try:
-        index_statistics = index_store.stat(index_name)
+        index_statistics = index_file_system.stat(index_name)
         # A store that keeps no times says 0.
         if statistics.mtime_nsec and 0 < index_statistics.mtime_nsec < statistics.mtime_nsec:
             return False
-        with index_store.new_random_access_file(index_name) as index_file:
+        with index_file_system.new_random_access_file(index_name) as index_file:
             last = last_entry_of(index_file)
             if last is None:
                 return index_statistics.length == statistics.length == 0
             if sum(last) != statistics.length:
                 return False
-            entries = sampled_entries(index_file, many=store.capabilities(name).memory_region)
+            entries = sampled_entries(index_file, many=file_system.capabilities(name).memory_region)
     except NotFoundError:
         return False
     if entries is None:
         return False
-    with store.new_random_access_file(name) as file:
+    with file_system.new_random_access_file(name) as file:
         return _headers_agree(file, [*entries, last])
 
 
@@ -295,29 +297,29 @@ def _headers_agree(file: RandomAccessFile, entries: Iterable[tuple[int, int]]) -
     return True
 
 
-def last_entry(store: FileSystem, index_name: str) -> tuple[int, int] | None:
+def last_entry(file_system: FileSystem, index_name: str) -> tuple[int, int] | None:
     """Return the last ``(offset, size)`` of an index; None if it is empty or its last line is no entry.
 
     Raises:
         As ``FileSystem.new_random_access_file``.
     """
-    with store.new_random_access_file(index_name) as file:
+    with file_system.new_random_access_file(index_name) as file:
         return last_entry_of(file)
 
 
-def remove_stale_index(store: FileSystem, name: str) -> None:
+def remove_stale_index(file_system: FileSystem, name: str) -> None:
     """Delete the index beside a record file that was written anew without one; a file that is no index stays.
 
     An index that cannot be looked at or deleted stays too: whoever uses it finds that it is not fresh.
     """
     index_name = default_index_path(name)
     try:
-        with store.new_random_access_file(index_name) as file:
+        with file_system.new_random_access_file(index_name) as file:
             start = file.read(0, LONGEST_LINE)
             first = entry_of(start.partition(b"\n")[0])
             if start and (first is None or first[0] != 0 or last_entry_of(file) is None):
                 return
-        store.delete_file(index_name)
+        file_system.delete_file(index_name)
     except RecordFSError:
         return
 

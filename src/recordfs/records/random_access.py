@@ -72,8 +72,8 @@ class RecordFile(Sequence[bytes]):
     ) -> None:
         self._verify_checksums = verify_checksums
         self._given = (file_system, options)
-        self._store, self._name = resolve(path, file_system=file_system, options=options)
-        file = self._store.new_random_access_file(self._name)
+        self._file_system, self._name = resolve(path, file_system=file_system, options=options)
+        file = self._file_system.new_random_access_file(self._name)
         try:
             self._index = self._find_index(file, index)
             self._read_from(file)
@@ -88,7 +88,7 @@ class RecordFile(Sequence[bytes]):
                 f"a {compression} file has no records that one could jump to; read it with RecordReader",
                 path=self._name,
             )
-        many = self._store.capabilities(self._name).memory_region
+        many = self._file_system.capabilities(self._name).memory_region
         if isinstance(given, RecordIndex):
             index = given
         else:
@@ -197,8 +197,8 @@ class RecordFile(Sequence[bytes]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         file_system, options = self._given
-        self._store, _ = resolve(self._name, file_system=file_system, options=options)
-        self._read_from(self._store.new_random_access_file(self._name))
+        self._file_system, _ = resolve(self._name, file_system=file_system, options=options)
+        self._read_from(self._file_system.new_random_access_file(self._name))
 
     def __enter__(self) -> Self:
         return self

@@ -78,18 +78,18 @@ def check_tail(
     """
     if check not in ("auto", "full"):
         raise InvalidArgumentError(f'check is "auto" or "full", found {check!r}')
-    store, name = resolve(path, file_system=file_system, options=options)
-    with store.new_random_access_file(name) as file:
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    with file_system.new_random_access_file(name) as file:
         size = size_to_scan(file)
         compression = detect_compression(file)
         if compression:
             return _check_compressed(file, size, compression)
         start = 0
         if check == "auto":
-            indexed = _last_indexed_record(store, file, size)
+            indexed = _last_indexed_record(file_system, file, size)
             if indexed is not None:
                 start = indexed
-            elif size > TAIL_SIZE and not store.capabilities(name).memory_region:
+            elif size > TAIL_SIZE and not file_system.capabilities(name).memory_region:
                 # Where stored bytes cannot be mapped, they are far away.
                 return _check_last_bytes(file, size)
         return _check_from(file, size, start)
@@ -116,26 +116,26 @@ def repair_tail(
         UnimplementedError: The filesystem cannot truncate files, or the file is compressed and broken.
         FailedPreconditionError, NotFoundError and others: As ``check_tail``.
     """
-    store, name = resolve(path, file_system=file_system, options=options)
-    store.close_abandoned_file(name)
-    tail = check_tail(name, check=check, file_system=store)
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    file_system.close_abandoned_file(name)
+    tail = check_tail(name, check=check, file_system=file_system)
     cut = torn_bytes(tail, force=force)
     if not cut:
         return 0
-    refuse_uncuttable(store, name)
-    if store.get_file_size(name) != tail.file_size:
+    refuse_uncuttable(file_system, name)
+    if file_system.get_file_size(name) != tail.file_size:
         raise AbortedError("the file changed its size while its tail was checked: somebody is writing to it", path=name)
-    store.truncate_file(name, tail.sound_end)
+    file_system.truncate_file(name, tail.sound_end)
     return cut
 
 
-def refuse_uncuttable(store: FileSystem, name: str) -> None:
+def refuse_uncuttable(file_system: FileSystem, name: str) -> None:
     """Raise if a file cannot be cut where it is.
 
     Raises:
         UnimplementedError: The filesystem cannot truncate files.
     """
-    if not store.capabilities(name).truncate:
+    if not file_system.capabilities(name).truncate:
         raise UnimplementedError(
             "the file ends inside a record, and this filesystem cannot cut files; write its sound records to a new "
             'file with RecordReader(on_error="stop")',
@@ -212,10 +212,10 @@ def _judge_break(file: RandomAccessFile, size: int, error: DataLossError) -> Tai
     return TailCheck(file.name, "", size, break_offset, error, torn)
 
 
-def _last_indexed_record(store: FileSystem, file: RandomAccessFile, size: int) -> int | None:
+def _last_indexed_record(file_system: FileSystem, file: RandomAccessFile, size: int) -> int | None:
     """Return where the last record of the index beside a file begins, if a sound record is there."""
     try:
-        entry = last_entry(store, default_index_path(file.name))
+        entry = last_entry(file_system, default_index_path(file.name))
     except NotFoundError:
         return None
     if entry is None or sum(entry) > size:

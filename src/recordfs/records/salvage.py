@@ -83,7 +83,7 @@ def salvage_file(
         NotFoundError and others: As opening, reading and writing. Never for what is wrong with the records.
     """
     _, name = resolve(path, file_system=file_system, options=options)
-    store, target_name = resolve(target, file_system=file_system, options=options)
+    target_file_system, target_name = resolve(target, file_system=file_system, options=options)
     if name == target_name:
         raise InvalidArgumentError("the sound records go to a new file, not over the broken one", path=name)
     with (
@@ -100,7 +100,7 @@ def salvage_file(
             target_name,
             compression=target_compression,
             exclusive=True,
-            atomic=store.capabilities(target_name).atomic_write,
+            atomic=target_file_system.capabilities(target_name).atomic_write,
             file_system=file_system,
             options=options,
         ) as writer,

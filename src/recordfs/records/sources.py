@@ -86,14 +86,14 @@ def expand_sources(
 def _expand_path(
     path: str | bytes | os.PathLike[Any], file_system: FileSystem | None, options: Mapping[str, Any] | None
 ) -> list[OpenableSource]:
-    store, name = resolve(path, file_system=file_system, options=options)
+    file_system, name = resolve(path, file_system=file_system, options=options)
     # PathLike and bytes name a file exactly; a str may be a pattern, unless something has that very name.
-    if isinstance(path, str) and has_wildcards(name) and not store.file_exists(name):
-        matches = store.get_matching_paths(name)
+    if isinstance(path, str) and has_wildcards(name) and not file_system.file_exists(name):
+        matches = file_system.get_matching_paths(name)
         if not matches:
             raise NotFoundError("no file matches this pattern", path=name)
-        return [OpenableSource(match, store, None) for match in without_indexes(sorted(matches))]
-    return [OpenableSource(name, store, None)]
+        return [OpenableSource(match, file_system, None) for match in without_indexes(sorted(matches))]
+    return [OpenableSource(name, file_system, None)]
 
 
 def sources_of_files(
@@ -102,8 +102,8 @@ def sources_of_files(
     """Return the sources of files with exactly these names, which ``expand_sources`` found, perhaps elsewhere."""
     found = []
     for name in names:
-        store, path = resolve(name, file_system=file_system, options=options)
-        found.append(OpenableSource(path, store, None))
+        serving, path = resolve(name, file_system=file_system, options=options)
+        found.append(OpenableSource(path, serving, None))
     return found
 
 

@@ -111,21 +111,23 @@ def open_target(path: Any, options: TargetOptions) -> Target:
 
 
 def _open_path(path: PathInput, options: TargetOptions) -> Target:
-    store, name = resolve(path, file_system=options.file_system, options=options.options)
-    shows_on_flush = store.capabilities(name).flush_visibility == "flush"
+    file_system, name = resolve(path, file_system=options.file_system, options=options.options)
+    shows_on_flush = file_system.capabilities(name).flush_visibility == "flush"
     if options.require_flush and not shows_on_flush:
         raise UnimplementedError("this filesystem shows a file only when it is closed", path=name)
     if not isinstance(options.index_path, bool):
-        index_store, index_name = _resolve_index(name, options)
-        check_index_is_another_file(store, name, index_store, index_name)
+        index_file_system, index_name = _resolve_index(name, options)
+        check_index_is_another_file(file_system, name, index_file_system, index_name)
     if options.append:
-        file, offset = _open_for_append(store, name, options)
+        file, offset = _open_for_append(file_system, name, options)
         target = _with_index(Target(file, name, offset, shows_on_flush=shows_on_flush), options)
-        return _without_stale_index(target, store, options)
+        return _without_stale_index(target, file_system, options)
 
     def open_file() -> WritableFile:
         return _open_with_parents(
-            store, name, lambda: store.new_writable_file(name, exclusive=options.exclusive, atomic=options.atomic)
+            file_system,
+            name,
+            lambda: file_system.new_writable_file(name, exclusive=options.exclusive, atomic=options.atomic),
         )
 
     if options.index_path is not False and not (options.exclusive or options.atomic):
@@ -134,16 +136,16 @@ def _open_path(path: PathInput, options: TargetOptions) -> Target:
         target = Target(_open_second(index_file, open_file), name, 0, index_file, index_name, shows_on_flush)
     else:
         target = _with_index(Target(open_file(), name, shows_on_flush=shows_on_flush), options)
-    return _without_stale_index(target, store, options)
+    return _without_stale_index(target, file_system, options)
 
 
-def _without_stale_index(target: Target, store: FileSystem, options: TargetOptions) -> Target:
+def _without_stale_index(target: Target, file_system: FileSystem, options: TargetOptions) -> Target:
     """Remove the index that the writer does not keep up, now or, where the file is published as a whole, then."""
-    if _keeps_index_beside(store, target.name, options):
+    if _keeps_index_beside(file_system, target.name, options):
         return target
     if options.atomic:
-        return target._replace(unindexed=(store, target.name))
-    remove_stale_index(store, target.name)
+        return target._replace(unindexed=(file_system, target.name))
+    remove_stale_index(file_system, target.name)
     return target
 
 
@@ -155,13 +157,15 @@ def _with_index(target: Target, options: TargetOptions) -> Target:
     return target._replace(index_file=index_file, index_name=name)
 
 
-def _keeps_index_beside(store: FileSystem, name: str, options: TargetOptions) -> bool:
+def _keeps_index_beside(file_system: FileSystem, name: str, options: TargetOptions) -> bool:
     """Tell whether the index goes where that of the file is looked for."""
     if isinstance(options.index_path, bool):
         return options.index_path
-    index_store, index_name = _resolve_index(name, options)
+    index_file_system, index_name = _resolve_index(name, options)
     beside = default_index_path(name)
-    return index_store is store and store.canonical_path(index_name) == store.canonical_path(beside)
+    return index_file_system is file_system and file_system.canonical_path(index_name) == file_system.canonical_path(
+        beside
+    )
 
 
 def _open_second(first: WritableFile, open_second: Callable[[], T]) -> T:
@@ -180,14 +184,14 @@ def _resolve_index(name: str, options: TargetOptions) -> tuple[FileSystem, str]:
 
 def _open_index(name: str, offset: int, options: TargetOptions) -> tuple[WritableFile, str]:
     """Open the index of a file that is being written, with the lines of the records that are there up to an offset."""
-    store, index_name = _resolve_index(name, options)
+    file_system, index_name = _resolve_index(name, options)
     if not offset:
         return _open_with_parents(
-            store, index_name, lambda: store.new_writable_file(index_name, atomic=options.atomic)
+            file_system, index_name, lambda: file_system.new_writable_file(index_name, atomic=options.atomic)
         ), index_name
     if not is_index_fresh(name, index_name, file_system=options.file_system, options=options.options):
         build_index(name, index_name, file_system=options.file_system, options=options.options)
-    return store.new_appendable_file(index_name), index_name
+    return file_system.new_appendable_file(index_name), index_name
 
 
 def _check_combination(options: TargetOptions) -> None:
@@ -223,7 +227,7 @@ def _check_factory(path: str, options: TargetOptions) -> None:
         raise InvalidArgumentError("a writer factory opens this path: say where the index goes", path=path)
 
 
-def _open_with_parents(store: FileSystem, path: str, open_file: Callable[[], WritableFile]) -> WritableFile:
+def _open_with_parents(file_system: FileSystem, path: str, open_file: Callable[[], WritableFile]) -> WritableFile:
     """Open a file for writing; where its directory is missing, make that and try again."""
     try:
         return open_file()
@@ -231,11 +235,11 @@ def _open_with_parents(store: FileSystem, path: str, open_file: Callable[[], Wri
         parent = dirname(path)
         if not parent:
             raise
-        store.recursively_create_dir(parent)
+        file_system.recursively_create_dir(parent)
         return open_file()
 
 
-def _open_for_append(store: FileSystem, path: str, options: TargetOptions) -> tuple[WritableFile, int]:
+def _open_for_append(file_system: FileSystem, path: str, options: TargetOptions) -> tuple[WritableFile, int]:
     """Check a file's end and open it after that.
 
     Returns:
@@ -243,17 +247,17 @@ def _open_for_append(store: FileSystem, path: str, options: TargetOptions) -> tu
     """
     check: Literal["auto", "full"] = "auto"
     try:
-        store.close_abandoned_file(path)
+        file_system.close_abandoned_file(path)
         try:
-            tail = check_tail(path, file_system=store)
+            tail = check_tail(path, file_system=file_system)
         except FailedPreconditionError:
             if not options.repair_tail:
                 raise
             # A remote file does not end with a sound record. Where its last one ends tell all before it.
             check = "full"
-            tail = check_tail(path, check=check, file_system=store)
+            tail = check_tail(path, check=check, file_system=file_system)
     except NotFoundError:
-        return _open_with_parents(store, path, lambda: store.new_appendable_file(path)), 0
+        return _open_with_parents(file_system, path, lambda: file_system.new_appendable_file(path)), 0
     if tail.file_size and tail.compression != options.compression:
         found = tail.compression or "not compressed"
         raise InvalidArgumentError(
@@ -264,8 +268,8 @@ def _open_for_append(store: FileSystem, path: str, options: TargetOptions) -> tu
         if not options.repair_tail:
             raise tail.error
         # Who writes records to it says that it is a record file.
-        size -= repair_tail(path, check=check, force=True, file_system=store)
-    file = store.new_appendable_file(path)
+        size -= repair_tail(path, check=check, force=True, file_system=file_system)
+    file = file_system.new_appendable_file(path)
     if file.tell() != size:
         found_size = file.tell()
         file.close()

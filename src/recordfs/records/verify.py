@@ -114,10 +114,10 @@ def verify_file(
         NotFoundError, PermissionDeniedError and others as ``FileSystem.new_random_access_file``. Never for what is
         wrong with the records.
     """
-    store, name = resolve(path, file_system=file_system, options=options)
-    with _open_as_it_is(store, name) as file:
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    with _open_as_it_is(file_system, name) as file:
         size = size_to_scan(file)
-        beginning, kind = _beginning_of(store, file, size, compression)
+        beginning, kind = _beginning_of(file_system, file, size, compression)
         scanner = RecordScanner(
             end=None if kind else size,
             verify_checksums=verify_checksums,
@@ -129,23 +129,23 @@ def verify_file(
     return _report(scanner, name, size, kind)
 
 
-def _open_as_it_is(store: FileSystem, path: str) -> RandomAccessFile:
+def _open_as_it_is(file_system: FileSystem, path: str) -> RandomAccessFile:
     """Open a file to be read from end to end as it is now: on a store far away by one look, however large it is."""
-    if not store.capabilities(path).detects_replacement:
-        return store.new_random_access_file(path)
-    known = store.stat(path)
+    if not file_system.capabilities(path).detects_replacement:
+        return file_system.new_random_access_file(path)
+    known = file_system.stat(path)
     if known.is_directory or known.version is None:
-        return store.new_random_access_file(path)
-    return store.new_pinned_random_access_file(path, known)
+        return file_system.new_random_access_file(path)
+    return file_system.new_pinned_random_access_file(path, known)
 
 
 def _beginning_of(
-    store: FileSystem, file: RandomAccessFile, size: int, compression: str | int | None
+    file_system: FileSystem, file: RandomAccessFile, size: int, compression: str | int | None
 ) -> tuple[bytes, str]:
     """Return the first bytes of a file and how it is compressed; nothing of what costs no request to read again."""
     if compression != "auto":
         return b"", compression_name(compression)
-    if not store.capabilities(file.name).detects_replacement:
+    if not file_system.capabilities(file.name).detects_replacement:
         return b"", detect_compression(file)
     beginning = file.read(0, min(size, CHUNK))
     return beginning, detect_from_prefix(beginning[:COMPRESSION_PREFIX_SIZE], at_end=True) or ""
@@ -214,10 +214,10 @@ def count_records(
         CorruptRecordError, DataLossError: It is broken in another way.
         NotFoundError and others: As ``FileSystem.new_random_access_file``.
     """
-    store, name = resolve(path, file_system=file_system, options=options)
-    with _open_as_it_is(store, name) as file:
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    with _open_as_it_is(file_system, name) as file:
         size = size_to_scan(file)
-        beginning, kind = _beginning_of(store, file, size, compression)
+        beginning, kind = _beginning_of(file_system, file, size, compression)
         scanner = RecordScanner(
             end=None if kind else size,
             verify_checksums=verify_checksums,

@@ -71,9 +71,9 @@ def directory_check(
     factory = writer_factory_for(path) if file_system is None else None
     if factory is not None:
         return factory.directory_check(path_to_str(path))
-    store, name = resolve(path, file_system=file_system, options=options)
-    if store.capabilities(name).directories == "explicit":
-        store.recursively_create_dir(name)
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    if file_system.capabilities(name).directories == "explicit":
+        file_system.recursively_create_dir(name)
     return None
 
 
@@ -94,5 +94,5 @@ def open_file(
     factory = writer_factory_for(path) if file_system is None else None
     if factory is not None:
         return factory.open(path_to_str(path))
-    store, name = resolve(path, file_system=file_system, options=options)
-    return OutputStream(store.new_writable_file(name))
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    return OutputStream(file_system.new_writable_file(name))
