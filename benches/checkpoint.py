@@ -16,6 +16,7 @@ from tools.servers import VersityGateway
 
 from benches.harness import AtLeast, Below, Contestant, Row, Within
 from benches.object_stores import BUCKET, OBSTORE, RECORDFS, s3_client, s3_running, s3_variables
+from benches.object_work import GROWTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,6 +177,16 @@ def figure(requests, received):
 SLICE_BYTES = f"""{SLICE}
 def figure(requests, received):
     return (received - index_bytes) / 1000
+"""
+
+# Beyond the tensors themselves: the answer is at least as large as they are.
+RESTORE_GROWTH = f"""{RESTORE_S3}
+store.file_exists(f"s3://{{bucket}}/nothing")
+{GROWTH}
+grown = work
+
+def work():
+    return grown() - tensors_mib
 """
 
 # The fastest loop that was found by hand: four requests under way, each copied to its place and checked there.
@@ -348,6 +359,15 @@ def rows(scale: float) -> list[Row]:
             ],
             requirements=[Within(1.25, of="obstore, by hand")],
         ),
+        Row(
+            title="memory beyond the tensors that restoring from S3 adds",
+            workload=f"{mib} on SeaweedFS on the same machine, the peak after the first request",
+            unit="MiB",
+            rounds=1,
+            running=s3_running("SeaweedFS", partial(_put_checkpoint, count)),
+            contestants=[Contestant("recordfs", source=RESTORE_GROWTH)],
+            requirements=[Below(64)],
+        ),
     ]
 
 
@@ -412,4 +432,4 @@ def _put_checkpoint(count: int, client: Any) -> dict[str, Any]:
         save_checkpoint(os.path.join(directory, "ckpt"), _tensors(count, [_SIDE, _SIDE]), durable=False)
         for name in sorted(os.listdir(directory)):
             client.upload_file(os.path.join(directory, name), BUCKET, name)
-    return {}
+    return {"tensors_mib": count * 16}

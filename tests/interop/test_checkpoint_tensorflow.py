@@ -259,3 +259,27 @@ def test_big_endian_checkpoints_and_snappy_blocks_are_read_as_tensorflow_reads_t
                     assert array.tolist() == tensors[tensor].tolist(), (name, tensor)
         for tensor, values in found.items():
             assert values == [str(value) for value in ours[tensor].ravel().tolist()]
+
+
+def test_tf1_saver_restores_what_we_saved_in_several_data_files(tmp_path):
+    whole = np.arange(40, dtype=np.float32).reshape(10, 4)
+    with CheckpointWriter(tmp_path / "ours", num_shards=3, alignment=64) as writer:
+        for start, end in [(7, 10), (0, 3), (3, 7)]:
+            writer.add_slice("kernel", whole.shape, np.s_[start:end], whole[start:end])
+        writer.add_many({"bias": np.arange(4.0), "steps": np.int64(9), "words": [b"a", b"bc"]})
+    found = call_peer(
+        "tensorflow",
+        """
+        import tensorflow as tf
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            kernel = tf.compat.v1.get_variable("kernel", [10, 4])
+            bias = tf.compat.v1.get_variable("bias", [4], tf.float64)
+            steps = tf.compat.v1.get_variable("steps", [], tf.int64)
+            words = tf.compat.v1.get_variable("words", [2], tf.string, initializer=tf.compat.v1.zeros_initializer())
+            tf.compat.v1.train.Saver().restore(session, prefix)
+            result = [value.tolist() for value in session.run([kernel, bias, steps])]
+            result += [[word.decode() for word in session.run(words)]]
+        """,
+        prefix=str(tmp_path / "ours"),
+    )
+    assert found == [whole.tolist(), [0, 1, 2, 3], 9, ["a", "bc"]]
