@@ -12,6 +12,7 @@ import pytest
 
 from recordfs.errors import DeadlineExceededError, NotFoundError, UnavailableError
 from recordfs.filesystems._object_store.statistics import RequestCounter
+from recordfs.filesystems.hdfs import webhdfs as webhdfs_module
 from recordfs.filesystems.hdfs.webhdfs import WebHdfs, WebHdfsUnreachableError
 
 DATA = b"0123456789abcdef"
@@ -195,3 +196,31 @@ def test_requests_are_made_as_the_native_clients_user(serve, monkeypatch):
     assert users[1:] == ["unknown", "alice"]
     monkeypatch.undo()
     assert users[0] == pwd.getpwuid(os.geteuid()).pw_name
+
+
+def refusing(java, message=""):
+    return json.dumps({"RemoteException": {"javaClassName": java, "message": message}}).encode()
+
+
+def test_namenodes_are_asked_until_another_has_become_the_active_one(serve, monkeypatch):
+    monkeypatch.setattr(webhdfs_module, "PAUSE_SECONDS", 0.001)
+    asked = []
+
+    class FailingOver(Answering):
+        def do_GET(self):
+            asked.append(self.path)
+            if len(asked) > 20:
+                self.answer(200, DATA)
+            elif len(asked) % 2:
+                self.answer(403, refusing("org.apache.hadoop.ipc.StandbyException"))
+            else:  # what a datanode says that asked a namenode which is gone
+                self.answer(403, refusing("java.io.EOFException", "End of File Exception between local host ..."))
+
+    both = [serve(FailingOver), serve(FailingOver)]
+    assert WebHdfs(both, "pair", 10, RequestCounter()).read("/f", 0, 100, 16) == DATA
+    asked.clear()
+    with pytest.raises(UnavailableError):
+        WebHdfs(both[:1], "nn", 10, RequestCounter()).read("/f", 0, 100, 16)
+    asked.clear()
+    with pytest.raises(UnavailableError):
+        WebHdfs(both, "pair", 10, RequestCounter(), failover_seconds=0).read("/f", 0, 100, 16)

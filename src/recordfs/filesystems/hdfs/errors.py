@@ -51,7 +51,11 @@ _CLASS_OF_JAVA: dict[str, type[RecordFSError]] = {
     "AlreadyBeingCreatedException": LeaseHeldError,
     "AuthorizationException": PermissionDeniedError,
     "BlockMissingException": DataLossError,
+    "ClosedChannelException": UnavailableError,
+    "ConnectException": UnavailableError,
+    "ConnectTimeoutException": UnavailableError,
     "DSQuotaExceededException": ResourceExhaustedError,
+    "EOFException": UnavailableError,
     "FSLimitException$MaxDirectoryItemsExceededException": ResourceExhaustedError,
     "FSLimitException$PathComponentTooLongException": InvalidArgumentError,
     "FileAlreadyExistsException": AlreadyExistsError,
@@ -63,6 +67,7 @@ _CLASS_OF_JAVA: dict[str, type[RecordFSError]] = {
     "InvalidToken": UnauthenticatedError,
     "LeaseExpiredException": LeaseLostError,
     "NSQuotaExceededException": ResourceExhaustedError,
+    "NoRouteToHostException": UnavailableError,
     "NotReplicatedYetException": UnavailableError,
     "ParentNotDirectoryException": NotADirectoryError,
     "PathIsNotEmptyDirectoryException": DirectoryNotEmptyError,
@@ -75,11 +80,15 @@ _CLASS_OF_JAVA: dict[str, type[RecordFSError]] = {
     "SecretManager$InvalidToken": UnauthenticatedError,
     "SecurityException": PermissionDeniedError,
     "SnapshotException": FailedPreconditionError,
+    "SocketException": UnavailableError,
+    "SocketTimeoutException": UnavailableError,
     "StandbyException": UnavailableError,
+    "UnknownHostException": UnavailableError,
     "UnresolvedPathException": UnimplementedError,
     "UnsupportedOperationException": UnimplementedError,
 }
-"""By the last part of the name. From the packages hdfs.protocol, hdfs.server.namenode, fs, ipc and security."""
+"""By the last part of the name. From the packages hdfs.protocol, hdfs.server.namenode, fs, ipc, net and security, and
+Java's own, which WebHDFS passes on where a datanode loses its namenode."""
 
 # What Hadoop says in an exception that is not specific enough: (in any of these classes, this text) is that class.
 _TELLING_TEXTS: tuple[tuple[str, type[RecordFSError]], ...] = (
@@ -159,8 +168,10 @@ def error_from_java(cause: Cause, path: str, fallback: type[RecordFSError] = Unk
     return cls(message, path=path)
 
 
-def error_from_native(error: Exception, path: str) -> RecordFSError:
+def error_from_native(error: Exception, path: str, *, has_answered: bool = False) -> RecordFSError:
     """Return the error for anything that a call of the native client raised.
+
+    ``has_answered`` says that the namenode answered this client before, so that it cannot have refused it.
 
     Raise it ``from None``: the text of the other goes on with forty lines of Java's stack.
     """
@@ -184,7 +195,7 @@ def error_from_native(error: Exception, path: str) -> RecordFSError:
         return error_from_java(Cause(rpc["java"].rpartition(".")[2], message), path)
     if isinstance(error, OSError):
         ended = "; it does so where it wants Kerberos and the configuration does not say so"
-        hint = ended if _ENDED_UNASKED in text else ""
+        hint = ended if _ENDED_UNASKED in text and not has_answered else ""
         cls = CutOffError if any(words in text for words in _CUT_OFF) else UnavailableError
         return cls(f"HDFS cannot be reached: {_without_stack(text)}{hint}", path=path)
     if isinstance(error, UnicodeError):

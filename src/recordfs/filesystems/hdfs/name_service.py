@@ -15,6 +15,7 @@ from recordfs.errors import DeadlineExceededError, RecordFSError, UnavailableErr
 from recordfs.filesystems.hdfs.block_stream import BlockStream
 from recordfs.filesystems.hdfs.errors import CutOffError, error_from_native
 from recordfs.filesystems.hdfs.limited_calls import CallLeftError, call_within
+from recordfs.filesystems.hdfs.settings import RESERVED_FOR_FAILOVER
 from recordfs.filesystems.hdfs.webhdfs import WebHdfs
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class NameService:
         self._namenodes = configuration.namenodes(authority)
         self.webhdfs = self._make_webhdfs()
         self._answered = False
+        self._has_ever_answered = False
         self._native: Any = None
         self.renew()
 
@@ -111,7 +113,8 @@ class NameService:
             self.authority,
             min(WEB_SECONDS, self.settings.namenode_timeout),
             self._counter,
-            self.settings.data_timeout,
+            seconds_in_all=self.settings.data_timeout,
+            failover_seconds=self.settings.namenode_timeout * RESERVED_FOR_FAILOVER,
         )
 
     def renew(self) -> None:
@@ -187,7 +190,7 @@ class NameService:
             if isinstance(mapped, CutOffError) and operation in CHANGES:
                 mapped = CutOffError(f"{mapped.message}; {operation} was under way, and {IN_DOUBT}", path=path)
             raise mapped from None
-        self._answered = True
+        self._answered = self._has_ever_answered = True
         return result
 
     def transfer(
@@ -247,7 +250,7 @@ class NameService:
 
     def _noted(self, error: Exception, path: str) -> RecordFSError:
         """Return recordfs's error, and look at the namenodes before the next request if they were not reached."""
-        mapped = error_from_native(error, path)
+        mapped = error_from_native(error, path, has_answered=self._has_ever_answered)
         if isinstance(mapped, UnavailableError):
             self._answered = False
         return mapped

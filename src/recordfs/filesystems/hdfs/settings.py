@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems.hdfs.configuration import HadoopConfiguration
 
-__all__ = ["Settings"]
+__all__ = ["RESERVED_FOR_FAILOVER", "Settings"]
 
 RESERVED_FOR_FAILOVER = 0.7
 """The part of the time limit after which the native client stops to try again, so that it says why before the limit."""

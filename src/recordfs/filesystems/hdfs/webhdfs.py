@@ -14,6 +14,7 @@ import pwd
 import ssl
 import time
 import urllib.parse
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import (
@@ -38,7 +39,8 @@ TRIES = 6
 """The namenode may send a request to a datanode that died a moment ago; it chooses another the next time, perhaps."""
 
 PAUSE_SECONDS = 0.2
-"""Before a request that the namenode cannot answer yet is sent again, times the number of tries."""
+LONGEST_PAUSE_SECONDS = 2.0
+"""Before a request that the namenode cannot answer yet is sent again: the first times the number of tries."""
 
 LOCATION_SECONDS = 5.0
 """How long to wait for where a block is; whoever asks is in the middle of something else."""
@@ -104,6 +106,8 @@ class WebHdfs:
         seconds: How long to wait for a connection, and for each piece of an answer.
         counter: Where requests are counted.
         seconds_in_all: How long one call may take, with all that is tried again in it.
+        failover_seconds: How long to go on asking while another namenode becomes the active one, as the native client
+            does.
     """
 
     def __init__(
@@ -112,12 +116,15 @@ class WebHdfs:
         authority: str,
         seconds: float,
         counter: RequestCounter,
+        *,
         seconds_in_all: float = 180.0,
+        failover_seconds: float = 42.0,
     ) -> None:
         self.addresses = tuple(addresses)
         self._authority = authority
         self._seconds = seconds
         self._seconds_in_all = seconds_in_all
+        self._failover_seconds = failover_seconds
         self._counter = counter
         self._active = 0
         self._user = {"user.name": os.environ.get("HADOOP_USER_NAME") or _process_user()}
@@ -204,10 +211,11 @@ class WebHdfs:
         """Ask the active namenode, and the datanode that it names, for an answer or a window of a file."""
         name = f"hdfs://{self._authority}{path}"
         trouble: Exception | None = None
+        refused: UnavailableError | None = None
         excluded: list[str] = []
         deadline = time.monotonic() + (self._seconds_in_all if seconds is None else seconds)
-        for attempt in range(max(TRIES, len(self.addresses))):
-            if attempt and time.monotonic() >= deadline:
+        for attempt in count():
+            if attempt and not self._may_try_again(attempt, deadline, fails_over=refused is not None):
                 break
             address = self.addresses[(self._active + attempt) % len(self.addresses)]
             self._counter.add(f"WebHDFS {parameters['op']}", requests=1)
@@ -234,15 +242,23 @@ class WebHdfs:
                 return answer
             if not isinstance(refusal, UnavailableError) or isinstance(refusal, WebHdfsUnreachableError):
                 raise refusal
-            trouble = refusal
+            refused = refusal
             excluded.clear()
             if attempt >= len(self.addresses):  # not only the wrong one of two namenodes
-                time.sleep(PAUSE_SECONDS * attempt)
-        if isinstance(trouble, RecordFSError):
-            raise trouble
+                time.sleep(min(PAUSE_SECONDS * attempt, LONGEST_PAUSE_SECONDS))
+        if refused is not None:
+            raise refused
         raise WebHdfsUnreachableError(
             f"WebHDFS cannot be reached at {' or '.join(self.addresses)} ({trouble})", path=name
         ) from trouble
+
+    def _may_try_again(self, attempt: int, deadline: float, *, fails_over: bool) -> bool:
+        """Tell whether there is to be one more try: a few, and where one of several namenodes answers, for longer."""
+        now = time.monotonic()
+        if attempt < max(TRIES, len(self.addresses)):
+            return now < deadline
+        began = deadline - self._seconds_in_all
+        return fails_over and len(self.addresses) > 1 and now < min(deadline, began + self._failover_seconds)
 
     def _datanodes_at(self, location: str, path: str) -> list[str]:
         """Return the datanode of a web address by the name that ``excludedatanodes`` takes, if it can be told."""
