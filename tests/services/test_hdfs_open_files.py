@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -230,6 +231,15 @@ def test_what_a_dead_writer_never_published_is_removed_once_it_is_old(hdfs, hdfs
                 hdfs_cluster.command("touch", paths[name], str(when))
         hdfs.new_writable_file(f"{hdfs_root}/f", atomic=True).close()
         assert sorted(hdfs.get_children(hdfs_root)) == [".recordfs-tmp-new", ".recordfs-tmp-open", "f"]
+
+
+def test_a_clock_that_is_days_ahead_makes_nothing_old(hdfs, hdfs_root, monkeypatch):
+    path = f"{hdfs_root}/.recordfs-tmp-about-to-be-published"
+    hdfs.new_writable_file(path).close()
+    ahead = time.time() + 3 * 24 * 60 * 60
+    monkeypatch.setattr("recordfs.filesystems.hdfs.temporaries.time", SimpleNamespace(time=lambda: ahead))
+    hdfs.new_writable_file(f"{hdfs_root}/f", atomic=True).close()
+    assert hdfs.file_exists(path)
 
 
 def test_a_file_that_is_deleted_or_cut_while_it_is_read_is_told(hdfs, hdfs_root):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RecordFSFileSystem",
     "RecordFSGCSFileSystem",
+    "RecordFSHdfsFileSystem",
     "RecordFSHttpFileSystem",
     "RecordFSHttpsFileSystem",
     "RecordFSRamFileSystem",

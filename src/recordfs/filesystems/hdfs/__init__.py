@@ -224,7 +224,7 @@ class HdfsFileSystem(FileSystem):
         """Close a file whose last block is being written, as ``new_appendable_file`` would take it over."""
         place, service = self._place_and_service(path)
         status = self._status(place)
-        if status.isdir:
+        if status.isdir or not status.replication:  # an erasure-coded file shows nothing before it is closed
             return
         summary = self._ask(place, "getContentSummary", service.native.get_content_summary, place.path)
         if summary.space_consumed != status.length * status.replication:

@@ -26,7 +26,15 @@ SLOW_SECONDS = 3.0
 
 
 class CallLeftError(Exception):
-    """The time was up before the call returned. It may still take effect."""
+    """The time was up before the call returned. It may still take effect.
+
+    Attributes:
+        has_returned: Tells whether it has returned by now.
+    """
+
+    def __init__(self, has_returned: Callable[[], bool]) -> None:
+        super().__init__("the time was up before the call returned")
+        self.has_returned = has_returned
 
 
 class CallPanickedError(Exception):
@@ -108,7 +116,7 @@ def call_within(
     deadline = time.monotonic() + seconds
     while not call.done.acquire(timeout=max(0.0, min(SLOW_SECONDS, deadline - time.monotonic()))):
         if time.monotonic() >= deadline:
-            raise CallLeftError
+            raise CallLeftError(lambda: not call.done.locked())
         if when_slow is not None:
             when_slow()
     if call.error is not None:

@@ -46,6 +46,10 @@ them for 3 seconds after the last read): they must not be used, so its first rea
 CHANGES = frozenset({"append", "create", "delete", "mkdirs", "rename", "setReplication"})
 """The requests to the namenode that change something, so that one which gets no answer is in doubt."""
 
+MOST_LEFT_CALLS = 32
+"""Calls that were given up and have not returned keep a thread each, and a connection. After so many, one at a time
+tries whether the namenode answers again."""
+
 IN_DOUBT = "it may have been done, or may still be done: look before you try again"
 
 _log = logging.getLogger("recordfs")
@@ -100,6 +104,9 @@ class NameService:
         self.webhdfs = self._make_webhdfs()
         self._answered = False
         self._has_ever_answered = False
+        # Of each call that was given up: whether it has returned by now. And when the last one was.
+        self._left_calls: list[Callable[[], bool]] = []
+        self._last_left = 0.0
         self._native: Any = None
         self.renew()
 
@@ -171,14 +178,18 @@ class NameService:
             DeadlineExceededError: No answer came in time. A change that was asked for may have been made, or may still
                 be made.
             CutOffError: The connection broke before the answer; as above.
+            UnavailableError: So many calls before this one got no answer that it was not made.
             RecordFSError: What the namenode answered.
         """
+        self._check_left_calls(path)
         self._counter.add(operation, requests=1)
         if not self._answered:
             self._check_reachable(path)
         try:
             result = call_within(self.settings.namenode_timeout, function, *arguments)
-        except CallLeftError:
+        except CallLeftError as left:
+            self._left_calls.append(left.has_returned)
+            self._last_left = time.monotonic()
             self.renew()
             raise DeadlineExceededError(
                 f"the namenode ({', '.join(self.addresses)}) did not answer {operation} in "
@@ -254,6 +265,18 @@ class NameService:
         if isinstance(mapped, UnavailableError):
             self._answered = False
         return mapped
+
+    def _check_left_calls(self, path: str) -> None:
+        """Raise if too many calls have been given up and not returned, the last of them just now."""
+        if self._left_calls:
+            self._left_calls = [has_returned for has_returned in self._left_calls if not has_returned()]
+            since = time.monotonic() - self._last_left
+            if len(self._left_calls) >= MOST_LEFT_CALLS and since < self.settings.namenode_timeout:
+                raise UnavailableError(
+                    f"the namenode ({', '.join(self.addresses)}) has left {len(self._left_calls)} calls without an "
+                    f"answer; the next is made in {self.settings.namenode_timeout - since:.0f} s",
+                    path=path,
+                )
 
     def _check_reachable(self, path: str) -> None:
         """Raise if no namenode's host answers at all: a refusal is an answer, which the native client handles."""

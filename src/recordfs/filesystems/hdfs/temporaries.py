@@ -44,10 +44,11 @@ def remove_stale_temporaries_once(service: NameService, name: str, directory: st
                 _remove_if_abandoned(service, name, stale)
 
 
-def _stale_files(native: Any, directory: str) -> list[str]:
+def _stale_files(native: Any, directory: str) -> list[Any]:
+    """Return the status of each file that is old by this machine's clock."""
     oldest = (time.time() - STALE_AGE_SECONDS) * 1000
     return [
-        status.path
+        status
         for status in native.list_status(directory)
         if status.path.rpartition("/")[2].startswith(f"{TEMPORARY_NAME}-")
         and not status.isdir
@@ -55,8 +56,12 @@ def _stale_files(native: Any, directory: str) -> list[str]:
     ]
 
 
-def _remove_if_abandoned(service: NameService, name: str, path: str) -> None:
-    """Remove a file unless a writer has it open: HDFS lets nobody append to such a one."""
+def _remove_if_abandoned(service: NameService, name: str, stale: Any) -> None:
+    """Remove a file unless a writer has it open, which HDFS lets nobody append to, or it is new by HDFS's own clock."""
+    path = stale.path
     writer: Any = service.ask("append", name, service.native.append, path)
     service.transfer("complete", name, service.settings.data_timeout, writer.close)
-    service.ask("delete", name, service.native.delete, path)
+    closed: Any = service.ask("getFileInfo", name, service.native.get_file_info, path)
+    # Closing it has set its time to the namenode's present; this machine's clock may be days ahead.
+    if closed.modification_time - stale.modification_time >= STALE_AGE_SECONDS * 1000:
+        service.ask("delete", name, service.native.delete, path)
