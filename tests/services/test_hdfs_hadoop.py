@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -56,8 +57,8 @@ def test_replication_block_size_and_permission_are_those_asked_for(hdfs_cluster,
 
 def test_a_directory_of_several_pages_is_listed_whole(hdfs, hdfs_root):
     names = [f"d{number:04}" for number in range(2300)]
-    for name in names:
-        hdfs.create_dir(f"{hdfs_root}/{name}")
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(hdfs.create_dir, [f"{hdfs_root}/{name}" for name in names]))
     assert sorted(hdfs.get_children(hdfs_root)) == names
     assert hdfs.statistics()["getListing"].requests >= 3
 

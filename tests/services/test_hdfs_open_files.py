@@ -116,6 +116,18 @@ def test_a_file_read_to_its_end_is_asked_about_by_the_native_client_alone(hdfs, 
     assert not [operation for operation in hdfs.statistics() if operation.startswith("WebHDFS")]
 
 
+def test_a_file_is_read_to_its_end_by_whoever_may_only_pass_through_its_directory(
+    hdfs, hdfs_cluster, hdfs_root, options, monkeypatch
+):
+    path = f"{hdfs_root}/f"
+    with hdfs.new_writable_file(path) as file:
+        file.append(b"for all to read")
+    hdfs_cluster.shell("-chmod", "711", hdfs_root)
+    monkeypatch.setenv("HADOOP_USER_NAME", "somebody-else")
+    with HdfsFileSystem(**options) as other:
+        assert contents(other, path) == b"for all to read"
+
+
 def test_a_block_that_the_namenode_counts_no_bytes_of_is_an_error_without_webhdfs(hdfs, hdfs_cluster, hdfs_root):
     path = f"{hdfs_root}/f"
     with hdfs.new_writable_file(path) as file:

@@ -9,7 +9,6 @@ the last block is still being written, and if it is, WebHDFS reads on from there
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -19,11 +18,9 @@ from recordfs.errors import (
     DataLossError,
     DeadlineExceededError,
     InternalError,
-    InvalidArgumentError,
     NotFoundError,
     RecordFSError,
     UnavailableError,
-    UnimplementedError,
 )
 from recordfs.filesystem.files import RandomAccessFile
 from recordfs.filesystems.hdfs.datanodes import named_datanodes
@@ -59,8 +56,6 @@ datanodes are taken out of service or filled evenly, and one that restarts needs
 SLOW_READ_SECONDS = 10.0
 """After a read that took so long the namenode is asked for the datanodes again: the first of them may be frozen, and
 the namenode names those that are equally near in an order of chance."""
-
-_log = logging.getLogger("recordfs")
 
 
 class _View(NamedTuple):
@@ -253,23 +248,16 @@ class HdfsRandomAccessFile(RandomAccessFile):
         return view
 
     def _is_open(self, view: _View) -> bool:
-        """Ask whether there is a block that is being written after finished ones that hold all known bytes."""
+        """Tell whether there may be a block that is being written after finished ones that hold all known bytes.
+
+        The namenode counts the space of such a block as if it were full. Where it counts still more, the file grew just
+        now, or snapshots keep what it was; then WebHDFS reads on, and finds nothing if it has ended.
+        """
+        if not view.copies:
+            return False  # it is erasure-coded, and shows nothing before it is closed
         service = self._find_service()
         summary: Any = service.ask("getContentSummary", self._name, service.native.get_content_summary, self._path)
-        # The namenode counts the space of a block that is being written as if it were full.
-        if summary.space_consumed == view.length * view.copies:
-            return False
-        if summary.space_consumed == (view.length + view.block_size) * view.copies:
-            return True
-        # It grew just now, is kept in snapshots as it once was, or is erasure-coded.
-        webhdfs = service.webhdfs
-        if webhdfs is None:
-            return False
-        try:
-            return webhdfs.is_open(self._path, max(0, view.length - 1))
-        except (WebHdfsUnreachableError, InvalidArgumentError, UnimplementedError) as error:  # or a gateway without it
-            _say_once(f"{error.message}; files that another program is just writing may look shorter than they are")
-            return False
+        return bool(summary.space_consumed >= (view.length + view.block_size) * view.copies)
 
     def _read_finished(self, view: _View, start: int, end: int) -> bytes:
         """Read from finished blocks; if no datanode gives them, look where they are now."""
@@ -380,11 +368,3 @@ REPORT_SECONDS = 10.0
 """So long it takes a namenode that has just become the active one to hear from the datanodes which blocks they have."""
 
 _UNREPORTED = "nodes contain this block"
-
-_said: set[str] = set()
-
-
-def _say_once(message: str) -> None:
-    if message not in _said:
-        _said.add(message)
-        _log.warning("%s", message)
