@@ -72,7 +72,8 @@ class _Group:
 
     def __init__(self) -> None:
         self.index: DirectoryEntry | None = None
-        # Length and time of each data file by its number and how many its name tells.
+        # Length and time of each data file by its number and how many its name tells. A length may be negative, which
+        # is unknown.
         self.data: dict[tuple[int, int], tuple[int, int]] = {}
 
 
@@ -122,19 +123,19 @@ def _length_and_time(file_system: FileSystem, path: str, entry: DirectoryEntry) 
     if length is None or mtime is None:
         statistics = file_system.stat(path)
         length, mtime = statistics.length, statistics.mtime_nsec
-    return max(length, 0), mtime
+    return length, mtime
 
 
 def _look(file_system: FileSystem, prefix: str, group: _Group) -> FoundCheckpoint | None:
     """Return what a prefix is; None if its index is none, and it has no data."""
-    size = sum(length for length, _ in group.data.values())
+    size = sum(max(length, 0) for length, _ in group.data.values())
     if group.index is None:
         newest = max(mtime for _, mtime in group.data.values())
         return FoundCheckpoint(prefix, "no index", size, len(group.data), None, newest)
     length, mtime = _length_and_time(file_system, index_path(prefix), group.index)
 
     def found(condition: Condition, num_shards: int | None, error: RecordFSError | None = None) -> FoundCheckpoint:
-        return FoundCheckpoint(prefix, condition, size + length, len(group.data), num_shards, mtime, error)
+        return FoundCheckpoint(prefix, condition, size + max(length, 0), len(group.data), num_shards, mtime, error)
 
     try:
         index = read_bundle_index(file_system, prefix)
@@ -150,5 +151,5 @@ def _look(file_system: FileSystem, prefix: str, group: _Group) -> FoundCheckpoin
     ends = index.data_ends()
     if any(shard not in lengths for shard in ends):
         return found("data missing", index.num_shards)
-    is_cut = any(lengths[shard] < end for shard, end in ends.items())
+    is_cut = any(0 <= lengths[shard] < end for shard, end in ends.items())
     return found("data cut" if is_cut else "whole", index.num_shards)

@@ -7,6 +7,7 @@ import pytest
 from recordfs.checkpoint import (
     CheckpointState,
     checkpoints_iterator,
+    find_checkpoints,
     get_checkpoint_state,
     latest_checkpoint,
     load_checkpoint,
@@ -17,6 +18,8 @@ from recordfs.checkpoint import (
 )
 from recordfs.checkpoint.state import format_state, parse_state
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
+from recordfs.filesystems.memory import MemoryFileSystem
+from recordfs.filesystems.wrapper import WrapperFileSystem
 
 
 @pytest.mark.parametrize(
@@ -136,3 +139,22 @@ def test_iterator_waits_for_the_next_and_asks_whether_to_go_on(tmp_path):
     save(1)
     found = list(checkpoints_iterator(directory, timeout=0.05, timeout_fn=ended))
     assert found == [f"{directory}/ckpt-1", f"{directory}/ckpt-2"]
+
+
+def test_checkpoint_is_whole_where_a_store_hides_the_sizes_of_files():
+    class Hiding(WrapperFileSystem):
+        def list_directory(self, path):
+            for entry in super().list_directory(path):
+                yield entry._replace(length=-1)
+
+    system = Hiding(MemoryFileSystem())
+    save_checkpoint("ram://hidden/ckpt", {"w": 1}, file_system=system)
+    found = find_checkpoints("ram://hidden", file_system=system)
+    assert [(one.prefix, one.condition, one.size) for one in found.checkpoints] == [("ram://hidden/ckpt", "whole", 0)]
+    assert found.strangers == []
+
+
+@pytest.mark.parametrize("keywords", [{"timeout": float("nan")}, {"timeout": -1}, {"min_interval_secs": float("nan")}])
+def test_iterator_refuses_times_that_are_none_before_it_is_used(tmp_path, keywords):
+    with pytest.raises(InvalidArgumentError):
+        checkpoints_iterator(tmp_path, **keywords)
