@@ -136,3 +136,40 @@ def test_scalars_of_tensorboardx_are_read(tmp_path):
     column = columns(tmp_path / "run")["loss"]
     assert column.step.tolist() == list(range(50))
     assert column.wall_time.tolist() == [1.7e9 + step for step in range(50)]
+
+
+def test_what_tensorflow_writes_is_read_event_by_event(tmp_path):
+    """Both of TensorFlow's writers: what it reads of its own files is what recordfs reads, to the byte."""
+    theirs = call_peer(
+        "tensorflow",
+        """
+        import glob, numpy as np, tensorflow as tf
+        from tensorflow.core.framework.summary_pb2 import Summary
+        with tf.summary.create_file_writer(path).as_default():
+            for step in range(20):
+                tf.summary.scalar("loss", 1 / (1 + step), step, description="*d*")
+            tf.summary.histogram("weights", np.arange(100.0), 1)
+            tf.summary.text("note", "hello", 1)
+            tf.summary.image("picture", np.zeros((1, 4, 5, 3)), 1)
+            tf.summary.audio("tone", np.zeros((1, 100, 1), "float32"), 8000, 1)
+        with tf.Graph().as_default():
+            writer = tf.compat.v1.summary.FileWriter(path, filename_suffix=".v1")
+            for step in range(20):
+                writer.add_summary(Summary(value=[Summary.Value(tag="old", simple_value=step / 4)]), step)
+            writer.add_session_log(tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START), 10)
+            writer.close()
+        result = {
+            name: [event.SerializeToString() for event in tf.compat.v1.train.summary_iterator(name)]
+            for name in glob.glob(path + "/*")
+        }
+        """,
+        path=str(tmp_path),
+    )
+    assert len(theirs) == 2
+    for path, records in theirs.items():
+        with EventFileReader(path) as reader:
+            assert [event.record for event in reader] == records
+            assert reader.report.loss_count == 0
+    found = columns(tmp_path)
+    assert found["loss"].value.tolist() == pytest.approx([1 / (1 + step) for step in range(20)])
+    assert found["old"].value.tolist() == [step / 4 for step in range(20)]
