@@ -89,7 +89,7 @@ class FsspecFileSystem(FileSystem):
                 f"a {wrapped} archive is only read here, and mode={storage_options['mode']!r} would write it; write it "
                 "with Python's zipfile or tarfile, to a gfile.GFile"
             )
-        self._arguments = (wrapped, capabilities, storage_options)
+        self._made_of = (wrapped, capabilities, storage_options)
         self._clients = FsspecClients(wrapped, storage_options)
         if capabilities is None:
             protocols = self._clients.innermost_protocols
@@ -100,7 +100,7 @@ class FsspecFileSystem(FileSystem):
         self._capabilities = capabilities
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, self._arguments)
+        return (_rebuild, self._made_of)
 
     def capabilities(self, path: str) -> Capabilities:
         """Return the cautious default, or what was said at construction."""
@@ -108,7 +108,7 @@ class FsspecFileSystem(FileSystem):
 
     def describe(self) -> dict[str, str]:
         """Return what is known: the options, or what the fsspec filesystem finds for itself."""
-        names = sorted(self._arguments[2])
+        names = sorted(self._made_of[2])
         found = f"from the option(s) {', '.join(names)}" if names else "what fsspec's filesystem finds for itself"
         return {"credentials": found}
 
