@@ -123,8 +123,9 @@ class EventIndex:
         self._segments = [_Segment(*segment) for segment in self._directory.segments()]
         self.tags: list[TagEntry] = []
         self._raw_metadata: list[bytes | None] = []
-        self._columns: list[list[tuple[int, int, int, int]]] = []
-        self._by_name: dict[str, list[int]] = {}
+        # Tuples: the garbage collector stops to look at them, and who opens a thousand files holds a million.
+        self._columns: list[tuple[tuple[int, int, int, int], ...]] = []
+        self._by_name: dict[str, tuple[int, ...]] = {}
         for number, (name, kind, metadata, count, last, largest, columns, value_kind) in enumerate(
             self._directory.tags()
         ):
@@ -134,8 +135,8 @@ class EventIndex:
             )
             self.tags.append(entry)
             self._raw_metadata.append(metadata)
-            self._columns.append(columns)
-            self._by_name.setdefault(entry.tag, []).append(number)
+            self._columns.append(tuple(columns))
+            self._by_name[entry.tag] = (*self._by_name.get(entry.tag, ()), number)
         self._rows: dict[int, EventRows] = {}
         rows = self._segments[-1].rows_length if self._segments else 0
         if rows and self._segments[-1].has_columns:
@@ -241,7 +242,7 @@ class EventIndex:
         return _order(next(numbers, len(self._segments)), 0)
 
     def _number_of(self, tag: str, scalars: bool) -> int | None:
-        numbers = self._by_name.get(tag, [])
+        numbers = self._by_name.get(tag, ())
         return next((number for number in numbers if self.tags[number].is_scalar == scalars), None)
 
     def _places(self, number: int) -> list[tuple[int, int, tuple[int, int]]]:

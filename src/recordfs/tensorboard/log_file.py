@@ -178,6 +178,11 @@ class LogFile:
         known = self._known
         if self._entries[0] is known:
             return self._entries[1]
+        if len(known.sections) == 1 and not any(part.entries for part in known.parts):
+            # Nearly all files of a bucket; of 1,000 with 200 tags each a merge would be a good part of a list.
+            entries = [entry for entry in known.sections[0].event_index.tags if entry.point_count]
+            self._entries = (known, entries)
+            return entries
         merged: dict[TagKey, TagEntry] = {}
         for section in known.sections:
             merge_entries(merged, (found for found in section.entries() if found[1].point_count))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from recordfs.events.index import SCALARS
 from recordfs.tensorboard.messages import BLOB_SEQUENCE
 from recordfs.tensorboard.values import describe
 
@@ -67,7 +68,7 @@ class Peeks:
             looks = file.looks
             if peek is not None and peek.looks == looks:
                 continue
-            if any(_needs_look(entry) for entry in file.entries()):
+            if any(_needs_look(entry) for entry in file.entries() if entry.kind not in SCALARS):
                 waiting.append(file)
             else:
                 self._peeks[file.number] = _Peek(looks, {}, {})
@@ -96,7 +97,7 @@ class Peeks:
     def _look_at(self, file: LogFile) -> _Peek:
         before = self._peeks.get(file.number)
         looks = file.looks
-        entries = [entry for entry in file.entries() if _needs_look(entry)]
+        entries = [entry for entry in file.entries() if entry.kind not in SCALARS and _needs_look(entry)]
         values = {} if before is None else dict(before.values)
         new = [entry.tag for entry in entries if entry.kind == "summary" and entry.tag not in values]
         has_tagged = any(entry.kind == TAGGED[0] for entry in entries)
@@ -128,8 +129,7 @@ def _read_first(file: LogFile, places: list[tuple[str, int, int]]) -> list[bytes
 
 
 def _needs_look(entry: TagEntry) -> bool:
-    if entry.is_scalar:
-        return False
+    """Tell of a series that holds no scalars whether a value has to be seen."""
     if entry.kind != "summary":
         return entry.kind == TAGGED[0]
     if entry.value_kind in _BLOBS or entry.value_kind == "histo":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from recordfs._core import decode_message, encode_message
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
 from recordfs.events.event import decode_event
+from recordfs.events.index import SCALARS
 from recordfs.events.points import Points
 from recordfs.events.purge import purge_points
 from recordfs.redaction import redact
@@ -293,28 +294,29 @@ class DataProvider:
     def _series_of(self, files: list[LogFile]) -> dict[str, Series]:
         found: dict[str, Series] = {}
         for file in files:
+            only_file = [file]
             for entry in file.entries():
-                for tag, description, key in self._shown_as(file, entry):
+                metadata = entry.metadata
+                # Runs of one program have the same tags; of 1,000 with 200 each this is most of the time of a list.
+                known = self._scalars.get((entry.tag, metadata)) if entry.kind in SCALARS else None
+                for tag, description, key in self._shown_as(file, entry) if known is None else known:
                     newest = (entry.max_step, entry.max_wall_time)
                     before = found.get(tag)
                     if before is None:
-                        text = "" if entry.metadata is None else entry.metadata.summary_description
-                        found[tag] = Series(description, newest, key, [file], text)
+                        text = "" if metadata is None else metadata.summary_description
+                        found[tag] = Series(description, newest, key, only_file, text)
                     elif before.key == key:  # only the first kind of a tag is shown
                         merged = (max(before.newest[0], newest[0]), max(before.newest[1], newest[1]))
-                        before.files.append(file)
-                        found[tag] = before._replace(newest=merged)
+                        found[tag] = before._replace(newest=merged, files=[*before.files, file])
         return found
 
     def _shown_as(self, file: LogFile, entry: TagEntry) -> Sequence[tuple[str, Description, TagKey]]:
         """Return the tags under which a series of a file is shown, each with its description and its key."""
         if entry.is_scalar:
-            # Runs of one program have the same tags; of 1,000 with 200 each this is most of the time of a list.
-            key = (entry.tag, entry.metadata)
-            if key not in self._scalars:
-                description = describe(entry, None)
-                self._scalars[key] = () if description is None else ((entry.tag, description, ("scalar", entry.tag)),)
-            return self._scalars[key]
+            description = describe(entry, None)
+            shown = () if description is None else ((entry.tag, description, ("scalar", entry.tag)),)
+            self._scalars[entry.tag, entry.metadata] = shown
+            return shown
         if entry.kind == TAGGED[0]:
             return [(tag, TAGGED_RUN_METADATA, TAGGED) for tag in self._peeks.tagged(file)]
         if entry.kind != "summary":

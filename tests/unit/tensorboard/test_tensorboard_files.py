@@ -112,6 +112,7 @@ def test_loader_never_raises_whatever_tensorboard_gives_it():
 
 
 def test_directory_with_a_password_is_kept_from_the_pages(monkeypatch):
+    monkeypatch.setattr(plugin.gc, "set_threshold", lambda *_: None)
     monkeypatch.setattr(plugin, "_running", {})
     flags = argparse.Namespace(logdir="ftp://user:hunter2@host/logs", logdir_spec="", grpc_data_provider="")
     provider = DataProvider(LogCatalog([LogDirectory(flags.logdir)]))
