@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any
 
@@ -10,6 +11,8 @@ from recordfs.errors import MissingDependencyError
 __all__ = ["require", "require_numpy"]
 
 
+# It is asked for each tag, and importing what is there already takes 10 us.
+@functools.cache
 def require(package: str, what: str, install: str) -> Any:
     """Import a package for something that needs it.
 
