@@ -555,6 +555,8 @@ class _SeededMaker(PieceMaker):
 class _Fetcher:
     """Fetches ranges by the store's own request."""
 
+    can_stream = False
+
     def __init__(self, store: SeededObjectStore) -> None:
         self._store = store
         self.fetch = store.get_range

@@ -16,6 +16,8 @@ MIB = 1 << 20
 class Store:
     """One object, as a fetcher sees it."""
 
+    can_stream = False
+
     def __init__(self, content):
         self.content = content
         self.tag = "v1"

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems._object_store.statistics import RequestCounter
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.streaming import ByteStream
 
 __all__ = ["RangeFetcher"]
 
@@ -125,6 +126,16 @@ class RangeFetcher:
     def fetch_chunks(self, bucket: str, key: str, start: int, end: int, tag: str) -> list[Buffer]:
         """Return the same in chunks of about 8 MiB: a longer range is nowhere put together that is only handed on."""
         return self._take(bucket, key, start, end, tag, lambda answer: list(answer.stream(min_chunk_size=CHUNK)))
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the store's SDK hands out the bytes of a range as they come."""
+        return self._store.streams_as is not None
+
+    def stream(self, bucket: str, key: str, start: int, end: int, tag: str) -> ByteStream:
+        """Ask for a range whose bytes are read later; raises as ``fetch``."""
+        body = self._store.open_range(bucket, key, start, end, tag)
+        return _Counted(body, partial(self._counter.add, str(self._store.streams_as)))
 
     def _take(
         self, bucket: str, key: str, start: int, end: int, tag: str, take: Callable[[GetResult], list[Any]]
@@ -243,6 +254,25 @@ class RangeFetcher:
             # Without a lock, because finding credentials can take requests; of two made at once one is kept.
             self._buckets.setdefault(bucket, self._make(bucket))
         return self._buckets[bucket]
+
+
+class _Counted:
+    """A stream whose bytes are counted.
+
+    Args:
+        body: The stream.
+        count: Takes ``received=``.
+    """
+
+    def __init__(self, body: ByteStream, count: Callable[..., None]) -> None:
+        self._body = body
+        self._count = count
+        self.close = body.close
+
+    def read(self, n: int, /) -> bytes:
+        content = self._body.read(n)
+        self._count(received=len(content))
+        return content
 
 
 def _size(content: Buffer) -> int:

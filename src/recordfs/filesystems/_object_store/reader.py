@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs.errors import AbortedError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
 from recordfs.filesystems._object_store.commits import OPENING_METADATA, WRITER_METADATA
+from recordfs.filesystems._object_store.streaming import BlockStream
 from recordfs.filesystems._object_store.threads import THREADS, begin, call_interruptibly
 from recordfs.per_process import PerProcess
 
@@ -40,6 +41,9 @@ SMALLEST_BLOCK = 1 << 20
 
 READ_AHEAD = 32 << 20
 """Bytes on their way or waiting for a sequential reader. It comes to that by having read half as much."""
+
+PIECE = 4 << 20
+"""Most bytes of a block of a stream. A read of as many bytes is handed what came from the socket, uncopied."""
 
 SMALL = 64 << 10
 """Bytes of a read from which on handing it to another thread, so that Ctrl-C comes through, does not show."""
@@ -72,6 +76,7 @@ class _ReadAhead:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.blocks: deque[_Block] = deque()
+        self.stream: BlockStream[_Fetched] | None = None
 
 
 class ObjectRandomAccessFile(RandomAccessFile):
@@ -96,6 +101,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._follows_growth = follows_growth
         self._era = 0
         self._own = PerProcess(_ReadAhead)
+        self._may_stream = True  # until a stream turns out to be of no use
         # Where the next read would begin if it followed the last one, and where the first of those that did began.
         self._expected = -1
         self._run_start = 0
@@ -115,7 +121,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
             return b""
         pieces = self._pieces(offset, end)
         if end - offset <= BLOCK:
-            data = b"".join(pieces)
+            data = _joined(list(pieces))
         else:
             # It hands out what it gathered without copying it, and no block outlives its turn.
             gathered = BytesIO()
@@ -245,20 +251,54 @@ class ObjectRandomAccessFile(RandomAccessFile):
         own = self._own.get()
         with own.lock:
             ahead, own.blocks = own.blocks, deque()
+            stream, own.stream = own.stream, None
         for block in ahead:
             block.fetched.cancel()
+        if stream is not None:
+            stream.close()
 
     def _start_blocks(self, position: int, end: int) -> None:
         """Drop what lies before a position, and begin to fetch what is missing after it. Needs the lock."""
-        ahead = self._own.get().blocks
+        own = self._own.get()
+        ahead = own.blocks
         while ahead and not ahead[0].start <= position < ahead[0].end:
             ahead.popleft().fetched.cancel()
-        start = ahead[-1].end if ahead else position
+        start, size = ahead[-1].end if ahead else position, self._pinned.size
         length = min(BLOCK, max(SMALLEST_BLOCK, end - position))
+        is_long = end - position >= READ_AHEAD and size - start >= READ_AHEAD
         while start < end:
-            stop = min(start + length, self._pinned.size)
-            ahead.append(_Block(start, stop, begin(self._fetch_block, start, stop)))
+            if self._streams_from(own, start, is_long=is_long):
+                assert own.stream is not None
+                stop = min(start + PIECE, size)
+                fetched = own.stream.want(stop)
+            else:
+                stop = min(start + length, size)
+                fetched = begin(self._fetch_block, start, stop)
+            ahead.append(_Block(start, stop, fetched))
             start = stop
+
+    def _streams_from(self, own: _ReadAhead, start: int, *, is_long: bool) -> bool:
+        """Tell whether the block at a position comes by a stream; begin one for a long read. Needs the lock."""
+        stream = own.stream
+        if stream is not None and (stream.position != start or start >= stream.end or not stream.is_of_use):
+            self._may_stream = stream.is_of_use
+            own.stream = None
+            stream.close()
+        if own.stream is None and is_long and self._may_stream:
+            own.stream = self._new_stream(start)
+        return own.stream is not None
+
+    def _new_stream(self, start: int) -> BlockStream[_Fetched] | None:
+        if not self._fetcher.can_stream or not BlockStream.may_begin():
+            return None
+        era, pinned = self._era, self._pinned
+        return BlockStream(
+            start,
+            pinned.size,
+            lambda: self._fetcher.stream(self._bucket, self._key, start, pinned.size, pinned.tag),
+            deliver=lambda content: _Fetched([content], era),
+            instead=self._fetch_block,
+        )
 
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
         """Fetch many ranges, all in one era."""
@@ -403,6 +443,12 @@ def _is_longer_for_sure(pinned: ObjectInfo, found: ObjectInfo) -> bool:
     """
     same = all(pinned.metadata.get(name) == found.metadata.get(name) for name in (WRITER_METADATA, OPENING_METADATA))
     return same and WRITER_METADATA in pinned.metadata and found.size >= pinned.size
+
+
+def _joined(pieces: list[memoryview]) -> bytes:
+    """Return the bytes of pieces, uncopied where they are those of one whole object."""
+    whole = pieces[0].obj
+    return whole if len(pieces) == 1 and type(whole) is bytes and len(whole) == len(pieces[0]) else b"".join(pieces)
 
 
 def _cut(chunks: list[Buffer], start: int, end: int) -> list[memoryview]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from obstore import GetOptions, GetResult
 
     from recordfs.filesystems._object_store.opening import Known, Location, Opening
+    from recordfs.filesystems._object_store.streaming import ByteStream
     from recordfs.filesystems._object_store.upload import ObjectUpload
 
 __all__ = ["ObjectInfo", "ObjectPage", "ObjectStore"]
@@ -92,6 +93,9 @@ class ObjectStore(abc.ABC):
 
     described_by_obstore: str | None = None
     """What obstore's look at an object is counted as; None where it does not show all that ``head`` does."""
+
+    streams_as: str | None = None
+    """What a request by ``open_range`` is counted as; None where there is no such thing."""
 
     obstore_has_own_api: bool = False
     """Whether obstore reads by another API than the SDK, one that some servers do not have."""
@@ -248,6 +252,16 @@ class ObjectStore(abc.ABC):
             AbortedError: The object is another version by now.
             UnavailableError: Each of ``max_attempts`` answers had fewer bytes, or other ones, than were asked for.
         """
+
+    def open_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> ByteStream:
+        """Return the same bytes as they come, without asking again where the answer breaks off.
+
+        Asked for where ``streams_as`` is set.
+
+        Raises:
+            AbortedError: The object is another version by now.
+        """
+        raise NotImplementedError
 
     def error_from_answer(self, what: str, status: int, code: str, said: str, path: str) -> RecordFSError:
         """Return the error for an answer that obstore got: the request's name, HTTP status, error code and message."""

@@ -136,16 +136,22 @@ class S3Requests(ObjectStore):
             key, found["ContentLength"], nanoseconds(found["LastModified"]), found["ETag"], found.get("Metadata", {})
         )
 
+    def open_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> Any:
+        """GetObject of a range, whose bytes are still to come."""
+        path = f"s3://{bucket}/{key}"
+        asked = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{end - 1}", "IfMatch": tag}
+        answer = self.call("get_object", path, **asked)
+        _check_range(answer, start, end, path)
+        return answer["Body"]
+
     def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
         """GetObject of a range; again if it breaks off, as the SDK tries only until an answer begins."""
         path = f"s3://{bucket}/{key}"
-        asked = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{end - 1}", "IfMatch": tag}
 
         def get() -> bytes:
-            answer = self.call("get_object", path, **asked)
-            _check_range(answer, start, end, path)
+            body = self.open_range(bucket, key, start, end, tag)
             try:
-                content: bytes = answer["Body"].read()
+                content: bytes = body.read()
             except (BotoCoreError, HTTPError) as error:
                 raise BrokenAnswerError(f"the answer broke off: {error}", path=path) from error
             self._clients.counter.add("GetObject", received=len(content))

@@ -1,0 +1,168 @@
+"""One request for a long range, whose bytes fill one block after another while the reader uses those before.
+
+A request for each block costs its own time on both sides, and obstore puts each together from pieces. The SDK's socket
+reads straight into the bytes that are handed out: a third of the processor time. One connection is enough where it
+delivers as fast as the reader takes; where it does not, several ranges at once are faster, and the stream says so.
+
+No thread waits for a reader that takes its time: what is wanted is read, and then the request stays open.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from recordfs.filesystems._object_store.threads import shared_pool
+from recordfs.per_process import PerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BlockStream", "ByteStream"]
+
+FAST_ENOUGH = 128 << 20
+"""Bytes a second from which on one connection does. Below, several ranges at once may be faster: Amazon gives one
+connection 85 to 90 MB/s, and several each as much ("Performance guidelines for Amazon S3").
+"""
+
+JUDGED_AFTER = 16 << 20
+"""Bytes after which a stream is judged by its speed."""
+
+MOST_STREAMS = 8
+"""Streams of one process at once: each keeps a connection, also while its reader does something else."""
+
+_streams = PerProcess(lambda: threading.BoundedSemaphore(MOST_STREAMS))
+
+
+Block = TypeVar("Block")
+
+
+class ByteStream(Protocol):
+    """The bytes of an answer, as they come."""
+
+    def read(self, n: int, /) -> bytes:
+        """Return the next ``n`` bytes; fewer only at the end."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class BlockStream(Generic[Block]):
+    """The blocks of a range, in order. For any number of threads, in one process.
+
+    Args:
+        start: Where the range begins.
+        end: Where it ends.
+        ask: Sends the request.
+        deliver: Makes a block of its bytes.
+        instead: Fetches a block that the stream failed to deliver.
+
+    Attributes:
+        position: Where the next block begins.
+        end: As above.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        end: int,
+        ask: Callable[[], ByteStream],
+        *,
+        deliver: Callable[[bytes], Block],
+        instead: Callable[[int, int], Block],
+    ) -> None:
+        self.position = start
+        self.end = end
+        self._ask = ask
+        self._deliver = deliver
+        self._instead = instead
+        self._lock = threading.Lock()
+        self._wanted: deque[tuple[int, int, Future[Block]]] = deque()
+        self._body: ByteStream | None = None
+        self._is_running = False
+        self._is_closed = False
+        self._has_failed = False
+        self._read = 0
+        self._seconds = 0.0
+
+    @staticmethod
+    def may_begin() -> bool:
+        """Take one of the places that a process has for streams, if one is free; ``close`` gives it back."""
+        return _streams.get().acquire(blocking=False)
+
+    @property
+    def is_of_use(self) -> bool:
+        """Whether it delivers, and fast enough."""
+        is_slow = self._read >= JUDGED_AFTER and self._read < FAST_ENOUGH * self._seconds
+        return not self._has_failed and not is_slow
+
+    def want(self, stop: int) -> Future[Block]:
+        """Have the bytes from ``position`` to ``stop`` read."""
+        future: Future[Block] = Future()
+        with self._lock:
+            self._wanted.append((self.position, stop, future))
+            self.position = stop
+            starts = not self._is_running
+            self._is_running = True
+        if starts:
+            try:
+                shared_pool().submit(self._run)
+            except RuntimeError:  # the interpreter ends
+                self._run()
+        return future
+
+    def close(self) -> None:
+        """Let go of the connection, at once or when what is being read has come."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            body = None if self._is_running else self._body
+        _streams.get().release()
+        if body is not None:
+            body.close()
+
+    def _run(self) -> None:
+        """Read what is wanted."""
+        body: ByteStream | None = None
+        while True:
+            with self._lock:
+                if not self._wanted:
+                    self._is_running = False
+                    body = self._body if self._is_closed or self.position == self.end else None
+                    break
+                start, stop, future = self._wanted.popleft()
+                is_given_up = self._is_closed
+            is_wanted = future.set_running_or_notify_cancel()
+            if is_given_up and not is_wanted:
+                continue
+            try:
+                content = self._next(start, stop)
+            except BaseException as error:  # noqa: BLE001 (raised by whoever waits for the block)
+                if is_wanted:
+                    future.set_exception(error)
+            else:
+                if is_wanted:
+                    future.set_result(content)
+        if body is not None:
+            body.close()
+
+    def _next(self, start: int, stop: int) -> Block:
+        """Return the next block, by another request where the stream has failed."""
+        if not self._has_failed:
+            try:
+                if self._body is None:
+                    self._body = self._ask()
+                begun = time.perf_counter()
+                content = self._body.read(stop - start)
+                self._seconds += time.perf_counter() - begun
+                self._read += len(content)
+                if len(content) == stop - start:
+                    return self._deliver(content)
+            except Exception:  # noqa: BLE001, S110 (whatever it was, the other request finds out and says it)
+                pass
+            self._has_failed = True
+        return self._instead(start, stop)
