@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from recordfs.errors import AbortedError
-from recordfs.filesystems._object_store import streaming
+from recordfs.filesystems._object_store import reader, streaming
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 from recordfs.filesystems._object_store.store import ObjectInfo
 from recordfs.per_process import PerProcess
@@ -43,6 +43,10 @@ class Store:
         self.fetched = self.streamed = 0
         self.breaks_at = 1 << 60
         self.bodies = []
+        self.slow = 0
+
+    def note_slow_stream(self):
+        self.slow += 1
 
     def describe(self, bucket, key):
         return ObjectInfo(key, len(self.content), 0, self.tag, self.metadata)
@@ -128,11 +132,13 @@ def test_a_stream_that_breaks_is_replaced_by_blocks(after):
 
 def test_a_slow_stream_is_given_up_for_several_ranges_at_once(monkeypatch):
     monkeypatch.setattr(streaming, "FAST_ENOUGH", 1 << 60)
+    monkeypatch.setattr(streaming, "JUDGED_BY", 16 * MIB)
     store = Store()
     with opened(store) as file:
         assert read_on(file) == CONTENT
     assert len(store.bodies) == 1
-    assert streaming.JUDGED_AFTER <= store.streamed < 64 * MIB
+    assert streaming.JUDGED_BY <= store.streamed < len(CONTENT)
+    assert store.slow == 1
     assert store.bodies[0].closed.wait(60)
 
 
@@ -172,12 +178,13 @@ def test_what_replaces_an_object_is_not_mixed_with_it():
             file.size()
 
 
-def test_more_readers_than_threads_and_places_all_go_on(places):
-    stores = [Store(CONTENT[: 64 * MIB]) for _ in range(40)]
+def test_more_readers_than_threads_and_places_all_go_on(monkeypatch):
+    monkeypatch.setattr(reader, "READ_AHEAD", MIB)
+    stores = [Store(CONTENT[: 8 * MIB]) for _ in range(40)]
     files = [opened(store) for store in stores]
     for file in files:
-        read_on(file, end=40 * MIB, step=8 * MIB)
+        read_on(file, end=5 * MIB, step=MIB)
     assert sum(len(store.bodies) for store in stores) == streaming.MOST_STREAMS
     for file in files:
-        assert file.read(40 * MIB, MIB) == CONTENT[40 * MIB : 41 * MIB]
+        assert file.read(5 * MIB, MIB) == CONTENT[5 * MIB : 6 * MIB]
         file.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import mmap
 import os
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,9 @@ another then took half as long again.
 MANY = 64
 """Ranges from which on a look at the object after them costs less than naming the version in each request."""
 
+NO_STREAMS = 60.0
+"""Seconds after a slow stream in which none begins: finding out costs a reader some tenths of a second."""
+
 GROUP = 64
 """Ranges of one call of obstore, which keeps ten of them on their way."""
 
@@ -112,6 +116,7 @@ class RangeFetcher:
         self._scheme = scheme
         self._buckets: dict[str, Any] = {}
         self._served = True
+        self._streams_from = 0.0
 
     def fetch(self, bucket: str, key: str, start: int, end: int, tag: str) -> Buffer:
         """Return the bytes from ``start`` to ``end`` of the version that ``tag`` names; the range has to lie inside.
@@ -129,8 +134,12 @@ class RangeFetcher:
 
     @property
     def can_stream(self) -> bool:
-        """Whether the store's SDK hands out the bytes of a range as they come."""
-        return self._store.streams_as is not None
+        """Whether the store's SDK hands out the bytes of a range as they come, and none was slow a while ago."""
+        return self._store.streams_as is not None and time.monotonic() >= self._streams_from
+
+    def note_slow_stream(self) -> None:
+        """Take note that several ranges at once are faster."""
+        self._streams_from = time.monotonic() + NO_STREAMS
 
     def stream(self, bucket: str, key: str, start: int, end: int, tag: str) -> ByteStream:
         """Ask for a range whose bytes are read later; raises as ``fetch``."""

@@ -280,10 +280,13 @@ class ObjectRandomAccessFile(RandomAccessFile):
     def _streams_from(self, own: _ReadAhead, start: int, *, is_long: bool) -> bool:
         """Tell whether the block at a position comes by a stream; begin one for a long read. Needs the lock."""
         stream = own.stream
-        if stream is not None and (stream.position != start or start >= stream.end or not stream.is_of_use):
-            self._may_stream = stream.is_of_use
-            own.stream = None
-            stream.close()
+        if stream is not None:
+            if stream.is_slow:
+                self._fetcher.note_slow_stream()
+            self._may_stream = not stream.is_slow and not stream.has_failed
+            if not self._may_stream or stream.position != start or start >= stream.end:
+                own.stream = None
+                stream.close()
         if own.stream is None and is_long and self._may_stream:
             own.stream = self._new_stream(start)
         return own.stream is not None

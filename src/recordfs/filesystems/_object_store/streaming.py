@@ -28,8 +28,10 @@ FAST_ENOUGH = 128 << 20
 connection 85 to 90 MB/s, and several each as much ("Performance guidelines for Amazon S3").
 """
 
-JUDGED_AFTER = 16 << 20
-"""Bytes after which a stream is judged by its speed."""
+JUDGED_BY = 32 << 20
+"""Bytes by which a stream's speed is judged, again and again; the first so many share the line with what was on its way
+before.
+"""
 
 MOST_STREAMS = 8
 """Streams of one process at once: each keeps a connection, also while its reader does something else."""
@@ -63,6 +65,8 @@ class BlockStream(Generic[Block]):
     Attributes:
         position: Where the next block begins.
         end: As above.
+        has_failed: The stream broke off; blocks come by other requests.
+        is_slow: It delivers less than FAST_ENOUGH.
     """
 
     def __init__(
@@ -84,7 +88,9 @@ class BlockStream(Generic[Block]):
         self._body: ByteStream | None = None
         self._is_running = False
         self._is_closed = False
-        self._has_failed = False
+        self.has_failed = False
+        self.is_slow = False
+        self._is_first = True
         self._read = 0
         self._seconds = 0.0
 
@@ -92,12 +98,6 @@ class BlockStream(Generic[Block]):
     def may_begin() -> bool:
         """Take one of the places that a process has for streams, if one is free; ``close`` gives it back."""
         return _streams.get().acquire(blocking=False)
-
-    @property
-    def is_of_use(self) -> bool:
-        """Whether it delivers, and fast enough."""
-        is_slow = self._read >= JUDGED_AFTER and self._read < FAST_ENOUGH * self._seconds
-        return not self._has_failed and not is_slow
 
     def want(self, stop: int) -> Future[Block]:
         """Have the bytes from ``position`` to ``stop`` read."""
@@ -152,17 +152,24 @@ class BlockStream(Generic[Block]):
 
     def _next(self, start: int, stop: int) -> Block:
         """Return the next block, by another request where the stream has failed."""
-        if not self._has_failed:
+        if not self.has_failed:
             try:
                 if self._body is None:
                     self._body = self._ask()
                 begun = time.perf_counter()
                 content = self._body.read(stop - start)
-                self._seconds += time.perf_counter() - begun
-                self._read += len(content)
+                self._judge(len(content), time.perf_counter() - begun)
                 if len(content) == stop - start:
                     return self._deliver(content)
             except Exception:  # noqa: BLE001, S110 (whatever it was, the other request finds out and says it)
                 pass
-            self._has_failed = True
+            self.has_failed = True
         return self._instead(start, stop)
+
+    def _judge(self, size: int, seconds: float) -> None:
+        """Take note of how long some bytes took."""
+        self._read += size
+        self._seconds += seconds
+        if self._read >= JUDGED_BY:
+            self.is_slow = not self._is_first and self._read < FAST_ENOUGH * self._seconds
+            self._is_first, self._read, self._seconds = False, 0, 0.0
