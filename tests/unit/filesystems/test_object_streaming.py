@@ -2,14 +2,14 @@
 
 import random
 import threading
+import time
 
 import pytest
 
 from recordfs.errors import AbortedError
-from recordfs.filesystems._object_store import reader, streaming
+from recordfs.filesystems._object_store import read_ahead, streaming
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 from recordfs.filesystems._object_store.store import ObjectInfo
-from recordfs.per_process import PerProcess
 
 MIB = 1 << 20
 CONTENT = random.Random(1).randbytes(MIB) * 96
@@ -68,13 +68,11 @@ class Store:
 
 
 @pytest.fixture(autouse=True)
-def places(monkeypatch):
-    """Places for streams of this test alone; all of them are free again at its end."""
-    own = threading.BoundedSemaphore(streaming.MOST_STREAMS)
-    monkeypatch.setattr(streaming, "_streams", PerProcess(lambda: own))
-    yield own
-    for _ in range(streaming.MOST_STREAMS):
-        assert own.acquire(blocking=False), "a place for a stream was not given back"
+def places():
+    """All places for streams are free before and after a test."""
+    assert not streaming._open.get()
+    yield
+    assert not streaming._open.get(), "a place for a stream was not given back"
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +158,17 @@ def test_closing_lets_the_request_go():
     assert store.bodies[0].closed.wait(60)
 
 
+def test_a_reader_that_is_dropped_lets_the_request_go():
+    file = opened(Store())
+    read_on(file, end=60 * MIB)
+    for block in file._own.get().blocks:
+        block.fetched.result()
+    del file, block
+    deadline = time.monotonic() + 60
+    while streaming._open.get() and time.monotonic() < deadline:
+        time.sleep(0.01)  # the thread that read the last block lets go of it
+
+
 def test_an_object_that_grows_is_read_on():
     store = Store()
     with opened(store) as file:
@@ -179,7 +188,8 @@ def test_what_replaces_an_object_is_not_mixed_with_it():
 
 
 def test_more_readers_than_threads_and_places_all_go_on(monkeypatch):
-    monkeypatch.setattr(reader, "READ_AHEAD", MIB)
+    monkeypatch.setattr(read_ahead, "READ_AHEAD", MIB)
+    monkeypatch.setattr(read_ahead, "STREAMED_FROM", 2 * MIB)
     stores = [Store(CONTENT[: 8 * MIB]) for _ in range(40)]
     files = [opened(store) for store in stores]
     for file in files:

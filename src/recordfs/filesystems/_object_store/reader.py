@@ -9,41 +9,31 @@ therefore begins a new *era*, and what was fetched in an earlier one is fetched 
 
 from __future__ import annotations
 
-import threading
+import weakref
 from collections import deque
 from concurrent.futures import CancelledError
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from recordfs.errors import AbortedError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
 from recordfs.filesystems._object_store.commits import OPENING_METADATA, WRITER_METADATA
+from recordfs.filesystems._object_store.read_ahead import BLOCK, READ_AHEAD, SMALLEST_BLOCK, Fetched, ReadAhead
 from recordfs.filesystems._object_store.streaming import BlockStream
 from recordfs.filesystems._object_store.threads import THREADS, begin, call_interruptibly
 from recordfs.per_process import PerProcess
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
 
     from typing_extensions import Buffer
 
     from recordfs.filesystems._object_store.fetching import RangeFetcher
+    from recordfs.filesystems._object_store.read_ahead import Block
     from recordfs.filesystems._object_store.store import ObjectInfo
 
 __all__ = ["ObjectRandomAccessFile"]
-
-BLOCK = 8 << 20
-"""Most bytes of one request of a long read: large enough that the request's own cost hardly shows."""
-
-SMALLEST_BLOCK = 1 << 20
-"""What is fetched ahead of a reader of which little is known yet."""
-
-READ_AHEAD = 32 << 20
-"""Bytes on their way or waiting for a sequential reader. It comes to that by having read half as much."""
-
-PIECE = 4 << 20
-"""Most bytes of a block of a stream. A read of as many bytes is handed what came from the socket, uncopied."""
 
 SMALL = 64 << 10
 """Bytes of a read from which on handing it to another thread, so that Ctrl-C comes through, does not show."""
@@ -53,30 +43,6 @@ REMEMBERED = 64 << 10
 
 LOOKS = 10
 """How often an object is looked at that changes again each time before its bytes can be compared."""
-
-
-class _Fetched(NamedTuple):
-    """Bytes that have arrived, one chunk after the other, and the era in which they were asked for."""
-
-    chunks: list[Buffer]
-    era: int
-
-
-class _Block(NamedTuple):
-    """A range on its way, or here."""
-
-    start: int
-    end: int
-    fetched: Future[_Fetched]
-
-
-class _ReadAhead:
-    """What is on its way in one process: in a forked child those threads are not there, nor one that holds the lock."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.blocks: deque[_Block] = deque()
-        self.stream: BlockStream[_Fetched] | None = None
 
 
 class ObjectRandomAccessFile(RandomAccessFile):
@@ -100,8 +66,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._pinned = found
         self._follows_growth = follows_growth
         self._era = 0
-        self._own = PerProcess(_ReadAhead)
-        self._may_stream = True  # until a stream turns out to be of no use
+        self._own = PerProcess(ReadAhead)
         # Where the next read would begin if it followed the last one, and where the first of those that did began.
         self._expected = -1
         self._run_start = 0
@@ -156,12 +121,12 @@ class ObjectRandomAccessFile(RandomAccessFile):
         size = self._pinned.size
         with self._lock:
             self._expected = self._run_start = offset
-            self._start_blocks(offset, min(offset + min(n, READ_AHEAD), size))
+            self._own.get().start(self, offset, min(offset + min(n, READ_AHEAD), size), size)
         return size
 
     def _close(self) -> None:
         """Let go of what was read ahead."""
-        self._drop_blocks()
+        self._own.get().drop()
 
     # Fetching
 
@@ -191,19 +156,19 @@ class ObjectRandomAccessFile(RandomAccessFile):
             yield from self._fetch_now(position, stop) if pieces is None else pieces
             position = stop
 
-    def _pieces_of(self, block: _Block, start: int, end: int) -> list[memoryview] | None:
+    def _pieces_of(self, block: Block, start: int, end: int) -> list[memoryview] | None:
         """Return part of a block; None where it has to be fetched anew."""
         try:
             chunks, era = block.fetched.result()
         except CancelledError:
             return None  # another thread reads elsewhere, and dropped the block
         except BaseException:
-            self._drop_blocks()  # who tries again shall not meet the same failure, but ask again
+            self._own.get().drop()  # who tries again shall not meet the same failure, but ask again
             raise
         pieces = _cut(chunks, start - block.start, end - block.start)
         if self._accept(pieces, end, era):
             return pieces
-        self._drop_blocks()
+        self._own.get().drop()
         return None
 
     def _fetch_now(self, start: int, end: int) -> list[memoryview]:
@@ -240,68 +205,38 @@ class ObjectRandomAccessFile(RandomAccessFile):
                 known = b""
             self._remembered = (end - len(known) - len(tail), known + tail)
 
-    def _block_at(self, position: int, end: int) -> _Block:
+    def _block_at(self, position: int, end: int) -> Block:
         """Return the block that holds a position, and have what comes after it on its way as far as ``end``."""
-        with self._lock:
-            self._start_blocks(position, min(end, self._pinned.size))
-            return self._own.get().blocks[0]
-
-    def _drop_blocks(self) -> None:
-        """Let go of what was read ahead."""
-        own = self._own.get()
+        own, size = self._own.get(), self._pinned.size
         with own.lock:
-            ahead, own.blocks = own.blocks, deque()
-            stream, own.stream = own.stream, None
-        for block in ahead:
-            block.fetched.cancel()
-        if stream is not None:
-            stream.close()
+            own.start(self, position, min(end, size), size)
+            return own.blocks[0]
 
-    def _start_blocks(self, position: int, end: int) -> None:
-        """Drop what lies before a position, and begin to fetch what is missing after it. Needs the lock."""
-        own = self._own.get()
-        ahead = own.blocks
-        while ahead and not ahead[0].start <= position < ahead[0].end:
-            ahead.popleft().fetched.cancel()
-        start, size = ahead[-1].end if ahead else position, self._pinned.size
-        length = min(BLOCK, max(SMALLEST_BLOCK, end - position))
-        is_long = end - position >= READ_AHEAD and size - start >= READ_AHEAD
-        while start < end:
-            if self._streams_from(own, start, is_long=is_long):
-                assert own.stream is not None
-                stop = min(start + PIECE, size)
-                fetched = own.stream.want(stop)
-            else:
-                stop = min(start + length, size)
-                fetched = begin(self._fetch_block, start, stop)
-            ahead.append(_Block(start, stop, fetched))
-            start = stop
-
-    def _streams_from(self, own: _ReadAhead, start: int, *, is_long: bool) -> bool:
-        """Tell whether the block at a position comes by a stream; begin one for a long read. Needs the lock."""
-        stream = own.stream
-        if stream is not None:
-            if stream.is_slow:
-                self._fetcher.note_slow_stream()
-            self._may_stream = not stream.is_slow and not stream.has_failed
-            if not self._may_stream or stream.position != start or start >= stream.end:
-                own.stream = None
-                stream.close()
-        if own.stream is None and is_long and self._may_stream:
-            own.stream = self._new_stream(start)
-        return own.stream is not None
-
-    def _new_stream(self, start: int) -> BlockStream[_Fetched] | None:
-        if not self._fetcher.can_stream or not BlockStream.may_begin():
+    def new_stream(self, start: int) -> BlockStream[Fetched] | None:
+        """See Source."""
+        fetcher, era, pinned = self._fetcher, self._era, self._pinned
+        if not fetcher.can_stream or not BlockStream.may_begin():
             return None
-        era, pinned = self._era, self._pinned
+        where = self._bucket, self._key, start, pinned.size, pinned.tag
+        reader = weakref.ref(self)  # one that is dropped without being closed drops its stream, too
+
+        def fetch_instead(start: int, end: int) -> Fetched:
+            alive = reader()
+            if alive is None:
+                raise CancelledError
+            return alive.fetch_block(start, end)
+
         return BlockStream(
             start,
             pinned.size,
-            lambda: self._fetcher.stream(self._bucket, self._key, start, pinned.size, pinned.tag),
-            deliver=lambda content: _Fetched([content], era),
-            instead=self._fetch_block,
+            lambda: fetcher.stream(*where),
+            deliver=lambda content: Fetched([content], era),
+            instead=fetch_instead,
         )
+
+    def note_slow_stream(self) -> None:
+        """See Source."""
+        self._fetcher.note_slow_stream()
 
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
         """Fetch many ranges, all in one era."""
@@ -338,21 +273,21 @@ class ObjectRandomAccessFile(RandomAccessFile):
             future.result()
         return [found[index] for index in range(len(ranges))]
 
-    def _fetch(self, start: int, end: int) -> _Fetched:
+    def _fetch(self, start: int, end: int) -> Fetched:
         """Fetch one range as one chunk."""
         return self._of_pinned(lambda *where: [self._fetcher.fetch(*where)], start, end)
 
-    def _fetch_block(self, start: int, end: int) -> _Fetched:
-        """Fetch one range in the chunks that it comes in."""
+    def fetch_block(self, start: int, end: int) -> Fetched:
+        """See Source; in the chunks that it comes in."""
         return self._of_pinned(self._fetcher.fetch_chunks, start, end)
 
-    def _of_pinned(self, fetch: Callable[[str, str, int, int, str], list[Buffer]], start: int, end: int) -> _Fetched:
+    def _of_pinned(self, fetch: Callable[[str, str, int, int, str], list[Buffer]], start: int, end: int) -> Fetched:
         """Fetch one range of the pinned version, or of one that grew out of it."""
         while True:
             era = self._era  # before the version: bytes that are taken for too old are only fetched again
             pinned = self._pinned
             try:
-                return _Fetched(fetch(self._bucket, self._key, start, end, pinned.tag), era)
+                return Fetched(fetch(self._bucket, self._key, start, end, pinned.tag), era)
             except (AbortedError, NotFoundError):
                 if self._look_again().tag == pinned.tag:
                     raise

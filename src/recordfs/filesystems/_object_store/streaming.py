@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.per_process import PerProcess
@@ -21,7 +22,7 @@ from recordfs.per_process import PerProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BlockStream", "ByteStream"]
+__all__ = ["PIECE", "BlockStream", "ByteStream"]
 
 FAST_ENOUGH = 128 << 20
 """Bytes a second from which on one connection does. Below, several ranges at once may be faster: Amazon gives one
@@ -36,8 +37,10 @@ before.
 MOST_STREAMS = 8
 """Streams of one process at once: each keeps a connection, also while its reader does something else."""
 
-_streams = PerProcess(lambda: threading.BoundedSemaphore(MOST_STREAMS))
+PIECE = 4 << 20
+"""Most bytes of a block of a stream. A read of as many bytes is handed what came from the socket, uncopied."""
 
+_open: PerProcess[weakref.WeakSet[BlockStream[Any]]] = PerProcess(weakref.WeakSet)
 
 Block = TypeVar("Block")
 
@@ -91,13 +94,14 @@ class BlockStream(Generic[Block]):
         self.has_failed = False
         self.is_slow = False
         self._is_first = True
+        _open.get().add(self)
         self._read = 0
         self._seconds = 0.0
 
     @staticmethod
     def may_begin() -> bool:
-        """Take one of the places that a process has for streams, if one is free; ``close`` gives it back."""
-        return _streams.get().acquire(blocking=False)
+        """Tell whether this process may have one more stream."""
+        return len(_open.get()) < MOST_STREAMS
 
     def want(self, stop: int) -> Future[Block]:
         """Have the bytes from ``position`` to ``stop`` read."""
@@ -121,7 +125,7 @@ class BlockStream(Generic[Block]):
                 return
             self._is_closed = True
             body = None if self._is_running else self._body
-        _streams.get().release()
+        _open.get().discard(self)
         if body is not None:
             body.close()
 
