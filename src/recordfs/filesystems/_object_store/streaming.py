@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["PIECE", "BlockStream", "ByteStream"]
 
-FAST_ENOUGH = 128 << 20
+FAST_ENOUGH = 100 << 20
 """Bytes a second from which on one connection does. Below, several ranges at once may be faster: Amazon gives one
 connection 85 to 90 MB/s, and several each as much ("Performance guidelines for Amazon S3").
 """
 
 JUDGED_BY = 32 << 20
-"""Bytes by which a stream's speed is judged, again and again; the first so many share the line with what was on its way
-before.
-"""
+"""Bytes by which a stream's speed is judged, again and again."""
+
+SLOW_IN_A_ROW = 2
+"""So many times it has to be too slow, one after the other: everybody stalls once."""
 
 MOST_STREAMS = 8
 """Streams of one process at once: each keeps a connection, also while its reader does something else."""
@@ -69,7 +70,7 @@ class BlockStream(Generic[Block]):
         position: Where the next block begins.
         end: As above.
         has_failed: The stream broke off; blocks come by other requests.
-        is_slow: It delivers less than FAST_ENOUGH.
+        is_slow: It has delivered less than FAST_ENOUGH for a while.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class BlockStream(Generic[Block]):
         self._is_closed = False
         self.has_failed = False
         self.is_slow = False
-        self._is_first = True
+        self._slow_in_a_row = 0
         _open.get().add(self)
         self._read = 0
         self._seconds = 0.0
@@ -175,5 +176,6 @@ class BlockStream(Generic[Block]):
         self._read += size
         self._seconds += seconds
         if self._read >= JUDGED_BY:
-            self.is_slow = not self._is_first and self._read < FAST_ENOUGH * self._seconds
-            self._is_first, self._read, self._seconds = False, 0, 0.0
+            self._slow_in_a_row = self._slow_in_a_row + 1 if self._read < FAST_ENOUGH * self._seconds else 0
+            self.is_slow = self._slow_in_a_row >= SLOW_IN_A_ROW
+            self._read, self._seconds = 0, 0.0
