@@ -190,7 +190,7 @@ def test_what_replaces_an_object_is_not_mixed_with_it():
 def test_more_readers_than_threads_and_places_all_go_on(monkeypatch):
     monkeypatch.setattr(read_ahead, "READ_AHEAD", MIB)
     monkeypatch.setattr(read_ahead, "STREAMED_FROM", 2 * MIB)
-    stores = [Store(CONTENT[: 8 * MIB]) for _ in range(40)]
+    stores = [Store(CONTENT[: 24 * MIB]) for _ in range(40)]
     files = [opened(store) for store in stores]
     for file in files:
         read_on(file, end=5 * MIB, step=MIB)

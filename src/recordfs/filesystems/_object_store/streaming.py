@@ -153,6 +153,7 @@ class BlockStream(Generic[Block]):
                 if is_wanted:
                     future.set_result(content)
         if body is not None:
+            _open.get().discard(self)
             body.close()
 
     def _next(self, start: int, stop: int) -> Block:
