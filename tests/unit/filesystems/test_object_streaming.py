@@ -118,6 +118,15 @@ def test_short_objects_and_short_reads_are_not_streamed():
     assert not store.bodies
 
 
+def test_a_hint_begins_no_stream_and_reading_on_does():
+    store = Store()
+    with opened(store) as file:
+        file.read_ahead(0, 32 * MIB)
+        assert not store.bodies
+        assert read_on(file) == CONTENT
+    assert len(store.bodies) == 1
+
+
 @pytest.mark.parametrize("after", [0, 1, 10 * MIB, 23 * MIB])
 def test_a_stream_that_breaks_is_replaced_by_blocks(after):
     store = Store()

@@ -73,7 +73,7 @@ class ReadAhead:
         self._stream: BlockStream[Fetched] | None = None
         self._may_stream = True  # until a stream turns out to be of no use
 
-    def start(self, source: Source, position: int, end: int, size: int) -> None:
+    def start(self, source: Source, position: int, end: int, size: int, *, is_read: bool = True) -> None:
         """Drop what lies before a position, and begin to fetch what is missing after it. Needs the lock.
 
         Args:
@@ -81,13 +81,14 @@ class ReadAhead:
             position: The first byte that is needed.
             end: How far to have blocks on their way; the last may pass it.
             size: Of the object.
+            is_read: Somebody reads there now; a request that stays open until somebody does may be closed by then.
         """
         ahead = self.blocks
         while ahead and not ahead[0].start <= position < ahead[0].end:
             ahead.popleft().fetched.cancel()
         start = ahead[-1].end if ahead else position
         length = min(BLOCK, max(SMALLEST_BLOCK, end - position))
-        is_long = end - position >= STREAMED_FROM and size - start >= READ_AHEAD
+        is_long = is_read and end - position >= STREAMED_FROM and size - start >= READ_AHEAD
         while start < end:
             stream = self._stream_from(source, start, is_long=is_long)
             if stream is not None:

@@ -121,7 +121,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         size = self._pinned.size
         with self._lock:
             self._expected = self._run_start = offset
-            self._own.get().start(self, offset, min(offset + min(n, READ_AHEAD), size), size)
+            self._own.get().start(self, offset, min(offset + min(n, READ_AHEAD), size), size, is_read=False)
         return size
 
     def _close(self) -> None:
