@@ -7,6 +7,7 @@ in memory-backed storage.
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from tools.fault_proxy import FaultProxy
@@ -139,13 +140,14 @@ def s3_client(endpoint: str) -> Any:
 
 
 def s3_running(
-    server: str, fill: Callable[[Any], dict[str, Any]] | None = None
+    server: str, fill: Callable[[Any], dict[str, Any]] | None = None, *, latency_seconds: float = 0.0
 ) -> Callable[[str], AbstractContextManager[dict[str, Any]]]:
     """Return what a row runs meanwhile: an S3 server with a bucket and what ``fill`` puts there.
 
     Args:
         server: A key of S3_SERVERS.
         fill: Takes a client, puts objects into BUCKET, and returns further variables.
+        latency_seconds: How long each request of the contestants waits in front of the server.
     """
 
     @contextlib.contextmanager
@@ -153,7 +155,13 @@ def s3_running(
         with S3_SERVERS[server](directory) as started:
             client = s3_client(started.endpoint)
             client.create_bucket(Bucket=BUCKET)
-            yield s3_variables(started.endpoint) | (fill(client) if fill is not None else {})
+            filled = fill(client) if fill is not None else {}
+            if not latency_seconds:
+                yield s3_variables(started.endpoint) | filled
+                return
+            with FaultProxy(started.port) as proxy:
+                proxy.fail("", "delay", count=sys.maxsize, seconds=latency_seconds)
+                yield s3_variables(proxy.endpoint) | filled
 
     return running
 
