@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs._core import combine_crc32c, crc32c_of_still_memory, mask_crc32c, masked_crc32c
+from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.parallel import do_all, usable_cores
 from recordfs.errors import DataLossError, OutOfRangeError
 
@@ -184,8 +185,10 @@ class _DirectRead:
         if self._files.is_remote(self._stretch.shard):
             # Such a file takes reads that follow each other for one reader's and fetches ahead; these are several's.
             data = file.read_ranges([(offset, len(view))])[0]
-            view[: len(data)] = data
             done = len(data)
+            # NumPy lets the other threads go on while it copies; a memoryview keeps them waiting.
+            if done:
+                np.frombuffer(view, np.uint8)[:done] = np.frombuffer(data, np.uint8)
         else:
             done = 0
             while done < len(view):
