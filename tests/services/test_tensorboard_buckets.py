@@ -15,6 +15,7 @@ from recordfs.filesystems.s3 import S3FileSystem
 from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory
 from recordfs.tensorboard.messages import Query
 from recordfs.tensorboard.provider import DataProvider
+from support.event_files import scalar, write_events
 from support.servers import ACCESS_KEY, SECRET_KEY
 from support.tensorboard import TensorBoard
 
@@ -163,5 +164,23 @@ def test_runs_without_an_index_show_newest_values_and_coarse_curves_by_a_hundred
                 assert (steps[0], steps[-1]) == (0, STEPS - 1)
                 assert len({step * 8 // STEPS for step in steps}) == 8
             assert len(curves) == runs
+        finally:
+            recordfs.configure_file_system("s3")
+
+
+def test_runs_under_keys_that_are_no_paths_are_each_found_once(tmp_path):
+    write_events(tmp_path, [scalar("loss", 1.0, 1)])
+    [name] = os.listdir(tmp_path)
+    runs = ["a", "//x", "/y", "b//c", "b/c", "../q", "./r", "a b%20?#", "ü\n"]
+    files = {f"sweep/{run}/events.out.tfevents.1700000000.h": str(tmp_path / name) for run in runs}
+    with SharedBodyStore(files) as store:
+        recordfs.configure_file_system(
+            "s3", endpoint_url=store.endpoint, aws_access_key_id="k", aws_secret_access_key="s", region_name="us-east-1"
+        )
+        try:
+            with LogCatalog([LogDirectory("s3://bucket/sweep")], CatalogOptions(reload_seconds=0)).start() as catalog:
+                assert sorted(catalog.runs()) == sorted(runs)
+                assert catalog.troubles() == {}
+                assert len(DataProvider(catalog).scalar_curves(Query("scalars", None, ("loss",), 10))) == len(runs)
         finally:
             recordfs.configure_file_system("s3")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs.errors import NotADirectoryError, NotFoundError
 from recordfs.events.stored_index import STORED_INDEX_PREFIX, stored_index_path
 from recordfs.filesystem import FileStatistics
-from recordfs.paths import basename, join
+from recordfs.paths import basename, join_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,7 @@ def _named_file(file_system: FileSystem, path: str) -> EventFile:
 def _walk(file_system: FileSystem, logdir: str) -> Iterator[EventFile]:
     list_directory = file_system.tree_lister(logdir)
     waiting = [("", logdir)]
+    top = logdir if logdir.endswith("/") else f"{logdir}/"
     while waiting:
         run, directory = waiting.pop()
         found = []
@@ -93,9 +94,13 @@ def _walk(file_system: FileSystem, logdir: str) -> Iterator[EventFile]:
                 if entry.is_directory:
                     # A link to a directory may lead back up.
                     if not entry.is_symbolic_link:
-                        waiting.append((f"{run}/{entry.name}" if run else entry.name, join(directory, entry.name)))
+                        path = join_entry(directory, entry.name, is_directory=True)
+                        # A key with two slashes has a directory without a name, which the run's name keeps.
+                        within = path.startswith(top) and len(path) > len(top)
+                        child = path[len(top) :] if within else f"{run}/{entry.name}" if run else entry.name
+                        waiting.append((child, path))
                 elif is_event_file(entry.name):
-                    path = join(directory, entry.name)
+                    path = join_entry(directory, entry.name, is_directory=False)
                     found.append(EventFile(run or ".", path, entry.length, entry.mtime_nsec, entry.version))
                 elif entry.name.startswith(STORED_INDEX_PREFIX):
                     indexes.add(entry.name)
