@@ -33,7 +33,7 @@ test: $(STAMP)  ## all tests; those beside peers are skipped loudly until `make 
 peers: $(STAMP)  ## environments with TensorFlow and the other peers, for tests and benchmarks
 	$(BIN)/python -m tools.make_peers
 
-servers: $(STAMP)  ## object stores and an HDFS for the tests
+servers: $(STAMP)  ## object stores, an HDFS and a browser for the tests
 	$(BIN)/python -m tools.make_servers
 
 check: $(STAMP)  ## formatting, linting, types, import rules, Rust tests, Python tests
