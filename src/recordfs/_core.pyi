@@ -1035,6 +1035,8 @@ class NativeRecordWriter:
         """
     def _belongs_to_this_process(self) -> bool:
         """False in a forked child."""
+    def is_in_use(self) -> bool:
+        """Return whether a call is under way, in whatever thread."""
 
 # plugin/ (Linux only)
 

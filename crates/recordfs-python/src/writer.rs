@@ -248,6 +248,11 @@ impl NativeRecordWriter {
     fn _belongs_to_this_process(&self) -> bool {
         self.state.belongs_to_this_process()
     }
+
+    /// Return whether a call is under way, in whatever thread.
+    fn is_in_use(&self) -> bool {
+        self.state.try_lock().is_none()
+    }
 }
 
 /// Adds the class to the module.

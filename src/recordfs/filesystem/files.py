@@ -512,6 +512,10 @@ class WritableFile(OpenFile):
         self._closed = True
         forget(self)
 
+    def is_in_use(self) -> bool:
+        """Return whether a call is known to be under way: then another thread's ``close`` has to wait for it."""
+        return False
+
     def _check_usable(self) -> None:
         """Raise where nothing can be appended or flushed: closed, another process's, or broken for good."""
         self._check_open()

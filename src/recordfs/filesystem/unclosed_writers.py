@@ -32,6 +32,7 @@ class _Writer(Protocol):
     def closed(self) -> bool: ...
     def close(self) -> None: ...
     def discard(self) -> None: ...
+    def is_in_use(self) -> bool: ...
 
 
 class _Unclosed(NamedTuple):
@@ -105,9 +106,19 @@ def _close_all() -> None:
     # The last first: what buffers bytes for a writer came after it, and closes it as well.
     for key, unclosed in reversed(list(_open_writers.items())):
         writer = unclosed.find()
-        if unclosed.process != os.getpid() or key not in _open_writers or writer is None or writer.closed:
+        if unclosed.process != os.getpid() or key not in _open_writers or writer is None:
             continue
         _tried_at_exit.add(key)
+        # A daemon thread may be stuck in a write, to a pipe that nobody reads: the process ends all the same. Asked
+        # first, because the other questions wait for that thread.
+        if writer.is_in_use():
+            print(
+                f"recordfs: {redact(writer.name)} is in use by another thread at exit; what it had not flushed is lost",
+                file=sys.stderr,
+            )
+            continue
+        if writer.closed:
+            continue
         fate = "discarded" if unclosed.atomic else "published"
         warnings.warn(
             f"unclosed writer of {redact(writer.name)} is {fate} at exit; close it or use `with`",

@@ -133,6 +133,10 @@ class BufferedWritableFile(WritableFile):
             self._pending = bytearray()
             self._end()
 
+    def is_in_use(self) -> bool:
+        """Return whether bytes are on their way to the file."""
+        return self._in_flight != 0
+
     # The bookkeeping.
 
     def _drain(self) -> None:

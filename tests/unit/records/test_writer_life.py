@@ -346,3 +346,29 @@ sys.excepthook = lambda *_, writer=writer: None
     done = subprocess.run([sys.executable, "-W", "default", "-c", program], capture_output=True, text=True, check=True)
     assert "is discarded at exit" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["RecordWriter(path)", "recordfs.get_file_system(path).new_writable_file(path)"])
+def test_a_write_that_is_stuck_in_a_daemon_thread_does_not_keep_the_process(tmp_path, what):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    program = f"""
+import os, threading, recordfs
+from recordfs import RecordWriter
+path = {str(path)!r}
+nobody_reads = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+writer = {what}
+write = getattr(writer, "write", None) or writer.append
+threading.Thread(target=write, args=(bytes(1_000_000),), daemon=True).start()
+while not writer.is_in_use():
+    pass
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    assert f"{path} is in use by another thread at exit" in done.stderr
