@@ -8,7 +8,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from recordfs.checkpoint.arguments import finite_number, whole_number
+from recordfs.checkpoint.arguments import finite_number
 from recordfs.checkpoint.deletion import delete_checkpoint
 from recordfs.checkpoint.file_names import index_path
 from recordfs.checkpoint.metrics_file import as_numbers, read_metrics, write_metrics
@@ -18,6 +18,7 @@ from recordfs.checkpoint.writer import save_checkpoint
 from recordfs.errors import InvalidArgumentError, NotFoundError
 from recordfs.paths import basename, join
 from recordfs.registry import resolve
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +73,7 @@ class CheckpointManager:
     ) -> None:
         self._file_system, self._directory = resolve(directory, file_system=file_system, options=options)
         if max_to_keep is not None:
-            max_to_keep = whole_number(max_to_keep, "max_to_keep", least=1, path=self._directory)
+            max_to_keep = whole_number(max_to_keep, "max_to_keep", at_least=1, path=self._directory)
         if keep_every_n_hours is not None:
             keep_every_n_hours = finite_number(keep_every_n_hours, "keep_every_n_hours", path=self._directory)
         if mode not in ("max", "min"):
@@ -227,7 +228,7 @@ class CheckpointManager:
     ) -> tuple[str, Callable[[Mapping[str, Any]], None]]:
         """Check what a save is given, wait for the one before it, and return its prefix and what writes tensors."""
         numbers = as_numbers(metrics, self._directory)
-        number = whole_number(step, "a step", least=0, path=self._directory)
+        number = whole_number(step, "a step", path=self._directory)
         self.wait()
         prefix = join(self._directory, f"{self._checkpoint_name}-{number}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recordfs._core import BundleIndex
-from recordfs.checkpoint.arguments import whole_number
 from recordfs.checkpoint.checkpoint_merge import CheckpointMerge, merged_index, replaced_data_files
 from recordfs.checkpoint.deletion import delete_directory_if_empty
 from recordfs.checkpoint.file_names import check_prefix, index_path, part_index_path
@@ -15,6 +14,7 @@ from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError
 from recordfs.paths import dirname
 from recordfs.registry import resolve
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ def merge_parts(
     """
     system, text = resolve(prefix, file_system=file_system, options=options)
     check_prefix(text)
-    num_parts = whole_number(num_parts, "num_parts", least=1, path=text)
+    num_parts = whole_number(num_parts, "num_parts", at_least=1, path=text)
     paths = [part_index_path(text, part, num_parts) for part in range(num_parts)]
     parts = []
     for number, path in enumerate(paths):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recordfs.checkpoint.arguments import whole_number
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.tensor_types import STRING, array_of, type_for
 from recordfs.errors import InvalidArgumentError
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,8 +160,10 @@ def stored_extents(name: str, shape: tuple[int, ...], slices: Sequence[slice] | 
     for part, dim in zip([*parts, *[slice(None)] * (len(shape) - len(parts))], shape, strict=True):
         if not isinstance(part, slice) or part.step not in (None, 1):
             raise InvalidArgumentError(f"tensor {name!r}: a rectangle is slices without steps, found {part!r}")
-        start = 0 if part.start is None else whole_number(part.start, f"tensor {name!r}: the start of a slice", least=0)
-        stop = dim if part.stop is None else whole_number(part.stop, f"tensor {name!r}: the end of a slice", least=0)
+        start = (
+            0 if part.start is None else whole_number(part.start, f"tensor {name!r}: the start of a slice", at_least=0)
+        )
+        stop = dim if part.stop is None else whole_number(part.stop, f"tensor {name!r}: the end of a slice", at_least=0)
         if not start <= stop <= dim:
             raise InvalidArgumentError(f"tensor {name!r}: {part} does not lie within a dimension of {dim}")
         extents.append((start, None) if stop - start == dim else (start, stop - start))

@@ -18,7 +18,6 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from recordfs._core import BundleIndexBuilder
-from recordfs.checkpoint.arguments import whole_number
 from recordfs.checkpoint.checkpoint_merge import merge_under_way
 from recordfs.checkpoint.data_writer import DataWriter
 from recordfs.checkpoint.deletion import data_files_of
@@ -34,6 +33,7 @@ from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.paths import dirname
 from recordfs.registry import resolve
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,8 +89,8 @@ class CheckpointWriter:
     ) -> None:
         self._file_system, self._prefix = resolve(prefix, file_system=file_system, options=options)
         check_prefix(self._prefix)
-        num_shards = whole_number(num_shards, "num_shards", least=1, path=self._prefix)
-        alignment = whole_number(alignment, "alignment", least=1, path=self._prefix)
+        num_shards = whole_number(num_shards, "num_shards", at_least=1, path=self._prefix)
+        alignment = whole_number(alignment, "alignment", at_least=1, path=self._prefix)
         self._part = _checked_part(self._prefix, part, num_parts, num_shards)
         self._alignment = alignment
         self._durable = durable
@@ -223,7 +223,7 @@ class CheckpointWriter:
             Otherwise as ``add``.
         """
         kind, prepared = prepared_tensor(name, array, dtype)
-        whole = tuple(whole_number(dim, "a dimension", least=0, path=self._prefix) for dim in shape)
+        whole = tuple(whole_number(dim, "a dimension", path=self._prefix) for dim in shape)
         extents = stored_extents(name, whole, slices)
         lengths = tuple(dim if length is None else length for (_, length), dim in zip(extents, whole, strict=True))
         if prepared.shape != lengths:
@@ -424,8 +424,8 @@ def _checked_part(prefix: str, part: int | None, num_parts: int | None, num_shar
         return None
     if part is None or num_parts is None:
         raise InvalidArgumentError(f"part and num_parts go together, found {part} of {num_parts}", path=prefix)
-    part = whole_number(part, "part", least=0, path=prefix)
-    num_parts = whole_number(num_parts, "num_parts", least=part + 1, path=prefix)
+    part = whole_number(part, "part", path=prefix)
+    num_parts = whole_number(num_parts, "num_parts", at_least=part + 1, path=prefix)
     if num_shards != 1:
         raise InvalidArgumentError(
             f"one of several writers has one data file, found num_shards={num_shards}", path=prefix

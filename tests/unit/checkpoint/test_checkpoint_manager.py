@@ -162,7 +162,7 @@ def test_step_that_is_there_is_refused_and_replaced_on_request(directory):
     ],
 )
 def test_arguments_that_can_never_be_right_are_refused(directory, arguments):
-    with pytest.raises(InvalidArgumentError):
+    with pytest.raises((TypeError, InvalidArgumentError)):
         CheckpointManager(directory, **arguments)
 
 
@@ -171,7 +171,7 @@ def test_step_that_is_no_whole_number_is_refused_before_anything_is_saved(direct
     with CheckpointManager(directory) as manager:
         manager.save({"w": 1}, np.int64(7))
         for save in (manager.save, manager.save_async):
-            with pytest.raises(InvalidArgumentError, match="step"):
+            with pytest.raises((TypeError, InvalidArgumentError), match="step"):
                 save({"w": 2}, step)
         assert manager.checkpoints == [f"{directory}/ckpt-7"]
         assert steps_on_disk(directory) == [7]
