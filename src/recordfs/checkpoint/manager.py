@@ -16,6 +16,7 @@ from recordfs.checkpoint.saving import PendingSave, Snapshots
 from recordfs.checkpoint.state import CheckpointState, read_state, write_state
 from recordfs.checkpoint.writer import save_checkpoint
 from recordfs.errors import InvalidArgumentError, NotFoundError
+from recordfs.filesystem.files import end_after
 from recordfs.paths import basename, join
 from recordfs.registry import resolve
 from recordfs.whole_numbers import whole_number
@@ -260,12 +261,10 @@ class CheckpointManager:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
+        if error is None:
             self.close()
-        except Exception as another:
-            if error is None:
-                raise
-            error.add_note(f"and the save in the background failed: {type(another).__name__}: {another}")
+        else:
+            end_after(self.close, error)
 
     # Keeping. Whoever saves comes here, also the thread in the background, and no other meanwhile.
 

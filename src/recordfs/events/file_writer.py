@@ -20,6 +20,7 @@ from recordfs.events.output import OutputOptions
 from recordfs.events.resumed_spools import resume_in_background
 from recordfs.events.session import Block, FullPolicy, Session, SessionSettings
 from recordfs.events.writer import serialized_event
+from recordfs.filesystem.files import end_after
 from recordfs.registry import resolve, warn_of_url_folder
 
 if TYPE_CHECKING:
@@ -322,7 +323,10 @@ class EventFileWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            end_after(self.close, error)
 
 
 def _left(deadline: float | None) -> float | None:

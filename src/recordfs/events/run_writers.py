@@ -13,6 +13,7 @@ from recordfs.errors import ClosedFileError, InvalidArgumentError
 from recordfs.events import messages
 from recordfs.events.file_writer import QUEUE_BYTES, Block, EventFileWriter, FullPolicy, event_of
 from recordfs.events.optional import require_numpy
+from recordfs.filesystem.files import end_after
 from recordfs.paths import is_plain_name, join, path_to_str
 
 if TYPE_CHECKING:
@@ -235,7 +236,10 @@ class RunWriters(NativeScalarWriter):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            end_after(self.close, error)
 
 
 def _default_logdir(comment: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recordfs._core import EventFramer, encode_message
 from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.events.names import new_file_name
+from recordfs.filesystem.files import end_after
 from recordfs.paths import basename, dirname, join
 from recordfs.registry import resolve
 
@@ -186,7 +187,10 @@ class EventsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            end_after(self.close, error)
 
 
 def make_event_file(store: FileSystem, prefix: str, suffix: str, after: str) -> WritableFile:

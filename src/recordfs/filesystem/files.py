@@ -40,6 +40,7 @@ __all__ = [
     "byte_view",
     "close_after",
     "coalesce",
+    "end_after",
     "give_up",
     "writable_byte_view",
 ]
@@ -550,12 +551,16 @@ def close_after(file: _Closable, error: BaseException) -> None:
 
     It may be that of a ``close``, which is tried once more then. What fails becomes a note of ``error``.
     """
-    if file.closed:
-        return
+    if not file.closed:
+        end_after(file.close, error)
+
+
+def end_after(close: Callable[[], object], error: BaseException) -> None:
+    """Call what ends something that an error has left. What fails in it becomes a note of that error."""
     try:
-        file.close()
+        close()
     except Exception as second:  # noqa: BLE001 (the first error is the one to see, and this one is its note)
-        error.add_note(f"closing the file failed too: {type(second).__name__}: {second}")
+        error.add_note(f"closing failed too: {type(second).__name__}: {second}")
 
 
 class _Writer(Protocol):

@@ -24,6 +24,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
 from recordfs.filesystem.defaults import read_memory_region, stream_copy
+from recordfs.filesystem.files import end_after
 from recordfs.paths import dirname, join, scheme_of
 from recordfs.plugins.plugin_files import PluginRandomAccessFile, PluginWritableFile
 
@@ -184,10 +185,7 @@ class PluginFileSystem(FileSystem):
             if told is None and length < 0:
                 raise self._unimplemented("tell where the end of a file is, which appending begins at", path)
         except BaseException as error:
-            try:
-                writer.close()
-            except Exception as second:  # noqa: BLE001 (the first error is the one to see, and this one is its note)
-                error.add_note(f"closing the file failed too: {type(second).__name__}: {second}")
+            end_after(writer.close, error)
             raise
         # A position before the end counts from elsewhere, such as what was appended since the file was opened.
         if told is not None and told >= length:

@@ -85,6 +85,31 @@ def test_a_file_that_takes_nothing_more_is_followed_by_another_with_what_it_lost
     assert sorted(set(found["a"].step.tolist())) == list(range(20))
 
 
+@pytest.mark.parametrize(
+    ("kind", "place"), [(EventFileWriter, "run"), (SummaryWriter, "run"), (EventsWriter, "run/events")]
+)
+def test_the_error_of_a_program_stays_the_first_when_its_writer_cannot_be_closed(tmp_path, faulty, kind, place):
+    (tmp_path / "run").mkdir()
+    writer = kind(tmp_path / place, file_system=faulty)
+
+    def program():
+        with writer:
+            if kind is SummaryWriter:
+                writer.add_scalar("a", 1.0, 1)
+            else:
+                (writer.write_event if kind is EventsWriter else writer.add_event)(scalar("a", 1.0, 1))
+            for operation in ("append", "flush", "close"):
+                faulty.fail(operation, error=ResourceExhaustedError("no space left"), times=10**6)
+            raise KeyError("loss")
+
+    with pytest.raises(KeyError, match="loss") as caught:
+        program()
+    assert any("no space left" in note for note in caught.value.__notes__)
+    faulty.heal()
+    writer.close()
+    assert steps_in(tmp_path / "run") == [1]
+
+
 def test_a_name_that_somebody_else_takes_is_left_to_him(tmp_path, faulty):
     faulty.fail("new_writable_file", error=AlreadyExistsError("there is one"), times=3)
     with EventFileWriter(tmp_path, file_system=faulty) as writer:
