@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from recordfs.events.event import Event
 from recordfs.records.reader import RecordReader
@@ -47,6 +47,8 @@ class EventFileReader:
         path: The event file, on any filesystem.
         follow: At the end wait for more, as TensorBoard does, until ``stop``.
         follow_timeout: End after so many seconds without a new byte.
+        on_replaced: What to do when the followed file was deleted, replaced by another, cut short or written anew:
+            ``"raise"``, or ``"restart"`` with what stands at its path then.
         verify_checksums: Whether to compare the checksums of payloads.
         file_system: The filesystem of ``path``, instead of the registered one.
         options: For the registered filesystem.
@@ -59,7 +61,7 @@ class EventFileReader:
     it gives what a file that has grown since has more. Several threads may share it; each event goes to one of them.
 
     Iterating raises:
-        AbortedError: The followed file was replaced.
+        AbortedError: The followed file was replaced, and ``on_replaced`` is ``"raise"``.
         Otherwise as reading the file.
 
     Raises:
@@ -72,6 +74,7 @@ class EventFileReader:
         *,
         follow: bool = False,
         follow_timeout: float | None = None,
+        on_replaced: Literal["raise", "restart"] = "raise",
         verify_checksums: bool = True,
         file_system: FileSystem | None = None,
         options: Mapping[str, Any] | None = None,
@@ -84,6 +87,7 @@ class EventFileReader:
             verify_checksums=verify_checksums,
             follow=follow,
             follow_timeout=follow_timeout,
+            on_replaced=on_replaced,
             on_error="skip",
             file_system=file_system,
             options=options,

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from recordfs import RecordWriter
-from recordfs.errors import ClosedFileError, InvalidArgumentError, NotFoundError, UnavailableError
+from recordfs.errors import AbortedError, ClosedFileError, InvalidArgumentError, NotFoundError, UnavailableError
 from recordfs.events import ColumnCache, EventFileReader, EventFileWriter, EventLog, EventsWriter, columns
 from recordfs.events.file_columns import make_stored_index
 from recordfs.events.stored import MIN_STORED
@@ -90,6 +90,21 @@ def test_iterating_again_goes_on_in_a_file_that_has_grown(tmp_path):
         assert list(reader) == []
     with pytest.raises(ClosedFileError):
         next(reader)
+
+
+def test_a_followed_file_that_was_replaced_is_read_from_its_beginning_on_request(tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    old = write_events(tmp_path / "old", [scalar("a", 1.0, step) for step in range(1, 4)], index=False)
+    new = write_events(tmp_path / "new", [scalar("a", 1.0, step) for step in range(10, 30)], index=False)
+    refusing = EventFileReader(old, follow=True, follow_timeout=30)
+    with refusing, EventFileReader(old, follow=True, follow_timeout=30, on_replaced="restart") as reader:
+        for each in (reader, refusing):
+            assert [next(each).step for _ in range(4)] == [0, 1, 2, 3]
+        os.replace(new, old)
+        assert [next(reader).step for _ in range(21)] == [0, *range(10, 30)]
+        with pytest.raises(AbortedError, match="replaced"):
+            next(refusing)
 
 
 def test_a_reader_that_is_closed_at_a_torn_tail_stays_closed(tmp_path):
