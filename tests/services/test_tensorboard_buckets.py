@@ -72,6 +72,25 @@ def test_tensorboard_shows_a_bucket_of_google_cloud_storage(gcs, gcs_proxy, gcs_
         check_board(board)
 
 
+def test_tensorboard_shows_an_hdfs_and_what_a_running_job_flushes_to_it(hdfs, hdfs_root, hdfs_cluster, tmp_path):
+    write_runs(hdfs_root, hdfs)
+    properties = {
+        "dfs.namenode.rpc-address": hdfs_cluster.facts["namenodes"][0],
+        "dfs.namenode.http-address": hdfs_cluster.http_address,
+    }
+    rows = (f"<property><name>{name}</name><value>{value}</value></property>" for name, value in properties.items())
+    (tmp_path / "hdfs-site.xml").write_text(f"<configuration>{''.join(rows)}</configuration>")
+    with TensorBoard(hdfs_root, "auto", environment={"HADOOP_CONF_DIR": str(tmp_path)}, python=sys.executable) as board:
+        check_board(board)
+        with SummaryWriter(f"{hdfs_root}/live", file_system=hdfs) as writer:
+            writer.add_scalar("loss", 0.0, 0)
+            writer.flush()
+            board.wait_for("plugin/scalars/scalars", run="live", tag="loss")
+            writer.add_scalar("loss", 99.0, 10)
+            writer.flush()
+            board.wait_until(lambda: board.get("plugin/scalars/scalars", run="live", tag="loss")[-1][1] == 10)
+
+
 def test_tensorboard_shows_a_filesystem_of_the_users_own(tmp_path):
     (tmp_path / "my_store.py").write_text(
         textwrap.dedent(
