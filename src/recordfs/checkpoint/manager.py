@@ -57,6 +57,7 @@ class CheckpointManager:
 
     Raises:
         DataLossError: The state file, or that of the metrics, cannot be read as one.
+        TypeError: ``max_to_keep`` is no whole number.
         InvalidArgumentError: A number can never be right.
     """
 
@@ -172,7 +173,8 @@ class CheckpointManager:
 
         Raises:
             AlreadyExistsError: There is a checkpoint of that step and ``overwrite`` is False.
-            InvalidArgumentError: The step is no whole number, or a metric no number. Nothing is saved then.
+            TypeError: The step is no whole number. Nothing is saved then.
+            InvalidArgumentError: The step is below 0, or a metric no number. Nothing is saved then.
             Exception: What an earlier ``save_async`` failed of, if nobody asked for it.
             RecordFSError: An old checkpoint could not be deleted; the new one is saved then, and a note says so.
         """
@@ -207,7 +209,8 @@ class CheckpointManager:
         next call until ``close``.
 
         Raises:
-            InvalidArgumentError: The step is no whole number, or a metric no number. Nothing is saved then.
+            TypeError: The step is no whole number. Nothing is saved then.
+            InvalidArgumentError: The step is below 0, or a metric no number. Nothing is saved then.
             Exception: What the ``save_async`` before failed of, if nobody asked for it. Nothing is saved then.
         """
         with self._turn:

@@ -151,6 +151,7 @@ def stored_extents(name: str, shape: tuple[int, ...], slices: Sequence[slice] | 
     """Return start and length of a rectangle in each dimension, None as the length of a whole one.
 
     Raises:
+        TypeError: The start or end of a slice is no whole number.
         InvalidArgumentError: It does not lie within the shape, or has steps.
     """
     parts: list[Any] = list(slices) if isinstance(slices, tuple | list) else [slices]

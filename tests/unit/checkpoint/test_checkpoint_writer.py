@@ -450,9 +450,17 @@ def test_data_of_another_number_of_files_than_the_index_has_are_leftovers(direct
     assert values_of(f"{directory}/ckpt") == {"w": 1}
 
 
-@pytest.mark.parametrize("keywords", [{"num_shards": 1.0}, {"num_shards": True}, {"alignment": 0}, {"part": 0}])
-def test_numbers_that_are_no_whole_ones_are_refused(directory, keywords):
-    with pytest.raises((TypeError, InvalidArgumentError), match=r"has to be|num_parts"):
+@pytest.mark.parametrize(
+    ("keywords", "error"),
+    [
+        ({"num_shards": 1.0}, TypeError),
+        ({"num_shards": True}, TypeError),
+        ({"alignment": 0}, InvalidArgumentError),
+        ({"part": 0}, InvalidArgumentError),
+    ],
+)
+def test_numbers_that_are_no_whole_ones_are_refused(directory, keywords, error):
+    with pytest.raises(error):
         CheckpointWriter(f"{directory}/ckpt", **keywords)
     with CheckpointWriter(f"{directory}/ckpt", num_shards=np.int64(2)) as writer:
         writer.add("w", 1)
