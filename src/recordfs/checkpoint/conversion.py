@@ -12,10 +12,9 @@ from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, Obj
 from recordfs.checkpoint.reader import CheckpointReader
 from recordfs.checkpoint.safetensors_file import SafetensorsSink, SafetensorsSource
 from recordfs.checkpoint.tensor_streams import TensorSink, TensorSource, TensorSpec
-from recordfs.checkpoint.tensor_types import STRING, VARIANT
 from recordfs.checkpoint.tf_names import prefix_from
 from recordfs.checkpoint.writer import CheckpointWriter
-from recordfs.errors import AlreadyExistsError, InvalidArgumentError
+from recordfs.errors import AlreadyExistsError, InvalidArgumentError, UnimplementedError
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ class Conversion(NamedTuple):
     Attributes:
         tensors: How many tensors were written.
         size: How many bytes they have.
-        left_out: The names, in the source, of those that the name map left out, and of the object graph if attribute
-            paths took its place.
+        left_out: The names, in the source, of those that the name map left out, of the object graph if attribute paths
+            took its place, and ``__metadata__`` if a safetensors file has any of others.
     """
 
     tensors: int
@@ -115,7 +114,9 @@ def convert_checkpoint(
     Raises:
         AlreadyExistsError: The target is there, and ``overwrite`` is False.
         InvalidArgumentError: Two tensors would have the same name, or the target's format cannot hold one.
+        UnimplementedError: One is a variant, or of another type that only its own format has.
         DataLossError: The source is damaged.
+        MissingDependencyError: One of them is a safetensors file, and that package is not installed.
     """
     source_system, source_path = resolve(source, file_system=file_system, options=options)
     target_system, target_path = resolve(target, file_system=target_file_system, options=target_options)
@@ -123,15 +124,15 @@ def convert_checkpoint(
     if not overwrite and target_system.file_exists(index_path(target_path) if writes == "checkpoint" else target_path):
         raise AlreadyExistsError("the target of the conversion is there; pass overwrite=True", path=target_path)
     with _open_source(source_system, source_path, source_format or format_of(source_path), by_attribute) as opened:
-        specs, left_out = _renamed(opened.specs(), names, source_path)
+        kept, left_out = _renamed(opened.specs(), names, source_path)
         sink = _make_sink(target_system, target_path, writes, overwrite, by_attribute)
-        # A header that holds strings has to have them first.
-        specs.sort(key=lambda pair: pair[1].type is not STRING)
         size = 0
         try:
-            sink.begin([spec for _, spec in specs])
-            for name, spec in specs:
-                array = opened.read(name)
+            specs = sink.arranged(list(kept.values()))
+            old_names = {spec.name: name for name, spec in kept.items()}
+            sink.begin(specs)
+            for spec in specs:
+                array = opened.read(old_names[spec.name])
                 sink.add(spec, array)
                 size += array.nbytes
                 if progress is not None:
@@ -146,11 +147,9 @@ def convert_checkpoint(
         return Conversion(len(specs), size, (*left_out, *opened.left_out))
 
 
-def _renamed(
-    specs: Sequence[TensorSpec], names: NameMap | None, path: str
-) -> tuple[list[tuple[str, TensorSpec]], list[str]]:
-    """Return old name and new spec of each tensor, and the names of those that are left out."""
-    kept: list[tuple[str, TensorSpec]] = []
+def _renamed(specs: Sequence[TensorSpec], names: NameMap | None, path: str) -> tuple[dict[str, TensorSpec], list[str]]:
+    """Return what each old name becomes, and the names of those that are left out."""
+    kept: dict[str, TensorSpec] = {}
     left_out = []
     taken: dict[str, str] = {}
     for spec in specs:
@@ -160,8 +159,14 @@ def _renamed(
             continue
         if new in taken:
             raise InvalidArgumentError(f"tensors {taken[new]!r} and {spec.name!r} would both be {new!r}", path=path)
+        if not spec.type.numpy_name:
+            raise UnimplementedError(
+                f"tensor {spec.name!r} is of type {spec.type.name}, which cannot be converted; leave it out by a name "
+                "map that maps it to null",
+                path=path,
+            )
         taken[new] = spec.name
-        kept.append((spec.name, spec._replace(name=new)))
+        kept[spec.name] = spec._replace(name=new)
     if names is not None and not callable(names):
         unknown = sorted(set(names) - {spec.name for spec in specs})
         if unknown:
@@ -233,10 +238,7 @@ class _CheckpointSink(TensorSink):
         self._graph: ObjectGraph | None = None
 
     def begin(self, specs: Sequence[TensorSpec]) -> None:
-        """Refuse variants, and make the object graph."""
-        for spec in specs:
-            if spec.type is VARIANT or not spec.type.numpy_name:
-                spec.type.numpy_type()  # says what it is
+        """Make the object graph."""
         if self._by_attribute:
             paths = [spec.name for spec in specs]
             if SAVE_COUNTER not in paths:

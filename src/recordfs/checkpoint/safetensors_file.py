@@ -1,11 +1,7 @@
-"""Safetensors files, streamed: 8 bytes with the size of a JSON header, the header, and the tensors' bytes without gaps.
-
-The package ``safetensors`` writes a file only from tensors that are all in memory and only to a local path; a
-conversion of more than memory, from and to any filesystem, needs neither, and the format is these few lines.
-Source: https://github.com/huggingface/safetensors (README, "Format").
+"""Safetensors files, streamed: a header, and the tensors' bytes without gaps.
 
 What the format lacks goes into its ``__metadata__``, so that the way back gives the same: string tensors, and the names
-of quantized types.
+of types whose elements are stored as another: quantized ones, and whole numbers of fewer than 8 bits.
 """
 
 from __future__ import annotations
@@ -14,25 +10,23 @@ import base64
 import binascii
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recordfs.checkpoint.array_memory import byte_view_of
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.publishing import make_durable, open_for_publishing
+from recordfs.checkpoint.safetensors_header import HeaderEntry, encode_header, read_header
 from recordfs.checkpoint.tensor_streams import TensorSink, TensorSource, TensorSpec
-from recordfs.checkpoint.tensor_types import STRING, type_for
+from recordfs.checkpoint.tensor_types import STRING, TensorType, type_for
 from recordfs.errors import DataLossError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from recordfs.checkpoint.array_reader import Array
     from recordfs.filesystem import FileSystem, WritableFile
 
 __all__ = ["SafetensorsSink", "SafetensorsSource"]
-
-_LARGEST_HEADER = 100_000_000
-"""Bytes; what the package itself takes at most."""
 
 _LARGEST_STRINGS = 16 << 20
 """Bytes of string tensors that are put into the header."""
@@ -47,6 +41,8 @@ _CODES = {
     "bfloat16": "BF16",
     "float8_e5m2": "F8_E5M2",
     "float8_e4m3fn": "F8_E4M3",
+    "float8_e4m3fnuz": "F8_E4M3FNUZ",
+    "float8_e5m2fnuz": "F8_E5M2FNUZ",
     "complex64": "C64",
     "int64": "I64",
     "int32": "I32",
@@ -60,8 +56,16 @@ _CODES = {
 }
 _NAMES = {code: name for name, code in _CODES.items()}
 
+_CARRIERS = {"int4": "int8", "int2": "int8", "uint4": "uint8", "uint2": "uint8"}
+"""What holds the elements of types that the format lacks, as the same numbers."""
+
 _TYPE_KEY = "recordfs.type."
 _STRINGS_KEY = "recordfs.strings."
+
+
+def _carrier_of(kind: TensorType) -> str:
+    """Return the name of the type that a file holds for a type."""
+    return _CARRIERS.get(kind.numpy_name, kind.numpy_name)
 
 
 class SafetensorsSource(TensorSource):
@@ -80,14 +84,10 @@ class SafetensorsSource(TensorSource):
         self._file = file_system.new_random_access_file(path)
         try:
             known = self._file.read_ahead(0, 0)
-            self._size = self._file.size() if known is None else known
-            self._header, self._data_offset = self._read_header()
-            metadata = self._header.pop("__metadata__", {})
-            if not isinstance(metadata, dict):
-                raise self._broken("__metadata__ is no object")
-            self._metadata: dict[str, Any] = metadata
-            self._places: dict[str, tuple[TensorSpec, int, int]] = {}
-            self._specs = self._parse()
+            size = self._file.size() if known is None else known
+            entries, self._metadata, self._data_offset = read_header(self._file, size, path)
+            self._places: dict[str, tuple[HeaderEntry, TensorType, int]] = {}
+            self._specs = [*self._numbers(entries), *self._texts()]
         except BaseException:
             self._file.close()
             raise
@@ -95,44 +95,42 @@ class SafetensorsSource(TensorSource):
     def _broken(self, what: str) -> DataLossError:
         return DataLossError(f"no sound safetensors file: {what}", path=self._path)
 
-    def _read_header(self) -> tuple[dict[str, Any], int]:
-        length = int.from_bytes(self._file.read(0, 8), "little")
-        if self._size < 8 or length > min(_LARGEST_HEADER, self._size - 8):
-            raise self._broken(f"its header claims {length} bytes, and the file has {self._size}")
-        try:
-            header = json.loads(self._file.read(8, length))
-        except ValueError as error:
-            raise self._broken(f"its header is no JSON ({error})") from error
-        if not isinstance(header, dict):
-            raise self._broken("its header is no JSON object")
-        return header, 8 + length
+    def _numbers(self, entries: Iterable[HeaderEntry]) -> Iterable[TensorSpec]:
+        """Find where each tensor lies."""
+        offset = self._data_offset
+        for entry in entries:
+            kind = self._type_of(entry)
+            self._places[entry.name] = (entry, kind, offset)
+            offset += entry.size
+            yield TensorSpec(entry.name, kind, entry.shape)
 
-    def _parse(self) -> list[TensorSpec]:
-        """Return the tensors in the order of their bytes; checks that these lie within the file."""
-        for name, entry in self._header.items():
+    def _type_of(self, entry: HeaderEntry) -> TensorType:
+        if entry.code not in _NAMES:
+            return TensorType(0, f"{entry.code} of safetensors", "")
+        noted = self._metadata.get(_TYPE_KEY + entry.name)
+        if noted is not None:
             try:
-                code, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-                numbers = [start, end, *shape]
-                sound = all(type(number) is int and number >= 0 for number in numbers)
-            except (TypeError, KeyError, ValueError) as error:
-                raise self._broken(f"its entry for {name!r} has no type, shape and offsets") from error
-            if not sound or not start <= end <= self._size - self._data_offset:
-                raise self._broken(f"tensor {name!r} has shape {shape} and offsets [{start}, {end}]")
-            if code not in _NAMES:
-                raise InvalidArgumentError(
-                    f"tensor {name!r} is of type {code}, which checkpoints do not have", path=self._path
-                )
-            kind = type_for(_NAMES[code])
-            if math.prod(shape) * kind.numpy_type().itemsize != end - start:
-                raise self._broken(f"tensor {name!r} is {code} {shape}, and has {end - start} bytes")
-            named = self._metadata.get(_TYPE_KEY + name)
-            if named is not None:
-                given = type_for(str(named))
-                kind = given if given.numpy_name == kind.numpy_name else kind
-            self._places[name] = (TensorSpec(name, kind, tuple(shape)), start, end)
-        found = sorted(self._places.values(), key=lambda place: place[1])
-        texts = [key.removeprefix(_STRINGS_KEY) for key in self._metadata if key.startswith(_STRINGS_KEY)]
-        return [spec for spec, _, _ in found] + [TensorSpec(name, STRING, self._strings(name).shape) for name in texts]
+                kind = type_for(noted)
+            except (InvalidArgumentError, TypeError) as error:
+                raise self._broken(f"its metadata give tensor {entry.name!r} the type {noted!r}") from error
+            if _CODES.get(_carrier_of(kind)) == entry.code:
+                return kind
+        return type_for(_NAMES[entry.code])
+
+    def _texts(self) -> Iterable[TensorSpec]:
+        """Find the string tensors, which are in the metadata."""
+        for key in self._metadata:
+            if key.startswith(_STRINGS_KEY):
+                name = key.removeprefix(_STRINGS_KEY)
+                if name in self._places:
+                    raise self._broken(f"its metadata have strings for {name!r}, which is a tensor of numbers")
+                yield TensorSpec(name, STRING, self._strings(name).shape)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """``__metadata__``, if it holds anything but what recordfs put there."""
+        own = (_TYPE_KEY, _STRINGS_KEY)
+        return () if all(key.startswith(own) for key in self._metadata) else ("__metadata__",)
 
     def _strings(self, name: str) -> Array:
         try:
@@ -152,17 +150,24 @@ class SafetensorsSource(TensorSource):
         """Read one tensor."""
         if name not in self._places:
             return self._strings(name)
-        spec, start, end = self._places[name]
-        array: Array = np.empty(spec.shape, spec.type.numpy_type())
+        entry, kind, start = self._places[name]
+        array: Array = np.empty(entry.shape, type_for(_NAMES[entry.code]).numpy_type())
         with byte_view_of(array) as view:
             done = 0
-            while done < end - start:
+            while done < entry.size:
                 with view[done : done + _PIECE] as piece:
-                    read = self._file.read_into(self._data_offset + start + done, piece)
+                    read = self._file.read_into(start + done, piece)
                 if not read:
-                    raise self._broken(f"tensor {name!r} ends after {done} of its {end - start} bytes")
+                    raise self._broken(f"tensor {name!r} ends after {done} of its {entry.size} bytes")
                 done += read
-        return array
+        return array if kind.numpy_name not in _CARRIERS else self._narrowed(name, array, kind)
+
+    def _narrowed(self, name: str, array: Array, kind: TensorType) -> Array:
+        """Return whole numbers as the type of fewer bits that they are."""
+        narrow = array.astype(kind.numpy_type())
+        if (narrow.astype(array.dtype) != array).any():
+            raise self._broken(f"tensor {name!r} is noted as {kind.name}, and has a number that this type has not")
+        return narrow
 
     def close(self) -> None:
         """Let go of the file. Idempotent."""
@@ -187,12 +192,19 @@ class SafetensorsSink(TensorSink):
         self._strings: list[TensorSpec] = []
         self._plain: list[TensorSpec] = []
 
+    def arranged(self, specs: Sequence[TensorSpec]) -> list[TensorSpec]:
+        """Put strings first, which go into the header, and then wide elements before narrow ones.
+
+        So each tensor begins at a multiple of its elements' size: PyTorch makes views of a file, and no others.
+        """
+        return sorted(specs, key=lambda spec: -math.inf if spec.type is STRING else -spec.type.numpy_type().itemsize)
+
     def begin(self, specs: Sequence[TensorSpec]) -> None:
-        """Check that the format can hold the tensors; strings have to come first, because the header holds them."""
+        """Check that the format can hold the tensors."""
         for spec in specs:
             if spec.type is STRING:
                 self._strings.append(spec)
-            elif spec.type.numpy_name in _CODES:
+            elif _carrier_of(spec.type) in _CODES:
                 self._plain.append(spec)
             else:
                 raise InvalidArgumentError(
@@ -205,27 +217,12 @@ class SafetensorsSink(TensorSink):
 
     def _open(self) -> None:
         """Write the header: everything in it is known."""
-        header: dict[str, Any] = {}
-        metadata = dict(self._text_entries)
-        offset = 0
-        for spec in self._plain:
-            size = math.prod(spec.shape) * spec.type.numpy_type().itemsize
-            entry = {"dtype": _CODES[spec.type.numpy_name], "shape": list(spec.shape)}
-            header[spec.name] = {**entry, "data_offsets": [offset, offset + size]}
-            offset += size
-            if spec.type.name != spec.type.numpy_name:
-                metadata[_TYPE_KEY + spec.name] = spec.type.name
-        if metadata:
-            header = {"__metadata__": metadata, **header}
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
-        # Spaces make the data begin at a multiple of eight, as the package does.
-        text += b" " * (-len(text) % 8)
-        if len(text) > _LARGEST_HEADER:
-            raise InvalidArgumentError(
-                f"the header would have {len(text)} bytes, and readers take {_LARGEST_HEADER}", path=self._path
-            )
+        noted = {spec.name: spec.type.name for spec in self._plain if spec.type.name != _carrier_of(spec.type)}
+        metadata = self._text_entries | {_TYPE_KEY + name: kind for name, kind in noted.items()}
+        entries = [HeaderEntry(spec.name, _CODES[_carrier_of(spec.type)], spec.shape) for spec in self._plain]
+        header = encode_header(entries, metadata, self._path)
         self._file = open_for_publishing(self._file_system, self._path, exclusive=not self._overwrite)
-        self._file.append(len(text).to_bytes(8, "little") + text)
+        self._file.append(header)
 
     def add(self, spec: TensorSpec, array: Array) -> None:
         """Write one tensor: all strings before all numbers."""
@@ -233,7 +230,7 @@ class SafetensorsSink(TensorSink):
             self._add_strings(spec, array)
             return
         assert self._file is not None, "strings come before numbers"
-        with byte_view_of(np.ascontiguousarray(array)) as view:
+        with byte_view_of(np.ascontiguousarray(array, type_for(_carrier_of(spec.type)).numpy_type())) as view:
             for start in range(0, len(view), _PIECE):
                 with view[start : start + _PIECE] as piece:
                     self._file.append(piece)

@@ -61,6 +61,10 @@ class TensorSource(abc.ABC):
 class TensorSink(abc.ABC):
     """A file of tensors to write: ``begin``, then ``add`` for each of its tensors in that order, then ``close``."""
 
+    def arranged(self, specs: Sequence[TensorSpec]) -> list[TensorSpec]:
+        """Return the tensors in the order in which this format has them; the given one by default."""
+        return list(specs)
+
     @abc.abstractmethod
     def begin(self, specs: Sequence[TensorSpec]) -> None:
         """Take note of what will come, and write what stands before it.

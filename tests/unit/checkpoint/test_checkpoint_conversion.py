@@ -6,7 +6,6 @@ import os
 import ml_dtypes
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from recordfs.checkpoint import CheckpointReader, CheckpointWriter, convert_checkpoint, save_checkpoint
 from recordfs.errors import AlreadyExistsError, DataLossError, InvalidArgumentError, RecordFSError
@@ -52,22 +51,6 @@ def test_all_tensors_and_their_types_come_back(prefix, tmp_path, name, scheme):
             assert first.entry(tensor).dtype == second.entry(tensor).dtype
 
 
-def test_safetensors_package_reads_what_we_write(prefix, tmp_path):
-    convert_checkpoint(prefix, tmp_path / "weights.safetensors")
-    with safetensors.safe_open(tmp_path / "weights.safetensors", "np") as file:
-        for name in ("matrix", "scalar", "empty", "flags"):
-            assert same(file.get_tensor(name), TENSORS[name])
-        assert set(file.keys()) == {*TENSORS, "quantized", "cut"} - {"words"}
-
-
-def test_what_the_safetensors_package_writes_is_read(tmp_path):
-    tensors = {name: TENSORS[name] for name in ("matrix", "scalar", "empty", "flags")}
-    safetensors.numpy.save_file(tensors, tmp_path / "weights.safetensors", {"made by": "the package"})
-    convert_checkpoint(tmp_path / "weights.safetensors", tmp_path / "back")
-    with CheckpointReader(tmp_path / "back") as reader:
-        assert all(same(reader[name], array) for name, array in tensors.items())
-
-
 def test_numpy_reads_what_we_write_and_we_read_what_it_writes(prefix, tmp_path):
     convert_checkpoint(prefix, tmp_path / "weights.npz")
     with np.load(tmp_path / "weights.npz") as archive:
@@ -85,15 +68,6 @@ def test_pickled_objects_are_never_loaded(tmp_path):
     np.savez(tmp_path / "objects.npz", trap=np.array([{}], object))
     with pytest.raises(InvalidArgumentError, match="pickled"):
         convert_checkpoint(tmp_path / "objects.npz", tmp_path / "back")
-
-
-def test_type_that_the_format_lacks_is_refused_by_name_and_leaves_nothing(tmp_path):
-    prefix = save_checkpoint(tmp_path / "ckpt", {"wide": np.zeros(2, np.complex128), "plain": np.ones(2)})
-    with pytest.raises(InvalidArgumentError, match="wide"):
-        convert_checkpoint(prefix, tmp_path / "weights.safetensors")
-    assert not os.path.exists(tmp_path / "weights.safetensors")
-    done = convert_checkpoint(prefix, tmp_path / "weights.safetensors", names={"wide": None})
-    assert (done.tensors, done.left_out) == (1, ("wide",))
 
 
 def test_names_that_would_meet_are_refused(prefix, tmp_path):
@@ -137,34 +111,6 @@ def test_every_cut_and_many_flipped_bytes_are_errors_or_harmless(tmp_path, name)
         broken = bytearray(sound)
         broken[at] ^= 0x20
         convert(bytes(broken))  # raises nothing but errors of recordfs
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"[]",
-        b"{",
-        b'{"w": 3}',
-        b'{"w": {"dtype": "F32", "shape": [4], "data_offsets": [0, 99]}}',
-        b'{"w": {"dtype": "F32", "shape": [3], "data_offsets": [0, 16]}}',
-        b'{"w": {"dtype": "F32", "shape": [-4], "data_offsets": [0, 16]}}',
-        b'{"w": {"dtype": "F32", "shape": [4], "data_offsets": [16, 0]}}',
-        b'{"w": {"dtype": "F32", "shape": [4611686018427387904, 4], "data_offsets": [0, 16]}}',
-        b'{"__metadata__": 3}',
-        b'{"__metadata__": {"recordfs.strings.w": "{}"}}',
-    ],
-)
-def test_safetensors_header_that_makes_no_sense_is_an_error(tmp_path, header):
-    (tmp_path / "weights.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
-    with pytest.raises(DataLossError, match="safetensors"):
-        convert_checkpoint(tmp_path / "weights.safetensors", tmp_path / "back")
-    assert not os.path.exists(tmp_path / "back.index")
-
-
-def test_header_larger_than_the_file_is_an_error_before_it_is_read(tmp_path):
-    (tmp_path / "weights.safetensors").write_bytes((1 << 62).to_bytes(8, "little") + b"{}")
-    with pytest.raises(DataLossError, match="claims"):
-        convert_checkpoint(tmp_path / "weights.safetensors", tmp_path / "back")
 
 
 def test_notes_of_an_archive_that_make_no_sense_are_an_error(prefix, tmp_path):
