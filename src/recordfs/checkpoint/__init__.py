@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from recordfs.checkpoint.merging import merge_checkpoints, merge_parts
     from recordfs.checkpoint.object_graph import ObjectAttribute, ObjectGraph, ObjectNode, SlotVariable
     from recordfs.checkpoint.reader import CheckpointReader, TensorNotFoundError
-    from recordfs.checkpoint.saving import PendingSave, Snapshots, save_async
+    from recordfs.checkpoint.saving import PendingSave, Snapshots, save_async, save_checkpoint
     from recordfs.checkpoint.state import CheckpointState, read_state, write_state
     from recordfs.checkpoint.tensor_types import TensorType
     from recordfs.checkpoint.tf_names import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         load_variable,
     )
     from recordfs.checkpoint.verification import BrokenTensor, CheckpointReport, verify_checkpoint
-    from recordfs.checkpoint.writer import CheckpointWriter, save_checkpoint
+    from recordfs.checkpoint.writer import CheckpointWriter
 
 _HOME = {
     "BrokenTensor": "verification",
@@ -80,7 +80,7 @@ _HOME = {
     "remove_leftovers": "deletion",
     "rename_by_patterns": "conversion",
     "save_async": "saving",
-    "save_checkpoint": "writer",
+    "save_checkpoint": "saving",
     "verify_checkpoint": "verification",
     "write_state": "state",
 }

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs._core import merge_bundle_indexes
 from recordfs.checkpoint.deletion import data_files_of, delete_directory_if_empty
 from recordfs.checkpoint.file_names import data_path, index_path, merge_note_path, parse_file_name
+from recordfs.checkpoint.index_file import read_bundle_index
 from recordfs.checkpoint.publishing import publish
-from recordfs.checkpoint.reader import read_bundle_index
 from recordfs.checkpoint.replacement import delete_if_there
 from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import (

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.checkpoint.file_names import MERGE_NOTE, data_path, index_path, merge_note_path, parse_file_name
-from recordfs.checkpoint.reader import read_bundle_index
+from recordfs.checkpoint.index_file import read_bundle_index
 from recordfs.checkpoint.replacement import delete_if_there
 from recordfs.errors import (
     DataLossError,

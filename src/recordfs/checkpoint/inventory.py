@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from recordfs.checkpoint.fetcher import REMOTE_THREADS
 from recordfs.checkpoint.file_names import index_path, parse_file_name
+from recordfs.checkpoint.index_file import read_bundle_index
 from recordfs.checkpoint.parallel import do_all
-from recordfs.checkpoint.reader import read_bundle_index
 from recordfs.errors import DataLossError, NotFoundError, RecordFSError, UnimplementedError
 from recordfs.paths import join
 from recordfs.registry import resolve

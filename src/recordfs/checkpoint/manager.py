@@ -12,9 +12,8 @@ from recordfs.checkpoint.arguments import finite_number
 from recordfs.checkpoint.deletion import delete_checkpoint
 from recordfs.checkpoint.file_names import index_path
 from recordfs.checkpoint.metrics_file import as_numbers, read_metrics, write_metrics
-from recordfs.checkpoint.saving import PendingSave, Snapshots
+from recordfs.checkpoint.saving import PendingSave, Snapshots, save_checkpoint
 from recordfs.checkpoint.state import CheckpointState, read_state, write_state
-from recordfs.checkpoint.writer import save_checkpoint
 from recordfs.errors import InvalidArgumentError, NotFoundError
 from recordfs.filesystem.files import end_after
 from recordfs.paths import basename, join

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from recordfs._core import BundleIndex
 from recordfs.checkpoint.array_reader import ArrayReader
 from recordfs.checkpoint.block_reader import BlockReader
 from recordfs.checkpoint.data_files import DataFiles
 from recordfs.checkpoint.entries import StoredSlice, TensorEntry, plain_entry
 from recordfs.checkpoint.fetcher import SMALL_TENSORS
-from recordfs.checkpoint.file_names import index_path, without_suffix
+from recordfs.checkpoint.file_names import without_suffix
+from recordfs.checkpoint.index_file import read_bundle_index
 from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from recordfs.checkpoint.slicing import parse_selection
 from recordfs.checkpoint.tensor_types import type_numbered
-from recordfs.checkpoint.whole_file import read_whole_file
-from recordfs.errors import ClosedFileError, InvalidArgumentError, NotFoundError, RecordFSError, UnimplementedError
+from recordfs.errors import ClosedFileError, InvalidArgumentError, NotFoundError, RecordFSError
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -30,42 +29,14 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
 
-__all__ = ["CheckpointReader", "TensorNotFoundError", "read_bundle_index"]
+__all__ = ["CheckpointReader", "TensorNotFoundError"]
 
 _STREAMED_AT_ONCE = 16 << 20
 """Bytes of small tensors that ``stream`` reads together."""
 
 
-_INDEX_ENDING = 0xDB4775248B80FB57.to_bytes(8, "little")
-"""The magic number of tables. Source: ``tensorflow/core/lib/io/format.h``."""
-
-
 class TensorNotFoundError(NotFoundError, KeyError):
     """A checkpoint has no tensor of that name."""
-
-
-def read_bundle_index(file_system: FileSystem, prefix: str) -> BundleIndex:
-    """Read the index of a checkpoint.
-
-    Raises:
-        NotFoundError: There is no checkpoint of that prefix.
-        UnimplementedError: It is of the format before, V1, or needs a later reader.
-        DataLossError: The index is damaged.
-    """
-    path = index_path(prefix)
-    try:
-        data = read_whole_file(file_system, path, ending=_INDEX_ENDING)
-    except NotFoundError as error:
-        if file_system.file_exists(prefix) and not file_system.is_directory(prefix):
-            raise UnimplementedError(
-                "there is no index beside it: if this is a V1 checkpoint, which keeps its tensors in one file, load it "
-                "with TensorFlow and save it anew",
-                path=prefix,
-            ) from error
-        raise NotFoundError(
-            f"there is no checkpoint of this prefix: its index {path!r} is missing", path=prefix
-        ) from error
-    return BundleIndex(data, path)
 
 
 class CheckpointReader(Mapping[str, "Array"]):

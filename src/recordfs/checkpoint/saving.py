@@ -1,4 +1,4 @@
-"""Saving while a program goes on: the tensors are copied first, and a thread in the background writes the copies."""
+"""Saving by one call: now, or while the program goes on, when a thread writes copies of the tensors."""
 
 from __future__ import annotations
 
@@ -8,24 +8,79 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs.checkpoint.array_memory import empty_array
 from recordfs.checkpoint.numpy_module import np
+from recordfs.checkpoint.object_graph import SAVE_COUNTER, ObjectGraph, attribute_key
 from recordfs.checkpoint.parallel import do_all, usable_cores
 from recordfs.checkpoint.tensor_input import as_array
-from recordfs.checkpoint.writer import save_checkpoint
-from recordfs.errors import DeadlineExceededError
+from recordfs.checkpoint.writer import CheckpointWriter
+from recordfs.errors import DeadlineExceededError, InvalidArgumentError
 from recordfs.paths import path_to_str
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from recordfs.checkpoint.array_reader import Array
-    from recordfs.checkpoint.object_graph import ObjectGraph
     from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
 
-__all__ = ["PendingSave", "Snapshots", "save_async"]
+__all__ = ["PendingSave", "Snapshots", "save_async", "save_checkpoint"]
 
 _PIECE = 4 << 20
 """Bytes of a large array that one thread copies at once."""
+
+
+def save_checkpoint(
+    prefix: PathInput,
+    tensors: Mapping[str, Any],
+    *,
+    by_attribute: bool = False,
+    object_graph: ObjectGraph | None = None,
+    num_shards: int = 1,
+    overwrite: bool = False,
+    alignment: int = 1,
+    durable: bool = True,
+    file_system: FileSystem | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> str:
+    """Save tensors as a checkpoint, all or nothing, and return its prefix.
+
+    Args:
+        prefix: As in ``CheckpointWriter``.
+        tensors: Name to array, stored in this order.
+        by_attribute: The names are attribute paths such as ``"model/layers/0/kernel"``. Tensors and an object graph are
+            written as ``tf.train.Checkpoint`` does, so that its ``restore`` finds them by attribute; ``save_counter``
+            is added if it is not among them.
+        object_graph: An object graph to add, made by other means.
+        num_shards: As in ``CheckpointWriter``, and so are the other arguments.
+        overwrite: As there.
+        alignment: As there.
+        durable: As there.
+        file_system: As there.
+        options: As there.
+
+    Raises:
+        InvalidArgumentError: Both ``by_attribute`` and ``object_graph``.
+        Otherwise as ``CheckpointWriter``.
+    """
+    if by_attribute:
+        if object_graph is not None:
+            raise InvalidArgumentError("give by_attribute or object_graph, not both")
+        named = {**tensors}
+        named.setdefault(SAVE_COUNTER, np.array(1, np.int64))
+        object_graph = ObjectGraph.from_attributes(named)
+        tensors = {attribute_key(path): array for path, array in named.items()}
+    with CheckpointWriter(
+        prefix,
+        num_shards=num_shards,
+        overwrite=overwrite,
+        alignment=alignment,
+        durable=durable,
+        file_system=file_system,
+        options=options,
+    ) as writer:
+        writer.add_many(tensors)
+        if object_graph is not None:
+            writer.add_object_graph(object_graph)
+    return writer.prefix
 
 
 class Snapshots:

@@ -1,4 +1,4 @@
-"""``CheckpointWriter`` and ``save_checkpoint``: tensors to the files of a checkpoint, all or nothing.
+"""``CheckpointWriter``: tensors to the files of a checkpoint, all or nothing.
 
 What is on disk at each step of a save under a new prefix:
 
@@ -23,7 +23,7 @@ from recordfs.checkpoint.data_writer import DataWriter
 from recordfs.checkpoint.deletion import data_files_of
 from recordfs.checkpoint.file_names import check_prefix, data_path, index_path, merge_note_path, part_index_path
 from recordfs.checkpoint.numpy_module import np
-from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, ObjectGraph, attribute_key
+from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY
 from recordfs.checkpoint.publishing import publish
 from recordfs.checkpoint.replacement import Replacement, another_saver, delete_if_there, statistics_of
 from recordfs.checkpoint.small_batch import SmallBatch
@@ -41,11 +41,12 @@ if TYPE_CHECKING:
 
     from recordfs.checkpoint.array_reader import Array
     from recordfs.checkpoint.data_writer import Place
+    from recordfs.checkpoint.object_graph import ObjectGraph
     from recordfs.checkpoint.tensor_types import TensorType
     from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
 
-__all__ = ["CheckpointWriter", "save_checkpoint"]
+__all__ = ["CheckpointWriter"]
 
 
 class CheckpointWriter:
@@ -364,61 +365,6 @@ class CheckpointWriter:
             self.close()
         else:
             self._discard_after(error)
-
-
-def save_checkpoint(
-    prefix: PathInput,
-    tensors: Mapping[str, Any],
-    *,
-    by_attribute: bool = False,
-    object_graph: ObjectGraph | None = None,
-    num_shards: int = 1,
-    overwrite: bool = False,
-    alignment: int = 1,
-    durable: bool = True,
-    file_system: FileSystem | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> str:
-    """Save tensors as a checkpoint, all or nothing, and return its prefix.
-
-    Args:
-        prefix: As in ``CheckpointWriter``.
-        tensors: Name to array, stored in this order.
-        by_attribute: The names are attribute paths such as ``"model/layers/0/kernel"``. Tensors and an object graph are
-            written as ``tf.train.Checkpoint`` does, so that its ``restore`` finds them by attribute; ``save_counter``
-            is added if it is not among them.
-        object_graph: An object graph to add, made by other means.
-        num_shards: As in ``CheckpointWriter``, and so are the other arguments.
-        overwrite: As there.
-        alignment: As there.
-        durable: As there.
-        file_system: As there.
-        options: As there.
-
-    Raises:
-        InvalidArgumentError: Both ``by_attribute`` and ``object_graph``.
-        Otherwise as ``CheckpointWriter``.
-    """
-    if by_attribute:
-        if object_graph is not None:
-            raise InvalidArgumentError("give by_attribute or object_graph, not both")
-        named = {**tensors}
-        named.setdefault(SAVE_COUNTER, np.array(1, np.int64))
-        object_graph = ObjectGraph.from_attributes(named)
-        tensors = {attribute_key(path): array for path, array in named.items()}
-    with CheckpointWriter(
-        prefix,
-        num_shards=num_shards,
-        overwrite=overwrite,
-        alignment=alignment,
-        durable=durable,
-        file_system=file_system,
-        options=options,
-    ) as writer:
-        writer.add_many(tensors)
-        if object_graph is not None:
-            writer.add_object_graph(object_graph)
-    return writer.prefix
 
 
 def _checked_part(prefix: str, part: int | None, num_parts: int | None, num_shards: int) -> tuple[int, int] | None:

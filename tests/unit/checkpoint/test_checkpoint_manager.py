@@ -34,9 +34,10 @@ from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.testing.faulty import FaultyFileSystem
 
 
-@pytest.fixture(params=["local", "ram"])
-def directory(request, tmp_path):
-    return str(tmp_path / "run") if request.param == "local" else f"ram://managed{tmp_path}/run"
+@pytest.fixture
+def directory(directory):
+    """One that is not there yet."""
+    return f"{directory}/run"
 
 
 @pytest.fixture
