@@ -1,7 +1,8 @@
-"""Values that each process makes for itself: clients, pools and counters that must not cross a fork.
+"""What must not cross a fork: clients, pools and counters that each process makes for itself, and whose a thing is.
 
 A connection that a parent made is shared with its children, and a lock that one of its threads held stays locked in
-them. What holds such things holds them in a ``PerProcess``.
+them. What holds such things holds them in a ``PerProcess``. What belongs to the process that made it, such as a writer,
+keeps an ``OwningProcess`` and asks it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,27 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PerProcess"]
+__all__ = ["OwningProcess", "PerProcess"]
 
 T = TypeVar("T")
+
+
+class OwningProcess:
+    """The process that made this object, to which what holds it belongs. Thread-safe.
+
+    Attributes:
+        pid: Its number.
+    """
+
+    __slots__ = ("pid",)
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is that process, and not a child that was forked from it."""
+        return self.pid == os.getpid()
 
 
 class PerProcess(Generic[T]):
@@ -34,25 +53,25 @@ class PerProcess(Generic[T]):
 
     def __init__(self, make: Callable[[], T], made: T | None = None) -> None:
         self._make = make
-        self._made: tuple[int, T] | None = None if made is None else (os.getpid(), made)
+        self._made: tuple[OwningProcess, T] | None = None if made is None else (OwningProcess(), made)
         self._lock = threading.RLock()
         _instances.add(self)
 
     def get(self) -> T:
         """Return this process's value, made now if it is not there yet."""
         made = self._made
-        if made is not None and made[0] == os.getpid():
+        if made is not None and made[0].is_current:
             return made[1]
         with self._lock:
             made = self._made
-            if made is None or made[0] != os.getpid():
-                made = self._made = (os.getpid(), self._make())
+            if made is None or not made[0].is_current:
+                made = self._made = (OwningProcess(), self._make())
             return made[1]
 
     def peek(self) -> T | None:
         """Return this process's value, or None if it has made none."""
         made = self._made
-        return made[1] if made is not None and made[0] == os.getpid() else None
+        return made[1] if made is not None and made[0].is_current else None
 
     def take(self) -> T | None:
         """Return this process's value, or None, and forget it: the next ``get`` makes another."""

@@ -20,6 +20,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import FileSystem
 from recordfs.paths import path_to_str, scheme_of
+from recordfs.per_process import PerProcess
 from recordfs.spelling import did_you_mean, explain_misspelt_scheme, explain_misspelt_url, url_taken_for_folder
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ _EXTRAS = {
 _TRIES = 3
 
 _Factory = type[FileSystem] | FileSystem | str
+_InstanceKey = tuple[str, frozenset[tuple[str, object]]]
 _FileSystemClass = TypeVar("_FileSystemClass", bound=type[FileSystem])
 
 
@@ -81,7 +83,7 @@ class _State:
         self.lock = threading.RLock()
         self.registered: dict[str, _Factory] = {}
         self.scheme_options: dict[str, dict[str, Any]] = {}
-        self.instances: dict[tuple[int, str, frozenset[tuple[str, object]]], FileSystem] = {}
+        self.instances: PerProcess[dict[_InstanceKey, FileSystem]] = PerProcess(dict)
         # Counts changes of what is registered, so that an instance made meanwhile from something older is not kept.
         self.generation = 0
         self.plugin_modules_loaded = False
@@ -204,7 +206,7 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
             merged = {**_state.scheme_options.get(name, {}), **(options or {})}
         key = _instance_key(name, merged)
         if key is not None:
-            found = _state.instances.get(key)
+            found = _state.instances.get().get(key)
             if found is not None:
                 return found
         made = _make(name, merged)
@@ -213,7 +215,7 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
         with _state.lock:
             # Loading a plugin registers things too; only if nothing changed does this instance speak for its scheme.
             if generation == _state.generation:
-                return _state.instances.setdefault(key, made)
+                return _state.instances.get().setdefault(key, made)
     assert made is not None
     return made  # somebody registers all the time: serve the call, and keep nothing
 
@@ -221,7 +223,7 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
 def file_systems_in_use() -> list[tuple[str, FileSystem]]:
     """Return every filesystem that this process has made and kept, with its scheme; "" is the local one."""
     with _state.lock:
-        return [(key[1], made) for key, made in _state.instances.items() if key[0] == os.getpid()]
+        return [(name, made) for (name, _), made in _state.instances.get().items()]
 
 
 def canonical_scheme(path: PathInput) -> str:
@@ -362,10 +364,10 @@ def _describe(factory: _Factory) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def _instance_key(name: str, options: dict[str, Any]) -> tuple[int, str, frozenset[tuple[str, object]]] | None:
+def _instance_key(name: str, options: dict[str, Any]) -> _InstanceKey | None:
     """Return the key under which an instance is kept, or None where an option cannot be compared by value."""
     try:
-        return os.getpid(), name, frozenset((option, _frozen(value)) for option, value in options.items())
+        return name, frozenset((option, _frozen(value)) for option, value in options.items())
     except TypeError:
         return None
 
@@ -387,8 +389,9 @@ def _frozen(value: object) -> object:
 
 def _forget_instances(name: str) -> None:
     """Let go of a scheme's instances; they go on serving who holds them."""
-    for key in [key for key in _state.instances if key[1] == name]:
-        del _state.instances[key]
+    instances = _state.instances.get()
+    for key in [key for key in instances if key[0] == name]:
+        del instances[key]
 
 
 def _make(name: str, options: dict[str, Any]) -> FileSystem:

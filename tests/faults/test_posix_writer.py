@@ -503,7 +503,7 @@ def test_what_a_killed_atomic_writer_left_is_no_file_and_goes_after_a_day(tmp_pa
     operations.rmtree("ram://unit-killed-writer")
     assert len(operations.glob(f"{tmp_path}/.recordfs-tmp-*")) == 2
     make_old(tmp_path / old)
-    _posix_names._cleaned.clear()
+    _posix_names._cleaned.take()
     system.new_writable_file(f"{tmp_path}/g", atomic=True).close()
     assert sorted(os.listdir(tmp_path)) == sorted([young, "g", "record"])
 
@@ -514,7 +514,7 @@ def test_an_old_unpublished_file_of_a_writer_that_lives_stays(tmp_path):
     slow.append(b"x" * 100_000)
     (unpublished,) = os.listdir(tmp_path)
     make_old(tmp_path / unpublished)
-    _posix_names._cleaned.clear()
+    _posix_names._cleaned.take()
     system.new_writable_file(f"{tmp_path}/g", atomic=True).close()
     slow.close()
     assert sorted(os.listdir(tmp_path)) == ["g", "slow"]

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from recordfs.per_process import PerProcess
+from recordfs.per_process import OwningProcess, PerProcess
 
 
 def in_child(check):
@@ -99,3 +99,11 @@ def test_child_does_not_wait_for_a_lock_that_a_thread_of_the_parent_holds():
     assert in_child(lambda: value.get()) == 7
     done.set()
     thread.join()
+
+
+def test_owning_process_is_current_only_in_the_process_that_made_it():
+    owner = OwningProcess()
+    assert owner.pid == os.getpid()
+    assert owner.is_current
+    assert in_child(lambda: owner.is_current) == 0
+    assert in_child(lambda: OwningProcess().is_current) == 1

@@ -22,6 +22,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem.unclosed_writers import close_at_exit, forget, is_left_to_exit
+from recordfs.per_process import OwningProcess
 from recordfs.redaction import redact
 from recordfs.whole_numbers import whole_number
 
@@ -350,13 +351,13 @@ class WritableFile(OpenFile):
     def __init__(self, name: str, *, atomic: bool = False) -> None:
         super().__init__(name)
         self._atomic = atomic
-        self._process = os.getpid()
+        self._owner = OwningProcess()
         if self._closes_when_collected:
             close_at_exit(self, atomic=atomic)
 
     def __del__(self, is_left_to_exit: Callable[[object], bool] = is_left_to_exit) -> None:
         # What the exit could not close is collected after it, when this module's names may be gone.
-        if self._closed or not self._closes_when_collected or is_left_to_exit(self) or self._process != os.getpid():
+        if self._closed or not self._closes_when_collected or is_left_to_exit(self) or not self._owner.is_current:
             return
         # Errors get out and are reported by the interpreter as unraisable; nothing half-written is published.
         try:
@@ -526,9 +527,9 @@ class WritableFile(OpenFile):
         self._check_process()
 
     def _check_process(self) -> None:
-        if os.getpid() != self._process:
+        if not self._owner.is_current:
             raise FailedPreconditionError(
-                f"the writer belongs to process {self._process}, and this is process {os.getpid()}; "
+                f"the writer belongs to process {self._owner.pid}, and this is process {os.getpid()}; "
                 "open one in each process",
                 path=self._name,
             )

@@ -9,12 +9,12 @@ writer is kept until then. What buffers bytes in front of a writer is closed bef
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import warnings
 import weakref
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from recordfs.per_process import OwningProcess
 from recordfs.redaction import redact
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ class _Unclosed(NamedTuple):
     """A writer that is open.
 
     Attributes:
-        process: The process that it belongs to.
+        owner: The process that it belongs to.
         find: Returns it, or None if it was collected.
         atomic: Whether it is discarded rather than closed.
         is_kept: Whether this module holds on to it.
     """
 
-    process: int
+    owner: OwningProcess
     find: Callable[[], _Writer | None]
     atomic: bool
     is_kept: bool
@@ -69,7 +69,7 @@ def close_at_exit(writer: _Writer, *, atomic: bool) -> None:
     def drop(_: object, key: int = key, writers: dict[int, _Unclosed] = _open_writers) -> None:
         writers.pop(key, None)
 
-    _open_writers[key] = _Unclosed(os.getpid(), weakref.ref(writer, drop), atomic, is_kept=False)
+    _open_writers[key] = _Unclosed(OwningProcess(), weakref.ref(writer, drop), atomic, is_kept=False)
 
 
 def keep_with(file: object, owner: _Writer, *, atomic: bool) -> None:
@@ -81,7 +81,7 @@ def keep_with(file: object, owner: _Writer, *, atomic: bool) -> None:
 
 
 def _keep(writer: _Writer, *, atomic: bool) -> None:
-    _open_writers[id(writer)] = _Unclosed(os.getpid(), lambda: writer, atomic, is_kept=True)
+    _open_writers[id(writer)] = _Unclosed(OwningProcess(), lambda: writer, atomic, is_kept=True)
 
 
 def is_left_to_exit(
@@ -106,7 +106,7 @@ def _close_all() -> None:
     # The last first: what buffers bytes for a writer came after it, and closes it as well.
     for key, unclosed in reversed(list(_open_writers.items())):
         writer = unclosed.find()
-        if unclosed.process != os.getpid() or key not in _open_writers or writer is None:
+        if not unclosed.owner.is_current or key not in _open_writers or writer is None:
             continue
         _tried_at_exit.add(key)
         # A daemon thread may be stuck in a write, to a pipe that nobody reads: the process ends all the same. Asked

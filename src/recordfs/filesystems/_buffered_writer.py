@@ -193,6 +193,7 @@ class BufferedWritableFile(WritableFile):
         return FailedPreconditionError(f"the writer can no longer be used: {self._broken}", path=self._name)
 
     def _check_usable(self) -> None:
-        if self._closed or self._broken is not None or os.getpid() != self._process:
+        # Compared by hand: asking the owner would add a half to the price of a short line.
+        if self._closed or self._broken is not None or self._owner.pid != os.getpid():
             super()._check_usable()
             raise self._broken_error()

@@ -18,6 +18,7 @@ from recordfs.errors import (
     error_from_os_error,
 )
 from recordfs.paths import TEMPORARY_NAME
+from recordfs.per_process import PerProcess
 
 __all__ = [
     "check_can_become_file",
@@ -104,16 +105,18 @@ def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: 
     return descriptor, temporary
 
 
-_cleaned: set[tuple[int, str]] = set()
+_cleaned: PerProcess[set[str]] = PerProcess(set)
+"""The directories that this process has looked after, by their absolute paths."""
 
 
 def remove_stale_temporaries_once(directory: str) -> None:
     """Remove what dead writers left in a directory, once a process: it lists the directory."""
-    place = (os.getpid(), os.path.abspath(directory))
-    if place not in _cleaned:
-        if len(_cleaned) > 10_000:
-            _cleaned.clear()
-        _cleaned.add(place)
+    cleaned = _cleaned.get()
+    absolute = os.path.abspath(directory)
+    if absolute not in cleaned:
+        if len(cleaned) > 10_000:
+            cleaned.clear()
+        cleaned.add(absolute)
         remove_stale_temporaries(directory)
 
 

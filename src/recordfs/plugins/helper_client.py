@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recordfs.errors import UnavailableError, error_from_status_code
+from recordfs.per_process import OwningProcess
 from recordfs.plugins.helper_messages import receive, receive_into, send
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class _Connection:
     """One thread's connection to a helper, closed when the thread ends."""
 
     def __init__(self, control: socket.socket) -> None:
-        self.process = os.getpid()
+        self.owner = OwningProcess()
         self.socket, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(control, [b"c"], [theirs.fileno()])
@@ -69,7 +70,7 @@ class _Helper:
     def __init__(self, library: str) -> None:
         self.library = library
         self.died = False
-        self._owner = os.getpid()
+        self._owner = OwningProcess()
         self._status: int | None = None
         self._connections = threading.local()
         # A stream for the first message, and afterwards for connections, each with a byte of its own.
@@ -125,7 +126,7 @@ class _Helper:
     def _connection(self) -> socket.socket:
         """Return this thread's connection, which a forked child does not share with its parent."""
         connection: _Connection | None = getattr(self._connections, "made", None)
-        if connection is None or connection.process != os.getpid():
+        if connection is None or not connection.owner.is_current:
             connection = self._connections.made = _Connection(self._control)
         return connection.socket
 
@@ -158,7 +159,7 @@ class _Helper:
 
     def _cause(self) -> str:
         deadline = time.monotonic() + _SECONDS_FOR_DEATH
-        while self._status is None and os.getpid() == self._owner and time.monotonic() < deadline:
+        while self._status is None and self._owner.is_current and time.monotonic() < deadline:
             try:
                 process, status = os.waitpid(self._process, os.WNOHANG)
             except ChildProcessError:  # somebody else waits for all children of this process

@@ -13,7 +13,7 @@ from recordfs.filesystems._object_store import fetching
 
 
 def test_children_that_were_forked_after_a_read_warn_once_in_all(monkeypatch, tmp_path):
-    monkeypatch.setattr(fetching, "_first_process", 0)
+    monkeypatch.setattr(fetching, "_first_reader", None)
     monkeypatch.setattr(fetching, "_warned", None)
     assert fetching._usable_here()
     log = tmp_path / "log"

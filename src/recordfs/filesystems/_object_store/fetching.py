@@ -31,6 +31,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._object_store.obstore_errors import error_from_obstore
 from recordfs.filesystems._object_store.threads import call_interruptibly, shared_pool
+from recordfs.per_process import OwningProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +70,7 @@ NO_STREAMS = 60.0
 GROUP = 64
 """Ranges of one call of obstore, which keeps ten of them on their way."""
 
-_first_process = 0
+_first_reader: OwningProcess | None = None
 _warned: mmap.mmap | None = None
 """One byte, 1 once a forked child has warned. All of them share it: a DataLoader forks its workers anew for every
 epoch, and each has the same to say."""
@@ -77,19 +78,18 @@ epoch, and each has the same to say."""
 
 def _usable_here() -> bool:
     """Tell whether obstore may be used in this process, remembering the first one that does."""
-    global _first_process, _warned
-    process = os.getpid()
-    if _first_process == 0:
+    global _first_reader, _warned
+    if _first_reader is None:
         _warned = mmap.mmap(-1, 1)
-        _first_process = process
-    if _first_process == process:
+        _first_reader = OwningProcess()
+    if _first_reader.is_current:
         return True
     if _warned is not None and not _warned[0]:
         _warned[0] = 1
         logging.getLogger("recordfs").warning(
             "process %d was forked after its parent had read objects; it reads through the store's SDK, which is "
             "slower for small ranges. Start workers by spawn, or fork them before the first read",
-            process,
+            os.getpid(),
         )
     return False
 

@@ -17,6 +17,7 @@ from recordfs.filesystems.hdfs.errors import CutOffError, error_from_native
 from recordfs.filesystems.hdfs.limited_calls import CallLeftError, call_within
 from recordfs.filesystems.hdfs.settings import RESERVED_FOR_FAILOVER
 from recordfs.filesystems.hdfs.webhdfs import WebHdfs
+from recordfs.per_process import OwningProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,20 +55,19 @@ IN_DOUBT = "it may have been done, or may still be done: look before you try aga
 
 _log = logging.getLogger("recordfs")
 
-# When this process, or the one that it was forked from, read a block by the native client last.
-_last_read = (0, 0.0)
+# Which process, this one or the one that it was forked from, read a block by the native client last, and when.
+_last_read: tuple[OwningProcess, float] | None = None
 
 
 def _note_read() -> None:
     global _last_read
-    _last_read = (os.getpid(), time.monotonic())
+    _last_read = (OwningProcess(), time.monotonic())
 
 
 def _outlive_inherited_connections() -> None:
     """Wait, in a forked child, until the native client takes no connection of the parent's."""
-    process, when = _last_read
-    if process not in (0, os.getpid()):
-        left = when + INHERITED_SECONDS - time.monotonic()
+    if _last_read is not None and not _last_read[0].is_current:
+        left = _last_read[1] + INHERITED_SECONDS - time.monotonic()
         if left > 0:
             _log.info("process %d was forked while its parent read from HDFS; it waits %.1f s", os.getpid(), left)
             time.sleep(left)
