@@ -923,8 +923,12 @@ class RecordScanner:
         """Say that the file ends here; returns as ``feed``."""
     def skip(self, count: int) -> None:
         """Go on as if so many bytes had been fed, at most ``skippable``."""
-    def take_index(self) -> bytes:
-        """The index lines (``offset size``, size with header and footer) of the records found since the last call."""
+    def take_index(self, at_least: int = 0) -> bytes:
+        """The index lines (``offset size``, size with header and footer) of the records found since they were last taken.
+
+        Args:
+            at_least: Of fewer bytes than this none are taken.
+        """
     @property
     def position(self) -> int:
         """Where in the uncompressed stream the scan stands. The next chunk of a plain file has to begin there, which may be

@@ -8,6 +8,7 @@ pub mod error;
 pub mod event;
 pub mod example;
 pub mod format;
+pub mod index_line;
 pub mod inflate;
 mod partial;
 pub mod protobuf;

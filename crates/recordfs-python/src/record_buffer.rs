@@ -3,13 +3,12 @@
 //! Records enter the buffer whole or not at all, and the buffer goes to the file in appends that the file takes whole or
 //! not at all; so whatever fails, the file ends after a record.
 
-use std::io::Write;
-
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use recordfs_core::deflate::Deflater;
+use recordfs_core::index_line::push_index_line;
 use recordfs_core::record::{OVERHEAD, encode_footer, encode_header, encode_record};
 
 use crate::error::{ErrorClass, error};
@@ -145,8 +144,7 @@ impl RecordBuffer {
     fn count(&mut self, payload_size: usize) {
         let size = (payload_size + OVERHEAD) as u64;
         if let Some(index) = &mut self.index {
-            // Writing into a vector cannot fail.
-            let _ = writeln!(index.lines, "{} {size}", self.offset);
+            push_index_line(&mut index.lines, self.offset, size);
         }
         self.offset += size;
         self.records += 1;

@@ -9,6 +9,7 @@ use pyo3::types::PyBytes;
 use recordfs_core::detect::{Detected, PREFIX_SIZE, detect};
 use recordfs_core::error::{RecordError, RecordFault};
 use recordfs_core::format::{Format, InflateErrorKind};
+use recordfs_core::index_line::push_index_line;
 use recordfs_core::inflate::{EndOfInput, Inflater};
 use recordfs_core::record::{DecodeOptions, OVERHEAD};
 use recordfs_core::scan::{Found, ScanOptions, Scanner};
@@ -108,10 +109,7 @@ impl Tally {
                 self.covered_end = self.sound_end;
                 self.last_offset = Some(offset);
                 if let Some(lines) = &mut self.index {
-                    push_decimal(lines, offset);
-                    lines.push(b' ');
-                    push_decimal(lines, size);
-                    lines.push(b'\n');
+                    push_index_line(lines, offset, size);
                 }
             }
             Found::Lost {
@@ -380,12 +378,19 @@ impl RecordScanner {
         self.lock().tally.unfinished_stream
     }
 
-    /// The index lines (``offset size``, size with header and footer) of the records found since the last call.
-    fn take_index<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+    /// The index lines (``offset size``, size with header and footer) of the records found since they were last taken.
+    ///
+    /// Args:
+    ///     at_least: Of fewer bytes than this none are taken.
+    #[pyo3(signature = (at_least = 0))]
+    fn take_index<'py>(&self, py: Python<'py>, at_least: usize) -> Bound<'py, PyBytes> {
         let mut state = self.lock();
-        let lines = state.tally.index.as_mut().map(std::mem::take).unwrap_or_default();
-        drop(state);
-        PyBytes::new(py, &lines)
+        let Some(lines) = state.tally.index.as_mut().filter(|lines| lines.len() >= at_least) else {
+            return PyBytes::new(py, b"");
+        };
+        let taken = PyBytes::new(py, lines);
+        lines.clear(); // and keep the memory for the next ones
+        taken
     }
 }
 
@@ -401,19 +406,4 @@ fn class_of(fault: &RecordFault) -> &'static str {
     } else {
         "CorruptRecordError"
     }
-}
-
-/// Appends a number in decimal; `write!` takes several times as long.
-fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut begin = digits.len();
-    loop {
-        begin -= 1;
-        digits[begin] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[begin..]);
 }

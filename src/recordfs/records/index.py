@@ -57,6 +57,9 @@ RECORD_OVERHEAD = 16
 
 _HEADER_SIZE = 12
 
+_LINES_AT_ONCE = 256 << 10
+"""Bytes of index lines that are written together: one call to the file for some fifteen thousand records."""
+
 
 def default_index_path(path: PathInput) -> str:
     """Return where the index of a record file is kept unless the caller says otherwise: ``<path>.idx``."""
@@ -148,7 +151,7 @@ def build_index(
         with index_file_system.new_writable_file(index_name, atomic=atomic) as index_file:
 
             def write_lines(offset: int) -> None:
-                if lines := scanner.take_index():
+                if lines := scanner.take_index(_LINES_AT_ONCE):
                     index_file.append(lines)
                 if progress is not None:
                     progress(offset)
@@ -157,6 +160,7 @@ def build_index(
             fault = scanner.fault
             if fault is not None:
                 raise fault_error(fault, name)
+            index_file.append(scanner.take_index())
     return scanner.records
 
 
