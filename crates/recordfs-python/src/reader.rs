@@ -44,7 +44,8 @@ type LossRow = (u64, u64, Option<u64>, String);
 impl NativeRecordReader {
     /// `sources` is a `recordfs.records.sources.Sources`: `open_next()` and, to begin again with a file that was
     /// replaced, `open_again()` return None or `(file, path, compression, start, index)`; `is_last()` says whether there
-    /// is a next one, and `check_ending()` raises what leaves open whether there is more.
+    /// is a next one, and `check_ending()` tells, when a follower's time is over, whether to begin again, or raises what
+    /// leaves open whether there is more.
     /// `start` is the source index and the offset that the first of these will have. `share` is `(index, count)`: only
     /// every `count`th record comes, beginning with that of `index`.
     #[new]

@@ -227,16 +227,24 @@ class Sources:
         self._opener.followed = FollowedFile(path, file_system, may_be_missing=True)
         return self._opener.followed, path, self._compression, 0, index
 
-    def check_ending(self) -> None:
-        """Raise what leaves open whether a followed file has more, when the time to wait for it is over."""
+    def check_ending(self) -> bool:
+        """Tell, when the time to wait for a followed file is over, whether to begin again with what stands there now.
+
+        Raises:
+            What leaves open whether there is more.
+        """
         followed = self._opener.followed
         if followed is None:
-            return
+            return False
         try:
             followed.check_ending()
         except AbortedError:
             if self._on_replaced == "raise":
                 raise
+            # It was too short, or gone, not yet for long enough to count as replaced: nobody will look later.
+            was_asked, followed.replaced = followed.replaced, True
+            return not was_asked
+        return False
 
     def close(self) -> None:
         """Close what is open and was never asked for."""

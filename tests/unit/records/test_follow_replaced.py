@@ -179,6 +179,22 @@ def test_a_deleted_file_that_stays_away_ends_with_the_timeout(place, impatient):
     assert not reader.report.truncated_tail
 
 
+@pytest.mark.parametrize("replacement", [[b"new"], [], None], ids=["shorter", "empty", "deleted"])
+def test_what_stands_at_the_path_when_the_time_is_over_is_read(place, monkeypatch, replacement):
+    monkeypatch.setattr(followed_file, "PATIENCE", 60)
+    place.put(stream(*OLD))
+    follower = Follower(reader := place.follow(on_replaced="restart", follow_timeout=0.2))
+    follower.wait_for(2)
+    if replacement is None:
+        place.delete()
+    else:
+        place.put(stream(*replacement))
+    follower.join()
+    assert follower.error is None
+    assert follower.items == [*OLD, *(replacement or [])]
+    assert reader.report.restarts == 1
+
+
 @pytest.mark.parametrize("compression", ["GZIP", "ZLIB", None])
 def test_the_new_file_may_be_compressed_otherwise(place, compression):
     place.put(stream(*OLD, compression="GZIP"))

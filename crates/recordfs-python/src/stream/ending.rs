@@ -169,8 +169,13 @@ impl Stream {
         if let Some(timeout) = self.options.follow_timeout {
             let left = timeout.saturating_sub(now.duration_since(since));
             if left.is_zero() {
-                self.waiting = None;
-                self.sources.bind(py).call_method0(intern!(py, "check_ending"))?;
+                let waited = self.waiting.take();
+                let sources = self.sources.bind(py);
+                if sources.call_method0(intern!(py, "check_ending"))?.extract()? {
+                    // Only a byte of what stands there now begins another wait.
+                    self.waiting = waited;
+                    return Ok(self.begin_again(py, may_wait)?.unwrap_or(Step::End));
+                }
                 return Ok(Step::End);
             }
             pause = pause.min(left);
