@@ -17,7 +17,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem.defaults import stream_copy
-from recordfs.paths import basename, dirname, join, scheme_of
+from recordfs.paths import basename, dirname, is_temporary_name, join, scheme_of
 from recordfs.registry import get_file_system
 
 try:
@@ -138,7 +138,11 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         asked = keywords.pop("on_error", keywords.get(_ON_ERROR, "omit"))
         keywords[_ON_ERROR] = asked
         on_error = asked if callable(asked) or asked == "raise" else _raise_unless_missing
-        yield from super().walk(path, maxdepth, on_error=on_error, **keywords)
+        for top, directories, files in super().walk(path, maxdepth, on_error=on_error, **keywords):
+            # What is written but not published yet is no part of a tree, and so no match of a pattern.
+            for name in list(filter(is_temporary_name, files)):
+                files.pop(name) if isinstance(files, dict) else files.remove(name)
+            yield top, directories, files
 
     def ls(self, path: str, detail: bool = True, **keywords: Any) -> list[Any]:
         """List a directory, or a file itself."""
@@ -209,6 +213,26 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
             file_system.recursively_create_dir(full)
         else:
             self.mkdir(path)
+
+    def touch(self, path: str, truncate: bool = True, **_: Any) -> None:
+        """Make an empty file; of one that is there cut off everything, or, without ``truncate``, refuse.
+
+        Raises:
+            UnimplementedError: The file is there, and only its time of modification was to change.
+        """
+        if truncate:
+            self.open(path, "wb").close()
+            return
+        file_system, full = self._serving(path)
+        if not file_system.file_exists(full):
+            with contextlib.suppress(FileExistsError):  # another maker was faster
+                exclusive = file_system.capabilities(full).exclusive_create
+                self.open(path, "xb" if exclusive else "wb").close()
+                return
+        raise UnimplementedError(
+            "a file's time of modification cannot be set, and touch(truncate=False) would change nothing else",
+            path=full,
+        )
 
     def rmdir(self, path: str) -> None:
         """Delete an empty directory."""
