@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-__all__ = ["did_you_mean", "explain_misspelt_scheme", "explain_misspelt_url", "url_taken_for_folder"]
+__all__ = ["did_you_mean", "explain_chain", "explain_misspelt_scheme", "explain_misspelt_url", "url_taken_for_folder"]
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9.+_-]*"
 
@@ -47,10 +47,7 @@ def explain_misspelt_url(path: str, known_schemes: Container[str]) -> str | None
     # `simplecache::s3://bucket/x`: fsspec's way to put one filesystem before another.
     chain = re.match(rf"({_SCHEME})::(.*)", path, re.DOTALL)
     if chain is not None and ("://" in chain[2] or chain[1].lower() in _CHAINED_PROTOCOLS):
-        return (
-            f"a chain of filesystems is for fsspec: open it with fsspec.open({path!r}) and pass the file object. A "
-            f"local file of this name is './{path}'"
-        )
+        return f"{_chain_advice(path)}. A local file of this name is './{path}'"
     return None
 
 
@@ -81,10 +78,23 @@ def explain_misspelt_scheme(scheme: str, path: str) -> str | None:
     return None
 
 
+def explain_chain(scheme: str, path: str) -> str | None:
+    """Return what to do with a URL that names one store inside another (``zip://a::s3://b``); None for any other."""
+    return _chain_advice(path) if "::" in path and scheme in _CHAINED_PROTOCOLS else None
+
+
+def _chain_advice(path: str) -> str:
+    return f"a chain of filesystems is for fsspec: open it with fsspec.open({path!r}) and pass the file object"
+
+
 def did_you_mean(name: str, candidates: Iterable[str], *, suffix: str = "") -> str:
     """Return `` (did you mean x?)`` with the candidate nearest to a name, or nothing if none is near."""
     import difflib  # only for what is misspelt
 
     # In a name of two or three letters half of them is near.
-    near = difflib.get_close_matches(name, sorted(set(candidates)), n=1, cutoff=0.6 if len(name) > 3 else 0.5)
+    known = sorted(set(candidates))
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6 if len(name) > 3 else 0.5)
+    if not near:  # `region` for `region_name`: compare the beginnings, which are remembered best
+        beginnings = {each[: len(name)]: each for each in reversed(known) if len(name) > 3}
+        near = [beginnings[each] for each in difflib.get_close_matches(name, beginnings, n=1, cutoff=0.8)]
     return f" (did you mean {near[0]}{suffix}?)" if near else ""

@@ -301,6 +301,37 @@ def test_a_size_that_the_caller_knows_is_no_trouble(ram):
             assert (file.size, file.read()) == (10, b"0123456789")
 
 
+def test_a_file_that_is_there_is_touched_only_to_be_emptied(ram):
+    fs = fsspec.filesystem("recordfs+ram")
+    fs.touch("fsspec-test/new", truncate=False)
+    assert fs.cat_file("fsspec-test/new") == b""
+    fs.pipe_file("fsspec-test/new", b"bytes")
+    with pytest.raises(UnimplementedError, match="time of modification cannot be set"):
+        fs.touch("fsspec-test/new", truncate=False)
+    assert fs.cat_file("fsspec-test/new") == b"bytes"
+    fs.touch("fsspec-test/new")
+    assert fs.cat_file("fsspec-test/new") == b""
+
+
+def test_a_file_that_is_not_published_yet_is_in_no_pattern_or_walk(tmp_path):
+    fs = fsspec.filesystem("recordfs")
+    source, target = tmp_path / "source", tmp_path / "target"
+    with recordfs.RecordWriter(source / "x", atomic=True) as writer:
+        writer.write(b"record")
+        writer.flush()
+        assert len(os.listdir(source)) == 1
+        assert fs.glob(f"{source}/*") == fs.find(source) == []
+        assert [files for _, _, files in fs.walk(source)] == [[]]
+        fs.get(str(source), str(target), recursive=True)
+        assert os.listdir(target) == []
+    assert fs.glob(f"{source}/*") == fs.find(source) == [f"{source}/x"]
+
+
+def test_a_chain_of_stores_is_for_fsspec_and_said_so():
+    with pytest.raises(InvalidArgumentError, match=r"fsspec\.open\('zip://a::s3://bucket/b\.zip'\)"):
+        recordfs.get_file_system("zip://").stat("zip://a::s3://bucket/b.zip")
+
+
 def test_a_bucket_that_cannot_be_made_is_said_in_the_stores_words(ram):
     with pytest.raises(NotImplementedError, match="makes no buckets"):
         BucketsOnly().mkdir("new-bucket")

@@ -29,6 +29,7 @@ from recordfs.registry import (
     resolve,
     unregister_file_system,
 )
+from recordfs.spelling import did_you_mean
 from recordfs.testing.processes import in_child
 
 
@@ -376,6 +377,15 @@ def test_an_unknown_scheme_is_told_with_the_near_one_and_no_extra_that_is_there(
         get_file_system(f"{scheme}://x")
     assert "recordfs[fsspec]" not in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("option", "near"),
+    [("region", "region_name"), ("regoin", "region_name"), ("endpoint", "endpoint_url"), ("foo", "")],
+)
+def test_an_option_whose_beginning_is_near_is_told(option, near):
+    told = did_you_mean(option, ["anonymous", "endpoint_url", "profile_name", "region_name"])
+    assert told == (f" (did you mean {near}?)" if near else "")
 
 
 def test_a_misspelt_option_is_told_with_the_near_one():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import itertools
 import os
@@ -311,6 +312,8 @@ def _read_jsonl(wanted: _Import) -> Iterator[list[bytes]]:
 
 def _lines(wanted: _Import) -> Iterator[tuple[int, LineFeatures]]:
     for number, line in enumerate(wanted.stream, start=1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # which many programs on Windows begin a file with
         if line.strip():
             try:
                 yield number, line_to_features(line, sequence=wanted.sequence)

@@ -10,6 +10,7 @@ from recordfs.errors import InvalidArgumentError, MissingDependencyError
 from recordfs.filesystems._fsspec_errors import fsspec_errors
 from recordfs.paths import scheme_of
 from recordfs.per_process import PerProcess
+from recordfs.spelling import explain_chain
 
 try:
     import fsspec
@@ -93,6 +94,8 @@ class FsspecClients:
         return pickle.loads(pickle.dumps(self._wrapped))  # noqa: S301 (our own bytes)
 
     def _for_url(self, protocol: str, path: str) -> tuple[Any, str]:
+        if not self._storage_options and (trouble := explain_chain(protocol, path)):
+            raise InvalidArgumentError(trouble, path=path)
         cls = fsspec.get_filesystem_class(protocol)
         options = {**cls._get_kwargs_from_urls(_guarded(path)), **self._storage_options}
         known = self._shared.get() if cls.async_impl else self._of_thread.get().__dict__

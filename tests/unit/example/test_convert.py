@@ -138,6 +138,13 @@ def test_single_values_in_json_are_taken() -> None:
     }
 
 
+def test_a_byte_order_mark_before_the_first_line_is_passed_over(tmp_path: Path) -> None:
+    lines = tmp_path / "from-windows.jsonl"
+    lines.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n{"a": 2}\r\n')
+    assert import_examples(lines, tmp_path / "records") == 2
+    assert [decode_example(record) for record in RecordReader(tmp_path / "records")] == [{"a": [1]}, {"a": [2]}]
+
+
 def test_errors_say_which_line_or_record(tmp_path: Path, source: str) -> None:
     (tmp_path / "x.jsonl").write_text('{"a": 1}\n\n{"a": [1, "x"]}\n')
     with pytest.raises(InvalidArgumentError, match="line 3: feature 'a'"):
