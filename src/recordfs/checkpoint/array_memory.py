@@ -7,16 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import ArrayMemory
 from recordfs.checkpoint.numpy_module import np
+from recordfs.errors import UnimplementedError
 
 if TYPE_CHECKING:
     from recordfs._core import ReadOnlyMemoryRegion
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["byte_view_of", "bytes_of_region", "empty_array"]
+__all__ = ["byte_view_of", "bytes_of_region", "check_shape", "empty_array"]
 
 _LARGE = 4 << 20
 """From this many bytes on an array has memory in huge pages: NumPy asks for some from that size on, too."""
+
+
+_FEW_DIMENSIONS = 32
+"""Every NumPy has arrays of so many."""
+
+
+def check_shape(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, path: str | None = None) -> None:
+    """Refuse what TensorFlow has as a shape and NumPy has not, though its elements are few: 65 dimensions, 0 by 2**62.
+
+    Raises:
+        UnimplementedError: There is no array of that shape. The message names the tensor.
+    """
+    if len(shape) <= _FEW_DIMENSIONS and 0 not in shape:
+        return
+    try:
+        np.broadcast_to(np.empty((), dtype), shape)
+    except ValueError as error:
+        shown = f"{list(shape)}" if len(shape) <= _FEW_DIMENSIONS else f"of {len(shape)} dimensions"
+        raise UnimplementedError(
+            f"tensor {name!r}: NumPy has no array for its shape {shown}: {error}", path=path
+        ) from None
 
 
 def empty_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

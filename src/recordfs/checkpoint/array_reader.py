@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from recordfs._core import decode_bundle_strings, masked_crc32c
-from recordfs.checkpoint.array_memory import byte_view_of, bytes_of_region, empty_array
+from recordfs.checkpoint.array_memory import byte_view_of, bytes_of_region, check_shape, empty_array
 from recordfs.checkpoint.fetcher import (
     DIRECT_SIZE,
     Stretch,
@@ -63,6 +63,7 @@ class ArrayReader:
         if self._big_endian or entry.is_partitioned or entry.type is STRING or not 0 < size < DIRECT_SIZE:
             return None
         dtype = self._numpy_type(entry)
+        check_shape(entry.name, entry.shape, dtype)
         data = self._files.file(stored.shard).read(stored.offset, size)
         if len(data) < size:
             raise cut_short(self._files, _stretch_of(entry, stored), stored.offset + len(data))
@@ -83,7 +84,7 @@ class ArrayReader:
         """
         job = _ReadJob(self._files, big_endian=self._big_endian, verify_checksums=self._verify_checksums)
         for entry in entries:
-            self._check_entry(entry)
+            self._check_entry(entry, entry.shape)
             given = out.get(entry.name)
             if given is not None:
                 _check_given(entry, given)
@@ -103,9 +104,9 @@ class ArrayReader:
             raise type(error)(f"tensor {entry.name!r}: {error.message}", path=path) from error.__cause__
         return found
 
-    def _check_entry(self, entry: TensorEntry) -> None:
-        """Refuse what cannot be there before anything is allocated."""
-        self._numpy_type(entry)
+    def _check_entry(self, entry: TensorEntry, wanted: tuple[int, ...]) -> None:
+        """Refuse what cannot be there before anything is allocated; ``wanted`` is the shape of what is asked for."""
+        check_shape(entry.name, wanted, self._numpy_type(entry))
         for stored in entry.slices:
             self._files.check_range(entry.name, stored.shard, stored.offset, stored.size)
         if len(entry.slices) > 1:
@@ -149,6 +150,7 @@ class ArrayReader:
         _, shape, shard, offset, size, _ = entry.slices[0]
         if shape != entry.shape or offset % dtype.alignment:
             return None
+        check_shape(entry.name, shape, dtype)
         if shard not in mapped:
             region = self._files.region(shard)
             mapped[shard] = None if region is None else bytes_of_region(region)
@@ -167,7 +169,7 @@ class ArrayReader:
         if entry.type is STRING:
             whole = self.read([entry], {})[entry.name][box.within(Box((0,) * len(entry.shape), entry.shape))]
             return np.asarray(whole[selection.inner])
-        self._check_entry(entry)
+        self._check_entry(entry, box.lengths)
         dtype = entry.type.numpy_type()
         result = empty_array(box.lengths, dtype)
         for stored in entry.slices:
@@ -228,6 +230,10 @@ def _batches(runs: Iterable[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]
 
 def _check_given(entry: TensorEntry, given: Array) -> None:
     """Refuse an array that the tensor does not fit into."""
+    if not isinstance(given, np.ndarray):
+        raise InvalidArgumentError(
+            f"tensor {entry.name!r} is read into an array of NumPy's, found {type(given).__name__}"
+        )
     if given.shape != entry.shape or given.dtype != entry.type.numpy_type():
         raise InvalidArgumentError(
             f"tensor {entry.name!r} is {entry.dtype} {list(entry.shape)}, and the array given for it {given.dtype} "

@@ -30,7 +30,13 @@ def read_bundle_index(file_system: FileSystem, prefix: str) -> BundleIndex:
     try:
         data = read_whole_file(file_system, path, ending=_INDEX_ENDING)
     except NotFoundError as error:
-        if file_system.file_exists(prefix) and not file_system.is_directory(prefix):
+        found = file_system.file_exists(prefix)
+        if found and file_system.is_directory(prefix):
+            raise NotFoundError(
+                "this is a directory, and a checkpoint is named by a prefix in one: `load_checkpoint` opens the newest",
+                path=prefix,
+            ) from error
+        if found:
             raise UnimplementedError(
                 "there is no index beside it: if this is a V1 checkpoint, which keeps its tensors in one file, load it "
                 "with TensorFlow and save it anew",

@@ -58,7 +58,7 @@ def read_metrics(file_system: FileSystem, directory: str) -> Metrics:
         return {
             str(name): {str(metric): float(value) for metric, value in values.items()} for name, values in found.items()
         }
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
         raise DataLossError(
             f"expected a JSON object of metrics for each checkpoint, found something else ({error}); move it away "
             "to go on without",

@@ -13,13 +13,15 @@ import itertools
 import json
 import math
 import struct
+import sys
 import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
 
-from recordfs.checkpoint.array_memory import byte_view_of
+from recordfs.checkpoint.array_memory import byte_view_of, check_shape
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.publishing import make_durable, open_for_publishing
+from recordfs.checkpoint.tensor_input import string_elements
 from recordfs.checkpoint.tensor_streams import TensorSink, TensorSource, TensorSpec
 from recordfs.checkpoint.tensor_types import STRING, type_for
 from recordfs.errors import AlreadyExistsError, DataLossError, InvalidArgumentError, RecordFSError
@@ -57,6 +59,13 @@ _WHAT_DAMAGE_RAISES = (
 
 # Deflate makes at most 1,032 bytes of one.
 _BEST_RATIO = 1032
+
+
+def _checked_dimensions(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return dimensions out of a file as a shape. Raises ValueError for what are none."""
+    if not all(type(dim) is int and dim >= 0 for dim in shape):
+        raise ValueError(f"{shape} is no shape")
+    return tuple(shape)
 
 
 def _carrier(kind: TensorType) -> np.dtype[Any]:
@@ -123,14 +132,19 @@ class NpzSource(TensorSource):
             types, strings = notes["types"], notes["strings"]
             if not isinstance(types, dict) or not isinstance(strings, dict):
                 raise TypeError("types and strings are objects")
-            strings = {name: tuple(int(dim) for dim in shape) for name, shape in strings.items()}
+            strings = {name: _checked_dimensions(shape) for name, shape in strings.items()}
         return {"types": types, "strings": strings}
 
     def _parse(self) -> list[TensorSpec]:
         strings = self._notes["strings"]
         parts = {f"{name}/{part}" for name in strings for part in ("bytes", "offsets")}
         specs = []
-        for member in self._archive.namelist():
+        members = self._archive.namelist()
+        seen: set[str] = set()
+        for member in members:
+            if member in seen:
+                raise self._broken(f"it has two members {member!r}")
+            seen.add(member)
             name = member.removesuffix(".npy")
             if member == _NOTES or name in parts:
                 continue
@@ -145,7 +159,10 @@ class NpzSource(TensorSource):
     def _kind(self, name: str, dtype: np.dtype[Any]) -> TensorType:
         noted = self._notes["types"].get(name)
         if noted is not None:
-            kind = type_for(str(noted))
+            try:
+                kind = type_for(noted)
+            except (InvalidArgumentError, TypeError) as error:
+                raise self._broken(f"tensor {name!r} is noted as {noted!r}, which is no type") from error
             if _carrier(kind) != dtype:
                 raise self._broken(f"tensor {name!r} is noted as {noted}, and its member holds {dtype}")
             return kind
@@ -167,6 +184,8 @@ class NpzSource(TensorSource):
             version = npy.read_magic(member)
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, fortran, dtype = read(member, max_header_size=_LARGEST_NPY_HEADER)
+            shape = _checked_dimensions(shape)
+        check_shape(name, shape, dtype, path=self._path)
         return shape, dtype, fortran
 
     def specs(self) -> list[TensorSpec]:
@@ -179,7 +198,18 @@ class NpzSource(TensorSource):
             return self._read_strings(name)
         kind = self._types[name]
         array = self._read_array(name)
+        if kind is STRING:  # NumPy's own, of a fixed width
+            return self._as_bytes(name, array)
         return array.view(kind.numpy_type()) if kind.needs_ml_dtypes else array
+
+    def _as_bytes(self, name: str, array: Array) -> Array:
+        """Return NumPy's strings, of bytes or of code points, as an object array of bytes."""
+        native = np.ascontiguousarray(array.reshape(-1), array.dtype.newbyteorder("="))
+        if array.dtype.kind == "U" and native.size and native.view(np.uint32).max() > sys.maxunicode:
+            raise self._broken(f"array {name!r} has a number that stands for no character")
+        elements: Array = np.empty(array.size, object)
+        elements[:] = string_elements(name, native)
+        return elements.reshape(array.shape)
 
     def _read_array(self, name: str) -> Array:
         with self._member(f"{name}.npy") as member:
@@ -207,6 +237,7 @@ class NpzSource(TensorSource):
             raise self._broken(f"the offsets of the strings {name!r} do not lie one after the other")
         if len(offsets) - 1 != math.prod(shape):
             raise self._broken(f"there are {len(offsets) - 1} strings {name!r}, and their shape is {list(shape)}")
+        check_shape(name, shape, np.dtype(object), path=self._path)
         array: Array = np.empty(len(offsets) - 1, object)
         array[:] = [data[start:end] for start, end in itertools.pairwise(offsets)]
         return array.reshape(shape)

@@ -12,7 +12,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from recordfs.checkpoint.array_memory import byte_view_of
+from recordfs.checkpoint.array_memory import byte_view_of, check_shape
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.publishing import make_durable, open_for_publishing
 from recordfs.checkpoint.safetensors_header import HeaderEntry, encode_header, read_header
@@ -139,7 +139,7 @@ class SafetensorsSource(TensorSource):
             array: Array = np.empty(len(elements), object)
             array[:] = elements
             return array.reshape(value["shape"])
-        except (ValueError, TypeError, KeyError, binascii.Error) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, binascii.Error) as error:
             raise self._broken(f"the strings of {name!r} in its metadata ({error})") from error
 
     def specs(self) -> list[TensorSpec]:
@@ -151,7 +151,9 @@ class SafetensorsSource(TensorSource):
         if name not in self._places:
             return self._strings(name)
         entry, kind, start = self._places[name]
-        array: Array = np.empty(entry.shape, type_for(_NAMES[entry.code]).numpy_type())
+        dtype = type_for(_NAMES[entry.code]).numpy_type()
+        check_shape(name, entry.shape, dtype, path=self._path)
+        array: Array = np.empty(entry.shape, dtype)
         with byte_view_of(array) as view:
             done = 0
             while done < entry.size:

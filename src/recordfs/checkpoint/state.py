@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from recordfs.checkpoint.file_names import index_path
 from recordfs.checkpoint.publishing import publish
 from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Options = Mapping[str, Any] | None
 
-__all__ = ["STATE_FILE", "CheckpointState", "parse_state", "read_state", "write_state"]
+__all__ = ["STATE_FILE", "CheckpointState", "parse_state", "read_state", "where_it_lies", "write_state"]
 
 STATE_FILE = "checkpoint"
 """The name that TensorFlow gives the state file, too."""
@@ -70,6 +71,24 @@ def _full_path(file_system: FileSystem, directory: str, path: str) -> str:
         return full  # another filesystem's, on which a directory may have the same path
     own, found = (file_system.canonical_path(each or ".").rstrip("/") for each in (directory, dirname(full)))
     return join(directory, basename(full)) if found == own else full
+
+
+def where_it_lies(prefix: str, directory: str, file_system: FileSystem) -> str:
+    """Return where the checkpoint lies that a state file of ``directory`` names.
+
+    Savers of TensorFlow 1 write full paths, which lead nowhere when the directory was moved, and back to where it came
+    from when it was copied to a bucket. Then the checkpoint of that name beside the state file is meant.
+
+    Args:
+        prefix: The full path, as ``read_state`` gives it.
+        directory: Where the state file lies.
+        file_system: Serves the directory.
+    """
+    beside = join(directory, basename(prefix)) if directory else basename(prefix)
+    if beside == prefix or not basename(prefix) or not file_system.file_exists(index_path(beside)):
+        return prefix
+    on_another = (scheme_of(prefix) or "file") != (scheme_of(directory) or "file")
+    return beside if on_another or not file_system.file_exists(index_path(prefix)) else prefix
 
 
 def _relative(directory: str, path: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recordfs.checkpoint.arguments import finite_number
 from recordfs.checkpoint.file_names import index_path, without_suffix
 from recordfs.checkpoint.reader import CheckpointReader
-from recordfs.checkpoint.state import STATE_FILE, CheckpointState, read_state
+from recordfs.checkpoint.state import STATE_FILE, CheckpointState, read_state, where_it_lies
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
 from recordfs.registry import resolve
 
@@ -78,12 +78,16 @@ def latest_checkpoint(
 ) -> str | None:
     """Return the prefix of a directory's newest checkpoint, as its state file tells; None if it is not there.
 
+    A full path that leads nowhere, because the directory was moved, means the checkpoint of that name in the directory,
+    which TensorFlow does not find.
+
     Arguments and errors as in ``get_checkpoint_state``.
     """
     state = get_checkpoint_state(checkpoint_dir, latest_filename, file_system=file_system, options=options)
     if state is None:
         return None
-    prefix = state.model_checkpoint_path
+    system, directory = resolve(checkpoint_dir, file_system=file_system, options=options)
+    prefix = where_it_lies(state.model_checkpoint_path, directory, system)
     return prefix if checkpoint_exists(prefix, file_system=file_system, options=options) else None
 
 

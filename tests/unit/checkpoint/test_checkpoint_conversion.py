@@ -2,13 +2,15 @@
 
 import json
 import os
+import warnings
+import zipfile
 
 import ml_dtypes
 import numpy as np
 import pytest
 
 from recordfs.checkpoint import CheckpointReader, CheckpointWriter, convert_checkpoint, save_checkpoint
-from recordfs.errors import AlreadyExistsError, DataLossError, InvalidArgumentError, RecordFSError
+from recordfs.errors import AlreadyExistsError, DataLossError, InvalidArgumentError, RecordFSError, UnimplementedError
 
 TENSORS = {
     "matrix": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -113,14 +115,59 @@ def test_every_cut_and_many_flipped_bytes_are_errors_or_harmless(tmp_path, name)
         convert(bytes(broken))  # raises nothing but errors of recordfs
 
 
-def test_notes_of_an_archive_that_make_no_sense_are_an_error(prefix, tmp_path):
-    import zipfile
+HUGE = 1 << 62
 
+
+def write_archive(path, *members):
+    """Write an archive of arrays whose headers may say anything: name, type, shape and data of each."""
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # two members of one name
+        for name, descr, shape, data in members:
+            header = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode().ljust(117) + b"\n"
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data)
+
+
+@pytest.mark.parametrize(
+    ("members", "error", "match"),
+    [
+        ([("w", "<f4", (0, HUGE), b"")], UnimplementedError, "tensor 'w': NumPy has no array"),
+        ([("w", "<f4", (-1,), b"")], DataLossError, "no shape"),
+        ([("w", "<f4", (-1, -1), bytes(4))], DataLossError, "no shape"),
+        ([("w", "<f4", (True,), bytes(4))], DataLossError, "no shape"),
+        ([("w", "<U1", (1,), b"\xff" * 4)], DataLossError, "no character"),
+        ([("w", "<f4", (1,), bytes(4)), ("w", "<f4", (1,), bytes(4))], DataLossError, "two members 'w.npy'"),
+        ([("w", "<M8[s]", (1,), bytes(8))], InvalidArgumentError, "'w': a checkpoint holds no elements"),
+        ([("w", "|O", (1,), bytes(8))], InvalidArgumentError, "pickled"),
+    ],
+)
+def test_array_of_an_archive_that_no_tensor_is_is_an_error_that_names_it(tmp_path, members, error, match):
+    write_archive(tmp_path / "weights.npz", *members)
+    with pytest.raises(error, match=match) as caught:
+        convert_checkpoint(tmp_path / "weights.npz", tmp_path / "back")
+    assert caught.value.path == str(tmp_path / "weights.npz")
+    assert not os.path.exists(tmp_path / "back.index")
+
+
+@pytest.mark.parametrize("target", ["weights.safetensors", "other.npz", "back"])
+def test_strings_of_a_fixed_width_become_strings_in_every_format(tmp_path, target):
+    arrays = {"text": np.array([["é", "bc"]]), "swapped": np.array(["x"], ">U3"), "raw": np.array(b"a", "S2")}
+    np.savez(tmp_path / "weights.npz", **arrays)
+    convert_checkpoint(tmp_path / "weights.npz", tmp_path / target)
+    convert_checkpoint(tmp_path / target, tmp_path / "last")
+    with CheckpointReader(tmp_path / "last") as reader:
+        found = {name: array.tolist() for name, array in reader.items()}
+    assert found == {"text": [["é".encode(), b"bc"]], "swapped": [b"x"], "raw": b"a"}
+
+
+def test_notes_of_an_archive_that_make_no_sense_are_an_error(prefix, tmp_path):
     for notes in (
         {"types": {"w": "bfloat16"}, "strings": {}},
         {"types": 3, "strings": {}},
         [],
         {"strings": {"s": [1]}},
+        {"types": {"w": []}, "strings": {}},
+        {"types": {"w": "variant"}, "strings": {}},
+        {"types": {}, "strings": {"s": [-1]}},
     ):
         np.savez(tmp_path / "weights.npz", w=np.ones(3))
         with zipfile.ZipFile(tmp_path / "weights.npz", "a") as archive:

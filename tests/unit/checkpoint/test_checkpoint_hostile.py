@@ -1,10 +1,12 @@
 """Files that are damaged, or made to harm: an error that says what is wrong, never a crash, a hang or wrong data."""
 
+import math
 import tracemalloc
 
 import numpy as np
 import pytest
 
+from recordfs._core import masked_crc32c
 from recordfs.checkpoint import CheckpointReader, CheckpointWriter, verify_checkpoint
 from recordfs.errors import DataLossError, RecordFSError, UnimplementedError
 from support.checkpoint_files import fields_of, message_of, read_table, table_of
@@ -138,6 +140,49 @@ def test_entry_that_makes_no_sense_is_an_error_that_names_its_tensor(prefix, num
     finally:
         tracemalloc.stop()
     assert "numbers" in [tensor.name for tensor in verify_checkpoint(prefix).broken]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        (b"numbers", (0, HUGE)),
+        (b"numbers", (HUGE, 0)),
+        (b"numbers", (0,) * 65),
+        (b"numbers", (1,) * 65),
+        (b"numbers", (1,) * 254),
+        (b"words", (0, HUGE)),
+        (b"words", (0,) * 65),
+    ],
+    ids=lambda value: f"{len(value)} dimensions" if isinstance(value, tuple) else value.decode(),
+)
+def test_shape_that_no_array_has_is_refused_by_name_and_the_rest_is_read(prefix, name, shape):
+    with CheckpointReader(prefix) as reader:
+        stored = reader.entry(name.decode()).slices[0]
+    size = math.prod(shape) * 4
+    with open(f"{prefix}.data-00000-of-00001", "rb") as file:
+        crc = masked_crc32c(file.read()[stored.offset :][:size])
+    change = {2: (2, 2, shape_of(*shape)), 5: (5, 0, size), 6: (6, 5, crc)}
+    rewrite(
+        prefix,
+        lambda key, message: (
+            message_of([field for field in fields_of(message) if field[0] not in change] + list(change.values()))
+            if key == name
+            else message
+        ),
+    )
+    with CheckpointReader(prefix) as reader:
+        for read in (
+            lambda: reader[name.decode()],
+            lambda: reader.get_tensor(name.decode(), mapped=True),
+            lambda: reader.get_many(),
+            lambda: reader.get_many(mapped=True),
+            lambda: reader.get_slice(name.decode(), ...),
+        ):
+            with pytest.raises(UnimplementedError, match=f"tensor '{name.decode()}': NumPy has no array"):
+                read()
+        assert reader.entry(name.decode()).shape == shape
+        assert reader["scalar"] == 7
+    assert verify_checkpoint(prefix).sound
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Safetensors files, held against their package: what it writes we read, and what we write it reads."""
 
 import json
+import math
 import os
 import sys
 
@@ -180,16 +181,25 @@ def test_header_that_the_package_refuses_is_an_error(tmp_path, header):
         {"recordfs.strings.s": "{}"},
         {"recordfs.strings.s": '{"shape": [2], "values": ["YQ=="]}'},
         {"recordfs.strings.s": '{"shape": [1], "values": ["?"]}'},
+        {"recordfs.strings.s": "[" * 100_000},
         {"recordfs.strings.w": '{"shape": [], "values": ["YQ=="]}'},
         {"recordfs.type.w": "nonsense"},
     ],
-    ids=str,
+    ids=lambda metadata: str(metadata)[:60],
 )
 def test_notes_of_ours_that_make_no_sense_are_an_error(tmp_path, metadata):
     path = tmp_path / "weights.safetensors"
     write_safetensors(path, {"__metadata__": metadata, "w": entry("U8", [16], 0, 16)}, bytes(16))
     with pytest.raises(DataLossError, match="no sound safetensors file"):
         convert_checkpoint(path, tmp_path / "back")
+
+
+@pytest.mark.parametrize("shape", [[0, 1 << 62], [1] * 65], ids=["zero and huge", "65 dimensions"])
+def test_shape_that_no_array_has_is_refused_by_name(tmp_path, shape):
+    size = 4 * math.prod(shape)
+    write_safetensors(tmp_path / "weights.safetensors", {"w": entry("F32", shape, 0, size)}, bytes(size))
+    with pytest.raises(UnimplementedError, match="tensor 'w': NumPy has no array"):
+        convert_checkpoint(tmp_path / "weights.safetensors", tmp_path / "back")
 
 
 def test_header_larger_than_the_file_is_an_error_before_it_is_read(tmp_path):

@@ -4,8 +4,11 @@ import threading
 
 import pytest
 
+from recordfs import get_file_system
 from recordfs.checkpoint import (
+    CheckpointManager,
     CheckpointState,
+    checkpoint_exists,
     checkpoints_iterator,
     find_checkpoints,
     get_checkpoint_state,
@@ -96,6 +99,38 @@ def test_state_without_a_newest_is_an_error(tmp_path):
 def test_newest_that_is_not_there_is_none(tmp_path):
     write_state(tmp_path, CheckpointState("gone"))
     assert latest_checkpoint(tmp_path) is None
+
+
+def write_full_paths(directory, names, of):
+    """Write a state file as TensorFlow 1 does."""
+    lines = [f'model_checkpoint_path: "{of}/{names[-1]}"', *(f'all_model_checkpoint_paths: "{of}/{n}"' for n in names)]
+    file_system = get_file_system(str(directory))
+    with file_system.new_writable_file(f"{directory}/checkpoint") as file:
+        file.append("\n".join(lines).encode())
+
+
+@pytest.mark.parametrize("place", ["moved", "copied to a bucket"])
+def test_full_paths_of_a_directory_that_is_elsewhere_now_are_found_in_it(tmp_path, place):
+    directory = str(tmp_path / "moved") if place == "moved" else f"ram://bucket{tmp_path}/run"
+    for name in ("model-1", "model-2"):
+        save_checkpoint(f"{directory}/{name}", {"w": 1})
+        if place != "moved":
+            save_checkpoint(tmp_path / "run" / name, {"w": 2})
+    write_full_paths(directory, ["model-1", "model-2"], of=tmp_path / "run")
+    assert latest_checkpoint(directory) == f"{directory}/model-2"
+    assert load_variable(directory, "w") == 1
+    with CheckpointManager(directory, max_to_keep=2) as manager:
+        assert manager.checkpoints == [f"{directory}/model-1", f"{directory}/model-2"]
+        manager.save({"w": 3}, 3)
+    assert not checkpoint_exists(f"{directory}/model-1")
+    assert checkpoint_exists(tmp_path / "run" / "model-1") == (place != "moved")
+
+
+def test_full_path_that_leads_to_a_checkpoint_wins_over_one_of_its_name_in_the_directory(tmp_path):
+    for where in ("run", "copy"):
+        save_checkpoint(tmp_path / where / "model-1", {"w": 1})
+    write_full_paths(tmp_path / "copy", ["model-1"], of=tmp_path / "run")
+    assert latest_checkpoint(tmp_path / "copy") == str(tmp_path / "run" / "model-1")
 
 
 def test_state_file_may_have_another_name(tmp_path):

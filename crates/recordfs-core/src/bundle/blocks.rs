@@ -27,10 +27,17 @@ pub struct Block<'a> {
     pub members: Vec<(usize, &'a Entry)>,
 }
 
+/// Dimensions that every array has. TensorFlow's tensors have up to 254, NumPy's arrays 32 or 64 by its version.
+const MOST_DIMENSIONS: usize = 32;
+
 /// Whether a tensor's bytes are its elements, there are some, and they are few.
 fn is_small(entry: &Entry, limits: &BlockLimits) -> bool {
     let size = entry.size as u64;
-    entry.slices.is_empty() && item_size(entry.dtype).is_some() && size > 0 && size < limits.small
+    entry.slices.is_empty()
+        && item_size(entry.dtype).is_some()
+        && size > 0
+        && size < limits.small
+        && entry.shape.len() <= MOST_DIMENSIONS
 }
 
 /// Puts small tensors together. Returns the blocks, in the order of the files, and the places of the other tensors.
