@@ -4,6 +4,9 @@ A peer is a program that recordfs is tested and measured beside: TensorFlow, the
 so on. Each has an environment of its own, because some of them cannot share a process (TensorFlow and ``tfrecord``
 register the same protobuf symbol) and none of them belongs in recordfs's.
 
+A line ``# tests: PACKAGE FOLDER`` in a requirements file adds a folder of the package's source distribution that its
+wheel leaves out, beside what pip has installed.
+
 An environment whose requirements have not changed since it was made is left alone, so running this again costs
 nothing. It needs nothing but the standard library, and several may run at once.
 """
@@ -14,9 +17,12 @@ import argparse
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 
 from tools.peers import REQUIREMENTS, peer_names, peers_directory, stamp_path
 
@@ -53,9 +59,35 @@ def make_peer(name: str, directory: str) -> bool:
         python = os.path.join(environment, "bin", "python")
         command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
         subprocess.run(command, check=True)
+        with open(requirements) as file:
+            for package, folder in re.findall(r"^# tests: (\S+) (\S+)$", file.read(), re.MULTILINE):
+                add_tests(python, package, folder)
         with open(stamp, "w") as file:
             file.write(wanted)
     return True
+
+
+def add_tests(python: str, package: str, folder: str) -> None:
+    """Copies `folder` of a package's source distribution, of the version that is installed, to where the package is.
+
+    Raises:
+        subprocess.CalledProcessError: pip cannot fetch the source distribution.
+        LookupError: it has no such folder.
+    """
+    ask = "import sys, sysconfig, importlib.metadata as m; print(sysconfig.get_path('purelib'), m.version(sys.argv[1]))"
+    answer = subprocess.run([python, "-c", ask, package], check=True, capture_output=True, text=True)
+    installed, version = answer.stdout.split()
+    with tempfile.TemporaryDirectory() as directory:
+        command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--no-binary", package, "--dest", directory, f"{package}=={version}"]
+        subprocess.run(command, check=True)
+        (archive,) = os.listdir(directory)
+        with tarfile.open(os.path.join(directory, archive)) as source:
+            source.extractall(directory, filter="data")
+        found = os.path.join(directory, archive.removesuffix(".tar.gz"), folder)
+        if not os.path.isdir(found):
+            raise LookupError(f"{archive} has no folder {folder}")
+        shutil.copytree(found, os.path.join(installed, folder))
 
 
 def _read(path: str) -> str | None:

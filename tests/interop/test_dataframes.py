@@ -172,3 +172,17 @@ for _ in range(2):
 result = True
 """
     assert run(peer, source, root=root, cache=cache, cache_storage=f"{tmp_path}/{cache}")
+
+
+def test_a_chain_alone_finds_recordfs(fresh_peer, tmp_path):
+    (tmp_path / "f").write_bytes(bytes(range(256)) * 1000)
+    source = """
+import fsspec  # and nothing of recordfs
+result = []
+for cache in ("blockcache", "filecache", "simplecache"):
+    options = {cache: {"cache_storage": f"{directory}/{cache}"}}
+    with fsspec.open(f"{cache}::recordfs://{directory}/f", **options) as file:
+        file.seek(1000)
+        result.append(list(file.read(3)))
+"""
+    assert fresh_peer.call(source, directory=str(tmp_path)) == [[232, 233, 234]] * 3
