@@ -7,11 +7,13 @@ is slow or broken holds up no other.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import logging
 import threading
 import time
-from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+import weakref
+from concurrent.futures import CancelledError, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.events.cache import ColumnCache
@@ -19,6 +21,7 @@ from recordfs.events.run_files import files_of_runs
 from recordfs.redaction import redact
 from recordfs.registry import resolve
 from recordfs.tensorboard.log_file import LogFile
+from recordfs.tensorboard.request_threads import RequestThreads
 from recordfs.tensorboard.sections import SectionStore
 
 if TYPE_CHECKING:
@@ -40,6 +43,9 @@ FEW = 10
 
 PATIENCE_SECONDS = 2.0
 """So long it waits for them at least."""
+
+FAREWELL_SECONDS = 2.0
+"""So long the end of a process waits for requests that are under way."""
 
 _log = logging.getLogger("recordfs")
 
@@ -95,8 +101,8 @@ class LogCatalog:
         self._listed: dict[str, list[tuple[LogFile, FileStatistics | None]]] = {}
         self._asked_for: dict[str, None] = {}
         # Looks and answers have threads of their own, so that neither waits for what hangs in the other.
-        self._answers = ThreadPoolExecutor(self.options.requests, thread_name_prefix="recordfs-tensorboard")
-        self._looks = ThreadPoolExecutor(self.options.requests, thread_name_prefix="recordfs-look")
+        self._answers = RequestThreads(self.options.requests, "recordfs-tensorboard")
+        self._looks = RequestThreads(self.options.requests, "recordfs-look")
         # Calls that took too long and are still under way, by the files' numbers.
         self._late_answers: dict[int, Future[Any]] = {}
         self._late_looks: dict[int, tuple[Future[None], LogFile]] = {}
@@ -118,13 +124,22 @@ class LogCatalog:
             self._threads.append(threading.Thread(target=self._scan, name="recordfs-scan", daemon=True))
         for thread in self._threads:
             thread.start()
+        # Functions of atexit run after other threads were waited for, such as those in which answers wait for us.
+        register: Any = getattr(threading, "_register_atexit", atexit.register)
+        catalog = weakref.ref(self)
+        register(lambda: (found := catalog()) is not None and found.close())
         return self
 
     def close(self) -> None:
-        """End the background threads; requests that are under way end by themselves."""
+        """End the background threads. Requests that are under way get a moment; those that hang are left alone."""
         self._stopped.set()
-        for pool in (self._answers, self._looks):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._ready.set()
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        for threads in (self._answers, self._looks):
+            threads.close(max(0.0, deadline - time.monotonic()))
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def __enter__(self) -> Self:
         return self
@@ -238,6 +253,8 @@ class LogCatalog:
         self._bound_memory()
         # What takes longer than a turn is looked for in the next.
         wait([future for future, _ in self._late_looks.values()], max(1.0, self.options.reload_seconds))
+        if self._stopped.is_set():
+            return
         for number, (future, file) in list(self._late_looks.items()):
             if not future.done():
                 continue
