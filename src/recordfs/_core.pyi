@@ -322,6 +322,7 @@ class ColumnBuffer:
 
 # event/
 
+_ScannedTag: TypeAlias = tuple[str, str, bytes | None, int, tuple[int, float, float], tuple[int, float], str | None]
 _NativeColumn: TypeAlias = tuple[ColumnBuffer, ColumnBuffer, ColumnBuffer, ColumnBuffer, ColumnBuffer | None]
 
 def decode_event_record(record: bytes) -> tuple[float, int, int, Any, str | None, bool]:
@@ -524,6 +525,26 @@ class EventDirectory:
         ]
     ]:
         """Its tags in the order in which they first appeared."""
+    def tag(
+        self, number: int
+    ) -> tuple[
+        str,
+        str,
+        bytes | None,
+        int,
+        tuple[int, float, float],
+        tuple[int, float],
+        list[tuple[int, int, int, int]],
+        str | None,
+    ]:
+        """One of them, by its number."""
+    def signature(self) -> bytes:
+        """What its tags are, without what their points are: equal bytes for files whose tags have equal names, kinds and
+        metadata, in the same order, and have points or have none."""
+    def largest(self) -> list[tuple[int, float]]:
+        """The largest step and the latest time of each tag."""
+    def columns(self, number: int) -> list[tuple[int, int, int, int]]:
+        """The columns of a tag: segment, points, offset, length."""
     def rows(self, segment: int, block: bytes) -> EventRows:
         """The rows of a segment from their bytes. Raises DataLossError."""
     def column(self, tag: int, column: int, block: bytes, rows: EventRows) -> _NativeColumn:
@@ -548,8 +569,10 @@ class EventScanner:
         verify_checksums: bool = True,
         max_record_size: int = ...,
     ) -> Self: ...
-    def introduce(self, name: str, is_scalar: bool, metadata: bytes | None) -> None:
-        """Tell of a tag that was seen before ``offset``: what a tensor of it is, its first metadata says."""
+    def introduce_tags_of(self, other: EventScanner) -> None:
+        """Tell of the tags that another scanner saw before ``offset``: what a tensor is, its tag's first metadata says."""
+    def introduce_tags_of_index(self, directory: EventDirectory) -> None:
+        """Tell of the tags that an index tells of."""
     def feed(self, chunk: Buffer) -> None:
         """Take the next chunk of the file; any contiguous buffer of bytes will do."""
     def finish(self) -> int:
@@ -569,8 +592,15 @@ class EventScanner:
     def __len__(self) -> int: ...
     def starts(self) -> list[tuple[int, int]]:
         """The rows at which a job started, with their steps."""
-    def tags(self) -> list[tuple[str, str, bytes | None, int, str | None]]:
-        """The tags in the order in which they first appeared."""
+    def tags(self) -> list[_ScannedTag]:
+        """The tags in the order in which they first appeared; of one without points what is told of them is 0."""
+    @staticmethod
+    def tags_of_all(scanners: list[EventScanner]) -> list[_ScannedTag]:
+        """The tags that have points in some scanners, each of which read what comes after what the one before it read."""
+    def counts(self) -> list[int]:
+        """How many points each tag has."""
+    def number_of(self, name: str, scalars: bool) -> int | None:
+        """The number of a tag, by its name: of its scalars, or of its other values; None if it has none."""
     def column(self, tag: int) -> _NativeColumn:
         """The points of a tag."""
     @property

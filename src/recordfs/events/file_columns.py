@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs._core import EventScanner
 from recordfs.errors import DataLossError, InternalError
-from recordfs.events.index import SCALARS, TAIL_SIZE, EventIndex, TagEntry, parse_metadata
+from recordfs.events.index import TAIL_SIZE, EventIndex, TagEntry, parse_metadata
 from recordfs.events.points import Points, Start, native_points
 from recordfs.events.stored_index import StoredIndex, fingerprint_of
+from recordfs.events.tag_sets import SCALARS
 from recordfs.records.report import Loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from recordfs._core import _ScannedTag
     from recordfs.filesystem import RandomAccessFile
 
 __all__ = ["FileColumns", "read_file_columns"]
@@ -255,9 +257,7 @@ def _scan(
         verify_checksums=collection.options.verify_checksums,
     )
     if index is not None:
-        for number, entry in enumerate(index.tags):
-            if entry.is_scalar or entry.kind == "summary":
-                scanner.introduce(entry.tag, entry.is_scalar, index.raw_metadata(number))
+        index.introduce_tags_to(scanner)
     unfinished = feed_scanner(file, scanner, begin, end)
     for offset, length, reason in scanner.losses:
         collection.losses.append(Loss(file.name, offset, length, reason))
@@ -271,8 +271,9 @@ def _scan(
     collection.has_file_version |= scanner.has_file_version
     order = 0 if index is None else index.order_of(begin)
     collection.starts += [Start(order + row, step) for row, step in scanner.starts()]
-    for entry, points in scanned_tags(scanner):
-        if points is not None and collection.wants(entry.tag):
+    for number, entry in enumerate(entries_of(scanner.tags())):
+        if entry.is_scalar and entry.point_count and collection.wants(entry.tag):
+            points = native_points(scanner.column(number), entry.kind, 0)
             collection.parts.setdefault(entry.tag, []).append(points.moved(order))
         if not is_indexed and (index is None or entry.point_count):
             collection.add_tag(entry)
@@ -303,17 +304,10 @@ def feed_scanner(
     return scanner.finish()
 
 
-def scanned_tags(scanner: EventScanner) -> Iterable[tuple[TagEntry, Points | None]]:
-    """Yield what a scanner knows of each tag, with the points of scalars."""
-    for number, (name, kind, metadata, count, value_kind) in enumerate(scanner.tags()):
-        is_scalar = kind in SCALARS
-        name = name if is_scalar or kind == "summary" else kind
-        if not count:
-            yield TagEntry(name, kind, parse_metadata(metadata), 0, 0, 0.0, float("nan"), 0, 0.0, value_kind), None
-            continue
-        points = native_points(scanner.column(number), kind, 0)
-        last = (int(points.step[-1]), float(points.wall_time[-1]))
-        value = float(points.value[-1]) if is_scalar else float("nan")
-        largest = (int(points.step.max()), float(points.wall_time.max()))
-        entry = TagEntry(name, kind, parse_metadata(metadata), count, *last, value, *largest, value_kind)
-        yield entry, points if is_scalar else None
+def entries_of(tags: Iterable[_ScannedTag]) -> list[TagEntry]:
+    """Return what a scanner tells of its tags, in the same order."""
+    entries = []
+    for name, kind, metadata, count, last, largest, value_kind in tags:
+        name = name if kind in SCALARS or kind == "summary" else kind
+        entries.append(TagEntry(name, kind, parse_metadata(metadata), count, *last, *largest, value_kind))
+    return entries

@@ -22,17 +22,18 @@ from recordfs._core import locate_event_index as locate_index
 from recordfs.errors import DataLossError, FailedPreconditionError
 from recordfs.events.event import SummaryMetadata
 from recordfs.events.points import Points, Start, native_points
+from recordfs.events.tag_sets import SCALARS, DescribedTag, TagSet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from recordfs._core import EventScanner
+    from recordfs.events.tag_sets import TagKey
 
 __all__ = ["TAIL_SIZE", "EventIndex", "EventIndexPlace", "TagEntry", "locate_index", "parse_metadata"]
 
 TAIL_SIZE = 16 << 10
 """So many of a file's last bytes show its index, or a pointer to it, if it has one."""
-
-SCALARS = ("float32", "float64")
-"""The kinds of tags whose values are numbers."""
 
 
 class TagEntry(NamedTuple):
@@ -67,6 +68,11 @@ class TagEntry(NamedTuple):
     def is_scalar(self) -> bool:
         """Whether its values are numbers."""
         return self.kind in SCALARS
+
+    @property
+    def key(self) -> TagKey:
+        """What tells it from the other series of a file."""
+        return ("scalar" if self.is_scalar else self.kind, self.tag)
 
 
 class _Segment(NamedTuple):
@@ -106,8 +112,7 @@ class EventIndex:
 
     Attributes:
         place: Where it is.
-        tags: Every tag of the events before ``place.record_offset``, in the order in which they first appeared. Scalars
-            and other values of one tag are two entries; ``entry_of`` gives the first.
+        tag_set: Every tag of the events before ``place.record_offset``. Scalars and other values of one tag are two.
         has_file_version: Whether the file says which version of the format it has.
         first_wall_time: The time of the file's first event, which is the run's in TensorBoard.
 
@@ -121,22 +126,9 @@ class EventIndex:
         self.has_file_version = self._directory.has_file_version
         self.first_wall_time = self._directory.first_wall
         self._segments = [_Segment(*segment) for segment in self._directory.segments()]
-        self.tags: list[TagEntry] = []
-        self._raw_metadata: list[bytes | None] = []
-        # Tuples: the garbage collector stops to look at them, and who opens a thousand files holds a million.
-        self._columns: list[tuple[tuple[int, int, int, int], ...]] = []
-        self._by_name: dict[str, tuple[int, ...]] = {}
-        for number, (name, kind, metadata, count, last, largest, columns, value_kind) in enumerate(
-            self._directory.tags()
-        ):
-            is_event = kind not in (*SCALARS, "summary")
-            entry = TagEntry(
-                kind if is_event else name, kind, parse_metadata(metadata), count, *last, *largest, value_kind
-            )
-            self.tags.append(entry)
-            self._raw_metadata.append(metadata)
-            self._columns.append(tuple(columns))
-            self._by_name[entry.tag] = (*self._by_name.get(entry.tag, ()), number)
+        # Most who open a file never ask for all entries.
+        self._tags: list[TagEntry] | None = None
+        self.tag_set = TagSet.shared(self._directory.signature(), self._described_tags)
         self._rows: dict[int, EventRows] = {}
         rows = self._segments[-1].rows_length if self._segments else 0
         if rows and self._segments[-1].has_columns:
@@ -167,14 +159,30 @@ class EventIndex:
         """
         return [(segment.begin, segment.end) for segment in self._segments if not segment.has_columns]
 
-    def entry_of(self, tag: str) -> TagEntry | None:
-        """Return what the index tells of a tag; None if the tag is not in it."""
-        numbers = self._by_name.get(tag)
-        return self.tags[numbers[0]] if numbers else None
+    @property
+    def tags(self) -> list[TagEntry]:
+        """The entries of ``tag_set``, in its order."""
+        if self._tags is None:
+            self._tags = [self._entry(*tag) for tag in self._directory.tags()]
+        return self._tags
 
-    def raw_metadata(self, number: int) -> bytes | None:
-        """Return the serialized SummaryMetadata of ``tags[number]``."""
-        return self._raw_metadata[number]
+    def entry_of(self, tag: str, *, scalars: bool | None = None) -> TagEntry | None:
+        """Return what the index tells of a tag; None if the tag is not in it.
+
+        Args:
+            tag: The tag; for events that are no summaries the name of their kind.
+            scalars: Whether its scalars are wanted, or its other values; None is what came first.
+        """
+        number = self._number_of(tag, scalars)
+        return None if number is None else self._entry(*self._directory.tag(number))
+
+    def largest(self) -> list[tuple[int, float]]:
+        """Return the largest step and the latest time of each tag, in the order of ``tag_set``."""
+        return self._directory.largest()
+
+    def introduce_tags_to(self, scanner: EventScanner) -> None:
+        """Tell a scanner of what comes after the index of the tags that the index knows."""
+        scanner.introduce_tags_of_index(self._directory)
 
     @property
     def missing_rows(self) -> list[tuple[int, int]]:
@@ -220,7 +228,7 @@ class EventIndex:
         number = self._number_of(tag, scalars)
         if number is None:
             return None
-        kind = self.tags[number].kind
+        kind = self.tag_set.tags[number].kind
         parts = []
         for (column, segment, _), block in zip(self._places(number), blocks, strict=True):
             rows = self._rows.get(segment)
@@ -241,15 +249,37 @@ class EventIndex:
         numbers = (number for number, segment in enumerate(self._segments) if segment.begin == begin)
         return _order(next(numbers, len(self._segments)), 0)
 
-    def _number_of(self, tag: str, scalars: bool) -> int | None:
-        numbers = self._by_name.get(tag, ())
-        return next((number for number in numbers if self.tags[number].is_scalar == scalars), None)
+    def _described_tags(self) -> Iterator[DescribedTag]:
+        for tag in self._directory.tags():
+            entry = self._entry(*tag)
+            yield DescribedTag(entry.tag, entry.kind, entry.metadata, entry.value_kind, entry.point_count > 0)
+
+    @staticmethod
+    def _entry(
+        name: str,
+        kind: str,
+        metadata: bytes | None,
+        count: int,
+        last: tuple[int, float, float],
+        largest: tuple[int, float],
+        columns: object,
+        value_kind: str | None,
+    ) -> TagEntry:
+        name = name if kind in SCALARS or kind == "summary" else kind
+        return TagEntry(name, kind, parse_metadata(metadata), count, *last, *largest, value_kind)
+
+    def _number_of(self, tag: str, scalars: bool | None) -> int | None:
+        numbers = self.tag_set.numbers
+        found = [] if scalars is False else [numbers.get(("scalar", tag))]
+        if scalars is not True:
+            found += [numbers.get(("summary", tag)), numbers.get((tag, tag))]
+        return min((number for number in found if number is not None), default=None)
 
     def _places(self, number: int) -> list[tuple[int, int, tuple[int, int]]]:
         """Return the columns of a tag that the index has: the column's number, its segment, and its range."""
         return [
             (column, segment, (offset, length))
-            for column, (segment, _, offset, length) in enumerate(self._columns[number])
+            for column, (segment, _, offset, length) in enumerate(self._directory.columns(number))
             if self._segments[segment].has_columns
         ]
 

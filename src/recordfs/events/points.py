@@ -49,8 +49,8 @@ class Points(NamedTuple):
     value: NDArray[Any]
     length: NDArray[np.int64] | None = None
 
-    def take(self, chosen: NDArray[Any]) -> Self:
-        """Return the points that a mask or an array of indexes names."""
+    def take(self, chosen: NDArray[Any] | slice) -> Self:
+        """Return the points that a mask, an array of indexes or a slice names; those of a slice share memory."""
         return type(self)(
             self.order[chosen],
             self.step[chosen],
@@ -58,6 +58,10 @@ class Points(NamedTuple):
             self.value[chosen],
             None if self.length is None else self.length[chosen],
         )
+
+    def first(self, count: int) -> Self:
+        """Return the first points; they share memory with these."""
+        return self if count >= len(self.step) else self.take(slice(count))
 
     def at_places(self, offsets: Collection[int]) -> Self:
         """Return the points whose records are at some offsets; of values that are no scalars only."""

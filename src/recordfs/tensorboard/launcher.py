@@ -22,7 +22,7 @@ from recordfs.tensorboard.provider import DataProvider
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from recordfs.tensorboard.provider import Series
+    from recordfs.tensorboard.series import RunSeries
 
 __all__ = ["answer_time_series", "launch"]
 
@@ -49,14 +49,17 @@ def launch(directories: Sequence[str], flags: Sequence[str], options: CatalogOpt
         MissingDependencyError: TensorBoard is not installed.
     """
     try:
-        from recordfs.tensorboard.plugin import serve_directories
-        from tensorboard import default, main_lib, program
+        import tensorboard as _  # noqa: F401 (its parts are imported below)
     except ImportError as missing:
         raise MissingDependencyError(
             'recordfs tensorboard needs TensorBoard; pip install "recordfs[tensorboard]" brings it'
         ) from missing
     with LogCatalog(_named(directories), options) as catalog:
+        # The store answers while TensorBoard is imported, which takes a second or two.
         catalog.start()
+        from recordfs.tensorboard.plugin import serve_directories
+        from tensorboard import default, main_lib, program
+
         main_lib.global_init()
         provider = DataProvider(catalog)
         board = program.TensorBoard(
@@ -131,29 +134,30 @@ def _tags_of(provider: DataProvider, plugin: str) -> str:
     descriptions = json.dumps(_descriptions(found))
     if plugin == "images":
         samples: dict[str, dict[str, dict[str, int]]] = {}
-        for run, tags in found.items():
-            for tag, one in tags.items():
+        for run, series in found.items():
+            for tag in series.tags:
                 # Width and height stand before the pictures.
-                samples.setdefault(tag, {})[run] = {"maxSamplesPerStep": provider.blobs_of(tag, one) - 2}
+                samples.setdefault(tag, {})[run] = {"maxSamplesPerStep": provider.blobs_of(tag, series) - 2}
         return f'{{"tagDescriptions":{descriptions},"tagRunSampledInfo":{json.dumps(samples)}}}'
-    # Runs of one program have the same tags.
-    encoded: dict[tuple[str, ...], str] = {}
-    entries = []
-    for run, tags in found.items():
-        key = tuple(tags)
-        if key not in encoded:
-            encoded[key] = json.dumps(sorted(key))
-        entries.append(f"{json.dumps(run)}:{encoded[key]}")
+    # Runs of one program share their tags.
+    tag_sets = {id(series.tags): series.tags for series in found.values()}
+    names = {key: json.dumps(sorted(tags)) for key, tags in tag_sets.items()}
+    entries = (f"{json.dumps(run)}:{names[id(series.tags)]}" for run, series in found.items())
     return f'{{"runTagInfo":{{{",".join(entries)}}},"tagDescriptions":{descriptions}}}'
 
 
-def _descriptions(found: Mapping[str, Mapping[str, Series]]) -> dict[str, str]:
+def _descriptions(found: Mapping[str, RunSeries]) -> dict[str, str]:
     """Return the descriptions of tags as safe HTML; those of several runs together, as TensorBoard shows them."""
     by_tag: dict[str, dict[str, list[str]]] = {}
-    for run, tags in found.items():
-        for tag, one in tags.items():
-            if one.shown_text:
-                by_tag.setdefault(tag, {}).setdefault(one.shown_text, []).append(run)
+    texts_of: dict[tuple[int, bool], list[tuple[str, str]]] = {}
+    for run, series in found.items():
+        is_partial = series.is_partial
+        key = (id(series.tags), is_partial)
+        if key not in texts_of:
+            shown = ((tag, one.shown_text(is_partial=is_partial)) for tag, one in series.tags.items())
+            texts_of[key] = [(tag, text) for tag, text in shown if text]
+        for tag, text in texts_of[key]:
+            by_tag.setdefault(tag, {}).setdefault(text, []).append(run)
     if not by_tag:
         return {}
     from tensorboard.plugin_util import markdown_to_safe_html

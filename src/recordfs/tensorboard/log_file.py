@@ -11,39 +11,28 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from recordfs._core import crc32c
-from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError
-from recordfs.events.index import TAIL_SIZE, EventIndex
-from recordfs.events.points import Points, Start
-from recordfs.events.stored_index import FINGERPRINT_BYTES, StoredIndex
-from recordfs.tensorboard.parts import (
-    HEAD_SIZE,
-    NOTHING,
-    Part,
-    Piece,
-    TagKey,
-    key_of,
-    kind_of,
-    merge_entries,
-    new_scanner,
-    part_of,
-    read_piece,
-    sample_places,
-)
-from recordfs.tensorboard.sections import Section, read_section_beside
+from recordfs.errors import AbortedError, DataLossError, RecordFSError
+from recordfs.events.index import TAIL_SIZE
+from recordfs.events.stored_index import FINGERPRINT_BYTES
+from recordfs.tensorboard.file_scan import FileScan
+from recordfs.tensorboard.known_events import KnownEvents, SectionFailedError, TagTable
+from recordfs.tensorboard.parts import HEAD_SIZE, NOTHING, read_piece, sample_places
+from recordfs.tensorboard.sections import Section, read_own_index, read_section_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from recordfs._core import EventScanner
-    from recordfs.events.index import TagEntry
+    from recordfs.events.index import EventIndex
+    from recordfs.events.points import Points, Start
     from recordfs.events.run_files import EventFile
+    from recordfs.events.tag_sets import TagKey
     from recordfs.filesystem import FileStatistics, FileSystem, RandomAccessFile
     from recordfs.tensorboard.sections import SectionStore
 
-__all__ = ["LogFile", "TagKey"]
+__all__ = ["LogFile"]
 
 _log = logging.getLogger("recordfs")
 
@@ -64,36 +53,6 @@ MOST_PIECES = 12
 
 MOST_SCANS = 3
 """So often a file is scanned again whose sections were removed from the disk. It is shown by pieces then."""
-
-
-class _Known(NamedTuple):
-    """What is known of a file. It is replaced, never changed, so that readers need no lock.
-
-    Attributes:
-        statistics: The version that it is about.
-        sections: What indexes cover, from the beginning of the file on.
-        live: The events after the sections that were scanned.
-        scanned_to: Every byte before this one is in a section or was scanned.
-        pieces: What else is known, of bytes from ``scanned_to`` on.
-        has_samples: Whether pieces between head and tail have been read.
-    """
-
-    statistics: FileStatistics | None
-    sections: tuple[Section, ...]
-    live: Part
-    scanned_to: int
-    pieces: tuple[Piece, ...]
-    has_samples: bool
-
-    @property
-    def parts(self) -> list[Part]:
-        """What is not in sections, in the order of the file."""
-        return [self.live, *(piece.part for piece in self.pieces if piece.begin >= self.scanned_to)]
-
-    @property
-    def live_order(self) -> int:
-        """The order of what comes after the sections."""
-        return self.sections[-1].next_order if self.sections else 0
 
 
 class LogFile:
@@ -121,20 +80,16 @@ class LogFile:
         self.looks = 0
         self._file_system = file_system
         self._store = sections
-        self._known = _Known(None, (), NOTHING, 0, (), False)
-        self._entries: tuple[_Known | None, list[TagEntry]] = (None, [])
+        self._known = KnownEvents(None, (), NOTHING, 0, (), False)
+        self._table: tuple[KnownEvents, TagTable] | None = None
         self._index_damage: str | None = None
         self._losses: str | None = None
         self._uses_index = True
         self._scans_left = MOST_SCANS
         # One thread at a time reads the file for what is new in it. Nobody waits for it: who finds it taken goes on.
-        # The rest is that thread's. The scanner has been fed the bytes from the end of the sections to ``_fed_to``;
-        # ``_before`` are the last bytes before ``_boundary``, where the first record stands that it has not whole.
+        # The scan is that thread's; it begins where the sections end.
         self._turn = threading.Lock()
-        self._scanner: EventScanner | None = None
-        self._fed_to = 0
-        self._boundary = 0
-        self._before = b""
+        self._file_scan = FileScan()
 
     @property
     def damage(self) -> str | None:
@@ -144,16 +99,12 @@ class LogFile:
     @property
     def first_wall_time(self) -> float | None:
         """The time of its first event, in seconds since 1970."""
-        known = self._known
-        if known.sections:
-            return known.sections[0].event_index.first_wall_time
-        return next((part.first_wall_time for part in known.parts if part.first_wall_time is not None), None)
+        return self._known.first_wall_time
 
     @property
     def is_partial(self) -> bool:
         """Whether some of its events have not been looked at."""
-        known = self._known
-        return known.statistics is None or known.scanned_to < known.statistics.length
+        return self._known.is_partial
 
     @property
     def can_be_scanned(self) -> bool:
@@ -168,29 +119,14 @@ class LogFile:
     @property
     def held_bytes(self) -> int:
         """How many bytes of events it holds in memory as columns; about as much memory."""
-        known = self._known
-        if self._scanner is None:
-            return 0
-        return max(0, self._boundary - (known.sections[-1].end if known.sections else 0))
+        return self._file_scan.held_bytes
 
-    def entries(self) -> list[TagEntry]:
-        """Return what is known of each series, in the order in which they first appeared."""
-        known = self._known
-        if self._entries[0] is known:
-            return self._entries[1]
-        if len(known.sections) == 1 and not any(part.entries for part in known.parts):
-            # Nearly all files of a bucket; of 1,000 with 200 tags each a merge would be a good part of a list.
-            entries = [entry for entry in known.sections[0].event_index.tags if entry.point_count]
-            self._entries = (known, entries)
-            return entries
-        merged: dict[TagKey, TagEntry] = {}
-        for section in known.sections:
-            merge_entries(merged, (found for found in section.entries() if found[1].point_count))
-        for part in known.parts:
-            merge_entries(merged, part.entries.items())
-        entries = list(merged.values())
-        self._entries = (known, entries)
-        return entries
+    def tag_table(self) -> TagTable:
+        """Return what is known of each series."""
+        known, table = self._known, self._table
+        if table is None or table[0] is not known:
+            table = self._table = (known, known.tag_table())
+        return table[1]
 
     def statistics(self) -> FileStatistics:
         """Ask for its size and version."""
@@ -259,42 +195,18 @@ class LogFile:
                 self._take_samples()
             except RecordFSError as error:
                 _log.warning("%s: no more than its head and its tail is known now: %s", self.path, error)
-        known = self._known
         wanted = list(keys)
-        found: dict[TagKey, list[Points]] = {}
-        starts: list[Start] = []
-        for section in known.sections:
+        while True:
+            known = self._known
             try:
-                read = section.points(wanted)
-            except (DataLossError, NotFoundError) as error:
-                if not self._lose(section, known, error):
-                    raise
-                return self.points(wanted)
-            starts += section.starts()
-            for key, points in read.items():
-                found.setdefault(key, []).append(points)
-        # The live part's order has the sections in it; pieces come after it one by one.
-        for number, part in enumerate(known.parts):
-            order = 0 if number == 0 else known.live_order + (number << 32)
-            for key in wanted:
-                if key in part.points:
-                    found.setdefault(key, []).append(part.points[key].moved(order))
-            starts += [start._replace(order=start.order + order) for start in part.starts]
-        return {key: Points.joined(parts, kind_of(key)) for key, parts in found.items()}, starts
+                return known.points(wanted)
+            except SectionFailedError as failed:
+                if not self._lose(failed.section, known, failed.cause):
+                    raise failed.cause from None
 
     def known_points(self, keys: Iterable[TagKey]) -> dict[TagKey, Points]:
         """Return the points of some series that are in memory; of a scalar the newest at least. Reads nothing."""
-        known = self._known
-        entries = {key_of(entry): entry for entry in self.entries()}
-        found = {}
-        for key in keys:
-            parts = [part.points[key] for part in known.parts if key in part.points]
-            if parts:
-                moved = [part.moved(number << 32) for number, part in enumerate(parts)]
-                found[key] = Points.joined(moved, kind_of(key))
-            elif key in entries and entries[key].is_scalar:
-                found[key] = Points.of_one(entries[key].last_step, entries[key].last_wall_time, entries[key].last_value)
-        return found
+        return self._known.points_in_memory(list(keys), self.tag_table())
 
     def read(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return the payloads of records, or their first bytes, by ``(offset of the record, length in bytes)``.
@@ -307,7 +219,7 @@ class LogFile:
 
     # What reads for more. Only the thread whose turn it is calls these.
 
-    def _lose(self, section: Section, known: _Known, error: Exception) -> bool:
+    def _lose(self, section: Section, known: KnownEvents, error: Exception) -> bool:
         """Go on without a section whose index is damaged or gone; return whether that could be done now."""
         if known.statistics is None or not self._turn.acquire(blocking=False):
             return False
@@ -377,7 +289,7 @@ class LogFile:
             if not known.scanned_to and not pieces:
                 [head] = file.read_ranges([(0, HEAD_SIZE)])
                 pieces.append(read_piece(0, head, indexes, ()))
-        seen = [entry for part in (known.live, *(piece.part for piece in pieces)) for entry in part.entries.values()]
+        seen = [part.scanner for part in (known.live, *(piece.part for piece in pieces))]
         pieces.append(read_piece(tail_offset, tail, indexes, seen))
         self._know(known._replace(pieces=tuple(pieces)))
         return True
@@ -391,7 +303,7 @@ class LogFile:
 
     def _begin_anew(
         self, file: RandomAccessFile, statistics: FileStatistics, index: EventIndex | None, tail: tuple[int, bytes]
-    ) -> _Known:
+    ) -> KnownEvents:
         """Begin with the sections that the file has or that are kept of it."""
         sections: tuple[Section, ...] = ()
         if index is not None:
@@ -402,19 +314,16 @@ class LogFile:
         else:
             sections, before = self._kept_sections(file, statistics.length, tail)
         end = sections[-1].end if sections else 0
-        self._scanner, self._fed_to, self._boundary, self._before = None, end, end, before
+        self._file_scan = FileScan(end, before)
         self._losses = None
-        return _Known(statistics, sections, NOTHING, end, (), False)
+        return KnownEvents(statistics, sections, NOTHING, end, (), False)
 
     def _kept_sections(
         self, file: RandomAccessFile, size: int, tail: tuple[int, bytes]
     ) -> tuple[tuple[Section, ...], bytes]:
         """Return the sections that are kept on this disk or beside the file, and the last bytes that they cover."""
-        kept: list[tuple[Section, int]] = []
-        begin, order = 0, 0
-        while (found := self._store.find(self.path, begin, order)) is not None and found[0].end <= size:
-            kept.append(found)
-            begin, order = found[0].end, found[0].next_order
+        kept = self._store.find_all(self.path, size)
+        begin = kept[-1][0].end if kept else 0
         candidates = [kept] if kept else []
         if self.has_stored_index and begin < size:
             beside = read_section_beside(self._file_system, self.path)
@@ -434,15 +343,10 @@ class LogFile:
     def _read_index(self, file: RandomAccessFile, tail: bytes, size: int) -> EventIndex | None:
         """Return the index; None if there is none, or it is damaged: the events tell the same."""
         try:
-            found = EventIndex.from_tail(tail, size)
-            if found is not None and not isinstance(found, EventIndex):
-                [block] = file.read_ranges([(found.rows_offset, found.directory_end - found.rows_offset)])
-                found = EventIndex(block, found)
+            return read_own_index(file, tail, size)
         except DataLossError as error:
             self._index_damage = f"its index is damaged ({error.message}); its events are read instead"
             return None
-        # One that has no columns of some events before it is of no use here.
-        return None if found is None or found.unindexed else found
 
     def _scan(self, statistics: FileStatistics, *, until: int) -> bool:
         """Read on from where the events are known, to the end of the file or to a byte.
@@ -459,27 +363,13 @@ class LogFile:
         with self._open_file(statistics) as file:
             return self._feed(self._known._replace(statistics=statistics), file, end, (0, b""))
 
-    def _feed(self, known: _Known, file: RandomAccessFile, end: int, known_bytes: tuple[int, bytes]) -> bool:
+    def _feed(self, known: KnownEvents, file: RandomAccessFile, end: int, known_bytes: tuple[int, bytes]) -> bool:
         """Feed the scanner up to an offset, with bytes that are known already or that are read; False as ``_scan``."""
-        if self._scanner is None:
-            self._scanner = new_scanner(self._boundary, [section.event_index for section in known.sections])
-            self._fed_to = self._boundary
-        begin = self._boundary - len(self._before)
-        if begin >= known_bytes[0] and known_bytes[1]:
-            data = known_bytes[1][begin - known_bytes[0] : end - known_bytes[0]]
-        else:
-            upto = known_bytes[0] if known_bytes[1] else end
-            [data] = file.read_ranges([(begin, upto - begin)])
-            data += known_bytes[1]
-        if not data.startswith(self._before):
+        scan = self._file_scan
+        if not scan.feed([section.event_index for section in known.sections], file, end, known_bytes):
             return False
-        self._scanner.feed(data[self._fed_to - begin :])
-        self._fed_to = max(self._fed_to, begin + len(data))
-        self._boundary = self._scanner.offset
-        self._before = data[max(0, self._boundary - begin - FINGERPRINT_BYTES) : self._boundary - begin]
-        self._know(known._replace(live=part_of(self._scanner, known.live_order), scanned_to=self._fed_to))
-        if self._scanner.loss_count:
-            self._losses = f"{self._scanner.loss_count} places from byte {self._scanner.losses[0][0]} on give no event"
+        self._know(known._replace(live=scan.part(known.live_order), scanned_to=scan.position))
+        self._losses = scan.losses() or self._losses
         if self.held_bytes >= SECTION_SIZE:
             self._settle()
         return True
@@ -490,15 +380,13 @@ class LogFile:
             self._settle()
 
     def _settle(self) -> None:
-        known, scanner = self._known, self._scanner
-        record = None if scanner is None else scanner.encode_index()
-        if scanner is None or record is None:
+        known, scan = self._known, self._file_scan
+        stored = scan.index()
+        if stored is None:
             return
-        begin = known.sections[-1].end if known.sections else 0
-        stored = StoredIndex(self._boundary, crc32c(self._before), record)
-        section = self._store.put(self.path, begin, known.live_order, stored, is_sound=not scanner.loss_count)
+        section = self._store.put(self.path, known.covered, known.live_order, stored, is_sound=scan.is_sound)
         if section is not None:
-            self._scanner = None
+            self._file_scan = scan.after_index()
             self._know(known._replace(sections=(*known.sections, section), live=NOTHING))
 
     def _take_samples(self) -> None:
@@ -512,7 +400,7 @@ class LogFile:
             begin = max(known.scanned_to, HEAD_SIZE)
             places = sample_places(begin, known.pieces[-1].begin, known.statistics.length)
             indexes = [section.event_index for section in known.sections]
-            seen = [entry for part in known.parts for entry in part.entries.values()]
+            seen = [part.scanner for part in known.parts]
             with self._open_file(known.statistics) as file:
                 blocks = file.read_ranges(places, max_gap=0) if places else []
             pieces = [read_piece(offset, data, indexes, seen) for (offset, _), data in zip(places, blocks, strict=True)]
@@ -521,6 +409,6 @@ class LogFile:
         finally:
             self._turn.release()
 
-    def _know(self, known: _Known) -> None:
+    def _know(self, known: KnownEvents) -> None:
         self._known = known
         self.looks += 1

@@ -5,16 +5,16 @@ The first bytes of a record are enough; a picture is not read to learn that it i
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
-from recordfs.events.index import SCALARS
 from recordfs.tensorboard.messages import BLOB_SEQUENCE
 from recordfs.tensorboard.values import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from recordfs.events.index import TagEntry
+    from recordfs.events.tag_sets import DescribedTag, TagSet
     from recordfs.tensorboard.catalog import LogCatalog
     from recordfs.tensorboard.log_file import LogFile
 
@@ -59,6 +59,7 @@ class Peeks:
     def __init__(self, catalog: LogCatalog) -> None:
         self._catalog = catalog
         self._peeks: dict[int, _Peek] = {}
+        self._needs_look: weakref.WeakKeyDictionary[TagSet, bool] = weakref.WeakKeyDictionary()
 
     def prepare(self, files: Iterable[LogFile]) -> None:
         """Look at what has to be looked at, in many files at a time."""
@@ -68,14 +69,21 @@ class Peeks:
             looks = file.looks
             if peek is not None and peek.looks == looks:
                 continue
-            if any(_needs_look(entry) for entry in file.entries() if entry.kind not in SCALARS):
+            if self.needs_look(file.tag_table().tag_set):
                 waiting.append(file)
             else:
                 self._peeks[file.number] = _Peek(looks, {}, {})
         if waiting:
             self._peeks.update(self._catalog.gather(self._look_at, waiting))
 
-    def kind(self, file: LogFile, entry: TagEntry) -> str | None:
+    def needs_look(self, tag_set: TagSet) -> bool:
+        """Tell whether values of a file with these tags have to be seen."""
+        needs = self._needs_look.get(tag_set)
+        if needs is None:
+            needs = self._needs_look[tag_set] = any(map(_needs_look, tag_set.tags))
+        return needs
+
+    def kind(self, file: LogFile, entry: DescribedTag) -> str | None:
         """Return the field that the values of a series are in; None if that is not known now."""
         seen = self._seen(file, entry.tag)
         return entry.value_kind or (None if seen is None else seen.kind)
@@ -97,7 +105,7 @@ class Peeks:
     def _look_at(self, file: LogFile) -> _Peek:
         before = self._peeks.get(file.number)
         looks = file.looks
-        entries = [entry for entry in file.entries() if entry.kind not in SCALARS and _needs_look(entry)]
+        entries = [tag for tag in file.tag_table().tag_set.tags if _needs_look(tag)]
         values = {} if before is None else dict(before.values)
         new = [entry.tag for entry in entries if entry.kind == "summary" and entry.tag not in values]
         has_tagged = any(entry.kind == TAGGED[0] for entry in entries)
@@ -128,8 +136,10 @@ def _read_first(file: LogFile, places: list[tuple[str, int, int]]) -> list[bytes
     return file.read([(offset, min(length, FIRST_BYTES)) for _, offset, length in places]) if places else []
 
 
-def _needs_look(entry: TagEntry) -> bool:
-    """Tell of a series that holds no scalars whether a value has to be seen."""
+def _needs_look(entry: DescribedTag) -> bool:
+    """Tell whether a value of a series has to be seen."""
+    if entry.is_scalar or not entry.has_points:
+        return False
     if entry.kind != "summary":
         return entry.kind == TAGGED[0]
     if entry.value_kind in _BLOBS or entry.value_kind == "histo":

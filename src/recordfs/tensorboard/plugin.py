@@ -148,9 +148,13 @@ def _fix_flags(flags: Any) -> None:
         requests=max(1, getattr(flags, "recordfs_requests", 256)),
         reload_seconds=5.0 if seconds is None else max(0.0, float(seconds)),
     )
-    catalog = LogCatalog([LogDirectory(path, prefix) for path, prefix in directories], options)
-    serve_directories(flags, directories, DataProvider(catalog, getattr(flags, "window_title", "") or ""))
-    catalog.start()
+    # The store answers while the rest is made ready.
+    catalog = LogCatalog([LogDirectory(path, prefix) for path, prefix in directories], options).start()
+    try:
+        serve_directories(flags, directories, DataProvider(catalog, getattr(flags, "window_title", "") or ""))
+    except BaseException:
+        catalog.close()
+        raise
 
 
 def _directories(logdir: str, spec: str) -> list[tuple[str, str]]:

@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import DataLossError, NotFoundError, RecordFSError
 from recordfs.events.cache import ColumnCache
+from recordfs.events.index import EventIndex
 from recordfs.events.stored_index import IndexInFile, stored_index_path
 from recordfs.registry import resolve
-from recordfs.tensorboard.parts import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from recordfs.events.index import EventIndex, TagEntry
     from recordfs.events.points import Points, Start
     from recordfs.events.stored_index import StoredIndex
+    from recordfs.events.tag_sets import TagKey
     from recordfs.filesystem import FileSystem, RandomAccessFile
-    from recordfs.tensorboard.parts import TagKey
 
-__all__ = ["Section", "SectionStore", "read_section_beside"]
+__all__ = ["Section", "SectionStore", "read_own_index", "read_section_beside"]
 
 
 class Section(NamedTuple):
@@ -56,10 +55,6 @@ class Section(NamedTuple):
     def next_order(self) -> int:
         """The order of what comes after it."""
         return self.order + self.event_index.order_of(-1)
-
-    def entries(self) -> Iterator[tuple[TagKey, TagEntry]]:
-        """Yield what it tells of each series."""
-        return ((key_of(entry), entry) for entry in self.event_index.tags)
 
     def points(self, wanted: Iterable[TagKey]) -> dict[TagKey, Points]:
         """Return the points of some series, by one ranged read.
@@ -99,6 +94,25 @@ def _section_in(found: IndexInFile, begin: int, order: int, open_index: Callable
         open_index,
         lambda offset: IndexInFile.place_of(found.covered, offset),
     )
+
+
+def read_own_index(file: RandomAccessFile, tail: bytes, size: int) -> EventIndex | None:
+    """Return the index inside an event file; None if there is none, or it lacks columns of events before it.
+
+    Args:
+        file: The file.
+        tail: Its last bytes, up to ``TAIL_SIZE``.
+        size: Its size.
+
+    Raises:
+        DataLossError: It is damaged.
+        Otherwise as reading does.
+    """
+    found = EventIndex.from_tail(tail, size)
+    if found is not None and not isinstance(found, EventIndex):
+        [block] = file.read_ranges([(found.rows_offset, found.directory_end - found.rows_offset)])
+        found = EventIndex(block, found)
+    return None if found is None or found.unindexed else found
 
 
 def read_section_beside(file_system: FileSystem, path: str) -> tuple[Section, int] | None:
@@ -161,6 +175,15 @@ class SectionStore:
         except RecordFSError:
             return None
         return (_section_in(found, begin, order, open_index), found.fingerprint) if found.covered > begin else None
+
+    def find_all(self, path: str, size: int) -> list[tuple[Section, int]]:
+        """Return the sections that are kept of a file of a size, each with its fingerprint, from its beginning on."""
+        kept: list[tuple[Section, int]] = []
+        begin, order = 0, 0
+        while (found := self.find(path, begin, order)) is not None and found[0].end <= size:
+            kept.append(found)
+            begin, order = found[0].end, found[0].next_order
+        return kept
 
     def drop(self, path: str, begin: int) -> None:
         """Forget a section that could not be read."""

@@ -15,7 +15,7 @@ from recordfs.tensorboard.messages import BLOB_SEQUENCE, SCALAR, TENSOR, encode_
 
 if TYPE_CHECKING:
     from recordfs.events.event import Event, SummaryMetadata, SummaryValue
-    from recordfs.events.index import TagEntry
+    from recordfs.events.tag_sets import DescribedTag
 
 __all__ = [
     "RUN_GRAPH_TAG",
@@ -84,7 +84,7 @@ TAGGED_RUN_METADATA = Description(
 """How the run metadata is shown that TensorFlow 1 writes, each as a blob of its tag."""
 
 
-def describe(entry: TagEntry, value_kind: str | None) -> Description | None:
+def describe(entry: DescribedTag, value_kind: str | None) -> Description | None:
     """Return how a series of summary values is shown; None if no dashboard does.
 
     Args:

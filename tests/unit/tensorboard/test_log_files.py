@@ -114,9 +114,9 @@ def test_file_without_index_is_coarse_at_a_hundredth_of_its_bytes_and_whole_afte
     log = Log(store, tags=20).write(12_000)
     file = look(log.open(sections))
     assert sum(store.reads) <= 0.005 * log.size
-    entries = {entry.tag: entry for entry in file.entries()}
-    assert len(entries) == 20
-    assert entries["loss"].last_step == 11_999
+    entry_of = file.tag_table().entry_of
+    assert len(file.tag_table().tag_set.tags) == 20
+    assert entry_of(KEY).last_step == 11_999
     steps = steps_of(file)
     assert sum(store.reads) <= 0.015 * log.size
     assert steps == sorted(set(steps))
@@ -138,7 +138,7 @@ def test_file_that_was_scanned_is_read_by_its_tail_at_the_next_start(store, sect
     assert sum(store.reads) <= 32 << 10
     assert steps_of(again) == list(range(12_000))
     assert sum(store.reads) <= 32 << 10
-    entry = next(entry for entry in again.entries() if entry.tag == "loss")
+    entry = again.tag_table().entry_of(KEY)
     assert (entry.point_count, entry.last_step, entry.max_step) == (12_000, 11_999, 11_999)
 
 
@@ -195,7 +195,7 @@ def test_file_that_was_replaced_is_not_believed_from_the_disk(store, sections):
             writer.write_event(scalar("new", 1.0, step))
     store.copy_file(writer.path, log.writer.path)
     file = read_to_the_end(look(log.open(sections)))
-    assert [entry.tag for entry in file.entries()] == ["new"]
+    assert [tag.tag for tag in file.tag_table().tag_set.tags] == ["new"]
     assert steps_of(file, ("scalar", "new")) == list(range(80_000))
 
 

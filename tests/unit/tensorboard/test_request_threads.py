@@ -1,4 +1,4 @@
-"""The threads that wait for a store: what is queued is called, and the end of a process waits for nothing that hangs."""
+"""The threads that wait for a store: what is queued is called, and the end of a process waits for no call."""
 
 import subprocess
 import sys

@@ -30,4 +30,4 @@ pub use framer::{EventFramer, FramerOptions};
 pub use index::{ColumnPlace, Directory, IndexError, IndexPlace, MAGIC, Segment, TagEntry, TagKind, locate_index};
 pub use queue::{Chunk, EventQueue, Pushed, SCALAR_KIND};
 pub use scan::{EventScanner, Loss};
-pub use table::{Column, EventTable, Rows, TagColumn, Values};
+pub use table::{Column, DescribedTag, EventTable, Extent, Rows, TagColumn, Values};

@@ -121,6 +121,65 @@ pub struct Column {
     pub values: Values,
 }
 
+/// What the points of a tag tell in short; zeros where there are none, and NaN for the value of what is no scalar.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// How many there are.
+    pub count: usize,
+    /// The step of the point that was written last.
+    pub last_step: i64,
+    /// Its time, in seconds since 1970.
+    pub last_wall: f64,
+    /// Its value.
+    pub last_value: f64,
+    /// The largest step.
+    pub max_step: i64,
+    /// The latest time.
+    pub max_wall: f64,
+}
+
+impl Extent {
+    /// What the points tell together with those after them.
+    #[must_use]
+    pub fn followed_by(self, later: Self) -> Self {
+        match (self.count, later.count) {
+            (_, 0) => self,
+            (0, _) => later,
+            (_, _) => Self {
+                count: self.count + later.count,
+                max_step: self.max_step.max(later.max_step),
+                max_wall: self.max_wall.max(later.max_wall),
+                ..later
+            },
+        }
+    }
+}
+
+/// A tag without its points.
+#[derive(Clone, Debug)]
+pub struct DescribedTag {
+    name: Box<str>,
+    kind: TagKind,
+    metadata: Option<Box<[u8]>>,
+}
+
+impl DescribedTag {
+    /// None for events that are no summaries: nothing has to be known of them.
+    #[must_use]
+    pub fn new(name: &str, kind: TagKind, metadata: Option<&[u8]>) -> Option<Self> {
+        let kind = match kind {
+            TagKind::Event(_) => return None,
+            TagKind::Double => TagKind::Float, // until the first value of 64 bits
+            other => other,
+        };
+        Some(Self {
+            name: name.into(),
+            kind,
+            metadata: metadata.map(Into::into),
+        })
+    }
+}
+
 /// Events as columns.
 #[derive(Clone, Debug, Default)]
 pub struct EventTable {
@@ -154,6 +213,42 @@ impl EventTable {
         let tag = &mut self.tags[place];
         if tag.metadata.is_none() {
             tag.metadata = metadata.map(Into::into);
+        }
+    }
+
+    /// Makes all these tags known, as `described_tags` returned them.
+    pub fn introduce_all(&mut self, tags: &[DescribedTag]) {
+        for tag in tags {
+            self.introduce(&tag.name, tag.kind, tag.metadata.as_deref());
+        }
+    }
+
+    /// The tags of summaries, for another table to be introduced to.
+    #[must_use]
+    pub fn described_tags(&self) -> Vec<DescribedTag> {
+        let tags = self.tags.iter();
+        tags.filter_map(|tag| DescribedTag::new(&tag.name, tag.kind, tag.metadata.as_deref()))
+            .collect()
+    }
+
+    /// The place of a tag of summaries: of its scalars, or of its other values.
+    #[must_use]
+    pub fn find(&self, name: &str, scalars: bool) -> Option<usize> {
+        let places = if scalars { &self.scalars } else { &self.located };
+        places.get(name).map(|&place| place as usize)
+    }
+
+    /// What the points of a tag tell in short.
+    #[must_use]
+    pub fn extent_of(&self, tag: &TagColumn) -> Extent {
+        let steps = || tag.rows.iter().map(|&row| self.rows.steps[row as usize]);
+        Extent {
+            count: tag.rows.len(),
+            last_step: steps().next_back().unwrap_or(0),
+            last_wall: tag.walls.last().copied().unwrap_or(0.0),
+            last_value: tag.values.last_number(),
+            max_step: steps().max().unwrap_or(0),
+            max_wall: tag.walls.iter().copied().reduce(f64::max).unwrap_or(0.0),
         }
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use recordfs_core::event::{Directory, IndexError, IndexPlace, Rows, locate_index};
+use recordfs_core::event::{
+    ColumnPlace, DescribedTag, Directory, IndexError, IndexPlace, Rows, TagEntry, locate_index,
+};
 
 use super::{PyColumn, column_to_python, kind_name, value_kind_name};
 use crate::error::{ErrorClass, error};
@@ -90,8 +92,10 @@ impl EventRows {
 /// A segment as Python sees it: begin, end, end of the index's record, whether it has columns, offset and length of its
 /// rows.
 type SegmentTuple = (u64, u64, u64, bool, u64, u64);
+/// A column as Python sees it: segment, points, offset, length.
+type ColumnTuple = (usize, u64, u64, u64);
 /// A tag as Python sees it: name, kind, metadata, points, last step, time and value, largest step and time, and the
-/// columns: segment, points, offset, length; and the field that its first value was in.
+/// columns; and the field that its first value was in.
 type TagTuple<'py> = (
     &'py str,
     &'static str,
@@ -99,14 +103,48 @@ type TagTuple<'py> = (
     u64,
     (i64, f64, f64),
     (i64, f64),
-    Vec<(usize, u64, u64, u64)>,
+    Vec<ColumnTuple>,
     Option<&'static str>,
 );
+
+fn tag_tuple<'py>(py: Python<'py>, tag: &'py TagEntry) -> TagTuple<'py> {
+    (
+        &*tag.name,
+        kind_name(tag.kind),
+        tag.metadata.as_deref().map(|metadata| PyBytes::new(py, metadata)),
+        tag.count,
+        (tag.last_step, tag.last_wall, tag.last_value),
+        (tag.max_step, tag.max_wall),
+        tag.columns.iter().map(column_tuple).collect(),
+        value_kind_name(tag.kind),
+    )
+}
+
+const fn column_tuple(place: &ColumnPlace) -> ColumnTuple {
+    (place.segment, place.count, place.offset, place.length)
+}
+
+fn no_such_column() -> PyErr {
+    PyIndexError::new_err("there is no such tag or column")
+}
 
 /// The directory of an index.
 #[pyclass(frozen, module = "recordfs._core")]
 pub struct EventDirectory {
     directory: Directory,
+}
+
+impl EventDirectory {
+    /// The tags of summaries, for a scanner to be introduced to.
+    pub(super) fn described_tags(&self) -> Vec<DescribedTag> {
+        let tags = self.directory.tags.iter();
+        tags.filter_map(|tag| DescribedTag::new(&tag.name, tag.kind, tag.metadata.as_deref()))
+            .collect()
+    }
+
+    fn tag_at(&self, number: usize) -> PyResult<&TagEntry> {
+        self.directory.tags.get(number).ok_or_else(no_such_column)
+    }
 }
 
 #[pymethods]
@@ -151,23 +189,29 @@ impl EventDirectory {
 
     /// Its tags in the order in which they first appeared.
     fn tags<'py>(&'py self, py: Python<'py>) -> Vec<TagTuple<'py>> {
+        self.directory.tags.iter().map(|tag| tag_tuple(py, tag)).collect()
+    }
+
+    /// One of them, by its number.
+    fn tag<'py>(&'py self, py: Python<'py>, number: usize) -> PyResult<TagTuple<'py>> {
+        Ok(tag_tuple(py, self.tag_at(number)?))
+    }
+
+    /// What its tags are, without what their points are: equal bytes for files whose tags have equal names, kinds and
+    /// metadata, in the same order, and have points or have none.
+    fn signature<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.directory.signature())
+    }
+
+    /// The largest step and the latest time of each tag.
+    fn largest(&self) -> Vec<(i64, f64)> {
         let tags = self.directory.tags.iter();
-        tags.map(|tag| {
-            (
-                &*tag.name,
-                kind_name(tag.kind),
-                tag.metadata.as_deref().map(|metadata| PyBytes::new(py, metadata)),
-                tag.count,
-                (tag.last_step, tag.last_wall, tag.last_value),
-                (tag.max_step, tag.max_wall),
-                tag.columns
-                    .iter()
-                    .map(|place| (place.segment, place.count, place.offset, place.length))
-                    .collect(),
-                value_kind_name(tag.kind),
-            )
-        })
-        .collect()
+        tags.map(|tag| (tag.max_step, tag.max_wall)).collect()
+    }
+
+    /// The columns of a tag: segment, points, offset, length.
+    fn columns(&self, number: usize) -> PyResult<Vec<ColumnTuple>> {
+        Ok(self.tag_at(number)?.columns.iter().map(column_tuple).collect())
     }
 
     /// The rows of a segment from their bytes. Raises DataLossError.
@@ -180,9 +224,8 @@ impl EventDirectory {
 
     /// The points of a tag's column from its bytes. Raises DataLossError.
     fn column(&self, py: Python<'_>, tag: usize, column: usize, block: &[u8], rows: &EventRows) -> PyResult<PyColumn> {
-        let no_such = || PyIndexError::new_err("there is no such tag or column");
-        let tag = self.directory.tags.get(tag).ok_or_else(no_such)?;
-        let place = tag.columns.get(column).ok_or_else(no_such)?;
+        let tag = self.tag_at(tag)?;
+        let place = tag.columns.get(column).ok_or_else(no_such_column)?;
         let found = py
             .detach(|| Directory::column(tag.kind, place, block, &rows.rows))
             .map_err(|fault| data_loss(py, fault))?;

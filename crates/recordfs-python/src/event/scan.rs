@@ -1,5 +1,6 @@
 //! `EventScanner`: an event file read from front to back into columns.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::buffer::PyBuffer;
@@ -9,6 +10,7 @@ use pyo3::types::PyBytes;
 use recordfs_core::event as core;
 use recordfs_core::record::{DecodeOptions, encode_record};
 
+use super::index::EventDirectory;
 use super::{PyColumn, column_to_python, kind_name, value_kind_name};
 
 /// Adds the class to the module.
@@ -16,14 +18,81 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<EventScanner>()
 }
 
-/// A tag as Python sees it: name, kind, metadata, points, and the field that its first value was in.
+/// A tag as Python sees it: name, kind, metadata, points, last step, time and value, largest step and time, and the
+/// field that its first value was in.
 type TagTuple<'py> = (
     String,
     &'static str,
     Option<Bound<'py, PyBytes>>,
     usize,
+    (i64, f64, f64),
+    (i64, f64),
     Option<&'static str>,
 );
+
+/// The tags of one scanner or of several.
+#[derive(Default)]
+struct FoundTags {
+    tags: Vec<FoundTag>,
+    numbers: HashMap<(&'static str, Box<str>), usize>,
+}
+
+struct FoundTag {
+    name: Box<str>,
+    kind: core::TagKind,
+    metadata: Option<Box<[u8]>>,
+    extent: core::Extent,
+}
+
+impl FoundTags {
+    fn add(&mut self, table: &core::EventTable, with_empty: bool) {
+        for tag in &table.tags {
+            let extent = table.extent_of(tag);
+            if extent.count == 0 && !with_empty {
+                continue;
+            }
+            let family = match kind_name(tag.kind) {
+                "float32" | "float64" => "scalar",
+                other => other,
+            };
+            let next = self.tags.len();
+            let number = *self.numbers.entry((family, tag.name.clone())).or_insert(next);
+            if number == next {
+                self.tags.push(FoundTag {
+                    name: tag.name.clone(),
+                    kind: tag.kind,
+                    metadata: tag.metadata.clone(),
+                    extent,
+                });
+                continue;
+            }
+            let found = &mut self.tags[number];
+            found.extent = found.extent.followed_by(extent);
+            if value_kind_name(found.kind).is_none() {
+                found.kind = tag.kind;
+            }
+            if found.metadata.is_none() {
+                found.metadata.clone_from(&tag.metadata);
+            }
+        }
+    }
+
+    fn to_python<'py>(&self, py: Python<'py>) -> Vec<TagTuple<'py>> {
+        let tags = self.tags.iter();
+        tags.map(|tag| {
+            (
+                tag.name.to_string(),
+                kind_name(tag.kind),
+                tag.metadata.as_deref().map(|metadata| PyBytes::new(py, metadata)),
+                tag.extent.count,
+                (tag.extent.last_step, tag.extent.last_wall, tag.extent.last_value),
+                (tag.extent.max_step, tag.extent.max_wall),
+                value_kind_name(tag.kind),
+            )
+        })
+        .collect()
+    }
+}
 
 /// Puts the events of a file that is fed to it in chunks into columns, over what is damaged. ``feed`` releases the GIL.
 /// Safe to use from many threads, one call at a time.
@@ -60,14 +129,15 @@ impl EventScanner {
         }
     }
 
-    /// Tell of a tag that was seen before ``offset``: what a tensor of it is, its first metadata says.
-    fn introduce(&self, name: &str, is_scalar: bool, metadata: Option<&[u8]>) {
-        let kind = if is_scalar {
-            core::TagKind::Float
-        } else {
-            core::TagKind::Located(0)
-        };
-        self.lock().table.introduce(name, kind, metadata);
+    /// Tell of the tags that another scanner saw before ``offset``: what a tensor is, its tag's first metadata says.
+    fn introduce_tags_of(&self, other: &Self) {
+        let known = other.lock().table.described_tags();
+        self.lock().table.introduce_all(&known);
+    }
+
+    /// Tell of the tags that an index tells of.
+    fn introduce_tags_of_index(&self, directory: &EventDirectory) {
+        self.lock().table.introduce_all(&directory.described_tags());
     }
 
     /// Take the next chunk of the file; any contiguous buffer of bytes will do.
@@ -126,22 +196,31 @@ impl EventScanner {
         rows.starts.iter().map(|&row| (row, rows.steps[row as usize])).collect()
     }
 
-    /// The tags in the order in which they first appeared.
+    /// The tags in the order in which they first appeared; of one without points what is told of them is 0.
     fn tags<'py>(&self, py: Python<'py>) -> Vec<TagTuple<'py>> {
-        let scanner = self.lock();
-        let tags = scanner.table.tags.iter();
-        tags.map(|tag| {
-            let metadata = tag.metadata.as_deref().map(|metadata| PyBytes::new(py, metadata));
-            let name = tag.name.to_string();
-            (
-                name,
-                kind_name(tag.kind),
-                metadata,
-                tag.rows.len(),
-                value_kind_name(tag.kind),
-            )
-        })
-        .collect()
+        let mut found = FoundTags::default();
+        found.add(&self.lock().table, true);
+        found.to_python(py)
+    }
+
+    /// The tags that have points in some scanners, each of which read what comes after what the one before it read.
+    #[staticmethod]
+    fn tags_of_all<'py>(py: Python<'py>, scanners: Vec<PyRef<'py, Self>>) -> Vec<TagTuple<'py>> {
+        let mut found = FoundTags::default();
+        for scanner in &scanners {
+            found.add(&scanner.lock().table, false);
+        }
+        found.to_python(py)
+    }
+
+    /// How many points each tag has.
+    fn counts(&self) -> Vec<usize> {
+        self.lock().table.tags.iter().map(|tag| tag.rows.len()).collect()
+    }
+
+    /// The number of a tag, by its name: of its scalars, or of its other values; None if it has none.
+    fn number_of(&self, name: &str, scalars: bool) -> Option<usize> {
+        self.lock().table.find(name, scalars)
     }
 
     /// The points of a tag.

@@ -185,6 +185,18 @@ impl Directory {
         decode_column(block, kind, count, rows)
     }
 
+    /// What the tags are, without what their points are: equal bytes for files whose tags have equal names, kinds and
+    /// metadata, in the same order, and have points or have none.
+    #[must_use]
+    pub fn signature(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.tags.len() * 32);
+        for tag in &self.tags {
+            tag.encode_description(&mut out);
+            out.push(u8::from(tag.count > 0));
+        }
+        out
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         varint::put(out, u64::from(self.has_file_version));
         put_signed(out, self.first_wall.to_bits() as i64);
@@ -300,7 +312,7 @@ fn decode_tag(reader: &mut BlockReader, segments: &[Segment], wall: &mut i64) ->
 }
 
 impl TagEntry {
-    fn encode(&self, out: &mut Vec<u8>, segments: &[Segment], wall: &mut i64) {
+    fn encode_description(&self, out: &mut Vec<u8>) {
         varint::put(out, self.name.len() as u64);
         out.extend_from_slice(self.name.as_bytes());
         out.push(self.kind.to_byte());
@@ -311,6 +323,10 @@ impl TagEntry {
                 out.extend_from_slice(metadata);
             }
         }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>, segments: &[Segment], wall: &mut i64) {
+        self.encode_description(out);
         varint::put(out, self.count);
         put_signed(out, self.last_step);
         let last_wall = self.last_wall.to_bits() as i64;
