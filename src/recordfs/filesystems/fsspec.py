@@ -22,19 +22,20 @@ from recordfs.errors import (
     UnknownError,
     UnknownSchemeError,
 )
-from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
+from recordfs.filesystem import Capabilities, FileSystem
 from recordfs.filesystem.defaults import stream_copy
 from recordfs.filesystem.types import LEAST_CAPABILITIES
 from recordfs.filesystems._fsspec_checks import WrittenFileCheck, info_now, same_bytes
 from recordfs.filesystems._fsspec_clients import FsspecClients, is_our_own_bridge, knows_protocol
 from recordfs.filesystems._fsspec_errors import fsspec_errors
 from recordfs.filesystems._fsspec_files import BLOCK_SIZE, FsspecRandomAccessFile, FsspecWritableFile
+from recordfs.filesystems._fsspec_info import entry_of, statistics_of
 from recordfs.paths import TEMPORARY_NAME, dirname, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from recordfs.filesystem import RandomAccessFile, WritableFile
+    from recordfs.filesystem import DirectoryEntry, FileStatistics, RandomAccessFile, WritableFile
 
 __all__ = ["FsspecFileSystem"]
 
@@ -145,10 +146,7 @@ class FsspecFileSystem(FileSystem):
         except (NotFoundError, NotADirectoryError, PermissionDeniedError):  # HDFS permits nothing below a file
             self._check_parents(path)
             raise
-        if info["type"] == "directory":
-            return FileStatistics(0, _modified(info), True)
-        size = info.get("size")
-        return FileStatistics(-1 if size is None else size, _modified(info), False, _version(info))
+        return statistics_of(info)
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Iterate over the children of a directory; fsspec has them all at once."""
@@ -173,11 +171,7 @@ class FsspecFileSystem(FileSystem):
             full_name = entry["name"].rstrip("/")
             name = full_name.rpartition("/")[2]
             if full_name != itself and name:
-                is_directory = entry["type"] == "directory"
-                size = None if is_directory else entry.get("size")
-                yield DirectoryEntry(
-                    name, is_directory, size, _modified(entry) or None, bool(entry.get("islink")), _version(entry)
-                )
+                yield entry_of(name, entry)
 
     def create_dir(self, path: str) -> None:
         """Make one directory; nothing remains of it in a store that has none."""
@@ -403,30 +397,3 @@ def _has_own_move(file_system: Any) -> bool:
 
     own = type(file_system).mv
     return own is not AbstractFileSystem.mv and own is not AsyncFileSystem.mv
-
-
-def _version(info: dict[str, Any]) -> str | None:
-    """Return what the store says changes with the content, by the names that fsspec's filesystems have for it."""
-    for key in ("ETag", "etag", "generation"):
-        value = info.get(key)
-        if value:
-            return str(value)
-    return None
-
-
-def _modified(info: dict[str, Any]) -> int:
-    """Return the time of the last modification in nanoseconds, or 0 if the store does not tell it."""
-    from datetime import UTC, datetime
-
-    for key in ("mtime", "LastModified", "last_modified", "updated", "modified"):
-        value = info.get(key)
-        if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError:
-                continue
-        if isinstance(value, datetime):
-            value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-        if isinstance(value, int | float):
-            return int(value * 1_000_000_000)
-    return 0

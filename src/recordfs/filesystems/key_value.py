@@ -8,37 +8,34 @@ overridden like any other method of the contract.
 from __future__ import annotations
 
 import abc
-import contextlib
-import operator
 import tempfile
-import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from recordfs.errors import (
-    AbortedError,
     AlreadyExistsError,
-    DataLossError,
     DirectoryNotEmptyError,
     InternalError,
     IsADirectoryError,
     NotADirectoryError,
     NotFoundError,
-    RecordFSError,
-    UnknownError,
-    error_from_os_error,
 )
 from recordfs.filesystem.file_system import FileSystem
-from recordfs.filesystem.files import RandomAccessFile, WritableFile
 from recordfs.filesystem.types import LEAST_CAPABILITIES, Capabilities, DirectoryEntry, FileStatistics
-from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
-from recordfs.paths import dirname, parse_path
-from recordfs.redaction import redact
+from recordfs.filesystems._key_value_files import (
+    ValueReader,
+    ValueWriter,
+    checked_value,
+    find,
+    key_of,
+    store_errors,
+)
+from recordfs.paths import dirname
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import IO, Self
+    from typing import IO
 
-    from typing_extensions import Buffer
+    from recordfs.filesystem.files import RandomAccessFile, WritableFile
 
 __all__ = ["KeyValueFileSystem"]
 
@@ -47,33 +44,6 @@ _CAPABILITIES = LEAST_CAPABILITIES._replace(
     atomic_write=True,  # a value is set as a whole
     modification_time=True,
 )
-
-_COMPARED = 65536
-"""Bytes at the end of a value that are read back where nothing else tells an old value from the new one."""
-
-_KEPT_IN_MEMORY = 8 << 20
-"""What a writer holds beyond this many bytes goes to a temporary file."""
-
-
-class _Value(NamedTuple):
-    """What ``find_value`` tells."""
-
-    length: int
-    mtime_nsec: int
-
-
-def _checked_value(told: object, method: str, path: str) -> _Value:
-    """Return what a store tells of a value, unless it can be no value's: in a database it may be NULL."""
-    try:
-        value = _Value(*map(operator.index, told))  # type: ignore[call-overload]  # that is what is tried
-    except TypeError:
-        value = None
-    if value is None or value.length < 0:
-        raise InternalError(
-            f"{method} told of {told!r}; expected the length, at least 0, and the time in nanoseconds, both as int",
-            path=path,
-        )
-    return value
 
 
 def _check_key(key: object, prefix: str, path: str) -> None:
@@ -130,25 +100,25 @@ class KeyValueFileSystem(FileSystem):
         statistics = self.stat(path)
         if statistics.is_directory:
             raise IsADirectoryError("a directory cannot be read", path=path)
-        return _ValueReader(self, path, statistics.length)
+        return ValueReader(self, path, statistics.length)
 
     def new_writable_file(self, path: str, *, exclusive: bool = False, atomic: bool = False) -> WritableFile:
         """Collect a new file, which replaces an old one when it is closed."""
         if exclusive:
             raise self._unimplemented("promise that a new file has one maker (exclusive=True)", path)
-        standing = self._find(path)
+        standing = find(self, path)
         if standing is None:
-            if _key_of(path).endswith("/") or self.is_directory(path):
+            if key_of(path).endswith("/") or self.is_directory(path):
                 raise IsADirectoryError("a directory cannot be written as a file", path=path)
             self._check_above(path)
-        return _ValueWriter(self, path, standing, atomic=atomic)
+        return ValueWriter(self, path, standing, atomic=atomic)
 
     def stat(self, path: str) -> FileStatistics:
         """Return size, time and kind."""
-        value = self._find(path)
+        value = find(self, path)
         if value is not None:
             return FileStatistics(*value, False)
-        if not _key_of(path) or self._has_keys_below(path):
+        if not key_of(path) or self._has_keys_below(path):
             return FileStatistics(0, 0, True)
         self._check_above(path)
         raise NotFoundError("there is no such file or directory", path=path)
@@ -168,10 +138,10 @@ class KeyValueFileSystem(FileSystem):
         prefix = _prefix_of(path)
         files: dict[str, DirectoryEntry] = {}
         directories: set[str] = set()
-        with _errors(path):
+        with store_errors(path):
             for key, *told in self.list_values(prefix):
                 _check_key(key, prefix, path)
-                length, mtime_nsec = _checked_value(told, f"list_values, of the key {key!r},", path)
+                length, mtime_nsec = checked_value(told, f"list_values, of the key {key!r},", path)
                 name, slash, _ = key[len(prefix) :].partition("/")
                 if slash:
                     directories.add(name)
@@ -187,22 +157,22 @@ class KeyValueFileSystem(FileSystem):
         if self.file_exists(path):
             raise AlreadyExistsError("a file or directory is there already", path=path)
         self._check_above(path)
-        with _errors(path), tempfile.SpooledTemporaryFile(max_size=1) as empty:
+        with store_errors(path), tempfile.SpooledTemporaryFile(max_size=1) as empty:
             self.write_value(_prefix_of(path), empty, 0)
 
     def delete_file(self, path: str) -> None:
         """Delete a file."""
         if self.stat(path).is_directory:
             raise IsADirectoryError("a directory cannot be deleted as a file", path=path)
-        with _errors(path):
-            self.delete_value(_key_of(path))
+        with store_errors(path):
+            self.delete_value(key_of(path))
 
     def delete_dir(self, path: str) -> None:
         """Delete the value that stands for an empty directory."""
         for _ in self.list_directory(path):
             raise DirectoryNotEmptyError("the directory is not empty", path=path)
-        if _key_of(path):
-            with _errors(path):
+        if key_of(path):
+            with store_errors(path):
                 self.delete_value(_prefix_of(path))
 
     def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
@@ -210,7 +180,7 @@ class KeyValueFileSystem(FileSystem):
         is_directory = self.stat(source).is_directory
         if not overwrite and self.file_exists(target):
             raise AlreadyExistsError("the target exists and overwrite is False", path=target)
-        if _key_of(source) == _key_of(target):
+        if key_of(source) == key_of(target):
             return
         if is_directory:
             raise self._unimplemented("rename directories", source)
@@ -222,23 +192,15 @@ class KeyValueFileSystem(FileSystem):
     def _check_above(self, path: str) -> None:
         """Raise NotADirectoryError if the nearest thing above a missing path is a file."""
         parent = dirname(path.rstrip("/"))
-        while _key_of(parent):
-            if self._find(parent) is not None:
+        while key_of(parent):
+            if find(self, parent) is not None:
                 raise NotADirectoryError(f"{parent} is a file", path=path)
             if self._has_keys_below(parent) or dirname(parent) == parent:
                 return
             parent = dirname(parent)
 
-    def _find(self, path: str) -> _Value | None:
-        key = _key_of(path)
-        if not key or key.endswith("/"):
-            return None
-        with _errors(path):
-            found = self.find_value(key)
-        return None if found is None else _checked_value(found, "find_value", path)
-
     def _has_keys_below(self, path: str) -> bool:
-        with _errors(path):
+        with store_errors(path):
             prefix = _prefix_of(path)
             for key, *_ in self.list_values(prefix):
                 _check_key(key, prefix, path)
@@ -246,161 +208,7 @@ class KeyValueFileSystem(FileSystem):
             return False
 
 
-def _key_of(path: str) -> str:
-    """Return what stands after ``scheme://``."""
-    parsed = parse_path(path)
-    return parsed.authority + parsed.path
-
-
 def _prefix_of(path: str) -> str:
     """Return what the keys in a directory begin with: nothing in the root."""
-    key = _key_of(path)
+    key = key_of(path)
     return key if not key or key.endswith("/") else key + "/"
-
-
-@contextlib.contextmanager
-def _errors(path: str) -> Iterator[None]:
-    """Turn what a store raises into errors of the contract."""
-    try:
-        yield
-    except RecordFSError:
-        raise
-    except LookupError as error:
-        raise NotFoundError("there is no such file any more", path=path) from error
-    except OSError as error:
-        raise error_from_os_error(error, path) from error
-    except Exception as error:
-        raise UnknownError(f"{type(error).__name__}: {error}", path=path) from error
-
-
-class _LentFile:
-    """A file that is lent to a store's client, which may close it: the writer needs it to try again."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave it open."""
-
-
-class _ValueReader(RandomAccessFile):
-    """A value open for reading."""
-
-    def __init__(self, file_system: KeyValueFileSystem, name: str, size: int) -> None:
-        super().__init__(name)
-        self._file_system = file_system
-        self._length = size
-
-    def _read(self, offset: int, n: int) -> bytes:
-        length = min(n, self._length - offset)
-        if length <= 0:
-            return b""
-        with _errors(self._name), memoryview(self._read_value(offset, length)) as view:
-            found = view.nbytes
-            if found == length:
-                return view.tobytes()
-        told = f"read_value returned {found} of {length} bytes at {offset}"
-        if found > length:
-            raise InternalError(f"{told}: it is asked for a part of the value", path=self._name)
-        raise AbortedError(f"{told}: the value was replaced or deleted since it was opened", path=self._name)
-
-    def _read_value(self, offset: int, length: int) -> Buffer:
-        return self._file_system.read_value(_key_of(self._name), offset, length)
-
-    def _size(self) -> int:
-        return self._length
-
-
-class _ValueWriter(WritableFile):
-    """A value being collected, in memory or in a temporary file."""
-
-    def __init__(self, file_system: KeyValueFileSystem, name: str, standing: _Value | None, *, atomic: bool) -> None:
-        self._file_system = file_system
-        self._standing = standing
-        self._was_tried = False
-        self._collected = tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY)  # noqa: SIM115 (closed by _end)
-        self._length = 0
-        self._warned = atomic or file_system.capabilities(name).flush_visibility == "flush"
-        super().__init__(name, atomic=atomic)
-        keep_until_closed(self)
-
-    def _append(self, data: memoryview) -> None:
-        with _errors(self._name):
-            # What an earlier failure or Ctrl-C left past the end is written over, or cut off by `close`.
-            self._collected.seek(self._length)
-            self._collected.write(data)
-            self._length += len(data)
-
-    def _flush(self) -> None:
-        if not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"{redact(self._name)}: this filesystem shows a file to readers when it is closed; flush does nothing",
-                UserWarning,
-                stacklevel=3,
-            )
-
-    def _tell(self) -> int:
-        return self._length
-
-    def _close(self) -> None:
-        with _errors(self._name):
-            self._collected.truncate(self._length)
-            self._collected.seek(0)
-            key = _key_of(self._name)
-            if self._was_tried:
-                self._check_not_overtaken()
-            self._was_tried = True
-            self._file_system.write_value(key, _LentFile(self._collected), self._length)  # type: ignore[arg-type]
-            self._check_stored(key)
-
-    def _check_not_overtaken(self) -> None:
-        """Raise if somebody has stored something else since a ``close`` that failed: it is newer than what is here."""
-        found = self._file_system._find(self._name)
-        if found is None or found == self._standing or found.length == self._length:
-            return
-        self._end()
-        raise AbortedError(
-            f"another writer has stored {found.length} bytes since this one could not be closed; its own "
-            f"{self._length} are given up",
-            path=self._name,
-        )
-
-    def _check_stored(self, key: str) -> None:
-        """Raise if the store has not what it was given: many a client looks at no answer, and takes a refusal for done.
-
-        One look at the key; and if that is the same as before by length and time, at the end of the value.
-        """
-        found = self._file_system._find(self._name)
-        if found is None or found.length != self._length:
-            raise DataLossError(
-                f"{self._length} bytes were stored without an error, and the store has "
-                f"{'nothing' if found is None else f'{found.length} bytes'} under the key: does write_value look at "
-                "the answer?",
-                path=self._name,
-            )
-        if self._length and self._standing == found:
-            start = max(0, self._length - _COMPARED)
-            self._collected.seek(start)
-            if self._file_system.read_value(key, start, self._length - start) != self._collected.read():
-                raise DataLossError("the file was stored without an error, and the old one is there", path=self._name)
-
-    def _discard(self) -> None:
-        """What was collected goes with the file."""
-
-    def _end(self) -> None:
-        super()._end()
-        forget(self)
-        self._collected.close()

@@ -15,6 +15,7 @@ from recordfs.errors import ClosedFileError, InvalidArgumentError, PermissionDen
 from recordfs.filesystem.files import byte_view, close_after, give_up
 from recordfs.gfile.block_reader import BlockReader
 from recordfs.gfile.mode import parse_mode
+from recordfs.gfile.text import decode
 from recordfs.gfile.update_file import open_update_file
 from recordfs.paths import path_to_str
 from recordfs.redaction import redact
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from recordfs.paths import PathInput
 
 __all__ = ["FileObject"]
-
-_LONGEST_CHARACTER = 4
-"""Bytes in the longest character of any encoding in use."""
 
 
 class FileObject(LineIterator):
@@ -167,7 +165,7 @@ class FileObject(LineIterator):
         if count < -1:
             raise InvalidArgumentError(f"read takes a number of bytes, or -1 for all, found {count}", path=self._path)
         data = reader.read_all() if count == -1 else reader.read(count)
-        return data if self._parsed_mode.binary else self._decode(data)
+        return data if self._parsed_mode.binary else decode(data, self._encoding, reader)
 
     def readall(self) -> Any:
         """Return everything up to the end."""
@@ -190,8 +188,9 @@ class FileObject(LineIterator):
 
         With ``size``, return at most so many bytes of it.
         """
-        line = self._reading().read_line(-1 if size is None else _index(size, "readline"))
-        return line if self._parsed_mode.binary else self._decode(line)
+        reader = self._reading()
+        line = reader.read_line(-1 if size is None else _index(size, "readline"))
+        return line if self._parsed_mode.binary else decode(line, self._encoding, reader)
 
     def readlines(self, hint: int | None = -1) -> list[Any]:
         """Return the lines up to the end, or, with ``hint``, until they hold that many bytes or characters."""
@@ -411,27 +410,6 @@ class FileObject(LineIterator):
             reader.forget_block()
         self._write_position = offset + length
         self._wrote_last = True
-
-    def _decode(self, data: bytes) -> str:
-        """Decode what was read, reading on where it ends inside a character."""
-        try:
-            return data.decode(self._encoding)
-        except UnicodeDecodeError as error:
-            if error.end != len(data):
-                raise
-            reader = self._open_reader()
-            position = reader.tell()
-            tail = data[error.start :]
-            for _ in range(_LONGEST_CHARACTER - 1):
-                more = reader.read(1)
-                tail += more
-                try:
-                    return data[: error.start].decode(self._encoding) + tail.decode(self._encoding)
-                except UnicodeDecodeError:
-                    if not more:
-                        break
-            reader.jump(position)
-            raise
 
 
 def _index(number: Any, method: str) -> int:

@@ -27,14 +27,15 @@ except ImportError as missing:
     raise MissingDependencyError('fsspec is not installed; pip install "recordfs[fsspec]" brings it') from missing
 
 from recordfs.interop._fsspec_files import RecordFSReader, RecordFSWriter
+from recordfs.interop._fsspec_values import info_of, infos_of_children, offset_and_length, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime
 
     from typing_extensions import Buffer
 
-    from recordfs.filesystem import FileStatistics, FileSystem, RandomAccessFile
+    from recordfs.filesystem import FileSystem
 
 __all__ = [
     "RecordFSFileSystem",
@@ -123,7 +124,7 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Return name, size, type ("file" or "directory") and, where the store keeps it, mtime in seconds."""
         file_system, full = self._serving(path)
-        return _info(self._strip_protocol(path), file_system.stat(full))
+        return info_of(self._strip_protocol(path), file_system.stat(full))
 
     def walk(self, path: str, maxdepth: int | None = None, **keywords: Any) -> Iterator[Any]:
         """Walk a tree; see AbstractFileSystem, which lists by ``ls`` and hands words that it does not know on to it.
@@ -156,27 +157,10 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         if entries is None:
             statistics = file_system.stat(full)
             if not statistics.is_directory:
-                return [_info(directory, statistics)] if detail else [directory]
+                return [info_of(directory, statistics)] if detail else [directory]
             entries = list(file_system.list_directory(full))
-        names = []
-        for entry in entries:
-            if entry.only_in_trees and not entry.name:
-                raise InvalidArgumentError(
-                    "a key here has nothing between two slashes or ends with one, and no path of fsspec can name it; "
-                    "use recordfs itself, or rename it",
-                    path=full,
-                )
-            bare_name = entry.name.removesuffix("/")
-            name = join(directory, bare_name) if directory else bare_name
-            info: dict[str, Any] = {"name": name, "size": entry.length, "type": "file"}
-            if entry.is_directory:
-                info.update(size=0, type="directory")
-            elif detail and entry.length is None:
-                info = _info(name, file_system.stat(join(full, entry.name)))
-            if entry.is_symbolic_link:
-                info["islink"] = True
-            names.append(info)
-        return names if detail else [info["name"] for info in names]
+        infos = list(infos_of_children(file_system, full, directory, entries, detail=detail))
+        return infos if detail else [info["name"] for info in infos]
 
     def exists(self, path: str, **_: Any) -> bool:
         """Tell whether a path is there; a store that cannot be asked raises."""
@@ -355,21 +339,21 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         """Return a file's bytes, or those of a range; negative limits count from the end."""
         file_system, full = self._serving(path)
         with file_system.new_random_access_file(full) as file:
-            return file.read(*_offset_and_length(start, end, file))
+            return file.read(*offset_and_length(start, end, file))
 
     def cat_ranges(
         self, paths: Any, starts: Any, ends: Any, max_gap: int | None = None, on_error: str = "return", **_: Any
     ) -> list[Any]:
         """Return many ranges of many files; each file is opened once, and its neighbouring ranges are merged."""
         paths = list(paths)
-        starts, ends = _spread(starts, len(paths)), _spread(ends, len(paths))
+        starts, ends = spread(starts, len(paths)), spread(ends, len(paths))
         results: list[Any] = [b""] * len(paths)
         for path in dict.fromkeys(paths):
             members = [index for index, each in enumerate(paths) if each == path]
             file_system, full = self._serving(path)
             try:
                 with file_system.new_random_access_file(full) as file:
-                    ranges = [_offset_and_length(starts[index], ends[index], file) for index in members]
+                    ranges = [offset_and_length(starts[index], ends[index], file) for index in members]
                     found = file.read_ranges(ranges, max_gap=65536 if max_gap is None else max_gap)
             except Exception as error:
                 if on_error == "raise":
@@ -449,25 +433,3 @@ class RecordFSHdfsFileSystem(RecordFSSchemeFileSystem):
     """``recordfs+hdfs://``."""
 
     protocol, scheme = "recordfs+hdfs", "hdfs"
-
-
-def _info(name: str, statistics: FileStatistics) -> dict[str, Any]:
-    info: dict[str, Any] = {
-        "name": name,
-        "size": None if statistics.length < 0 else statistics.length,
-        "type": "directory" if statistics.is_directory else "file",
-    }
-    if statistics.mtime_nsec:
-        info["mtime"] = statistics.mtime_nsec / 1e9
-    return info
-
-
-def _spread(value: Any, count: int) -> Sequence[Any]:
-    """Return one value for each of many files."""
-    return list(value) if hasattr(value, "__iter__") else [value] * count
-
-
-def _offset_and_length(start: int | None, end: int | None, file: RandomAccessFile) -> tuple[int, int]:
-    size = file.size()
-    first, last, _ = slice(start, end).indices(size)
-    return first, max(0, last - first)
