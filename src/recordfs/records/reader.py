@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import weakref
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from recordfs._core import NativeRecordReader
 from recordfs.errors import InvalidArgumentError
+from recordfs.per_process import OwningProcess
 from recordfs.records.compression import compression_name
 from recordfs.records.report import Loss, ReadReport
 from recordfs.records.scan import checked_max_record_size
@@ -156,7 +156,7 @@ class RecordReader:
 
     def _prepare(self, sources: list[OpenableSource]) -> None:
         self._all_sources = sources
-        self._process = os.getpid()
+        self._owner = OwningProcess()
         # A signal's handler may call stop() while this thread begins a reading.
         self._lock = threading.RLock()
         self._is_closed = False
@@ -188,11 +188,11 @@ class RecordReader:
             if self._is_closed or self._stopped.is_set():
                 return self._native
             share = self._find_share(warn=True)
-            if self._process != os.getpid():
+            if not self._owner.is_current:
                 # What the parent has open stays as it is: nothing here may wait for threads that only the parent has.
                 self._inherited.append(self._native)
                 self._readings = weakref.WeakKeyDictionary()
-                self._process, self._is_begun = os.getpid(), True
+                self._owner, self._is_begun = OwningProcess(), True
             if self._is_begun or share != self._share:
                 check_readable_again(self._all_sources)
                 if not self._is_begun:

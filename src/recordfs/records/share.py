@@ -12,6 +12,7 @@ import warnings
 from typing import Any, Literal, NamedTuple
 
 from recordfs.errors import InvalidArgumentError
+from recordfs.per_process import OwningProcess
 from recordfs.redaction import redact
 from recordfs.whole_numbers import whole_number
 
@@ -85,9 +86,10 @@ def current_rank(*, ask_environment: bool) -> Share:
 
 def warn_of_others(share: Share, path: str) -> None:
     """Say, in the first of several processes and once there, that each of them reads everything."""
-    if share.total == 1 or share.number != 0 or os.getpid() in _warned:
+    global _warned
+    if share.total == 1 or share.number != 0 or (_warned is not None and _warned.is_current):
         return
-    _warned.add(os.getpid())
+    _warned = OwningProcess()
     warnings.warn(
         f"{redact(path)}: {share.total} processes (workers of a DataLoader, or ranks) read all records each, so that "
         f'every record comes {share.total} times. RecordReader(..., shard="auto") gives each its share; shard=(0, 1) '
@@ -97,5 +99,5 @@ def warn_of_others(share: Share, path: str) -> None:
     )
 
 
-_warned: set[int] = set()
-"""The process that has said so; a forked one, whose number is another, says so again."""
+_warned: OwningProcess | None = None
+"""The process that has said so; a forked one says so again."""

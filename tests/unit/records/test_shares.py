@@ -34,7 +34,7 @@ def many_files(tmp_path) -> str:
 
 @pytest.fixture(autouse=True)
 def nobody_warned(monkeypatch):
-    monkeypatch.setattr(share_module, "_warned", set())
+    monkeypatch.setattr(share_module, "_warned", None)
 
 
 def shares(source, **options) -> list[RecordReader]:
@@ -246,7 +246,7 @@ def test_without_a_share_it_warns_once_that_all_read_everything(one_file, torch)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert list(RecordReader(one_file)) == RECORDS  # it has been said
-        share_module._warned.clear()
+        share_module._warned = None
         torch.be(worker=1, workers=2)
         assert list(RecordReader(one_file)) == RECORDS  # the first worker says it
         torch.be(worker=0, workers=2)
