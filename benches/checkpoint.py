@@ -1,4 +1,4 @@
-"""How fast are checkpoints read and written?
+"""How fast are checkpoints read and written on local files?
 
 Beside TensorFlow's ops and its reader, and safetensors. Large: float32 matrices of 16 MiB. Small: vectors of 64 bytes,
 100,000 of them. Checksums are verified on our side and TensorFlow's; safetensors has none, so a pass of CRC-32C over
@@ -7,21 +7,15 @@ what it read is added. The first round, which is not counted, warms every cache.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tools.servers import VersityGateway
-
-from benches.harness import AtLeast, Below, Contestant, Row, Within
-from benches.object_stores import BUCKET, OBSTORE, RECORDFS, s3_client, s3_running, s3_variables
-from benches.object_work import GROWTH
+from benches.harness import AtLeast, Contestant, Row, Within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-MIB = 1 << 20
 _SIDE = 2048
 
 OURS = """
@@ -146,232 +140,104 @@ def work():
     return sum(copy.nbytes for copy in copies.values())
 """
 
-RESTORE_S3 = f"""{RECORDFS}{OURS}
-def work():
-    with CheckpointReader(f"s3://{{bucket}}/ckpt") as reader:
-        return sum(array.nbytes for array in reader.get_many().values())
-"""
-
-# What one row of a matrix takes, from opening the checkpoint on. Both figures leave out what the first use of a store
-# asks for once.
-SLICE = f"""{RECORDFS}{OURS}
-def asked():
-    counts = store.statistics().values()
-    return sum(each.requests for each in counts), sum(each.bytes_received for each in counts)
-
-def work():
-    store.file_exists(f"s3://{{bucket}}/nothing")
-    before = asked()
-    with CheckpointReader(f"s3://{{bucket}}/ckpt") as reader:
-        part = reader.get_slice("layer_000300/kernel", 1000)
-    assert part.nbytes == row_bytes and not part.any()
-    requests, received = (now - then for now, then in zip(asked(), before))
-    return figure(requests, received)
-"""
-
-SLICE_REQUESTS = f"""{SLICE}
-def figure(requests, received):
-    return requests
-"""
-
-SLICE_BYTES = f"""{SLICE}
-def figure(requests, received):
-    return (received - index_bytes) / 1000
-"""
-
-# Beyond the tensors themselves: the answer is at least as large as they are.
-RESTORE_GROWTH = f"""{RESTORE_S3}
-store.file_exists(f"s3://{{bucket}}/nothing")
-{GROWTH}
-grown = work
-
-def work():
-    return grown() - tensors_mib
-"""
-
-# The fastest loop that was found by hand: four requests under way, each copied to its place and checked there.
-RESTORE_OBSTORE = f"""{OBSTORE}
-from concurrent.futures import ThreadPoolExecutor
-import numpy as np
-from recordfs._core import crc32c_of_still_memory
-
-piece = 8 << 20
-pool = ThreadPoolExecutor(4)
-
-def work():
-    size = obstore.head(store, "ckpt.data-00000-of-00001")["size"]
-    target = np.empty(size, np.uint8)
-
-    def fetch(start):
-        data = obstore.get_range(store, "ckpt.data-00000-of-00001", start=start, length=min(piece, size - start))
-        part = target[start : start + piece]
-        part[:] = np.frombuffer(data, np.uint8)
-        crc32c_of_still_memory(part)
-
-    list(pool.map(fetch, range(0, size, piece)))
-    return target.nbytes
-"""
+GET_TENSOR = Contestant("TensorFlow get_tensor", source=READ_GET_TENSOR, peer="tensorflow")
+RESTORE_V2 = Contestant("TensorFlow RestoreV2", source=READ_RESTORE, peer="tensorflow")
+SAVE_V2 = Contestant("TensorFlow SaveV2", source=WRITE_SAVE, peer="tensorflow")
 
 
 def rows(scale: float) -> list[Row]:
     """The rows of this benchmark."""
-    count = max(2, round(64 * scale))
-    large = {"count": count, "shape": [_SIDE, _SIDE]}
-    number = max(100, round(100_000 * scale))
-    many = {"count": number, "shape": [16]}
+    return [*_large_rows(max(2, round(64 * scale))), *_small_rows(max(100, round(100_000 * scale)))]
+
+
+def _large_rows(count: int) -> list[Row]:
+    """Tensors of 16 MiB on the local disk."""
+    size = {"count": count, "shape": [_SIDE, _SIDE]}
     mib = f"{count * 16} MiB in {count} tensors"
-    small = f"{number:,} tensors of 64 bytes"
-    part = "one row of a matrix of a checkpoint of 10 GiB, 640 matrices of 16 MiB, on versitygw"
+    row = partial(Row, items=count, item="tensor of 16 MiB")
     return [
-        Row(
+        row(
             title="read a checkpoint into fresh arrays",
             workload=f"{mib}, checksums verified, each round in new processes",
-            items=count,
-            item="tensor of 16 MiB",
-            make_files=_make_files(large),
-            contestants=[
-                Contestant("recordfs", source=READ_OURS),
-                Contestant("TensorFlow get_tensor", source=READ_GET_TENSOR, peer="tensorflow"),
-                Contestant("TensorFlow RestoreV2", source=READ_RESTORE, peer="tensorflow"),
-            ],
-            requirements=[AtLeast(1.7, over="TensorFlow get_tensor")],
+            make_files=_make_files(size),
+            contestants=[Contestant("recordfs", source=READ_OURS), GET_TENSOR, RESTORE_V2],
+            requirements=[AtLeast(1.7, over=GET_TENSOR.name)],
             new_processes=True,
         ),
-        Row(
+        row(
             title="read a checkpoint into memory in use",
             workload=f"{mib}, checksums verified; ours into out=, TensorFlow's by its allocator, which keeps it",
-            items=count,
-            item="tensor of 16 MiB",
-            make_files=_make_files(large),
-            contestants=[
-                Contestant("recordfs", source=READ_GIVEN),
-                Contestant("TensorFlow get_tensor", source=READ_GET_TENSOR, peer="tensorflow"),
-            ],
-            requirements=[AtLeast(1.7, over="TensorFlow get_tensor")],
+            make_files=_make_files(size),
+            contestants=[Contestant("recordfs", source=READ_GIVEN), GET_TENSOR],
+            requirements=[AtLeast(1.7, over=GET_TENSOR.name)],
         ),
-        Row(
+        row(
             title="read a checkpoint as mapped views",
             workload=f"{mib}, checksums verified, each round in new processes",
-            items=count,
-            item="tensor of 16 MiB",
-            make_files=_make_files(large, safetensors=True),
+            make_files=_make_files(size, safetensors=True),
             contestants=[
                 Contestant("recordfs", source=MAP_OURS),
-                Contestant("TensorFlow get_tensor", source=READ_GET_TENSOR, peer="tensorflow"),
+                GET_TENSOR,
                 Contestant("safetensors and a CRC pass", source=READ_SAFETENSORS),
             ],
-            requirements=[
-                AtLeast(5.0, over="TensorFlow get_tensor"),
-                Within(1.0, of="safetensors and a CRC pass"),
-            ],
+            requirements=[AtLeast(5.0, over=GET_TENSOR.name), Within(1.0, of="safetensors and a CRC pass")],
             new_processes=True,
         ),
-        Row(
+        row(
             title="write a checkpoint",
             workload=f"{mib}, nothing synced",
-            items=count,
-            item="tensor of 16 MiB",
-            make_files=_only_names(large),
-            contestants=[
-                Contestant("recordfs", source=WRITE_OURS),
-                Contestant("TensorFlow SaveV2", source=WRITE_SAVE, peer="tensorflow"),
-            ],
-            requirements=[AtLeast(1.4, over="TensorFlow SaveV2")],
+            make_files=_only_names(size),
+            contestants=[Contestant("recordfs", source=WRITE_OURS), SAVE_V2],
+            requirements=[AtLeast(1.4, over=SAVE_V2.name)],
         ),
-        Row(
-            title="open and list many small tensors",
-            workload=small,
-            items=number,
-            item="tensor",
-            make_files=_make_files(many),
-            contestants=[
-                Contestant("recordfs", source=LIST_OURS),
-                Contestant("TensorFlow list_variables", source=LIST_THEIRS, peer="tensorflow"),
-            ],
-            requirements=[AtLeast(3.0, over="TensorFlow list_variables")],
-        ),
-        Row(
-            title="read many small tensors",
-            workload=f"{small}, checksums verified",
-            items=number,
-            item="tensor",
-            make_files=_make_files(many),
-            contestants=[
-                Contestant("recordfs", source=READ_OURS),
-                Contestant("TensorFlow get_tensor", source=READ_GET_TENSOR, peer="tensorflow"),
-                Contestant("TensorFlow RestoreV2", source=READ_RESTORE, peer="tensorflow"),
-            ],
-            requirements=[AtLeast(2.0, over="TensorFlow get_tensor"), AtLeast(2.0, over="TensorFlow RestoreV2")],
-            rounds=2,
-        ),
-        Row(
-            title="write many small tensors",
-            workload=f"{small}, nothing synced",
-            items=number,
-            item="tensor",
-            make_files=_only_names(many),
-            contestants=[
-                Contestant("recordfs", source=WRITE_OURS),
-                Contestant("TensorFlow SaveV2", source=WRITE_SAVE, peer="tensorflow"),
-            ],
-            requirements=[AtLeast(2.0, over="TensorFlow SaveV2")],
-            rounds=2,
-        ),
-        Row(
+        row(
             title="what save_async makes the caller wait",
             workload=f"{mib}, from the second save of a manager on",
-            items=count,
-            item="tensor of 16 MiB",
-            make_files=_only_names(large),
+            make_files=_only_names(size),
             contestants=[
                 Contestant("recordfs", source=SNAPSHOT_OURS),
                 Contestant("NumPy copy into memory in use", source=MEMCPY),
             ],
             requirements=[Within(1.2, of="NumPy copy into memory in use")],
         ),
-        Row(
-            title="requests for 4 KB of a large checkpoint on S3",
-            workload=part,
-            unit="requests",
-            rounds=1,
-            running=_large_checkpoint_on_s3,
-            contestants=[Contestant("recordfs", source=SLICE_REQUESTS)],
-            requirements=[Below(4.5)],
+    ]
+
+
+def _small_rows(count: int) -> list[Row]:
+    """Many tensors of 64 bytes on the local disk."""
+    size = {"count": count, "shape": [16]}
+    small = f"{count:,} tensors of 64 bytes"
+    row = partial(Row, items=count, item="tensor")
+    list_variables = Contestant("TensorFlow list_variables", source=LIST_THEIRS, peer="tensorflow")
+    return [
+        row(
+            title="open and list many small tensors",
+            workload=small,
+            make_files=_make_files(size),
+            contestants=[Contestant("recordfs", source=LIST_OURS), list_variables],
+            requirements=[AtLeast(3.0, over=list_variables.name)],
         ),
-        Row(
-            title="bytes beyond the index for 4 KB of a large checkpoint on S3",
-            workload=part,
-            unit="kB",
-            rounds=1,
-            running=_large_checkpoint_on_s3,
-            contestants=[Contestant("recordfs", source=SLICE_BYTES)],
-            requirements=[Below(300)],
+        row(
+            title="read many small tensors",
+            workload=f"{small}, checksums verified",
+            make_files=_make_files(size),
+            contestants=[Contestant("recordfs", source=READ_OURS), GET_TENSOR, RESTORE_V2],
+            requirements=[AtLeast(2.0, over=GET_TENSOR.name), AtLeast(2.0, over=RESTORE_V2.name)],
+            rounds=2,
         ),
-        Row(
-            title="restore a checkpoint from S3",
-            workload=f"{mib} on SeaweedFS on the same machine, checksums verified",
-            items=count,
-            item="tensor of 16 MiB",
-            running=s3_running("SeaweedFS", partial(_put_checkpoint, count)),
-            contestants=[
-                Contestant("recordfs", source=RESTORE_S3),
-                Contestant("obstore, by hand", source=RESTORE_OBSTORE),
-            ],
-            requirements=[Within(1.25, of="obstore, by hand")],
-        ),
-        Row(
-            title="memory beyond the tensors that restoring from S3 adds",
-            workload=f"{mib} on SeaweedFS on the same machine, the peak after the first request",
-            unit="MiB",
-            rounds=1,
-            running=s3_running("SeaweedFS", partial(_put_checkpoint, count)),
-            contestants=[Contestant("recordfs", source=RESTORE_GROWTH)],
-            requirements=[Below(64)],
+        row(
+            title="write many small tensors",
+            workload=f"{small}, nothing synced",
+            make_files=_only_names(size),
+            contestants=[Contestant("recordfs", source=WRITE_OURS), SAVE_V2],
+            requirements=[AtLeast(2.0, over=SAVE_V2.name)],
+            rounds=2,
         ),
     ]
 
 
-def _tensors(count: int, shape: list[int]) -> dict[str, Any]:
+def tensors_of(count: int, shape: list[int]) -> dict[str, Any]:
+    """Float32 tensors of one shape, each full of its own number."""
     import numpy as np
 
     return {f"layer_{number:06d}/kernel": np.full(shape, number, np.float32) for number in range(count)}
@@ -383,7 +249,7 @@ def _make_files(size: dict[str, Any], *, safetensors: bool = False) -> Callable[
     def make(directory: str) -> dict[str, Any]:
         from recordfs.checkpoint import convert_checkpoint, save_checkpoint
 
-        prefix = save_checkpoint(os.path.join(directory, "ckpt"), _tensors(**size), durable=False)
+        prefix = save_checkpoint(os.path.join(directory, "ckpt"), tensors_of(**size), durable=False)
         path = os.path.join(directory, "weights.safetensors")
         if safetensors:
             convert_checkpoint(prefix, path)
@@ -399,37 +265,3 @@ def _only_names(size: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
         return {"prefix": os.path.join(directory, "ckpt"), **size}
 
     return make
-
-
-@contextlib.contextmanager
-def _large_checkpoint_on_s3(directory: str) -> Iterator[dict[str, Any]]:
-    """Run a store that has a checkpoint of 10 GiB of zeros, whose data file is one of its own with a hole in it."""
-    from recordfs._core import BundleIndexBuilder, masked_crc32c
-
-    count, shape, size = 640, (4096, 1024), 16 * MIB
-    checksum = masked_crc32c(bytes(size))
-    builder = BundleIndexBuilder()
-    for number in range(count):
-        builder.add(f"layer_{number:06d}/kernel", 1, shape, (0, number * size, size, checksum))
-    index = builder.finish(1)
-    with VersityGateway(directory) as server:
-        client = s3_client(server.endpoint)
-        client.create_bucket(Bucket=BUCKET)
-        client.put_object(Bucket=BUCKET, Key="ckpt.index", Body=index)
-        name = "ckpt.data-00000-of-00001"
-        client.put_object(Bucket=BUCKET, Key=name, Body=b"")
-        os.truncate(os.path.join(directory, "data", BUCKET, name), count * size)
-        yield s3_variables(server.endpoint) | {"index_bytes": len(index), "row_bytes": 4 * shape[1]}
-
-
-def _put_checkpoint(count: int, client: Any) -> dict[str, Any]:
-    """Put a checkpoint into the bucket."""
-    import tempfile
-
-    from recordfs.checkpoint import save_checkpoint
-
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as directory:
-        save_checkpoint(os.path.join(directory, "ckpt"), _tensors(count, [_SIDE, _SIDE]), durable=False)
-        for name in sorted(os.listdir(directory)):
-            client.upload_file(os.path.join(directory, name), BUCKET, name)
-    return {"tensors_mib": count * 16}
