@@ -2,10 +2,6 @@
 
 import gc
 import itertools
-import os
-import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -24,7 +20,7 @@ from recordfs.errors import AlreadyExistsError, ResourceExhaustedError, Unavaila
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.testing.faulty import FaultyFileSystem
-from support.killed_savers import Killed
+from support.killed_savers import Killed, assert_savers_killed_at_any_moment_leave_what_they_reported
 
 _numbers = itertools.count()
 
@@ -286,50 +282,5 @@ def test_files_that_arrive_in_pieces_are_read_whole(place):
     assert_holds(prefix, 0, faulty)
 
 
-SAVER = """
-import sys
-import numpy as np
-from recordfs.checkpoint import CheckpointManager
-directory, first = sys.argv[1], int(sys.argv[2])
-manager = CheckpointManager(directory, max_to_keep=2)
-print("ready", flush=True)
-for step in range(first, first + 100_000):
-    manager.save({"large": np.full(200_000, step), "small": step}, step)
-    print(step, flush=True)
-"""
-
-
 def test_saver_killed_at_any_moment_leaves_every_checkpoint_that_it_reported(tmp_path):
-    moments = random.Random(15)
-    first = 0
-    for _ in range(8):
-        process = subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path), str(first)], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        for _ in range(moments.randrange(4)):
-            process.stdout.readline()
-        # What is asserted holds whenever the signal comes.
-        try:
-            process.wait(moments.random() * 0.02)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        reported = [int(line) for line in process.communicate()[0].split()]
-        newest = latest_checkpoint(tmp_path)
-        if newest is None:
-            assert not reported
-            continue
-        step = int(newest.rpartition("-")[2])
-        assert step >= max(reported, default=0)
-        for name in os.listdir(tmp_path):
-            if name.endswith(".index"):
-                with CheckpointReader(tmp_path / name) as reader:
-                    tensors = reader.get_many()
-                assert (tensors["large"] == tensors["small"]).all()
-        # The next saver goes on with a step of which nothing is there, as a run does that counts on.
-        first = (
-            max(int(name.split("-")[1].split(".")[0]) for name in os.listdir(tmp_path) if name.startswith("ckpt-")) + 1
-        )
-    remove_leftovers(tmp_path, older_than_seconds=0)
-    with_index = {name.removesuffix(".index") for name in os.listdir(tmp_path) if name.endswith(".index")}
-    data = {name.split(".data-")[0] for name in os.listdir(tmp_path) if ".data-" in name}
-    assert data == with_index
+    assert_savers_killed_at_any_moment_leave_what_they_reported(PosixFileSystem(), str(tmp_path), times=8)

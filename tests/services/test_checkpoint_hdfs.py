@@ -12,7 +12,10 @@ from recordfs.checkpoint import (
     save_checkpoint,
 )
 from recordfs.errors import AlreadyExistsError
-from support.killed_savers import assert_killed_savers_leave_whole_checkpoints
+from support.killed_savers import (
+    assert_killed_savers_leave_whole_checkpoints,
+    assert_savers_killed_at_any_moment_leave_what_they_reported,
+)
 
 pytestmark = pytest.mark.service
 
@@ -56,3 +59,7 @@ def test_parts_become_one_checkpoint(hdfs, hdfs_root):
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_saver_killed_before_any_of_its_calls_leaves_the_old_or_the_new_checkpoint(hdfs, hdfs_root):
     assert_killed_savers_leave_whole_checkpoints(hdfs, hdfs_root)
+
+
+def test_saver_killed_at_any_moment_leaves_every_checkpoint_that_it_reported(hdfs, hdfs_root):
+    assert_savers_killed_at_any_moment_leave_what_they_reported(hdfs, f"{hdfs_root}/run", times=3)

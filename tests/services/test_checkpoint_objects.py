@@ -18,7 +18,10 @@ from recordfs.checkpoint import (
     verify_checkpoint,
 )
 from recordfs.errors import AlreadyExistsError, DataLossError
-from support.killed_savers import assert_killed_savers_leave_whole_checkpoints
+from support.killed_savers import (
+    assert_killed_savers_leave_whole_checkpoints,
+    assert_savers_killed_at_any_moment_leave_what_they_reported,
+)
 
 pytestmark = pytest.mark.service
 
@@ -66,6 +69,13 @@ def test_part_of_a_tensor_takes_four_requests_and_little_more_than_its_bytes(obj
 def test_saver_killed_before_any_of_its_calls_leaves_the_old_or_the_new_checkpoint(object_place):
     tensors = {**TENSORS, "large": LARGE[:30]}
     assert_killed_savers_leave_whole_checkpoints(object_place.file_system, object_place.root, tensors)
+
+
+@pytest.mark.parametrize("object_place", ["versitygw", "fake-gcs-server"], indirect=True)
+def test_saver_killed_at_any_moment_leaves_every_checkpoint_that_it_reported(object_place):
+    assert_savers_killed_at_any_moment_leave_what_they_reported(
+        object_place.file_system, object_place.root, times=3, options=object_place.options
+    )
 
 
 @pytest.fixture(autouse=True)

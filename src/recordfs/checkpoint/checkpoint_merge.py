@@ -33,7 +33,7 @@ from recordfs.errors import (
 from recordfs.paths import dirname
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from recordfs._core import BundleIndex
     from recordfs.filesystem import FileSystem
@@ -129,11 +129,12 @@ class CheckpointMerge:
         self._note_path = merge_note_path(target)
         self._renames = not keep_sources and file_system.capabilities(target).atomic_rename
 
-    def run(self, *, overwrite: bool) -> None:
+    def run(self, *, overwrite: bool, progress: Callable[[int], object] | None = None) -> None:
         """Merge.
 
         Args:
             overwrite: Replace a checkpoint of the target's prefix.
+            progress: Called with a number of bytes whenever a data file of so many is where it belongs.
 
         Raises:
             NotFoundError: A data file is missing. Nothing was moved.
@@ -150,6 +151,8 @@ class CheckpointMerge:
             delete_if_there(self._file_system, self._index_path)
         for move in moves:
             self._move(move)
+            if progress is not None:
+                progress(move.size)
         if not self._shards:
             publish(self._file_system, data_path(self._target, 0, 1), [], durable=self._durable)
         publish(self._file_system, self._index_path, [self._index], exclusive=not overwrite, durable=self._durable)

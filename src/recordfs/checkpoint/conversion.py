@@ -61,12 +61,21 @@ def rename_by_patterns(rules: Sequence[tuple[str, str]]) -> Callable[[str], str]
         rules: Pairs of a pattern, which may match anywhere in the name, and what takes its place (``\1`` is a group).
 
     Raises:
-        InvalidArgumentError: A pattern is none.
+        InvalidArgumentError: A pattern is none, or what takes its place names a group that it has not.
     """
-    try:
-        compiled = [(re.compile(pattern), replacement) for pattern, replacement in rules]
-    except re.error as error:
-        raise InvalidArgumentError(f"not a regular expression: {error.pattern!r}: {error}") from error
+    compiled = []
+    for pattern, replacement in rules:
+        try:
+            found = re.compile(pattern)
+        except re.error as error:
+            raise InvalidArgumentError(f"not a regular expression: {pattern!r}: {error}") from error
+        try:
+            found.sub(replacement, "")
+        except (re.error, IndexError) as error:
+            raise InvalidArgumentError(
+                f"{replacement!r} cannot take the place of what {pattern!r} matches: {error}"
+            ) from error
+        compiled.append((found, replacement))
 
     def rename(name: str) -> str:
         for pattern, replacement in compiled:
@@ -122,7 +131,9 @@ def convert_checkpoint(
     target_system, target_path = resolve(target, file_system=target_file_system, options=target_options)
     writes = target_format or format_of(target_path)
     if not overwrite and target_system.file_exists(index_path(target_path) if writes == "checkpoint" else target_path):
-        raise AlreadyExistsError("the target of the conversion is there; pass overwrite=True", path=target_path)
+        raise AlreadyExistsError(
+            "the target of the conversion is there; overwrite=True (--overwrite) replaces it", path=target_path
+        )
     with _open_source(source_system, source_path, source_format or format_of(source_path), by_attribute) as opened:
         kept, left_out = _renamed(opened.specs(), names, source_path)
         sink = _make_sink(target_system, target_path, writes, overwrite, by_attribute)

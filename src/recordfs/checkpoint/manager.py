@@ -13,7 +13,7 @@ from recordfs.checkpoint.deletion import delete_checkpoint
 from recordfs.checkpoint.file_names import index_path
 from recordfs.checkpoint.metrics_file import as_numbers, read_metrics, write_metrics
 from recordfs.checkpoint.saving import PendingSave, Snapshots, save_checkpoint
-from recordfs.checkpoint.state import CheckpointState, read_state, where_it_lies, write_state
+from recordfs.checkpoint.state import CheckpointState, read_state, write_state
 from recordfs.errors import InvalidArgumentError, NotFoundError
 from recordfs.filesystem.files import end_after
 from recordfs.paths import basename, join
@@ -101,7 +101,6 @@ class CheckpointManager:
         kept = state.all_model_checkpoint_paths
         if not kept and state.model_checkpoint_path:
             kept = (state.model_checkpoint_path,)
-        kept = tuple(where_it_lies(prefix, self._directory, self._file_system) for prefix in kept)
         times = state.all_model_checkpoint_timestamps
         # Without times all are as old as this manager, which is what TensorFlow's takes them for.
         now = time.time()

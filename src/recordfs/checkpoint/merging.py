@@ -17,7 +17,7 @@ from recordfs.registry import resolve
 from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
@@ -85,6 +85,7 @@ def merge_checkpoints(
     keep_sources: bool = False,
     overwrite: bool = False,
     durable: bool = True,
+    progress: Callable[[int], object] | None = None,
     file_system: FileSystem | None = None,
     options: Options = None,
 ) -> str:
@@ -100,6 +101,7 @@ def merge_checkpoints(
         keep_sources: Copy the data files, so that the sources stay checkpoints.
         overwrite: Replace a checkpoint of this prefix; not one step, as in ``CheckpointWriter``.
         durable: As in ``CheckpointWriter``.
+        progress: Called with a number of bytes whenever a data file of so many was renamed or copied.
         file_system: Serves all paths.
         options: For the filesystem.
 
@@ -119,10 +121,12 @@ def merge_checkpoints(
         raise InvalidArgumentError("the sources and the target of a merge are different prefixes", path=target)
     merge = CheckpointMerge(system, prefixes, target, keep_sources=keep_sources, durable=durable)
     _refuse_existing(system, target, overwrite)
-    merge.run(overwrite=overwrite)
+    merge.run(overwrite=overwrite, progress=progress)
     return target
 
 
 def _refuse_existing(system: FileSystem, prefix: str, overwrite: bool) -> None:
     if not overwrite and system.file_exists(index_path(prefix)):
-        raise AlreadyExistsError("there is a checkpoint of this prefix; pass overwrite=True to replace it", path=prefix)
+        raise AlreadyExistsError(
+            "there is a checkpoint of this prefix; overwrite=True (--overwrite) replaces it", path=prefix
+        )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Options = Mapping[str, Any] | None
 
-__all__ = ["STATE_FILE", "CheckpointState", "parse_state", "read_state", "where_it_lies", "write_state"]
+__all__ = ["STATE_FILE", "CheckpointState", "parse_state", "read_state", "write_state"]
 
 STATE_FILE = "checkpoint"
 """The name that TensorFlow gives the state file, too."""
@@ -73,21 +73,18 @@ def _full_path(file_system: FileSystem, directory: str, path: str) -> str:
     return join(directory, basename(full)) if found == own else full
 
 
-def where_it_lies(prefix: str, directory: str, file_system: FileSystem) -> str:
-    """Return where the checkpoint lies that a state file of ``directory`` names.
+def _where_it_lies(prefix: str, directory: str, file_system: FileSystem) -> str:
+    """Return where the checkpoint lies that a state file of ``directory`` names by a full path.
 
-    Savers of TensorFlow 1 write full paths, which lead nowhere when the directory was moved, and back to where it came
-    from when it was copied to a bucket. Then the checkpoint of that name beside the state file is meant.
-
-    Args:
-        prefix: The full path, as ``read_state`` gives it.
-        directory: Where the state file lies.
-        file_system: Serves the directory.
+    Savers of TensorFlow 1 write full paths, which lead nowhere when the directory was moved, and to another machine's
+    disk when it was copied to a bucket. Then the checkpoint of that name beside the state file is meant.
     """
-    beside = join(directory, basename(prefix)) if directory else basename(prefix)
-    if beside == prefix or not basename(prefix) or not file_system.file_exists(index_path(beside)):
-        return prefix
     on_another = (scheme_of(prefix) or "file") != (scheme_of(directory) or "file")
+    beside = join(directory, basename(prefix)) if directory else basename(prefix)
+    if beside == prefix or not basename(prefix) or (on_another and scheme_of(prefix)):
+        return prefix
+    if not file_system.file_exists(index_path(beside)):
+        return prefix
     return beside if on_another or not file_system.file_exists(index_path(prefix)) else prefix
 
 
@@ -215,6 +212,9 @@ def read_state(
 ) -> CheckpointState | None:
     """Return the state of a directory of checkpoints, prefixes as full paths; None if it has no state file.
 
+    A full path that leads nowhere, because the directory was moved, is that of the checkpoint of its name in the
+    directory, if there is one.
+
     Raises:
         DataLossError: The state file is no such text.
     """
@@ -228,7 +228,13 @@ def read_state(
         content = data.decode("utf-8", "surrogateescape")
     except UnicodeDecodeError as error:
         raise DataLossError("no state of checkpoints: it is no text", path=path) from error
-    return parse_state(content, path=path).within(text, file_system=system)
+    state = parse_state(content, path=path).within(text, file_system=system)
+    return state._replace(
+        model_checkpoint_path=_where_it_lies(state.model_checkpoint_path, text, system),
+        all_model_checkpoint_paths=tuple(
+            _where_it_lies(prefix, text, system) for prefix in state.all_model_checkpoint_paths
+        ),
+    )
 
 
 def write_state(

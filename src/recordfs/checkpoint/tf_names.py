@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recordfs.checkpoint.arguments import finite_number
 from recordfs.checkpoint.file_names import index_path, without_suffix
 from recordfs.checkpoint.reader import CheckpointReader
-from recordfs.checkpoint.state import STATE_FILE, CheckpointState, read_state, where_it_lies
+from recordfs.checkpoint.state import STATE_FILE, CheckpointState, read_state
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
 from recordfs.registry import resolve
 
@@ -45,6 +45,9 @@ def get_checkpoint_state(
 ) -> CheckpointState | None:
     """Return what a directory's state file tells, prefixes as full paths.
 
+    A full path that leads nowhere, because the directory was moved, is that of the checkpoint of its name in the
+    directory, which TensorFlow does not find.
+
     Args:
         checkpoint_dir: The directory.
         latest_filename: The state file's name; ``"checkpoint"`` by default.
@@ -78,16 +81,12 @@ def latest_checkpoint(
 ) -> str | None:
     """Return the prefix of a directory's newest checkpoint, as its state file tells; None if it is not there.
 
-    A full path that leads nowhere, because the directory was moved, means the checkpoint of that name in the directory,
-    which TensorFlow does not find.
-
     Arguments and errors as in ``get_checkpoint_state``.
     """
     state = get_checkpoint_state(checkpoint_dir, latest_filename, file_system=file_system, options=options)
     if state is None:
         return None
-    system, directory = resolve(checkpoint_dir, file_system=file_system, options=options)
-    prefix = where_it_lies(state.model_checkpoint_path, directory, system)
+    prefix = state.model_checkpoint_path
     return prefix if checkpoint_exists(prefix, file_system=file_system, options=options) else None
 
 

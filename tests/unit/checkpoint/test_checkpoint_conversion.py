@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import warnings
 import zipfile
 
@@ -9,7 +10,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from recordfs.checkpoint import CheckpointReader, CheckpointWriter, convert_checkpoint, save_checkpoint
+from recordfs.checkpoint import (
+    CheckpointReader,
+    CheckpointWriter,
+    convert_checkpoint,
+    rename_by_patterns,
+    save_checkpoint,
+)
 from recordfs.errors import AlreadyExistsError, DataLossError, InvalidArgumentError, RecordFSError, UnimplementedError
 
 TENSORS = {
@@ -77,6 +84,12 @@ def test_names_that_would_meet_are_refused(prefix, tmp_path):
         convert_checkpoint(prefix, tmp_path / "back", names=lambda name: "x")
     with pytest.raises(InvalidArgumentError, match="not there: 'other'"):
         convert_checkpoint(prefix, tmp_path / "back", names={"other": "x"})
+
+
+@pytest.mark.parametrize("rule", [("(", "x"), ("w", r"\9"), ("w", r"\g<none>")])
+def test_rule_that_makes_no_sense_is_refused_before_anything_is_read(rule):
+    with pytest.raises(InvalidArgumentError, match=re.escape(repr(rule[0]))):
+        rename_by_patterns([rule])
 
 
 def test_by_attribute_needs_an_object_graph(prefix, tmp_path):

@@ -32,6 +32,14 @@ def test_checkpoints_become_one(directory, keep_sources):
     assert len(names_in(directory)) == (9 if keep_sources else 4)
 
 
+@pytest.mark.parametrize("keep_sources", [False, True])
+def test_progress_tells_the_bytes_of_every_data_file(directory, keep_sources):
+    sources = [save_checkpoint(f"{directory}/{name}", {name: np.ones(3)}) for name in "ab"]
+    moved = []
+    merge_checkpoints(sources, f"{directory}/all", keep_sources=keep_sources, progress=moved.append)
+    assert moved == [24, 24]
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("spelling", ["{0}/./a", "{0}//a", "{0}/sub/../a", "{0}/link/a", "file://{0}/a"])
 def test_merge_onto_another_spelling_of_a_source_is_refused_and_deletes_nothing(tmp_path, spelling, overwrite):

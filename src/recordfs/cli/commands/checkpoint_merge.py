@@ -37,7 +37,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Merge."""
     from recordfs.checkpoint import CheckpointReader, merge_checkpoints  # brings NumPy
 
-    merge_checkpoints(arguments.source, arguments.target, keep_sources=arguments.keep, overwrite=arguments.overwrite)
+    with console.progress("merging") as progress:
+        merge_checkpoints(
+            arguments.source,
+            arguments.target,
+            keep_sources=arguments.keep,
+            overwrite=arguments.overwrite,
+            progress=progress.advance,
+        )
     with CheckpointReader(arguments.target) as reader:
         tensors, shards = len(reader), reader.num_shards
     if arguments.json:
