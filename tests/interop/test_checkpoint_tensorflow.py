@@ -10,11 +10,13 @@ from recordfs.checkpoint import (
     CheckpointReader,
     CheckpointWriter,
     ObjectGraph,
+    convert_checkpoint,
     latest_checkpoint,
     merge_checkpoints,
     merge_parts,
     save_checkpoint,
 )
+from support.checkpoint_programs import READ_EVERY_TYPE, RESTORE
 from support.peers import call_peer
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden"))
@@ -79,49 +81,8 @@ def test_index_of_many_blocks_is_written_as_tensorflow_writes_it(tmp_path):
 
 def test_tensorflow_reads_every_type_that_we_write(tmp_path):
     prefix = save_checkpoint(tmp_path / "ours", contents.every_type(), alignment=64, num_shards=3)
-    differing = call_peer(
-        "tensorflow",
-        """
-        import sys
-        sys.path.append(golden)
-        import checkpoint_contents as contents
-        import numpy as np
-        import tensorflow as tf
-        reader = tf.train.load_checkpoint(prefix)
-        result = []
-        for name, expected in contents.every_type().items():
-            dtype = reader.get_variable_to_dtype_map()[name]
-            found, = tf.raw_ops.RestoreV2(prefix=prefix, tensor_names=[name], shape_and_slices=[""], dtypes=[dtype])
-            array = np.asarray(found.numpy(), object if dtype == tf.string else None)
-            same = array.shape == expected.shape and (
-                array.tolist() == expected.tolist() if dtype == tf.string else array.tobytes() == expected.tobytes()
-            )
-            if not same:
-                result.append(name)
-        """,
-        golden=os.path.dirname(GOLDEN),
-        prefix=prefix,
-    )
+    differing = call_peer("tensorflow", READ_EVERY_TYPE, golden=os.path.dirname(GOLDEN), prefix=prefix)
     assert differing == []
-
-
-RESTORE = """
-    import sys
-    sys.path.append(golden)
-    import checkpoint_contents as contents
-    import numpy as np
-    import tensorflow as tf
-    values = {path: tf.Variable(tf.zeros_like(value)) for path, value in contents.variables().items()}
-    model = tf.Module()
-    model.kernel, model.bias = values["model/kernel"], values["model/bias"]
-    root = tf.train.Checkpoint(
-        model=model,
-        layers=[values["layers/0"], values["layers/1"]],
-        named={"a.b": values["named/a.b"]},
-    )
-    root.restore(prefix).assert_consumed().assert_existing_objects_matched()
-    result = [path for path, value in contents.variables().items() if (values[path].numpy() != value).any()]
-"""
 
 
 def test_tensorflow_restores_by_attribute_what_we_saved(tmp_path):
@@ -230,6 +191,59 @@ def test_slots_of_an_optimizer_are_found_by_attribute(tmp_path):
         key = reader.object_graph.slots()["optimizer", "momentum", "variable"]
         assert reader[key].tolist() == [1.0, 1.0]
         assert ".OPTIMIZER_SLOT" in key
+
+
+OBJECTS = """
+    import tensorflow as tf
+    from tensorflow.python.training import momentum
+
+    def objects(factor):
+        # Without Python's objects the variables would go.
+        root = tf.train.Checkpoint(
+            variable=tf.Variable(2.0 * factor),
+            optimizer=momentum.MomentumOptimizer(0.5, 0.9),
+            keys={key: tf.Variable(float(place * factor)) for place, key in enumerate(keys)},
+            table=tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1),
+        )
+        root.optimizer.minimize(lambda: root.variable * root.variable)
+        return root
+"""
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.npz"])
+def test_tensorflow_restores_by_attribute_what_went_through_another_format(tmp_path, name):
+    keys = ["a/b", "c.d", "e..f", ".S", "back\\slash", "\\/", "ü", 'q"']
+    saved = call_peer(
+        "tensorflow",
+        OBJECTS
+        + """
+    root = objects(1)
+    root.table.insert(["word"], [5])
+    root.write(prefix)
+    result = float(root.optimizer.get_slot(root.variable, "momentum"))
+    """,
+        keys=keys,
+        prefix=str(tmp_path / "theirs"),
+    )
+    convert_checkpoint(tmp_path / "theirs", tmp_path / name, by_attribute=True)
+    convert_checkpoint(tmp_path / name, tmp_path / "back", by_attribute=True)
+    restored = call_peer(
+        "tensorflow",
+        OBJECTS
+        + """
+    root = objects(0)
+    root.save_counter  # which ours has, and a checkpoint that was not saved but written has not
+    root.restore(prefix).assert_consumed().assert_existing_objects_matched()
+    result = [
+        [float(root.keys[key]) for key in keys],
+        int(root.table.lookup(tf.constant("word"))),
+        float(root.optimizer.get_slot(root.variable, "momentum")),
+    ]
+    """,
+        keys=keys,
+        prefix=str(tmp_path / "back"),
+    )
+    assert restored == [list(map(float, range(len(keys)))), 5, saved]
 
 
 def test_big_endian_checkpoints_and_snappy_blocks_are_read_as_tensorflow_reads_them(tmp_path):

@@ -74,7 +74,7 @@ def test_saver_killed_before_any_of_its_calls_leaves_the_old_or_the_new_checkpoi
 @pytest.mark.parametrize("object_place", ["versitygw", "fake-gcs-server"], indirect=True)
 def test_saver_killed_at_any_moment_leaves_every_checkpoint_that_it_reported(object_place):
     assert_savers_killed_at_any_moment_leave_what_they_reported(
-        object_place.file_system, object_place.root, times=3, options=object_place.options
+        object_place.file_system, object_place.root, times=2, options=object_place.options
     )
 
 

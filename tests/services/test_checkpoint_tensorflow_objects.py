@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from recordfs.checkpoint import CheckpointReader, CheckpointWriter, latest_checkpoint, merge_parts, save_checkpoint
+from support.checkpoint_programs import READ_EVERY_TYPE, RESTORE
 from support.peers import peer_process
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden"))
@@ -21,48 +22,18 @@ pytestmark = [pytest.mark.peer, pytest.mark.service]
 
 ROWS = np.arange(3_000_000, dtype=np.float32).reshape(3000, 1000)
 
-START = """
+GOLDEN = os.path.dirname(os.path.abspath(contents.__file__))
+
+REGISTER = """
     import sys
     sys.path.append(packages)  # the clients for stores, which TensorFlow's environment has not
-    sys.path.append(golden)
-    import checkpoint_contents as contents
-    import numpy as np
-    import tensorflow as tf
     from recordfs.interop.tensorflow import register
-    state.update(contents=contents, np=np, tf=tf, register=register)
-"""
-
-RESTORE = """
-    globals().update(state)
     register("bucket." + scheme, target=scheme, options=options)
-    values = {path: tf.Variable(tf.zeros_like(value)) for path, value in contents.variables().items()}
-    model = tf.Module()
-    model.kernel, model.bias = values["model/kernel"], values["model/bias"]
-    objects = tf.train.Checkpoint(
-        model=model,
-        layers=[values["layers/0"], values["layers/1"]],
-        named={"a.b": values["named/a.b"]},
-    )
-    objects.restore(f"{root}/by-attribute").assert_consumed().assert_existing_objects_matched()
-    differing = [path for path, value in contents.variables().items() if (values[path].numpy() != value).any()]
-
-    reader = tf.train.load_checkpoint(f"{root}/by-name")
-    types = reader.get_variable_to_dtype_map()
-    for name, expected in contents.every_type().items():
-        [restored] = tf.raw_ops.RestoreV2(
-            prefix=f"{root}/by-name", tensor_names=[name], shape_and_slices=[""], dtypes=[types[name]]
-        )
-        found = np.asarray(restored.numpy(), expected.dtype)
-        strings = expected.dtype == object
-        same = found.tolist() == expected.tolist() if strings else found.tobytes() == expected.tobytes()
-        if not same or found.shape != expected.shape:
-            differing.append(name)
-    rows = tf.train.load_variable(f"{root}/parts", "rows")
-    result = {"differing": differing, "rows": [list(rows.shape), float(rows.sum(dtype=np.float64))]}
 """
 
 SAVE = """
-    globals().update(state)
+    import numpy as np
+    import tensorflow as tf
     model = tf.keras.Sequential([tf.keras.layers.Input((3,)), tf.keras.layers.Dense(2)])
     model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
@@ -83,8 +54,6 @@ SAVE = """
 def tensorflow():
     """A TensorFlow that recordfs's filesystems can be registered with: one, because importing it takes seconds."""
     with peer_process("tensorflow", recordfs=True) as process:
-        golden = os.path.dirname(os.path.abspath(contents.__file__))
-        process.call(START, packages=sysconfig.get_paths()["purelib"], golden=golden)
         yield process
 
 
@@ -100,11 +69,20 @@ def test_each_restores_from_a_bucket_what_the_other_saved_there(object_place, te
             writer.add_slice("rows", ROWS.shape, half, ROWS[half])
     merge_parts(f"{root}/ours/parts", 2, file_system=system)
 
-    theirs = f"bucket.{scheme}://{path}"
-    restored = tensorflow.call(RESTORE, root=f"{theirs}/ours", scheme=scheme, options=object_place.options)
-    assert restored == {"differing": [], "rows": [[3000, 1000], ROWS.sum(dtype=np.float64)]}
+    packages = sysconfig.get_paths()["purelib"]
+    tensorflow.call(REGISTER, scheme=scheme, options=object_place.options, packages=packages)
+    bucket = f"bucket.{scheme}://{path}"
+    assert tensorflow.call(RESTORE, golden=GOLDEN, prefix=f"{bucket}/ours/by-attribute") == []
+    assert tensorflow.call(READ_EVERY_TYPE, golden=GOLDEN, prefix=f"{bucket}/ours/by-name") == []
+    rows = """
+        import numpy as np
+        import tensorflow as tf
+        rows = tf.train.load_variable(prefix, "rows")
+        result = [list(rows.shape), float(rows.sum(dtype=np.float64))]
+    """
+    assert tensorflow.call(rows, prefix=f"{bucket}/ours/parts") == [[3000, 1000], ROWS.sum(dtype=np.float64)]
 
-    kernel = tensorflow.call(SAVE, root=f"{theirs}/theirs")
+    kernel = tensorflow.call(SAVE, root=f"{bucket}/theirs")
     names = {name.partition(".")[0] for name in system.get_children(f"{root}/theirs")}
     assert names == {"checkpoint", "ckpt-2", "ckpt-3"}
     newest = latest_checkpoint(f"{root}/theirs", file_system=system)

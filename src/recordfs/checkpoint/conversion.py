@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from recordfs.checkpoint.attribute_paths import attribute_key
 from recordfs.checkpoint.file_names import index_path
 from recordfs.checkpoint.npz_file import NpzSink, NpzSource
 from recordfs.checkpoint.numpy_module import np
-from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, ObjectGraph, attribute_key
+from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, SAVE_COUNTER, ObjectGraph
 from recordfs.checkpoint.reader import CheckpointReader
 from recordfs.checkpoint.safetensors_file import SafetensorsSink, SafetensorsSource
 from recordfs.checkpoint.tensor_streams import TensorSink, TensorSource, TensorSpec

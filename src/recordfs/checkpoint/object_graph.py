@@ -10,18 +10,16 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs._core import decode_object_graph, encode_object_graph
+from recordfs.checkpoint.attribute_paths import VALUE, attribute_key, join_names, parse_key, split_names
 from recordfs.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["OBJECT_GRAPH_KEY", "VALUE", "ObjectAttribute", "ObjectGraph", "ObjectNode", "SlotVariable", "attribute_key"]
+__all__ = ["OBJECT_GRAPH_KEY", "SAVE_COUNTER", "ObjectAttribute", "ObjectGraph", "ObjectNode", "SlotVariable"]
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """The name of the tensor that holds the graph."""
-
-VALUE = "VARIABLE_VALUE"
-"""What the value of a variable is called among what an object saved."""
 
 SAVE_COUNTER = "save_counter"
 """The attribute of the root that ``tf.train.Checkpoint.save`` counts in, and that ``restore`` asks for."""
@@ -73,15 +71,6 @@ class ObjectNode(NamedTuple):
     slot_variables: tuple[SlotVariable, ...] = ()
     registered_saver: tuple[str, str] | None = None
     has_values: bool | None = None
-
-
-def attribute_key(path: str) -> str:
-    """Return the name that TensorFlow gives the tensor of a variable.
-
-    Args:
-        path: The attributes that lead to it, joined by ``/``.
-    """
-    return "/".join(part.replace(".", "..") for part in path.split("/")) + f"/.ATTRIBUTES/{VALUE}"
 
 
 class ObjectGraph:
@@ -141,35 +130,21 @@ class ObjectGraph:
 
     @classmethod
     def from_attributes(cls, paths: Iterable[str]) -> ObjectGraph:
-        """Return the tree for variables that attributes lead to, the same whatever the order of the paths.
+        r"""Return the tree for variables that attributes lead to, the same whatever the order of the paths.
 
         Args:
             paths: For each variable the attributes that lead to it, joined by ``/``: ``"model/layers/0/kernel"``. A
-                list's elements are called ``0``, ``1`` and so on, a dict's by their keys.
+                list's elements are called ``0``, ``1`` and so on, a dict's by their keys, in which a slash is written
+                ``\/`` and a backslash ``\\``. The name of a tensor that is no variable's value, such as
+                ``"table/.ATTRIBUTES/table-keys"``, or of a slot variable, finds its place, too.
 
         Raises:
             InvalidArgumentError: A part is empty, or a path comes twice.
         """
-        children: list[dict[str, int]] = [{}]
-        attributes: list[tuple[ObjectAttribute, ...]] = [()]
+        tree = _Tree()
         for path in sorted(paths):
-            node = 0
-            for part in path.split("/"):
-                if not part:
-                    raise InvalidArgumentError(f"an attribute path is names joined by slashes, found {path!r}")
-                if part not in children[node]:
-                    children[node][part] = len(children)
-                    children.append({})
-                    attributes.append(())
-                node = children[node][part]
-            if attributes[node]:
-                raise InvalidArgumentError(f"the attribute path {path!r} comes twice")
-            attributes[node] = (ObjectAttribute(VALUE, path, attribute_key(path)),)
-        has_values = [bool(own) for own in attributes]
-        for node in reversed(range(len(children))):  # a child has a higher number than its parent
-            has_values[node] |= any(has_values[child] for child in children[node].values())
-        nodes = zip(children, attributes, has_values, strict=True)
-        return cls(ObjectNode(below, own, has_values=there) for below, own, there in nodes)
+            tree.add(path)
+        return cls(tree.nodes())
 
     def paths(self) -> Iterator[tuple[str, ObjectNode]]:
         """Iterate over every object that attributes lead to from the root, each once, by one of the shortest ways.
@@ -178,15 +153,15 @@ class ObjectGraph:
             The attributes joined by ``/`` (``""`` for the root), and the object. Slot variables have no attribute.
         """
         seen = {0}
-        waiting = deque([("", 0)] if self.nodes else [])
+        waiting: deque[tuple[tuple[str, ...], int]] = deque([((), 0)] if self.nodes else [])
         while waiting:
-            path, number = waiting.popleft()
+            names, number = waiting.popleft()
             node = self.nodes[number]
-            yield path, node
+            yield join_names(names), node
             for name, child in node.children.items():
                 if child not in seen:
                     seen.add(child)
-                    waiting.append((f"{path}/{name}" if path else name, child))
+                    waiting.append(((*names, name), child))
 
     def node_at(self, path: str) -> ObjectNode | None:
         """Return the object that attributes lead to from the root, by any way; None if they lead nowhere.
@@ -195,10 +170,10 @@ class ObjectGraph:
             path: The attributes joined by ``/``; ``""`` is the root.
         """
         node = self.nodes[0] if self.nodes else None
-        for part in path.split("/") if path else ():
-            if node is None or part not in node.children:
+        for name in split_names(path):
+            if node is None or name not in node.children:
                 return None
-            node = self.nodes[node.children[part]]
+            node = self.nodes[node.children[name]]
         return node
 
     def key_at(self, path: str) -> str | None:
@@ -230,3 +205,54 @@ class ObjectGraph:
                     if attribute.name == VALUE:
                         found[path, slot.slot_name, variable] = attribute.key
         return found
+
+
+class _Tree:
+    """The nodes of a graph that grows by attribute paths; a child has a higher number than its parent."""
+
+    def __init__(self) -> None:
+        self._children: list[dict[str, int]] = [{}]
+        self._attributes: list[list[ObjectAttribute]] = [[]]
+        self._slots: list[list[SlotVariable]] = [[]]
+
+    def add(self, path: str) -> None:
+        """Add the variable that a path leads to, or what the name of a tensor tells."""
+        stored = parse_key(path)
+        if stored is None:
+            names, name, slot = split_names(path), VALUE, None
+        else:
+            names, name, slot = stored
+        if not all(names) or not (names or stored):
+            raise InvalidArgumentError(f"an attribute path is names joined by slashes, found {path!r}")
+        node = self._node(names)
+        if slot is not None:
+            *optimizer, slot_name = slot
+            variable, node = node, self._new_node()
+            self._slots[self._node(optimizer)].append(SlotVariable(variable, slot_name, node))
+        if any(attribute.name == name for attribute in self._attributes[node]):
+            raise InvalidArgumentError(f"the attribute path {path!r} comes twice")
+        full_name = path if stored is None else join_names((*names, *(slot or ())))
+        self._attributes[node].append(ObjectAttribute(name, full_name, attribute_key(path)))
+
+    def _node(self, names: Iterable[str]) -> int:
+        """Return the number of the node that names lead to, made if it is not there."""
+        node = 0
+        for name in names:
+            if name not in self._children[node]:
+                self._children[node][name] = self._new_node()
+            node = self._children[node][name]
+        return node
+
+    def _new_node(self) -> int:
+        self._children.append({})
+        self._attributes.append([])
+        self._slots.append([])
+        return len(self._children) - 1
+
+    def nodes(self) -> Iterator[ObjectNode]:
+        """Return the nodes."""
+        has_values = [bool(own or slots) for own, slots in zip(self._attributes, self._slots, strict=True)]
+        for node in reversed(range(len(has_values))):
+            has_values[node] |= any(has_values[child] for child in self._children[node].values())
+        for below, own, slots, there in zip(self._children, self._attributes, self._slots, has_values, strict=True):
+            yield ObjectNode(below, tuple(own), tuple(slots), has_values=there)

@@ -7,8 +7,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from recordfs.checkpoint.array_memory import empty_array
+from recordfs.checkpoint.attribute_paths import attribute_key
 from recordfs.checkpoint.numpy_module import np
-from recordfs.checkpoint.object_graph import SAVE_COUNTER, ObjectGraph, attribute_key
+from recordfs.checkpoint.object_graph import SAVE_COUNTER, ObjectGraph
 from recordfs.checkpoint.parallel import do_all, usable_cores
 from recordfs.checkpoint.tensor_input import as_array
 from recordfs.checkpoint.writer import CheckpointWriter

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs.checkpoint.numpy_module import np
 from recordfs.checkpoint.tensor_types import STRING, array_of, type_for
-from recordfs.errors import InvalidArgumentError
+from recordfs.checkpoint.torch_input import array_of_torch, is_torch_tensor
+from recordfs.errors import InvalidArgumentError, MissingDependencyError
 from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ def as_array(name: str, value: Any) -> Array:
     if isinstance(value, np.ndarray) and type(value) is not np.ndarray and hasattr(value, "filled"):
         raise InvalidArgumentError(f"tensor {name!r} is a masked array, whose mask would be lost; store its filled()")
     try:
-        return array_of(value)
-    except (ValueError, TypeError) as error:
+        return array_of_torch(value) if is_torch_tensor(value) else array_of(value)
+    except MissingDependencyError as error:
+        raise MissingDependencyError(f"tensor {name!r}: {error.message}") from error.__cause__
+    except (ValueError, TypeError, RuntimeError) as error:  # the last is what other libraries' arrays raise
         raise InvalidArgumentError(f"tensor {name!r} is nothing that NumPy makes an array of: {error}") from error
 
 

@@ -28,7 +28,33 @@ def test_attribute_paths_make_an_object_graph(directory):
         assert ObjectGraph.decode(graph.encode()) == graph
 
 
-@pytest.mark.parametrize("paths", [["a//b"], ["/a"], [""], ["a/"], ["a", "a"]])
+@pytest.mark.parametrize(
+    "paths", [["a//b"], ["/a"], [""], ["a/"], ["a", "a"], ["a\\b"], ["a\\"], ["a/.ATTRIBUTES/x"] * 2]
+)
 def test_attribute_paths_that_lead_nowhere_are_refused(paths):
     with pytest.raises(InvalidArgumentError):
         ObjectGraph.from_attributes(paths)
+
+
+def test_names_with_slashes_and_backslashes_are_told_apart_from_paths():
+    graph = ObjectGraph.from_attributes(["d/a/b", r"d/a\/b", r"d/a\\/b", "d/a.Sb", "d/a..b"])
+    assert graph.keys_by_path() == {
+        "d/a/b": "d/a/b/.ATTRIBUTES/VARIABLE_VALUE",
+        r"d/a\/b": "d/a.Sb/.ATTRIBUTES/VARIABLE_VALUE",
+        r"d/a\\/b": r"d/a\/b/.ATTRIBUTES/VARIABLE_VALUE",
+        "d/a.Sb": "d/a..Sb/.ATTRIBUTES/VARIABLE_VALUE",
+        "d/a..b": "d/a....b/.ATTRIBUTES/VARIABLE_VALUE",
+    }
+    for path, key in graph.keys_by_path().items():
+        assert graph.key_at(path) == key
+
+
+def test_names_of_tensors_find_their_place_in_the_graph():
+    slot = "w/.OPTIMIZER_SLOT/opt/a.Sb/momentum/.ATTRIBUTES/VARIABLE_VALUE"
+    graph = ObjectGraph.from_attributes(["w", "table/.ATTRIBUTES/table-keys", slot])
+    assert graph.slots() == {(r"opt/a\/b", "momentum", "w"): slot}
+    node = graph.node_at("table")
+    assert [(attribute.name, attribute.key) for attribute in node.attributes] == [
+        ("table-keys", "table/.ATTRIBUTES/table-keys")
+    ]
+    assert graph.keys_by_path() == {"w": "w/.ATTRIBUTES/VARIABLE_VALUE"}
