@@ -60,3 +60,8 @@ LARGE = np.arange(10_000, dtype=np.float32)
 """What `MaxShardSizePolicy` cuts into several files of at most `LARGEST_SHARD` bytes."""
 
 LARGEST_SHARD = 15_000
+
+
+def keras_weights():
+    """The weights of a dense layer of three inputs and two outputs."""
+    return {"kernel": np.arange(6, dtype=np.float32).reshape(3, 2), "bias": np.array([0.5, -0.5], np.float32)}

@@ -9,6 +9,7 @@ import pytest
 
 from recordfs.checkpoint import (
     CheckpointReader,
+    convert_checkpoint,
     get_checkpoint_state,
     latest_checkpoint,
     list_variables,
@@ -114,11 +115,28 @@ def test_v1_checkpoint_is_named_as_such():
 
 
 @pytest.mark.peer
+@pytest.mark.parametrize("through", [None, "weights.safetensors", "weights.npz"])
+def test_weights_of_keras_2_and_their_slots_are_found_by_attribute(tmp_path, through):
+    prefix = golden("keras_weights")
+    if through is not None:
+        convert_checkpoint(prefix, tmp_path / through, by_attribute=True)
+        prefix = tmp_path / "back"
+        convert_checkpoint(tmp_path / through, prefix, by_attribute=True)
+    layer = "layer_with_weights-0"
+    with CheckpointReader(prefix) as reader:
+        graph = reader.object_graph
+        for name, expected in contents.keras_weights().items():
+            assert_same(reader[graph.key_at(f"{layer}/{name}")], expected)
+            assert_same(reader[graph.slots()["optimizer", "momentum", f"{layer}/{name}"]], np.zeros_like(expected))
+        assert reader[graph.key_at("optimizer/iter")] == 1
+
+
 def test_tensorflow_still_writes_the_same_checkpoints(tmp_path):
     script = os.path.join(GOLDEN, "make_checkpoints_with_tensorflow.py")
     subprocess.run([require_peer("tensorflow"), script, str(tmp_path)], check=True, capture_output=True, timeout=200)
     made = sorted(os.listdir(tmp_path / "checkpoints"))
-    assert made == sorted(os.listdir(CHECKPOINTS))
+    of_keras_2 = {name for name in os.listdir(CHECKPOINTS) if name.startswith("keras_weights.")}
+    assert made == sorted(set(os.listdir(CHECKPOINTS)) - of_keras_2)
     for name in made:
         if not name.startswith("variant"):
             with open(golden(name), "rb") as kept:
