@@ -15,8 +15,9 @@ from recordfs.checkpoint import (
     merge_checkpoints,
     remove_leftovers,
     save_checkpoint,
+    verify_checkpoint,
 )
-from recordfs.errors import AlreadyExistsError, ResourceExhaustedError, UnavailableError
+from recordfs.errors import AlreadyExistsError, PermissionDeniedError, ResourceExhaustedError, UnavailableError
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.testing.faulty import FaultyFileSystem
@@ -272,6 +273,17 @@ def test_read_that_fails_at_any_call_raises_that_error(place):
         faulty.fail(nth=number)
         with pytest.raises(UnavailableError):
             read(faulty)
+
+
+@pytest.mark.parametrize("error", [UnavailableError, PermissionDeniedError])
+def test_verification_calls_nothing_broken_that_it_could_not_read(place, error):
+    system, root = place
+    prefix = save_checkpoint(f"{root}/ckpt", TENSORS, file_system=system)
+    for number in range(1, count_calls(system, lambda used: verify_checkpoint(prefix, file_system=used)) + 1):
+        faulty = FaultyFileSystem(system)
+        faulty.fail(nth=number, error=error("no answer", path=prefix))
+        with pytest.raises(error, match="no answer"):
+            verify_checkpoint(prefix, file_system=faulty)
 
 
 def test_files_that_arrive_in_pieces_are_read_whole(place):

@@ -8,7 +8,7 @@ from recordfs._core import check_bundle_variants
 from recordfs.checkpoint.fetcher import DIRECT_SIZE, Stretch, fetch, stream_check
 from recordfs.checkpoint.reader import CheckpointReader
 from recordfs.checkpoint.tensor_types import STRING, VARIANT
-from recordfs.errors import RecordFSError
+from recordfs.errors import DataLossError, IsADirectoryError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from recordfs.checkpoint.data_files import DataFiles
     from recordfs.checkpoint.entries import TensorEntry
+    from recordfs.errors import RecordFSError
     from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
 
@@ -23,6 +24,10 @@ __all__ = ["BrokenTensor", "CheckpointReport", "verify_checkpoint"]
 
 _BATCH = 64 << 20
 """Bytes of small tensors that are checked together."""
+
+
+_SAYS_BROKEN = (DataLossError, NotFoundError, IsADirectoryError)
+"""Errors that tell of the checkpoint; any other tells of the way to it. The last is of a directory as a data file."""
 
 
 class BrokenTensor(NamedTuple):
@@ -69,7 +74,7 @@ def verify_checkpoint(
 ) -> CheckpointReport:
     """Read every tensor of a checkpoint and compare all checksums, with memory for a few at a time.
 
-    Goes on after a broken tensor.
+    Goes on after a broken tensor. What could not be read is not called broken: such an error ends it.
 
     Args:
         prefix: The checkpoint.
@@ -80,6 +85,8 @@ def verify_checkpoint(
     Raises:
         NotFoundError: There is no checkpoint of that prefix.
         DataLossError: Its index is damaged, so that nothing can be said of its tensors.
+        UnavailableError: The store does not answer, so that nothing can be said of what is left to read; likewise
+            PermissionDeniedError and others.
     """
     with CheckpointReader(prefix, file_system=file_system, options=options) as reader:
         entries: list[TensorEntry] = []
@@ -87,7 +94,7 @@ def verify_checkpoint(
         for name in reader:
             try:
                 entries.append(reader.entry(name))
-            except RecordFSError as error:
+            except DataLossError as error:
                 broken.append(BrokenTensor(name, error))
         entries.sort(key=lambda entry: entry.slices[0][2:4])
         check = _Check(reader.data_files, big_endian=reader.big_endian, report=progress or (lambda _: None))
@@ -121,7 +128,7 @@ class _Check(NamedTuple):
         """Check tensors together, and one by one if something is wrong with any."""
         try:
             self._check(entries)
-        except RecordFSError as error:
+        except _SAYS_BROKEN as error:
             if len(entries) == 1:
                 self.report(entries[0].size)
                 return [BrokenTensor(entries[0].name, error)]

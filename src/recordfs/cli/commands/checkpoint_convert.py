@@ -105,7 +105,7 @@ def _read_map(path: str) -> dict[str, str | None]:
     file_system, name = resolve(path)
     try:
         found: Any = json.loads(read_whole_file(file_system, name))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"the name map is no JSON: {error}", path=name) from error
     if not isinstance(found, dict) or not all(value is None or isinstance(value, str) for value in found.values()):
         raise InvalidArgumentError("the name map is a JSON object of old names and new ones, or null", path=name)
