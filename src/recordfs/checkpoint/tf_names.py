@@ -10,7 +10,7 @@ from recordfs.checkpoint.arguments import finite_number
 from recordfs.checkpoint.file_names import index_path, without_suffix
 from recordfs.checkpoint.reader import CheckpointReader
 from recordfs.checkpoint.state import STATE_FILE, CheckpointState, read_state
-from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
+from recordfs.errors import DataLossError, InvalidArgumentError, IsADirectoryError, NotFoundError
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def get_checkpoint_state(
     """
     try:
         state = read_state(checkpoint_dir, name=latest_filename or STATE_FILE, file_system=file_system, options=options)
-    except DataLossError:
+    except (DataLossError, IsADirectoryError):
         return None
     if state is not None and not state.model_checkpoint_path:
         raise InvalidArgumentError(

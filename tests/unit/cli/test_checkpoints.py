@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from recordfs.checkpoint import CheckpointManager, CheckpointReader, CheckpointWriter, save_checkpoint
+from recordfs.checkpoint import (
+    CheckpointManager,
+    CheckpointReader,
+    CheckpointWriter,
+    latest_checkpoint,
+    save_checkpoint,
+)
 from recordfs.cli.commands.checkpoint_cat import parse_index
 
 if TYPE_CHECKING:
@@ -70,6 +76,27 @@ def test_ls_lists_no_file_that_is_only_called_like_an_index(recordfs: Recordfs, 
     ran = recordfs("checkpoint", "ls", run)
     assert ran.status == 0
     assert [line.split("\t")[0] for line in ran.out.splitlines()] == [f"{run}/ckpt-1", f"{run}/ckpt-2"]
+
+
+@pytest.mark.parametrize("there", ["no text", "a directory"])
+def test_ls_of_a_directory_without_a_sound_state_file_lists_and_fails(recordfs: Recordfs, run: str, there: str) -> None:
+    os.unlink(f"{run}/checkpoint")
+    if there == "a directory":
+        os.mkdir(f"{run}/checkpoint")
+    else:
+        with open(f"{run}/checkpoint", "wb") as file:
+            file.write(bytes(100))
+    assert latest_checkpoint(run) is None
+    ran = recordfs("checkpoint", "ls", run)
+    assert [line.split("\t")[0] for line in ran.out.splitlines()] == [f"{run}/ckpt-1", f"{run}/ckpt-2"]
+    assert f"{run}/checkpoint" in ran.err
+    assert ran.status == 1
+
+
+def test_ls_of_a_checkpoint_says_what_lists_its_tensors(recordfs: Recordfs, run: str) -> None:
+    ran = recordfs("checkpoint", "ls", f"{run}/ckpt-1")
+    assert ran.status == 2
+    assert "recordfs checkpoint show" in ran.err
 
 
 def test_ls_looks_into_the_files(recordfs: Recordfs, run: str) -> None:

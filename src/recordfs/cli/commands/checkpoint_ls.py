@@ -8,6 +8,7 @@ from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import for_each_path
 from recordfs.cli.formatting import format_size, format_time
 from recordfs.cli.status import FAILED
+from recordfs.errors import InvalidArgumentError, NotFoundError, RecordFSError
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from recordfs.checkpoint.inventory import FoundCheckpoint
     from recordfs.checkpoint.state import CheckpointState
     from recordfs.cli.console import Console
+    from recordfs.filesystem import FileSystem
 
 DESCRIPTION = """\
 List the checkpoints of directories, oldest first: prefix, size of all files, number of data files, time
@@ -43,15 +45,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """List the checkpoints of each directory."""
     from recordfs.checkpoint.inventory import find_checkpoints
-    from recordfs.checkpoint.state import CheckpointState, read_state
 
     broken = False
 
     def show(directory: str) -> None:
         nonlocal broken
         file_system = get_file_system(directory)
-        found = find_checkpoints(directory, file_system=file_system)
-        state = read_state(directory, file_system=file_system) or CheckpointState("")
+        try:
+            found = find_checkpoints(directory, file_system=file_system)
+        except NotFoundError as error:
+            if file_system.file_exists(f"{directory}.index"):
+                raise InvalidArgumentError(
+                    "this is a checkpoint and no directory: `recordfs checkpoint show` lists its tensors",
+                    path=directory,
+                ) from error
+            raise
+        state, fault = _read_state(file_system, directory)
+        if fault is not None:  # the checkpoints are there all the same
+            console.failure(fault)
+            broken = True
         rows = []
         for one in found.checkpoints:
             text = _state_of(one, state)
@@ -71,6 +83,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     status = for_each_path(arguments.path, console, show)
     return max(status, FAILED if broken else 0)
+
+
+def _read_state(file_system: FileSystem, directory: str) -> tuple[CheckpointState, RecordFSError | None]:
+    """Return what the state file tells, and what is wrong with it."""
+    from recordfs.checkpoint.state import CheckpointState, read_state
+
+    try:
+        return read_state(directory, file_system=file_system) or CheckpointState(""), None
+    except RecordFSError as error:
+        return CheckpointState(""), error
 
 
 def _as_object(one: FoundCheckpoint, state: str) -> dict[str, object]:
