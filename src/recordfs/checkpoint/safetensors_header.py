@@ -150,14 +150,11 @@ def _judged(text: bytes, data_size: int, path: str) -> tuple[tuple[HeaderEntry, 
         raise MissingDependencyError(
             "safetensors files need the package safetensors: pip install 'recordfs[safetensors]'", path=path
         ) from error
-    with tempfile.NamedTemporaryFile(prefix="recordfs-header-", suffix=".safetensors") as file:
-        try:
+    try:
+        with tempfile.NamedTemporaryFile(prefix="recordfs-header-", suffix=".safetensors") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             file.flush()
             file.truncate(8 + len(text) + data_size)
-        except OSError as error:
-            raise error_from_os_error(error, file.name) from error
-        try:
             with safe_open(file.name, "numpy") as opened:
                 names: list[str] = opened.offset_keys()
                 slices = [opened.get_slice(name) for name in names]
@@ -166,8 +163,10 @@ def _judged(text: bytes, data_size: int, path: str) -> tuple[tuple[HeaderEntry, 
                     HeaderEntry(name, each.get_dtype(), tuple(each.get_shape()))
                     for name, each in zip(names, slices, strict=True)
                 )
-        except SafetensorError as error:
-            raise DataLossError(f"no sound safetensors file: {error}", path=path) from error
+    except SafetensorError as error:
+        raise DataLossError(f"no sound safetensors file: {error}", path=path) from error
+    except OSError as error:  # of the temporary file, for which there may be no room
+        raise error_from_os_error(error, error.filename or tempfile.tempdir) from error
     for entry in entries:
         if entry.code not in _BITS:
             raise InvalidArgumentError(

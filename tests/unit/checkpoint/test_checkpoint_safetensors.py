@@ -4,6 +4,7 @@ import json
 import math
 import os
 import sys
+import tempfile
 
 import ml_dtypes
 import numpy as np
@@ -11,7 +12,13 @@ import pytest
 import safetensors.numpy
 
 from recordfs.checkpoint import CheckpointReader, CheckpointWriter, convert_checkpoint, save_checkpoint
-from recordfs.errors import DataLossError, InvalidArgumentError, MissingDependencyError, UnimplementedError
+from recordfs.errors import (
+    DataLossError,
+    InvalidArgumentError,
+    MissingDependencyError,
+    ResourceExhaustedError,
+    UnimplementedError,
+)
 
 SAME_CODE = {
     "F64": np.float64,
@@ -247,3 +254,20 @@ def test_without_the_package_the_error_says_what_to_install(tmp_path, monkeypatc
     with pytest.raises(MissingDependencyError, match=r"recordfs\[safetensors\]"):
         convert_checkpoint(source, target, target_format="safetensors" if way == "writing" else None)
     assert sorted(os.listdir(tmp_path)) == ["ckpt.data-00000-of-00001", "ckpt.index", "weights.safetensors"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="every write to /dev/full fails")
+def test_without_room_for_the_header_the_error_tells_of_the_temporary_directory(tmp_path, monkeypatch):
+    prefix = save_checkpoint(tmp_path / "ckpt", {"w": 1})
+    real = tempfile.NamedTemporaryFile
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda **named: full(real(**named)))
+
+    def full(file):
+        with open("/dev/full", "wb") as device:
+            os.dup2(device.fileno(), file.fileno())
+        return file
+
+    with pytest.raises(ResourceExhaustedError, match="No space left") as caught:
+        convert_checkpoint(prefix, tmp_path / "weights.safetensors")
+    assert caught.value.path == tempfile.gettempdir()
+    assert not os.path.exists(tmp_path / "weights.safetensors")
