@@ -405,6 +405,22 @@ def test_a_key_beside_keys_below_it_is_moved_with_them(keys):
     assert {key: value for key, value in keys.items() if value} == {"moved/a": b"file", "moved/b/c": b"below"}
 
 
+def test_a_key_with_keys_below_it_is_in_every_tree_with_them(keys, ram, tmp_path):
+    keys.update({"tr/a": b"file", "tr/a/b": b"below", "tr/c": b"other"})
+    fs = KeysFileSystem()
+    assert fs.find("tr") == fs.expand_path("tr", recursive=True)[1:] == ["tr/a", "tr/a/b", "tr/c"]
+    assert fs.find("tr/a") == ["tr/a", "tr/a/b"]
+    assert fs.du("tr") == 14
+    # Where a name is one of a file or of a directory, one of the two has no place: that is said, and neither is lost.
+    with pytest.raises(FileExistsError):
+        fs.get("tr", str(tmp_path / "got"), recursive=True)
+    with pytest.raises(NotADirectoryError, match="copied/a is a file"):
+        fs.copy("tr", "copied", recursive=True)
+    with pytest.raises(OSError, match="fsspec-test/moved/a"):
+        fsspec.filesystem("recordfs").mv("keys://tr", "ram://fsspec-test/moved", recursive=True)
+    assert sorted(key for key in keys if key.startswith("tr")) == ["tr/a", "tr/a/b", "tr/c"]
+
+
 def test_what_comes_into_a_tree_while_it_is_moved_stays(ram, tmp_path, monkeypatch):
     file_system = fsspec.filesystem("recordfs")
     file_system.pipe("ram://fsspec-test/tree/a", b"a")

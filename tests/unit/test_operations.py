@@ -253,7 +253,18 @@ def test_a_link_to_a_neighbour_is_copied_as_what_it_points_to(tmp_path):
     assert (target / "link/g").read_bytes() == b"g"
 
 
-HOSTILE = ["tr/../x", "tr/a/../../x", "tr/./x", "tr/..", "tr//etc/x", "tr//x", "tr/a/", "tr/sub/.."]
+HOSTILE = [
+    "tr/../x",
+    "tr/a/../../x",
+    "tr/./x",
+    "tr/..",
+    "tr//etc/x",
+    "tr//x",
+    "tr/a/",
+    "tr/sub/..",
+    "tr/a\0b",
+    "tr/a\0b/c",
+]
 
 
 @pytest.mark.parametrize("key", HOSTILE)

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import InvalidArgumentError, NotADirectoryError, NotFoundError
 from recordfs.paths import join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from recordfs.filesystem import DirectoryEntry, FileStatistics, FileSystem, RandomAccessFile
 
-__all__ = ["info_of", "infos_of_children", "offset_and_length", "spread"]
+__all__ = ["children_of_key", "info_of", "infos_of_children", "offset_and_length", "spread"]
+
+
+def children_of_key(list_directory: Callable[[str], Iterable[DirectoryEntry]], full: str) -> list[DirectoryEntry]:
+    """Return what is below a file: in a store of keys a tree may have ``a`` and ``a/b``; else nothing is.
+
+    Args:
+        list_directory: What ``FileSystem.tree_lister`` returned.
+        full: The file as recordfs takes it.
+    """
+    try:
+        return list(list_directory(f"{full}/"))
+    except (NotADirectoryError, NotFoundError):
+        return []
 
 
 def infos_of_children(

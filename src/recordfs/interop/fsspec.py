@@ -27,7 +27,7 @@ except ImportError as missing:
     raise MissingDependencyError('fsspec is not installed; pip install "recordfs[fsspec]" brings it') from missing
 
 from recordfs.interop._fsspec_files import RecordFSReader, RecordFSWriter
-from recordfs.interop._fsspec_values import info_of, infos_of_children, offset_and_length, spread
+from recordfs.interop._fsspec_values import children_of_key, info_of, infos_of_children, offset_and_length, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,12 +154,15 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
             entries = None if list_directory is None else list(list_directory(full))
         except NotADirectoryError:
             entries = None
+        infos = []
         if entries is None:
             statistics = file_system.stat(full)
-            if not statistics.is_directory:
-                return [info_of(directory, statistics)] if detail else [directory]
-            entries = list(file_system.list_directory(full))
-        infos = list(infos_of_children(file_system, full, directory, entries, detail=detail))
+            if statistics.is_directory:
+                entries = list(file_system.list_directory(full))
+            else:
+                infos.append(info_of(directory, statistics))
+                entries = [] if list_directory is None else children_of_key(list_directory, full)
+        infos.extend(infos_of_children(file_system, full, directory, entries, detail=detail))
         return infos if detail else [info["name"] for info in infos]
 
     def exists(self, path: str, **_: Any) -> bool:

@@ -90,9 +90,11 @@ def target_of_entry(file_system: FileSystem, directory: str, entry: DirectoryEnt
     """Return the path in a directory that the copy of something in another gets.
 
     Raises:
-        InvalidArgumentError: Its name would lead out of the directory.
+        InvalidArgumentError: Its name would lead out of the directory, or no path can hold it.
         FailedPreconditionError: It is a directory beside a file of its name, which this filesystem cannot have.
     """
+    if "\0" in entry.name:
+        raise InvalidArgumentError(f"the name {entry.name!r} holds a NUL character, which no path can")
     if is_plain_name(entry.name):
         return join(directory, entry.name)
     if file_system.capabilities(directory).verbatim_names:
