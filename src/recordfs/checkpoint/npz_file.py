@@ -39,6 +39,9 @@ __all__ = ["NpzSink", "NpzSource"]
 _NOTES = "recordfs.json"
 _LARGEST_NOTES = 64 << 20
 _LARGEST_NPY_HEADER = 1 << 20
+_LONGEST_NAME = 0xFFFF
+"""Bytes of a member's name. Source: APPNOTE.TXT of ZIP, 4.4.10."""
+
 _PIECE = 8 << 20
 
 # What zipfile, zlib, json and NumPy's header reader raise for bytes that make no sense to them.
@@ -269,9 +272,10 @@ class NpzSink(TensorSink):
         types = {spec.name: spec.type.name for spec in specs if spec.type.name != _carrier_name(spec.type)}
         taken = {f"{name}/{part}" for name in strings for part in ("bytes", "offsets")}
         for spec in specs:
-            if spec.name in taken or "\0" in spec.name or not spec.name.isprintable():
+            fault = "a string tensor has a part of this name" if spec.name in taken else _fault_of_name(spec.name)
+            if fault:
                 raise InvalidArgumentError(
-                    f"tensor {spec.name!r} cannot be told apart in an npz archive; give it another name by a name map",
+                    f"tensor {spec.name!r} cannot be in an npz archive: {fault}; give it another name by a name map",
                     path=self._path,
                 )
         if not self._overwrite and self._file_system.file_exists(self._path):
@@ -316,6 +320,17 @@ class NpzSink(TensorSink):
 
 def _carrier_name(kind: TensorType) -> str:
     return STRING.name if kind is STRING else str(_carrier(kind).name)
+
+
+def _fault_of_name(name: str) -> str:
+    """Return why no member of an archive can be called after a tensor; empty if one can."""
+    if "\0" in name:
+        return "names of members end at a NUL"
+    try:
+        size = len(f"{name}/offsets.npy".encode())
+    except UnicodeEncodeError:
+        return "names of members are UTF-8"
+    return f"names of members have {_LONGEST_NAME} bytes at most" if size > _LONGEST_NAME else ""
 
 
 class _Unseekable:

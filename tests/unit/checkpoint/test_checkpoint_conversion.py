@@ -79,6 +79,39 @@ def test_pickled_objects_are_never_loaded(tmp_path):
         convert_checkpoint(tmp_path / "objects.npz", tmp_path / "back")
 
 
+NAMES = [
+    "tab\t",
+    "line\n",
+    "\x1b[31m",
+    "é",
+    "\u202e",
+    "/",
+    "../up",
+    "a/",
+    "a.npy",
+    "recordfs.json",
+    "s/byte",
+    "n" * 60_000,
+]
+
+
+@pytest.mark.parametrize("target", ["weights.npz", "weights.safetensors"])
+def test_tensors_with_odd_names_come_back(tmp_path, target):
+    prefix = save_checkpoint(tmp_path / "ckpt", {name: np.float32(place) for place, name in enumerate(NAMES)})
+    convert_checkpoint(prefix, tmp_path / target)
+    convert_checkpoint(tmp_path / target, tmp_path / "back")
+    with CheckpointReader(tmp_path / "back") as reader:
+        assert {name: int(array) for name, array in reader.items()} == {name: at for at, name in enumerate(NAMES)}
+
+
+@pytest.mark.parametrize("name", ["nul\0", "\udcff", "n" * 70_000, "s/bytes"], ids=lambda name: repr(name)[:12])
+def test_name_that_no_member_of_an_archive_can_have_is_refused_and_leaves_nothing(tmp_path, name):
+    prefix = save_checkpoint(tmp_path / "ckpt", {name: 1, "s": b"text"})
+    with pytest.raises(InvalidArgumentError, match="cannot be in an npz archive"):
+        convert_checkpoint(prefix, tmp_path / "weights.npz")
+    assert not os.path.exists(tmp_path / "weights.npz")
+
+
 def test_names_that_would_meet_are_refused(prefix, tmp_path):
     with pytest.raises(InvalidArgumentError, match="would both be 'x'"):
         convert_checkpoint(prefix, tmp_path / "back", names=lambda name: "x")
