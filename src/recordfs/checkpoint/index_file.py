@@ -36,13 +36,18 @@ def read_bundle_index(file_system: FileSystem, prefix: str) -> BundleIndex:
                 "this is a directory, and a checkpoint is named by a prefix in one: `load_checkpoint` opens the newest",
                 path=prefix,
             ) from error
-        if found:
+        if found and _is_table(file_system, prefix):
             raise UnimplementedError(
-                "there is no index beside it: if this is a V1 checkpoint, which keeps its tensors in one file, load it "
-                "with TensorFlow and save it anew",
+                "this is a V1 checkpoint, which keeps its tensors in one file: load and save it anew with TensorFlow",
                 path=prefix,
             ) from error
         raise NotFoundError(
             f"there is no checkpoint of this prefix: its index {path!r} is missing", path=prefix
         ) from error
     return BundleIndex(data, path)
+
+
+def _is_table(file_system: FileSystem, path: str) -> bool:
+    """Tell whether a file ends as tables do, whose format V1 checkpoints have as well."""
+    with file_system.new_random_access_file(path) as file:
+        return file.read(max(file.size() - len(_INDEX_ENDING), 0), len(_INDEX_ENDING)) == _INDEX_ENDING

@@ -249,10 +249,18 @@ def test_missing_checkpoint_is_not_found_and_says_which_file(tmp_path):
         CheckpointReader(tmp_path / "nowhere")
 
 
-def test_single_file_without_an_index_is_named_as_the_older_format(tmp_path):
-    (tmp_path / "old").write_bytes(b"x" * 100)
+def test_single_file_that_is_a_table_is_named_as_the_older_format(tmp_path):
+    (tmp_path / "old").write_bytes(b"x" * 100 + bytes.fromhex("57fb808b247547db"))
     with pytest.raises(UnimplementedError, match="V1"):
         CheckpointReader(tmp_path / "old")
+
+
+def test_file_or_directory_in_place_of_a_prefix_is_not_found(tmp_path):
+    (tmp_path / "notes").write_bytes(b"short")
+    with pytest.raises(NotFoundError, match=r"notes\.index"):
+        CheckpointReader(tmp_path / "notes")
+    with pytest.raises(NotFoundError, match="directory"):
+        CheckpointReader(tmp_path)
 
 
 def test_path_of_one_of_the_files_means_the_checkpoint(prefix):
