@@ -1,6 +1,8 @@
 """The adapters between files of the contract and Python's: nothing is lost, doubled or hidden in between."""
 
+import contextlib
 import io
+import zipfile
 
 import pytest
 
@@ -193,6 +195,59 @@ def test_failed_export_shows_its_own_error_when_the_file_cannot_be_discarded(clo
     assert ("the store is gone" in "".join(notes)) is (close_error is not None)
     with Undiscardable("odd://g") as file, pytest.raises(UnimplementedError):
         file.discard()
+
+
+class FullStore(Undiscardable):
+    """Takes no more after some appends, and then refuses everything in other words, as a file over fsspec does."""
+
+    def __init__(self, taken):
+        super().__init__("odd://full")
+        self.left = taken
+        self.size = 0
+
+    def _append(self, data):
+        self.left -= 1
+        if self.left == -1:
+            raise ResourceExhaustedError("no space left")
+        self._flush()
+        self.size += len(data)
+
+    def _flush(self):
+        if self.left < 0:
+            raise FailedPreconditionError("an earlier write failed")
+
+    def _tell(self):
+        self._flush()
+        return self.size
+
+
+@pytest.mark.parametrize("taken", range(3))
+def test_archive_that_could_not_be_written_shows_the_error_of_the_first_write_that_failed(taken):
+    """Leaving it, zipfile writes the archive's end."""
+    file = FullStore(taken)
+    with (
+        pytest.raises(ResourceExhaustedError, match="no space left"),
+        WholeFileStream(file) as stream,
+        zipfile.ZipFile(stream, "w") as archive,
+    ):
+        archive.writestr("a", b"x" * 1000)
+    assert file.closed
+    assert file.left == -1, "nothing was appended after the write that failed"
+
+
+def test_whole_file_is_not_published_when_nobody_heeded_a_write_that_failed():
+    path = "ram://file-objects/unheeded"
+    faulty = FaultyFileSystem(MemoryFileSystem())
+    stream = WholeFileStream(faulty.new_writable_file(path, atomic=True))
+    stream.write(b"a")
+    faulty.fail("append", error=ResourceExhaustedError("full"))
+    with contextlib.suppress(ResourceExhaustedError):
+        stream.write(b"b")
+    with pytest.raises(ResourceExhaustedError):
+        stream.close()
+    stream.close()
+    assert stream.closed
+    assert not faulty.file_exists(path)
 
 
 def test_failed_export_leaves_the_old_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from recordfs.errors import RecordFSError
 from recordfs.filesystem.files import give_up
 from recordfs.registry import resolve
 
@@ -112,17 +113,40 @@ class OutputStream(io.RawIOBase):
 
 
 class WholeFileStream(OutputStream):
-    """A file that is worth nothing unless it is whole: leaving a ``with`` block by an exception gives it up."""
+    """A file that is worth nothing unless it is whole: leaving a ``with`` block by an exception gives it up.
+
+    Archives and tables write their end even after a write has failed. So a write that failed is the last that the file
+    sees, and everything after it raises the same error: the first is the one that says what is wrong.
+    """
 
     _is_given_up = False
+    _failure: RecordFSError | None = None
+
+    def tell(self) -> int:
+        """As OutputStream, up to the first write that fails."""
+        self._check_sound()
+        return super().tell()
+
+    def write(self, data: Buffer, /) -> int:
+        """As OutputStream, up to the first write that fails."""
+        self._check_sound()
+        try:
+            return super().write(data)
+        except RecordFSError as error:
+            self._failure = error
+            raise
 
     def flush(self) -> None:
-        """As OutputStream; nothing, once it was given up."""
+        """As OutputStream, up to the first write that fails; nothing, once it was given up."""
         if not self._is_given_up:
+            self._check_sound()
             super().flush()
 
     def close(self) -> None:
-        """As OutputStream; publishes nothing, once it was given up."""
+        """As OutputStream; publishes nothing, once it was given up or a write has failed."""
+        if self._failure is not None and not self._is_given_up:
+            self._give_up(self._failure)
+            raise self._failure
         if self._is_given_up:
             io.RawIOBase.close(self)
         else:
@@ -131,12 +155,18 @@ class WholeFileStream(OutputStream):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None:
-            self.close()
-            return
+        if error is not None:
+            self._give_up(error)
+        self.close()
+
+    def _check_sound(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _give_up(self, error: BaseException) -> None:
         give_up(self._file, error)
         self._is_given_up = True  # from here on nothing publishes it, not the collector either
-        self.close()
+        io.RawIOBase.close(self)
 
 
 def open_input(path: Any) -> InputStream:
