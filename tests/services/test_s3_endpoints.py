@@ -304,6 +304,23 @@ def test_a_private_authority(keys, accounts, authority, monkeypatch, by):
         use(file_system)
 
 
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
+def test_a_body_is_hashed_for_its_signature_only_without_tls(keys, accounts, authority, tls):
+    """A SHA-256 of every byte costs more than all else that a client does with it."""
+    with (
+        RecordingProxy(accounts.port, authority=authority, tls=tls) as server,
+        S3FileSystem(endpoint_url=server.endpoint, verify=authority.certificate) as file_system,
+    ):
+        use(file_system)
+        with file_system.new_writable_file(f"s3://{BUCKET}/large") as file:
+            file.append(bytes(6 << 20))
+    uploads = [request for request in server.requests if request.method == "PUT"]
+    bodies = [request for request in uploads if "x-amz-checksum-crc32c" in request.headers]  # a probe has none
+    assert {"partNumber" in request.target for request in bodies} == {True, False}
+    unsigned = [request.headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD" for request in bodies]
+    assert all(unsigned) if tls else not any(unsigned)
+
+
 def test_a_certificate_of_nobody_is_refused(keys, accounts, authority, tmp_path):
     with (
         RecordingProxy(accounts.port, authority=authority, tls=True) as server,

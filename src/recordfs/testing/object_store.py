@@ -524,7 +524,8 @@ class SeededPieces(ComposedObjectUpload):
 
     def __init__(self, store: SeededObjectStore, opening: Opening, known: Known) -> None:
         maker = _SeededMaker(store, opening.location.bucket)
-        super().__init__(store, opening.location, Pieces(store, maker, opening.location, _AtOnce))
+        pieces = Pieces(store, maker, opening.location, part_size=store.part_size, make_pool=_AtOnce)
+        super().__init__(store, opening.location, pieces)
         self.part_size, self.most_kept = store.part_size, store.most_kept
         self._store = store
         self._metadata = known.metadata

@@ -6,11 +6,12 @@ them append and flush, heals the store and closes them. What has to be true is c
 
 import random
 import sys
+from concurrent.futures import ALL_COMPLETED, Executor, Future
 
 import pytest
 
 from recordfs.errors import AbortedError, AlreadyExistsError, DataLossError, RecordFSError, UnavailableError
-from recordfs.filesystems._object_store import bulk, composing, parts
+from recordfs.filesystems._object_store import bulk, composing, part_queue, parts
 from recordfs.filesystems._object_store import writer as writer_module
 from recordfs.filesystems._object_store.commits import OPENING_METADATA, Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN, Location, Opening
@@ -73,6 +74,38 @@ class TornLedger(Ledger):
         return self._torn(super().give_up)
 
 
+class InAnyOrder(Executor):
+    """Makes calls in the order of a schedule, some only when somebody waits, as threads may."""
+
+    def __init__(self, source):
+        self.random = source
+        self.calls = []
+
+    def submit(self, function, /, *arguments, **keywords):
+        future = Future()
+        future.executor = self
+        self.calls.append((future, function, arguments, keywords))
+        if self.random.random() < 0.3:
+            self.make_one()
+        return future
+
+    def make_one(self):
+        future, function, arguments, keywords = self.calls.pop(self.random.randrange(len(self.calls)))
+        try:
+            future.set_result(function(*arguments, **keywords))
+        except TornError as error:
+            future.set_exception(UnavailableError("a thread knows no interrupt"))
+            raise error
+        except Exception as error:
+            future.set_exception(error)
+
+
+def wait_in_any_order(futures, return_when=ALL_COMPLETED):
+    enough = all if return_when == ALL_COMPLETED else any
+    while not enough(future.done() for future in futures):
+        next(future.executor for future in futures if not future.done()).make_one()
+
+
 class Actor:
     """One writer, and what it may expect."""
 
@@ -84,6 +117,9 @@ class Actor:
             known = schedule.store.known_of(LOCATION, opening.found)
             self.taken += schedule.store.peek(BUCKET, KEY).data
         upload = schedule.store.new_upload(opening, known)
+        if schedule.sends_in_any_order:
+            queue = upload._queue if isinstance(upload, SeededUpload) else upload._pieces._queue
+            queue._most_in_flight, queue._make_pool = 2, lambda: InAnyOrder(schedule.random)
         self.ledger = TornLedger(opening, known, most_kept=upload.most_kept)
         self.ledger.tears = self.tears
         self.token = self.ledger.origin().token[OPENING_METADATA]
@@ -176,6 +212,7 @@ class Schedule:
     def __init__(self, seed, *, upload_class=None, writer_class=ObjectWriter, is_alone=False, **store):
         upload_class = upload_class or (SeededUpload, SeededPieces)[seed % 2]
         self.random = source = random.Random(seed)
+        self.sends_in_any_order = seed % 4 >= 2
         self.writer_class = writer_class
         share = lambda: source.choice([0, 0, 0.05, 0.2, 0.4])  # noqa: E731
         self.faults = Faults(refused=share() / 2, lost=share() / 2, late=share() / 2, torn=share() / 2)
@@ -294,6 +331,7 @@ def small_data(monkeypatch):
     monkeypatch.setattr(composing, "MOST_SOURCES", 4)
     monkeypatch.setattr(object_store, "MOST_SOURCES", 4)
     monkeypatch.setattr(parts, "LONGEST_COPY", 24)
+    monkeypatch.setattr(part_queue, "wait", wait_in_any_order)
     for module in (composing, parts):
         monkeypatch.setattr(module, "for_each_in_parallel", one_after_the_other)
 
@@ -413,7 +451,7 @@ class AcknowledgedBeforeTheAnswer(SeededUpload):
 class LossyQueue(PartQueue):
     """Forgets a part that could not be delivered, after its error was told."""
 
-    def settle(self, leave):
+    def settle(self, leave=None):
         try:
             super().settle(leave)
         except RecordFSError:
@@ -426,7 +464,7 @@ class WithoutRetry(SeededUpload):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self._queue = LossyQueue(self._send_part, self._queue._make_pool)
+        self._queue = LossyQueue(self._send_part, 2, self._queue._make_pool)
 
 
 class PartsFromTheCommitBefore(SeededUpload):

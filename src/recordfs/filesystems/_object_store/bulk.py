@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 from recordfs.errors import RecordFSError
 
@@ -31,6 +31,7 @@ MOVED_TOGETHER = 1000
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_Arguments = ParamSpec("_Arguments")
 
 
 class Failures(Generic[_Item]):
@@ -49,14 +50,16 @@ class Failures(Generic[_Item]):
                 self.first.append((item, error))
 
 
-def submit(pool: Executor, function: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:
+def submit(
+    pool: Executor, function: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
+) -> Future[_Result]:
     """Call a function on a thread of a pool; when the interpreter ends, and starts no thread any more, on this one."""
     try:
-        return pool.submit(function, item)
+        return pool.submit(function, *args, **kwargs)
     except RuntimeError:
         future: Future[_Result] = Future()
         try:
-            future.set_result(function(item))
+            future.set_result(function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - raised by whoever asks for the result, as from a thread
             future.set_exception(error)
         return future

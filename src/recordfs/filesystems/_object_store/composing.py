@@ -13,15 +13,16 @@ from __future__ import annotations
 import abc
 import uuid
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
 from recordfs.filesystems._object_store.orphans import orphaned_objects
-from recordfs.filesystems._object_store.part_queue import PartQueue, SentPart
+from recordfs.filesystems._object_store.part_queue import PartQueue, SentPart, parts_in_flight
 from recordfs.filesystems._object_store.temporary import temporary_key, temporary_prefix
-from recordfs.filesystems._object_store.upload import PARTS_IN_FLIGHT, ObjectUpload
+from recordfs.filesystems._object_store.upload import ObjectUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,6 +84,7 @@ class Pieces:
         store: The other requests.
         maker: Makes objects.
         location: The object that they are for.
+        part_size: Bytes of a part.
         make_pool: As of PartQueue.
     """
 
@@ -91,6 +93,8 @@ class Pieces:
         store: ObjectStore,
         maker: PieceMaker,
         location: Location,
+        *,
+        part_size: int,
         make_pool: Callable[[], Executor] | None = None,
     ) -> None:
         self._store = store
@@ -100,7 +104,7 @@ class Pieces:
         # Not the writer's id, which whoever appends takes over: these names are never used again.
         self._own_name = uuid.uuid4().hex
         self._number = 0
-        self._queue: PartQueue[str, str] = PartQueue(self.send, make_pool)
+        self._queue: PartQueue[str, str] = PartQueue(self.send, parts_in_flight(part_size), make_pool)
         self._rest: str | None = None  # the object of what a commit holds in memory
         self._garbage: list[str] = []
         self._undeletable: RecordFSError | None = None
@@ -120,8 +124,8 @@ class Pieces:
         if not self._queue.has(part):
             self._queue.add(part, self._new_key())
 
-    def deliver(self, leave: int = PARTS_IN_FLIGHT) -> None:
-        """Send what waits, until at most ``leave`` parts are on their way.
+    def deliver(self, leave: int | None = None) -> None:
+        """Send what waits, until at most ``leave`` parts are on their way; None for as many as may be in flight.
 
         Raises:
             RecordFSError: A part could not be delivered. It is kept, and the next call sends it again.
@@ -136,7 +140,6 @@ class Pieces:
     def sources(self, most: int, rest: Sequence[bytearray]) -> list[Source]:
         """Return everything, and ``rest`` after it, as at most ``most`` objects for a commit."""
         self._collect_orphans()
-        self.deliver(0)
         last = []
         if rest:
             key = self._new_key()
@@ -145,7 +148,8 @@ class Pieces:
                 garbage = [*garbage, before]
             self._garbage = garbage
             self._rest = key
-            last = [Source(key, self.send(key, *rest))]
+            last = [Source(key, tag) for tag in self._queue.settle_with([partial(self.send, key, *rest)])]
+        self.deliver(0)
         while len(self._queue.sent) + len(last) > most:
             self._join_neighbours()
         return [Source(piece.place, piece.answer) for piece in self._queue.sent] + last
@@ -301,7 +305,7 @@ class ComposedObjectUpload(ObjectUpload):
         self._turn_to(origin)
         self._pieces.add(part)
 
-    def settle(self, leave: int = PARTS_IN_FLIGHT) -> None:
+    def settle(self, leave: int | None = None) -> None:
         """See ObjectUpload."""
         self._pieces.deliver(leave)
 

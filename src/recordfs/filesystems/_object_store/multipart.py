@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from recordfs.errors import ResourceExhaustedError
 from recordfs.filesystems._object_store.conditions import Conditions
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
-from recordfs.filesystems._object_store.part_queue import PartQueue
+from recordfs.filesystems._object_store.part_queue import PartQueue, parts_in_flight
 from recordfs.filesystems._object_store.parts import CopySource, UploadInParts
 from recordfs.filesystems._object_store.staging import Staging
-from recordfs.filesystems._object_store.upload import PARTS_IN_FLIGHT, ObjectUpload
+from recordfs.filesystems._object_store.upload import ObjectUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +65,9 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         self._copied_from = part_size if self._equal_parts else copied_from
         self.part_size = part_size
         self.most_kept = self._copied_from - 1
-        self._queue: PartQueue[tuple[Target, int], None] = PartQueue(self._send_part, make_pool)
+        self._queue: PartQueue[tuple[Target, int], None] = PartQueue(
+            self._send_part, parts_in_flight(part_size), make_pool
+        )
         self._origin: Origin | None = None
         self._upload: Target | None = None
         self._staging: Staging[Target] | None = None
@@ -100,12 +102,12 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
             upload = self._room()
             self._queue.add(part, (upload, upload.take_number()))
 
-    def settle(self, leave: int = PARTS_IN_FLIGHT) -> None:
+    def settle(self, leave: int | None = None) -> None:
         """See ObjectUpload."""
         self._queue.settle(leave)
 
     def prepare(self, commit: Commit) -> None:
-        """Deliver all parts, and the bytes in memory as the last one."""
+        """Deliver all parts, and the bytes in memory as the last one beside them."""
         self._turn_to(commit.origin)
         if self._staging is not None:
             self._queue.settle(0)
@@ -113,15 +115,12 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
             self._staging = None
         if self._is_put(commit):
             return
-        self._queue.settle(0)
         upload = self._open(sum(map(len, commit.rest)))
         if self._prepared[0] == commit.total:
             return
-        parts = dict(upload.parts)
-        for buffers in self._last_parts(upload, commit):
-            number = upload.take_number()
-            parts[number] = upload.send(number, *buffers)
-        self._prepared = commit.total, parts
+        last = {upload.take_number(): buffers for buffers in self._last_parts(upload, commit)}
+        answers = self._queue.settle_with([partial(upload.send, number, *last[number]) for number in last])
+        self._prepared = commit.total, {**upload.parts, **dict(zip(last, answers, strict=True))}
 
     def commit(self, commit: Commit) -> str:
         """Put a small object, complete the upload of a large one."""

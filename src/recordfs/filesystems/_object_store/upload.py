@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from recordfs.filesystems._object_store.commits import Commit, Ledger, Origin, Part
     from recordfs.filesystems._object_store.store import ObjectInfo
 
-__all__ = ["PARTS_IN_FLIGHT", "ObjectUpload"]
-
-PARTS_IN_FLIGHT = 2
-"""Parts that may be on their way while more bytes are taken; a writer's memory is bounded by them."""
+__all__ = ["ObjectUpload"]
 
 
 class ObjectUpload(abc.ABC):
@@ -38,8 +35,8 @@ class ObjectUpload(abc.ABC):
         """Take over a part, unless it was taken over before; ``settle`` delivers it."""
 
     @abc.abstractmethod
-    def settle(self, leave: int = PARTS_IN_FLIGHT) -> None:
-        """Have all parts on their way, and wait until at most ``leave`` are.
+    def settle(self, leave: int | None = None) -> None:
+        """Have all parts on their way, and wait until at most ``leave`` are; None for as many as may be in flight.
 
         Raises:
             RecordFSError: A part could not be delivered. It is kept, and sent again by the next call.

@@ -27,7 +27,7 @@ LARGEST_UPLOADED_AGAIN = 128 << 10
 """Bytes up to which an object is uploaded again: that takes one request, composing takes three."""
 
 PART_SIZE = 4 << 20
-"""Bytes of one part of a long write; a writer holds up to four."""
+"""Bytes of one part of a long write."""
 
 _ABSENT = "0"
 """The generation of what is not there."""
@@ -64,7 +64,8 @@ class GCSObjectUpload(ComposedObjectUpload):
         self._store = store
         self._known = known
         self._maker = ObjectMaker(store, opening.location.bucket, opening.location.path)
-        super().__init__(store, opening.location, Pieces(store, _GCSPieces(self._maker), opening.location))
+        pieces = Pieces(store, _GCSPieces(self._maker), opening.location, part_size=PART_SIZE)
+        super().__init__(store, opening.location, pieces)
 
     def _insert(self, commit: Commit) -> str:
         """objects.insert."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Clients", "Destination"]
 
+_CHECKSUM_HEADER = "x-amz-checksum-crc32c"
+
 
 class Destination(NamedTuple):
     """Where the SDK sends the requests for one object.
@@ -40,6 +42,17 @@ class Destination(NamedTuple):
     def __repr__(self) -> str:
         """Show no headers: they hold tokens."""
         return f"Destination(url={self.url!r})"
+
+
+def _name_checksum(request: Any, **_others: object) -> None:
+    """Tell the SDK that a body has a checksum already, before it signs the request.
+
+    Over TLS a body with a checksum is not signed, which would take a SHA-256 of every byte. But the SDK knows only of
+    checksums that it has worked out itself, and of Content-MD5.
+    """
+    if _CHECKSUM_HEADER in request.headers:
+        found = {"algorithm": "crc32c", "in": "header", "name": _CHECKSUM_HEADER}
+        request.context.setdefault("checksum", {}).setdefault("request_algorithm", found)
 
 
 class Clients(SDKClients[tuple[Any, Any]]):
@@ -85,6 +98,7 @@ class Clients(SDKClients[tuple[Any, Any]]):
             client = session.client("s3", endpoint_url=self._endpoint(core)[0], verify=trust, config=self._config())
         except Exception as error:  # noqa: BLE001 (what it means is raised)
             raise error_from_sdk(error, "s3://") from redacted_cause(error)
+        client.meta.events.register("before-sign.s3", _name_checksum)
         client.meta.events.register("before-send.s3", self._before_send)
         return client, core
 

@@ -7,6 +7,7 @@ see features.py.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recordfs.filesystems._object_store.commits import WRITER_METADATA
@@ -17,6 +18,8 @@ from recordfs.filesystems.s3.probe import learn_conditions
 from recordfs.filesystems.s3.requests import as_body, condition_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from recordfs.filesystems._object_store.commits import Commit, Ledger, Origin
     from recordfs.filesystems._object_store.opening import Known, Location, Opening
     from recordfs.filesystems._object_store.store import ObjectInfo
@@ -46,6 +49,14 @@ class S3ObjectUpload(MultipartObjectUpload[MultipartUpload]):
         super().__init__(store, opening, part_size=part_size, copied_from=SMALLEST_PART)
         self._known = known
         self._has_cleaned_up = False
+        self._cleaning: Future[None] | None = None
+
+    def prepare(self, commit: Commit) -> None:
+        """See ObjectUpload."""
+        super().prepare(commit)
+        cleaning, self._cleaning = self._cleaning, None
+        if cleaning is not None:
+            cleaning.result()  # a warning, where the program makes errors of them
 
     def is_made_by(self, ledger: Ledger, commit: Commit, found: ObjectInfo) -> bool:
         """By its token; where the store keeps no metadata with multipart uploads, by its last bytes."""
@@ -59,7 +70,8 @@ class S3ObjectUpload(MultipartObjectUpload[MultipartUpload]):
 
     def _begin(self, origin: Origin) -> MultipartUpload:
         if not self._has_cleaned_up:
-            clean_up(self._store, self._target, staged=self._is_atomic)
+            # It takes an answer of the store or more, and nothing before the commit has to wait for these.
+            self._cleaning = self._queue.beside(partial(clean_up, self._store, self._target, staged=self._is_atomic))
             self._has_cleaned_up = True
         # After bytes whose CRC-32C is not known, the parts are verified one by one instead.
         known = origin.has_checksum
