@@ -159,21 +159,33 @@ class KeyValueFileSystem(FileSystem):
         self._check_above(path)
         with store_errors(path), tempfile.SpooledTemporaryFile(max_size=1) as empty:
             self.write_value(_prefix_of(path), empty, 0)
+        if not self._has_keys_below(path):
+            raise InternalError(
+                f"an empty value was stored without an error under {_prefix_of(path)!r}, and is not listed: does "
+                "write_value look at the answer?",
+                path=path,
+            )
 
     def delete_file(self, path: str) -> None:
         """Delete a file."""
-        if self.stat(path).is_directory:
+        standing = self.stat(path)
+        if standing.is_directory:
             raise IsADirectoryError("a directory cannot be deleted as a file", path=path)
         with store_errors(path):
             self.delete_value(key_of(path))
+        if find(self, path) == (standing.length, standing.mtime_nsec):  # a newer one is another writer's
+            raise _still_there(path)
 
     def delete_dir(self, path: str) -> None:
         """Delete the value that stands for an empty directory."""
         for _ in self.list_directory(path):
             raise DirectoryNotEmptyError("the directory is not empty", path=path)
-        if key_of(path):
+        marker = _prefix_of(path)
+        if marker:
             with store_errors(path):
-                self.delete_value(_prefix_of(path))
+                self.delete_value(marker)
+                if any(key == marker for key, *_ in self.list_values(marker)):
+                    raise _still_there(path)
 
     def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy a file and delete it; both are there for a moment."""
@@ -206,6 +218,13 @@ class KeyValueFileSystem(FileSystem):
                 _check_key(key, prefix, path)
                 return True
             return False
+
+
+def _still_there(path: str) -> InternalError:
+    """Return the error of a store that did not delete, as where a client looks at no answer."""
+    return InternalError(
+        "the value was deleted without an error, and is still there: does delete_value look at the answer?", path=path
+    )
 
 
 def _prefix_of(path: str) -> str:

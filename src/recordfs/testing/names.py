@@ -178,6 +178,20 @@ class ListingScenarios:
         del listing
         assert place.names() == ["a", "b", "c"]
 
+    def test_l8_what_is_there_is_told_anew_after_a_change(self, place: Place) -> None:
+        place.needs("write")
+        for name in ("stays", "grows", "goes"):
+            place.put(name, b"1")
+        assert _lengths(place) == {"stays": 1, "grows": 1, "goes": 1, "comes": None}
+        assert _listed_in_every_way(place) == [["goes", "grows", "stays"]] * 5
+        place.put("comes", b"12")
+        place.put("grows", b"12345")
+        place.file_system.delete_file(place.path("goes"))
+        assert _lengths(place) == {"stays": 1, "grows": 5, "goes": None, "comes": 2}
+        assert _listed_in_every_way(place) == [["comes", "grows", "stays"]] * 5
+        for entry in place.file_system.list_directory(place.root):
+            assert entry.length in (_lengths(place)[entry.name], None)
+
 
 class DirectoryScenarios:
     """Making and removing directories."""
@@ -314,3 +328,39 @@ class DeletingScenarios:
         with place.fails(place.error_below_a_file, f"{path}/below"):
             place.file_system.delete_recursively(f"{path}/below")
         assert place.names() == ["f"]
+
+
+def _lengths(place: Place) -> dict[str, int | None]:
+    """Return the length of each of the files that L8 is about, None for one that every method says is not there."""
+    file_system = place.file_system
+    lengths: dict[str, int | None] = {}
+    names = ("stays", "grows", "goes", "comes")
+    exist = file_system.files_exist([place.path(name) for name in names])
+    for name, exists in zip(names, exist, strict=True):
+        path = place.path(name)
+        assert file_system.file_exists(path) is exists
+        assert not file_system.is_directory(path)
+        if exists:
+            lengths[name] = file_system.stat(path).length
+            assert file_system.get_file_size(path) == lengths[name]
+            assert len(place.get(path)) == lengths[name]
+            continue
+        lengths[name] = None
+        with place.fails(NotFoundError, path):
+            file_system.stat(path)
+    return lengths
+
+
+def _listed_in_every_way(place: Place) -> list[list[str]]:
+    """Return the names in the directory, sorted, from each of the methods that list."""
+    file_system, root = place.file_system, place.root
+    entries = (
+        file_system.list_directory(root),
+        file_system.tree_lister(root)(root),
+        file_system.series_lister([root])(root),
+    )
+    return [
+        place.names(),
+        *(sorted(entry.name for entry in listed) for listed in entries),
+        sorted(path.rpartition("/")[2] for path in file_system.get_matching_paths(place.path("*"))),
+    ]

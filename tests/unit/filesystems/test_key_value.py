@@ -12,6 +12,7 @@ from recordfs.errors import (
     InternalError,
     NotFoundError,
     PermissionDeniedError,
+    RecordFSError,
     UnavailableError,
     UnimplementedError,
     UnknownError,
@@ -190,6 +191,32 @@ def test_a_store_that_did_not_store_is_found_out_by_close(standing):
     with pytest.raises(DataLossError, match="without an error"):
         file.close()
     file.discard()
+
+
+def test_a_store_that_made_no_directory_is_found_out():
+    with pytest.raises(InternalError, match="does write_value look at the answer"):
+        NeverStoring().create_dir("x://bucket/d")
+
+
+class NeverDeleting(DictFileSystem):
+    """The same of deletions."""
+
+    def delete_value(self, key):
+        pass
+
+
+def test_a_store_that_did_not_delete_is_found_out():
+    store = NeverDeleting()
+    store.values = {"bucket/f": b"bytes", "bucket/d/": b"", "bucket/tree/g": b"more"}
+    for delete, path in (
+        (store.delete_file, "x://bucket/f"),
+        (store.delete_dir, "x://bucket/d"),
+        (lambda path: store.rename_file("x://bucket/f", path), "x://bucket/new"),
+        (store.delete_recursively, "x://bucket/tree"),
+    ):
+        with pytest.raises(RecordFSError, match="does delete_value look at the answer"):
+            delete(path)
+    assert store.values["bucket/new"] == b"bytes"
 
 
 def test_the_same_bytes_again_are_no_doubt(store):
