@@ -275,6 +275,7 @@ def _distant_rows(scale: float) -> list[Row]:
                 Contestant("recordfs", RECORDFS + work.RECORDFS_WRITE),
                 Contestant("boto3", WRITE_BOTO3, peer="s3"),
             ],
+            requirements=[Within(1.1, of="boto3")],
         ),
     ]
 
