@@ -70,7 +70,7 @@ class RecordFSLoader(base_plugin.TBLoader):  # type: ignore[misc]  # TensorBoard
         try:
             _contexts.append(context)
         except Exception as error:  # noqa: BLE001 (TensorBoard has to start)
-            _say(f"the projector looks into each run: {type(error).__name__}: {error}")
+            _say(f"other dashboards look into each run: {type(error).__name__}: {error}")
 
 
 # By their addresses. A server of gRPC's stops when it is collected; these go with the process.
@@ -90,7 +90,7 @@ def serve_directories(flags: Any, directories: list[tuple[str, str]], provider: 
     # TensorBoard and we hold a million objects that are no garbage; with Python's settings, looking for some among them
     # takes more than half of the time to open 1,000 runs.
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
-    provider.before_plugins = _still_projectors
+    provider.before_plugins = _still_walkers
     server = serve(provider)
     _running[server.address] = server
     flags.grpc_data_provider = server.address
@@ -110,27 +110,34 @@ def serve_directories(flags: Any, directories: list[tuple[str, str]], provider: 
     return server
 
 
-def _still_projectors() -> None:
-    """Take the log directory from projectors, which ask for several files of every run, one after another.
+def _still_walkers() -> None:
+    """Take the log directory from dashboards that go through all of it before the page is there.
 
-    TensorBoard asks the provider for plugins before it asks the projector whether it has something to show. When our
-    ``load`` is called the projector may not be there yet.
+    TensorBoard asks the provider for plugins before it asks them whether they have something to show. When our ``load``
+    is called they may not be there yet.
     """
     for context in _contexts:
         try:
-            _still_projector(context)
+            _still_walkers_of(context)
         except Exception as error:  # noqa: BLE001 (the answer does not depend on it)
-            _say(f"the projector looks into each run: {type(error).__name__}: {error}")
+            _say(f"other dashboards look into each run: {type(error).__name__}: {error}")
     _contexts.clear()
 
 
-def _still_projector(context: Any) -> None:
+def _still_walkers_of(context: Any) -> None:
     flags = context.flags
-    if getattr(flags, "grpc_data_provider", "") not in _running or getattr(flags, "recordfs_projector", "") == "on":
+    if getattr(flags, "grpc_data_provider", "") not in _running:
         return
-    projector = (context.plugin_name_to_instance or {}).get("projector")
-    if projector is not None and _is_url(getattr(projector, "logdir", "") or ""):
-        projector.logdir = ""
+    dashboards = context.plugin_name_to_instance or {}
+    # The projector asks for several files of every run, one after another.
+    stilled = [] if getattr(flags, "recordfs_projector", "") == "on" else [dashboards.get("projector")]
+    # The profiler lists every directory by fsspec, and reads profiles by itself, which it can from gs:// only.
+    profiler = dashboards.get("profile")
+    if not str(getattr(profiler, "logdir", "")).startswith("gs://"):
+        stilled.append(profiler)
+    for dashboard in stilled:
+        if dashboard is not None and _is_url(getattr(dashboard, "logdir", "") or ""):
+            dashboard.logdir = ""
 
 
 def _fix_flags(flags: Any) -> None:

@@ -75,7 +75,7 @@ def test_file_that_is_written_is_there():
         assert file.read() == "one two"
 
 
-class Projector:
+class Dashboard:
     def __init__(self, logdir):
         self.logdir = logdir
 
@@ -92,21 +92,41 @@ class Projector:
 def test_projector_is_stilled_where_recordfs_serves_a_url_and_nobody_asked(monkeypatch, mode, address, logdir, kept):
     monkeypatch.setattr(plugin, "_running", {"mine": object()})
     monkeypatch.setattr(plugin, "_contexts", [])
-    projector = Projector(logdir)
+    projector = Dashboard(logdir)
     context = types.SimpleNamespace(
         flags=argparse.Namespace(grpc_data_provider=address, recordfs_projector=mode),
         plugin_name_to_instance={},
     )
     assert plugin.RecordFSLoader().load(context) is None
     context.plugin_name_to_instance["projector"] = projector  # in whichever order TensorBoard finds them
-    plugin._still_projectors()
+    plugin._still_walkers()
     assert projector.logdir == kept
+
+
+@pytest.mark.parametrize(
+    ("address", "logdir", "kept"),
+    [
+        ("mine", "s3://bucket/logs", ""),
+        ("mine", "gs://bucket/logs", "gs://bucket/logs"),
+        ("another's", "s3://bucket/logs", "s3://bucket/logs"),
+        ("mine", "/local/logs", "/local/logs"),
+    ],
+)
+def test_profiler_is_kept_from_directories_that_it_cannot_read(monkeypatch, address, logdir, kept):
+    monkeypatch.setattr(plugin, "_running", {"mine": object()})
+    monkeypatch.setattr(plugin, "_contexts", [])
+    profiler = Dashboard(logdir)
+    flags = argparse.Namespace(grpc_data_provider=address, recordfs_projector="on")
+    context = types.SimpleNamespace(flags=flags, plugin_name_to_instance={"profile": profiler})
+    assert plugin.RecordFSLoader().load(context) is None
+    plugin._still_walkers()
+    assert profiler.logdir == kept
 
 
 def test_loader_never_raises_whatever_tensorboard_gives_it():
     loader = plugin.RecordFSLoader()
     assert loader.load(None) is None
-    plugin._still_projectors()
+    plugin._still_walkers()
     loader.fix_flags(None)
     loader.define_flags(None)
 
