@@ -8,6 +8,7 @@ is slow or broken holds up no other.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import logging
 import threading
@@ -25,7 +26,7 @@ from recordfs.tensorboard.request_threads import RequestThreads
 from recordfs.tensorboard.sections import SectionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import Self, TypeVar
 
@@ -37,6 +38,9 @@ __all__ = ["CatalogOptions", "LogCatalog", "LogDirectory"]
 
 REST_SECONDS = 5.0
 """So long a file that could not be read in the background is left alone."""
+
+MOST_PAUSE_SECONDS = 1.0
+"""So long the background waits for answers before it reads the next chunk, however many are asked for."""
 
 FEW = 10
 """A tenth of the files is few: an answer does not wait long for them when all others are there."""
@@ -113,6 +117,9 @@ class LogCatalog:
         self._told_of_partial_runs = False
         # The lock is held for moments, never over a read.
         self._lock = threading.Lock()
+        self._open_answers = 0
+        self._nobody_waits = threading.Event()
+        self._nobody_waits.set()
         self._being_scanned: set[int] = set()
         self._rests_until: dict[int, float] = {}
         self._threads: list[threading.Thread] = []
@@ -180,11 +187,12 @@ class LogCatalog:
             much longer than all others; these are told in the log.
         """
         futures: dict[Future[T], LogFile] = {}
-        for file in files:
-            before = self._late_answers.get(file.number)
-            if before is None or before.done():
-                futures[self._answers.submit(work, file)] = file
-        done, late = self._wait_for_most(futures)
+        with self._answering():
+            for file in files:
+                before = self._late_answers.get(file.number)
+                if before is None or before.done():
+                    futures[self._answers.submit(work, file)] = file
+            done, late = self._wait_for_most(futures)
         for future in late:
             if not future.cancel():
                 self._late_answers[futures[future].number] = future
@@ -201,6 +209,20 @@ class LogCatalog:
             except Exception as error:  # noqa: BLE001 (the other files have answered)
                 self._tell(file.path, error)
         return results
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Keep the background from reading on while somebody waits for an answer."""
+        with self._lock:
+            self._open_answers += 1
+            self._nobody_waits.clear()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open_answers -= 1
+                if not self._open_answers:
+                    self._nobody_waits.set()
 
     def _wait_for_most(self, futures: Iterable[Future[Any]]) -> tuple[set[Future[Any]], set[Future[Any]]]:
         """Wait for calls, at most ``answer_seconds``; return those that are done and those that are not.
@@ -286,6 +308,7 @@ class LogCatalog:
     def _scan(self) -> None:
         """Read files without an index, those that somebody looks at first."""
         while not self._stopped.is_set():
+            self._nobody_waits.wait(MOST_PAUSE_SECONDS)
             file = self._next_partial()
             if file is None:
                 if self._stopped.wait(0.2):

@@ -13,6 +13,7 @@ from recordfs.events.tag_sets import DescribedTag, TagSet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from recordfs._core import _ScannedTag
     from recordfs.events.index import TagEntry
     from recordfs.events.tag_sets import TagKey
     from recordfs.filesystem import FileStatistics
@@ -104,12 +105,15 @@ class KnownEvents(NamedTuple):
             return TagTable(
                 index.tag_set, index.largest, lambda key: index.entry_of(key[1], scalars=key[0] == "scalar")
             )
+        scanned = EventScanner.tags_of_all([part.scanner for part in parts])
+        if not self.sections:
+            return _table_of(scanned)
         merged: dict[TagKey, TagEntry] = {}
         for section in self.sections:
             _merge(merged, (entry for entry in section.event_index.tags if entry.point_count))
-        _merge(merged, entries_of(EventScanner.tags_of_all([part.scanner for part in parts])))
+        _merge(merged, entries_of(scanned))
         entries = list(merged.values())
-        tags = tuple(DescribedTag(one.tag, one.kind, one.metadata, one.value_kind, True) for one in entries)
+        tags = tuple(map(_described, entries))
         return TagTable(
             TagSet.shared(tags, lambda: tags),
             lambda: [(entry.max_step, entry.max_wall_time) for entry in entries],
@@ -155,6 +159,22 @@ class KnownEvents(NamedTuple):
             if entry is not None and entry.point_count:
                 found[key] = Points.of_one(entry.last_step, entry.last_wall_time, entry.last_value)
         return found
+
+
+def _table_of(scanned: list[_ScannedTag]) -> TagTable:
+    """Return what scanners tell of their series; entries are made when they are asked for."""
+    signature = tuple((name, kind, metadata, value_kind) for name, kind, metadata, _, _, _, value_kind in scanned)
+    tag_set = TagSet.shared(signature, lambda: map(_described, entries_of(scanned)))
+
+    def entry_of(key: TagKey) -> TagEntry | None:
+        number = tag_set.numbers.get(key)
+        return None if number is None else entries_of([scanned[number]])[0]
+
+    return TagTable(tag_set, lambda: [largest for _, _, _, _, _, largest, _ in scanned], entry_of)
+
+
+def _described(entry: TagEntry) -> DescribedTag:
+    return DescribedTag(entry.tag, entry.kind, entry.metadata, entry.value_kind, entry.point_count > 0)
 
 
 def _joined(parts: Sequence[Points], key: TagKey) -> Points:

@@ -25,11 +25,13 @@ from recordfs.tensorboard.sections import Section, read_own_index, read_section_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from recordfs._core import EventScanner
     from recordfs.events.index import EventIndex
     from recordfs.events.points import Points, Start
     from recordfs.events.run_files import EventFile
     from recordfs.events.tag_sets import TagKey
     from recordfs.filesystem import FileStatistics, FileSystem, RandomAccessFile
+    from recordfs.tensorboard.parts import Part, Piece
     from recordfs.tensorboard.sections import SectionStore
 
 __all__ = ["LogFile"]
@@ -289,7 +291,7 @@ class LogFile:
             if not known.scanned_to and not pieces:
                 [head] = file.read_ranges([(0, HEAD_SIZE)])
                 pieces.append(read_piece(0, head, indexes, ()))
-        seen = [part.scanner for part in (known.live, *(piece.part for piece in pieces))]
+        seen = _scanners_that_know_all(known.live, pieces)
         pieces.append(read_piece(tail_offset, tail, indexes, seen))
         self._know(known._replace(pieces=tuple(pieces)))
         return True
@@ -400,9 +402,10 @@ class LogFile:
             begin = max(known.scanned_to, HEAD_SIZE)
             places = sample_places(begin, known.pieces[-1].begin, known.statistics.length)
             indexes = [section.event_index for section in known.sections]
-            seen = [part.scanner for part in known.parts]
+            seen = _scanners_that_know_all(known.live, known.pieces)
             with self._open_file(known.statistics) as file:
-                blocks = file.read_ranges(places, max_gap=0) if places else []
+                # One after another: many files are read at once, and a store's threads for parallel ranges are few.
+                blocks = [file.read(offset, length) for offset, length in places]
             pieces = [read_piece(offset, data, indexes, seen) for (offset, _), data in zip(places, blocks, strict=True)]
             merged = sorted((*known.pieces, *pieces), key=lambda piece: piece.begin)
             self._know(known._replace(pieces=tuple(merged), has_samples=True))
@@ -412,3 +415,8 @@ class LogFile:
     def _know(self, known: KnownEvents) -> None:
         self._known = known
         self.looks += 1
+
+
+def _scanners_that_know_all(live: Part, pieces: Sequence[Piece]) -> list[EventScanner]:
+    """Return scanners that know all tags before the next piece: the newest piece was told of those in earlier ones."""
+    return [live.scanner, *(piece.part.scanner for piece in pieces[-1:])]
