@@ -93,8 +93,11 @@ def _relative(directory: str, path: str) -> str:
     return path.removeprefix(directory.rstrip("/") + "/") if directory else path
 
 
-# One token: a string, a word or number, or a sign. What lies between is white space and comments.
-_TOKEN = re.compile(r"""(?:\s|\#[^\n]*+)*+(?:("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|([\w.+-]+)|([:;,\[\]<>{}]))""")
+_STRING = re.compile(r"""\"((?:[^"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'""")
+# One token: strings side by side, which are one, a word or number, or a sign. White space and comments lie between.
+_TOKEN = re.compile(
+    r"""(?:\s|\#[^\n]*+)*+(?:((?:"(?:[^"\\\n]|\\.)*"\s*+|'(?:[^'\\\n]|\\.)*'\s*+)+)|([\w.+-]+)|([:;,\[\]<>{}]))"""
+)
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _SINGLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 
@@ -139,10 +142,9 @@ def _fields(text: str, path: str | None) -> Iterator[tuple[str, str]]:
             for value in tokens:
                 if value == "]":
                     break
-                if value != ",":
-                    yield name, value
+                yield name, value
             continue
-        if value in ("", ":", ";", ",", "]", "<", ">", "{", "}"):
+        if value in ("", ":", "]", "<", ">", "{", "}"):
             raise DataLossError(f"no state of checkpoints: {name} has no value", path=path)
         yield name, value
 
@@ -158,13 +160,14 @@ def _tokens(text: str, path: str | None) -> Iterator[str]:
             raise DataLossError("no state of checkpoints: it is no text of protobuf's", path=path, offset=position)
         position = match.end()
         found = match[1] or match[2] or match[3]
-        if found != ";":  # which may end a field, and means nothing
+        if found not in (";", ","):  # which may end a field or an element, and mean nothing
             yield found
 
 
 def _unescape(token: str) -> str:
     """Return the text that a quoted string means. Its escapes make bytes, which are UTF-8 then."""
-    if token[:1] not in "\"'" or len(token) < 2:
+    literals = ["".join(groups) for groups in _STRING.findall(token)]
+    if not literals:
         raise ValueError("not a string")
 
     def replace(match: re.Match[bytes]) -> bytes:
@@ -177,7 +180,7 @@ def _unescape(token: str) -> str:
             return chr(int(short or long, 16)).encode("utf-8", "surrogatepass")
         return _SINGLE.get(single, single)
 
-    raw = token[1:-1].encode("utf-8", "surrogateescape")
+    raw = "".join(literals).encode("utf-8", "surrogateescape")
     return _ESCAPE.sub(replace, raw).decode("utf-8", "surrogateescape")
 
 

@@ -35,6 +35,7 @@ from recordfs.filesystems.wrapper import WrapperFileSystem
         (r'model_checkpoint_path: "a\"b\\c\nd\x41\101é"', 'a"b\\c\ndAAé'),
         (r'model_checkpoint_path: "\303\251\u00e9"', "éé"),
         ('model_checkpoint_path: "old" model_checkpoint_path: "new"', "new"),
+        ("model_checkpoint_path: 'a' \"b\"\n'c', other: 1", "abc"),
         ('unknown: 3 model_checkpoint_path: "a" other: NAME', "a"),
         ("", ""),
         ("# nothing\n", ""),
