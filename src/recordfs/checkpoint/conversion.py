@@ -207,19 +207,12 @@ class _CheckpointSource(TensorSource):
 
     def __init__(self, file_system: FileSystem, path: str, *, by_attribute: bool) -> None:
         self._reader = CheckpointReader(prefix_from(path, file_system=file_system), file_system=file_system)
-        self._keys = {name: name for name in self._reader}
         self._by_attribute = by_attribute
-        if by_attribute:
-            graph = self._reader.object_graph
-            if graph is None:
-                self._reader.close()
-                raise InvalidArgumentError(
-                    "the checkpoint has no object graph, so that no attribute leads to a tensor; convert it by name",
-                    path=self._reader.prefix,
-                )
-            paths = {key: attributes for attributes, key in graph.keys_by_path().items()}
-            # What the graph does not lead to, such as slot variables, keeps its name.
-            self._keys = {paths.get(key, key): key for key in self._reader if key != OBJECT_GRAPH_KEY}
+        try:
+            self._keys = _keys_by_path(self._reader) if by_attribute else {name: name for name in self._reader}
+        except BaseException:
+            self._reader.close()
+            raise
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -239,6 +232,32 @@ class _CheckpointSource(TensorSource):
     def close(self) -> None:
         """Close the checkpoint. Idempotent."""
         self._reader.close()
+
+
+def _keys_by_path(reader: CheckpointReader) -> dict[str, str]:
+    """Return the name of each tensor by the attribute path that leads to it.
+
+    What the graph does not lead to, such as slot variables, keeps its name.
+    """
+    graph = reader.object_graph
+    if graph is None:
+        raise InvalidArgumentError(
+            "the checkpoint has no object graph, so that no attribute leads to a tensor; convert it by name",
+            path=reader.prefix,
+        )
+    paths = {key: path for path, key in graph.keys_by_path().items()}
+    keys: dict[str, str] = {}
+    for key in reader:
+        if key == OBJECT_GRAPH_KEY:
+            continue
+        path = paths.get(key, key)
+        if path in keys:
+            raise InvalidArgumentError(
+                f"{path!r} is the name of a tensor and the attribute path of another; convert it by name",
+                path=reader.prefix,
+            )
+        keys[path] = key
+    return keys
 
 
 class _CheckpointSink(TensorSink):

@@ -168,6 +168,9 @@ class ObjectGraph:
 
         Args:
             path: The attributes joined by ``/``; ``""`` is the root.
+
+        Raises:
+            InvalidArgumentError: A backslash stands before neither a slash nor a backslash.
         """
         node = self.nodes[0] if self.nodes else None
         for name in split_names(path):
@@ -177,7 +180,10 @@ class ObjectGraph:
         return node
 
     def key_at(self, path: str) -> str | None:
-        """Return the name of the tensor of the variable that attributes lead to; None if there is none."""
+        """Return the name of the tensor of the variable that attributes lead to; None if there is none.
+
+        Argument and errors as in ``node_at``.
+        """
         node = self.node_at(path)
         values = [] if node is None else [attribute for attribute in node.attributes if attribute.name == VALUE]
         return values[0].key if values else None

@@ -13,6 +13,7 @@ import pytest
 from recordfs.checkpoint import (
     CheckpointReader,
     CheckpointWriter,
+    ObjectGraph,
     convert_checkpoint,
     rename_by_patterns,
     save_checkpoint,
@@ -93,6 +94,13 @@ NAMES = [
     "s/byte",
     "n" * 60_000,
 ]
+
+
+def test_attribute_path_that_is_also_the_name_of_a_tensor_is_refused(tmp_path):
+    key = "w/.ATTRIBUTES/VARIABLE_VALUE"
+    prefix = save_checkpoint(tmp_path / "ckpt", {"w": 1, key: 2}, object_graph=ObjectGraph.from_attributes(["w"]))
+    with pytest.raises(InvalidArgumentError, match="'w' is the name of a tensor and the attribute path"):
+        convert_checkpoint(prefix, tmp_path / "weights.npz", by_attribute=True)
 
 
 @pytest.mark.parametrize("target", ["weights.npz", "weights.safetensors"])
