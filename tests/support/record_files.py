@@ -1,11 +1,15 @@
-"""Files in memory that fail, cut short, lie or keep what they were lent, on a schedule."""
+"""Record files in memory, and files that fail, cut short, lie or keep what they were lent, on a schedule."""
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Literal
 
+from recordfs import RecordWriter
+from recordfs.errors import DataLossError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
 Fault = Literal["nothing taken", "all taken", "some taken"]
 
@@ -85,3 +89,31 @@ class ScheduledReadableFile:
 
     def close(self) -> None:
         self.closed = True
+
+
+def stream_of(records: Sequence[bytes], compression: str | None = None) -> bytes:
+    """A record file that holds these."""
+    file = io.BytesIO()
+    writer = RecordWriter(file, compression=compression)
+    writer.write_batch(records)
+    writer.close()
+    return file.getvalue()
+
+
+def offsets_of(records: Iterable[bytes]) -> list[int]:
+    """Where each of these begins in an uncompressed record file, and where the last one ends."""
+    offsets = [0]
+    for record in records:
+        offsets.append(offsets[-1] + len(record) + 16)
+    return offsets
+
+
+def read_until_error(reader: Iterable[bytes]) -> tuple[list[bytes], Exception | None]:
+    """The records that come before an error, and the error."""
+    records: list[bytes] = []
+    try:
+        for record in reader:
+            records.append(record)  # noqa: PERF402 - what came before the error counts
+    except DataLossError as error:
+        return records, error
+    return records, None

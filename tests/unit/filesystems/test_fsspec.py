@@ -1,30 +1,21 @@
 """Any fsspec filesystem as a recordfs one."""
 
 import os
-import pickle
-import subprocess
-import sys
-import threading
 import warnings
 import zipfile
-from typing import Any, ClassVar
 
-import fsspec
 import pytest
 from fsspec.asyn import AsyncFileSystem
-from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
-from fsspec.spec import AbstractFileSystem
+from tests.support.whole_files import read, write
 
 import recordfs
 from recordfs.errors import (
     AlreadyExistsError,
     ClosedFileError,
-    DataLossError,
     DirectoryNotEmptyError,
     FailedPreconditionError,
-    InternalError,
     InvalidArgumentError,
     IsADirectoryError,
     MissingDependencyError,
@@ -34,111 +25,11 @@ from recordfs.errors import (
     UnavailableError,
     UnimplementedError,
     UnknownError,
-    UnknownSchemeError,
 )
 from recordfs.filesystem import Capabilities
 from recordfs.filesystems.fsspec import FsspecFileSystem
-from recordfs.registry import registration_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*shows a file to readers when it is closed:UserWarning")
-
-
-@pytest.fixture
-def memory():
-    """`memory://`, empty, as the registry finds it."""
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
-    yield recordfs.get_file_system("memory://")
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
-
-
-def write(file_system, path, data):
-    with file_system.new_writable_file(path) as file:
-        file.append(data)
-
-
-def read(file_system, path):
-    with file_system.new_random_access_file(path) as file:
-        return file.read(0, file.size())
-
-
-# Finding it
-
-
-def test_a_scheme_that_only_fsspec_knows_is_served_through_fsspec(memory):
-    assert isinstance(memory, FsspecFileSystem)
-    assert memory is recordfs.get_file_system("memory://elsewhere/x")
-    assert registration_of("memory") == ("recordfs.filesystems.fsspec:FsspecFileSystem", "fsspec")
-    assert "memory" not in recordfs.get_registered_schemes()
-
-
-def test_what_nobody_knows_is_an_unknown_scheme_that_names_the_extras_that_are_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(UnknownSchemeError, match=r"nobody://.*ram://.*recordfs\[s3\]") as caught:
-        recordfs.get_file_system("nobody://x")
-    assert "recordfs[fsspec]" not in str(caught.value), "it is installed here"
-    with pytest.raises(UnknownSchemeError):
-        FsspecFileSystem("nobody")
-
-
-def test_a_protocol_whose_package_is_missing_says_so():
-    with pytest.raises(MissingDependencyError, match="adlfs"):
-        recordfs.get_file_system("abfs://x/y").stat("abfs://x/y")
-
-
-def test_without_fsspec_its_schemes_are_unknown_and_http_says_what_to_install():
-    program = """
-import sys
-sys.modules["fsspec"] = None
-import importlib.util
-found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, package=None: None if name == "fsspec" else found(name, package)
-import recordfs
-for path in ("memory://x", "https://x/y"):
-    try:
-        recordfs.get_file_system(path)
-    except Exception as error:
-        print(type(error).__name__, error)
-"""
-    unknown, missing = subprocess.check_output([sys.executable, "-c", program], text=True).splitlines()
-    assert unknown.startswith("UnknownSchemeError")
-    assert 'pip install "recordfs[fsspec]"' in unknown
-    assert missing.startswith("MissingDependencyError")
-    assert 'pip install "recordfs[http]"' in missing
-
-
-def test_recordfs_is_never_served_through_fsspec():
-    for path in ("recordfs://recordfs://x", "recordfs+ram://x"):
-        with pytest.raises(InvalidArgumentError, match="is for fsspec"):
-            recordfs.get_file_system(path)
-
-
-def test_options_of_a_scheme_and_of_a_call_reach_fsspec(tmp_path):
-    archive = str(tmp_path / "a.zip")
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("dir/hello.txt", "hello")
-    file_system = recordfs.get_file_system("zip://", options={"fo": archive})
-    assert read(file_system, "zip://dir/hello.txt") == b"hello"
-    assert file_system.get_children("zip://dir") == ["hello.txt"]
-    assert file_system.get_matching_paths("zip://*/h*") == ["zip://dir/hello.txt"]
-
-
-def test_an_instance_is_registered_under_any_scheme(tmp_path):
-    recordfs.register_file_system("mystore", FsspecFileSystem(DirFileSystem(str(tmp_path), LocalFileSystem())))
-    try:
-        (tmp_path / "bucket").mkdir()
-        file_system = recordfs.get_file_system("mystore://bucket/file")
-        write(file_system, "mystore://bucket/file", b"data")
-        assert (tmp_path / "bucket/file").read_bytes() == b"data"
-        assert file_system.get_matching_paths("mystore://*/f*") == ["mystore://bucket/file"]
-    finally:
-        recordfs.unregister_file_system("mystore")
-    with pytest.raises(InvalidArgumentError, match="colour"):
-        FsspecFileSystem(LocalFileSystem(), colour="red")
-
-
-# The contract
 
 
 @pytest.fixture(params=["memory", "local", "async"])
@@ -334,9 +225,6 @@ def test_flush_warns_once_that_readers_have_to_wait(memory):
     assert len([w for w in caught if "shows a file to readers when it is closed" in str(w.message)]) == 1
 
 
-# Failures
-
-
 class FailingHandle:
     """An fsspec file that stops taking bytes."""
 
@@ -423,245 +311,6 @@ def test_what_a_store_raises_becomes_an_error_of_the_contract(memory, monkeypatc
         memory.stat("memory://f")
     assert caught.value.path == "memory://f"
     assert caught.value.__cause__ is raised or isinstance(caught.value, NotFoundError)
-
-
-# Processes and threads
-
-
-def test_filesystems_are_pickled_with_what_they_wrap(memory):
-    write(memory, "memory://f", b"x")
-    for file_system in (
-        FsspecFileSystem("memory", capabilities=Capabilities()),
-        FsspecFileSystem(fsspec.filesystem("memory"), capabilities=Capabilities()),
-    ):
-        again = pickle.loads(pickle.dumps(file_system))
-        assert read(again, "memory://f") == b"x"
-        assert again.capabilities("memory://f") == Capabilities()
-
-
-def test_a_writer_belongs_to_its_process(tmp_path):
-    file = FsspecFileSystem("local").new_writable_file(f"local://{tmp_path}/file")
-    child = os.fork()
-    if child == 0:
-        try:
-            file.append(b"x")
-        except FailedPreconditionError:
-            os._exit(0)
-        os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0
-    file.append(b"parent")
-    file.close()
-    assert (tmp_path / "file").read_bytes() == b"parent"
-
-
-def test_an_unclosed_writer_is_closed_at_the_end_with_a_warning(tmp_path):
-    program = f"""
-from recordfs.filesystems.fsspec import FsspecFileSystem
-FsspecFileSystem("local").new_writable_file("local://{tmp_path}/file").append(b"kept")
-"""
-    done = subprocess.run([sys.executable, "-W", "always", "-c", program], capture_output=True, text=True, check=True)
-    assert (tmp_path / "file").read_bytes() == b"kept"
-    assert "ResourceWarning: unclosed writer of local://" in done.stderr
-
-
-def test_threads_share_no_instance_that_cannot_be_shared(memory):
-    found = []
-
-    def look():
-        found.append(memory._clients.resolve("memory://x")[0])
-
-    look()
-    look()
-    thread = threading.Thread(target=look)
-    thread.start()
-    thread.join()
-    assert found[0] is found[1]
-    assert found[0] is not found[2]
-
-
-def test_an_open_file_is_read_in_a_forked_child_without_disturbing_the_parent(tmp_path):
-    (tmp_path / "file").write_bytes(bytes(range(100)))
-    with FsspecFileSystem("local").new_random_access_file(f"local://{tmp_path}/file") as file:
-        assert file.read(10, 2) == b"\x0a\x0b"
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if file.read(50, 2) == b"23" else 1)
-        assert os.waitpid(child, 0)[1] == 0
-        assert file.read(12, 2) == b"\x0c\x0d"
-
-
-class Lying(MemoryFileSystem):
-    """Says of everything that it did it, as clients do that look at no answer: webhdfs in some of it."""
-
-    protocol = "lying"
-    store: ClassVar[dict[str, Any]] = {}
-    pseudo_dirs: ClassVar[list[str]] = [""]
-    cachable = False
-
-    def __init__(self, *does_not):
-        super().__init__()
-        self.does_not = does_not
-        self.store.clear()
-        self.pseudo_dirs[:] = [""]
-
-    def mv(self, path1, path2, **keywords):
-        if "replace" in self.does_not and self.exists(path2):
-            return
-        if "mv" not in self.does_not:
-            super().mv(path1, path2, **keywords)
-
-    def cp_file(self, path1, path2, **keywords):
-        if "cp" not in self.does_not:
-            super().cp_file(path1, path2, **keywords)
-
-    def rm_file(self, path):
-        if "rm" not in self.does_not:
-            super().rm_file(path)
-
-    def rmdir(self, path):
-        if "rmdir" not in self.does_not:
-            super().rmdir(path)
-
-    def mkdir(self, path, create_parents=True, **keywords):
-        if "mkdir" not in self.does_not:
-            super().mkdir(path, create_parents, **keywords)
-
-    def _open(self, path, mode="rb", **keywords):
-        file = super()._open(path, mode, **keywords)
-        if "put" in self.does_not and mode != "rb":
-            self.store.pop(self._strip_protocol(path), None)
-            file.commit = lambda: None
-        return file
-
-
-def lying(*does_not, **capabilities):
-    promised = Capabilities(directories="implicit", append=False, exclusive_create=False, flush_visibility="close")
-    return FsspecFileSystem(Lying(*does_not), capabilities=promised._replace(**capabilities))
-
-
-@pytest.fixture
-def two_files():
-    def put(file_system):
-        for name in ("source", "target"):
-            with file_system.new_writable_file(f"lying://d/{name}") as file:
-                file.append(name.encode())
-        return file_system
-
-    return put
-
-
-def test_a_move_onto_a_file_that_a_store_ignores_is_done_by_other_moves(two_files):
-    file_system = two_files(lying("replace", atomic_rename=False))
-    file_system.rename_file("lying://d/source", "lying://d/target")
-    assert read(file_system, "lying://d/target") == b"source"
-    assert file_system.get_children("lying://d") == ["target"]
-
-
-@pytest.mark.parametrize(("does_not", "promises"), [("mv", {}), ("replace", {"atomic_rename": True})])
-def test_a_move_that_cannot_be_done_is_an_error_and_changes_nothing(two_files, does_not, promises):
-    file_system = two_files(lying(does_not, **{"atomic_rename": False, **promises}))
-    with pytest.raises(UnknownError, match="has not moved it"):
-        file_system.rename_file("lying://d/source", "lying://d/target")
-    assert read(file_system, "lying://d/target") == b"target"
-    assert read(file_system, "lying://d/source") == b"source"
-    assert sorted(file_system.get_children("lying://d")) == ["source", "target"]
-
-
-@pytest.mark.parametrize("target", ["target", "new"])
-def test_a_copy_that_a_store_ignores_goes_through_this_process(two_files, target):
-    file_system = two_files(lying("cp"))
-    file_system.copy_file("lying://d/source", f"lying://d/{target}")
-    assert read(file_system, f"lying://d/{target}") == b"source"
-
-
-def test_a_deletion_that_a_store_ignores_is_an_error(two_files):
-    file_system = two_files(lying("rm"))
-    with pytest.raises(UnknownError, match="has not deleted it"):
-        file_system.delete_file("lying://d/source")
-
-
-def test_a_class_without_rmdir_removes_empty_directories_by_rm(tmp_path):
-    class WithoutRmdir(LocalFileSystem):
-        protocol = "withoutrmdir"
-        rmdir = AbstractFileSystem.rmdir
-
-        def rm(self, path, recursive=False, maxdepth=None):
-            os.rmdir(path) if os.path.isdir(path) else os.unlink(path)
-
-    (tmp_path / "top/empty").mkdir(parents=True)
-    (tmp_path / "top/f").touch()
-    capabilities = Capabilities(append=False, exclusive_create=False)
-    file_system = FsspecFileSystem(WithoutRmdir(), capabilities=capabilities)
-    file_system.delete_recursively(f"withoutrmdir://{tmp_path}/top")
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_directory_that_a_store_has_not_made_is_an_error():
-    with pytest.raises(UnknownError, match="has made no directory"):
-        lying("mkdir", directories="explicit").create_dir("lying://d")
-
-
-@pytest.mark.parametrize("atomic", [False, True])
-def test_a_file_that_a_store_has_not_kept_is_an_error_of_close(atomic):
-    file_system = lying("put")
-    file = file_system.new_writable_file("lying://f", atomic=atomic)
-    file.append(b"data")
-    with pytest.raises(DataLossError, match="the store has no file"):
-        file.close()
-    with pytest.raises(ClosedFileError):
-        file.append(b"more")
-
-
-class OddWrites(MemoryFileSystem):
-    """Its files answer a write as they were told."""
-
-    protocol = "oddwrites"
-    cachable = False
-    answer: Any = None
-
-    def _open(self, path, mode="rb", **keywords):
-        file = super()._open(path, mode, **keywords)
-        if mode != "rb":
-            write = file.write
-            answer = self.answer
-            file.write = lambda data: (write(data), answer)[1]
-        return file
-
-
-@pytest.mark.parametrize(
-    ("answer", "error"), [(0, InternalError), (-1, InternalError), (True, InternalError), ("all", InternalError)]
-)
-def test_a_write_that_returns_nonsense_is_an_error_and_does_not_hang(answer, error):
-    store = OddWrites()
-    store.answer = answer
-    file = FsspecFileSystem(store).new_writable_file("oddwrites://f")
-    with pytest.raises(error, match="write of this file object returned"):
-        file.append(b"data")
-    with pytest.raises(FailedPreconditionError):
-        file.close()
-
-
-@pytest.mark.parametrize("answer", [None, 4])
-def test_a_write_that_took_all_is_taken_at_its_word_and_looked_after(answer):
-    store = OddWrites()
-    store.answer = answer
-    with FsspecFileSystem(store).new_writable_file("oddwrites://f") as file:
-        file.append(b"data")
-
-
-def test_a_close_that_was_interrupted_is_never_taken_for_done(monkeypatch):
-    file = FsspecFileSystem("memory").new_writable_file("memory://interrupted/f")
-    file.append(b"data")
-
-    def interrupted(*_arguments):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(file._handle, "close", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            file.close()
-    with pytest.raises(FailedPreconditionError, match="interrupted"):
-        file.close()
 
 
 def test_archives_are_read_and_whatever_would_write_them_is_refused(tmp_path):

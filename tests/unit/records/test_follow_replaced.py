@@ -1,8 +1,7 @@
-"""Following a file that is replaced, deleted, cut short or written anew, and stores that are not reached meanwhile."""
+"""Following a file that is replaced, deleted, cut short or written anew."""
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import uuid
@@ -10,23 +9,14 @@ import uuid
 import pytest
 from tests.support.followers import Follower
 from tests.support.interrupts import assert_interrupt_ends
+from tests.support.record_files import stream_of
 from tests.unit.filesystems.test_key_value import DictFileSystem
 
 import recordfs
-from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError, UnavailableError
+from recordfs.errors import AbortedError, InvalidArgumentError, NotFoundError
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
-from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile
 from recordfs.records import followed_file
-from recordfs.testing.faulty import FaultyFileSystem
-
-
-def stream(*records: bytes, compression: str | None = None) -> bytes:
-    file = io.BytesIO()
-    with recordfs.RecordWriter(file, compression=compression) as writer:
-        writer.write_batch(records)
-    return file.getvalue()
-
 
 OLD = [b"old one", b"old two" * 20_000]
 NEW = [b"new one", b"new two" * 30_000, b"new three"]
@@ -74,13 +64,13 @@ def impatient(monkeypatch):
 
 
 def test_growth_is_read_on(place):
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     follower = Follower(reader := place.follow())
     follower.wait_for(2)
     # As those write who know no appending: all of it again, and more.
-    place.put(stream(*OLD, b"three"))
+    place.put(stream_of([*OLD, b"three"]))
     follower.wait_for(3)
-    place.put(stream(*OLD, b"three", b"four" * 100_000))
+    place.put(stream_of([*OLD, b"three", b"four" * 100_000]))
     follower.wait_for(4)
     reader.stop()
     follower.join()
@@ -89,44 +79,44 @@ def test_growth_is_read_on(place):
 
 
 def test_another_file_is_refused(place):
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     reader = place.follow()
     iterator = iter(reader)
     follower = Follower(iterator)
     follower.wait_for(2)
-    place.put(stream(*NEW))
+    place.put(stream_of(NEW))
     follower.join()
     assert follower.items == OLD
     assert isinstance(follower.error, AbortedError)
     assert follower.error.path == place.path
     assert "replaced" in str(follower.error)
     assert 'on_replaced="restart"' in str(follower.error)
-    assert reader.tell().offset == len(stream(*OLD))
+    assert reader.tell().offset == len(stream_of(OLD))
     with pytest.raises(AbortedError):
         next(iterator)
 
 
 def test_another_file_is_begun_with(place):
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     follower = Follower(reader := place.follow(on_replaced="restart"))
     follower.wait_for(2)
-    place.put(stream(*NEW))
+    place.put(stream_of(NEW))
     follower.wait_for(5)
-    place.put(stream(*NEW, b"new four"))
+    place.put(stream_of([*NEW, b"new four"]))
     follower.wait_for(6)
     reader.stop()
     follower.join()
     assert follower.items == [*OLD, *NEW, b"new four"]
     assert reader.report.restarts == 1
     assert reader.report.losses == ()
-    assert reader.tell() == (place.path, len(stream(*NEW, b"new four")))
+    assert reader.tell() == (place.path, len(stream_of([*NEW, b"new four"])))
 
 
 def test_a_shorter_file_is_another(place, impatient):
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     follower = Follower(reader := place.follow(on_replaced="restart"))
     follower.wait_for(2)
-    place.put(stream(b"short"))
+    place.put(stream_of([b"short"]))
     follower.wait_for(3)
     reader.stop()
     follower.join()
@@ -135,7 +125,7 @@ def test_a_shorter_file_is_another(place, impatient):
 
 
 def test_a_deleted_file_is_an_error(place, impatient):
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     follower = Follower(place.follow())
     follower.wait_for(2)
     place.delete()
@@ -145,7 +135,7 @@ def test_a_deleted_file_is_an_error(place, impatient):
 
 
 def test_the_end_of_patience_does_not_hide_that_a_file_was_deleted(place):
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     reader = place.follow(follow_timeout=0.2)
     follower = Follower(reader)
     follower.wait_for(2)
@@ -155,13 +145,13 @@ def test_the_end_of_patience_does_not_hide_that_a_file_was_deleted(place):
 
 
 def test_a_deleted_file_is_waited_for(place, impatient):
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     follower = Follower(reader := place.follow(on_replaced="restart"))
     follower.wait_for(2)
     place.delete()
     while reader.report.restarts == 0:
         follower.thread.join(0.01)
-    place.put(stream(*NEW))
+    place.put(stream_of(NEW))
     follower.wait_for(5)
     reader.stop()
     follower.join()
@@ -169,7 +159,7 @@ def test_a_deleted_file_is_waited_for(place, impatient):
 
 
 def test_a_deleted_file_that_stays_away_ends_with_the_timeout(place, impatient):
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     follower = Follower(reader := place.follow(on_replaced="restart", follow_timeout=0.5))
     follower.wait_for(2)
     place.delete()
@@ -182,13 +172,13 @@ def test_a_deleted_file_that_stays_away_ends_with_the_timeout(place, impatient):
 @pytest.mark.parametrize("replacement", [[b"new"], [], None], ids=["shorter", "empty", "deleted"])
 def test_what_stands_at_the_path_when_the_time_is_over_is_read(place, monkeypatch, replacement):
     monkeypatch.setattr(followed_file, "PATIENCE", 60)
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     follower = Follower(reader := place.follow(on_replaced="restart", follow_timeout=0.2))
     follower.wait_for(2)
     if replacement is None:
         place.delete()
     else:
-        place.put(stream(*replacement))
+        place.put(stream_of(replacement))
     follower.join()
     assert follower.error is None
     assert follower.items == [*OLD, *(replacement or [])]
@@ -197,10 +187,10 @@ def test_what_stands_at_the_path_when_the_time_is_over_is_read(place, monkeypatc
 
 @pytest.mark.parametrize("compression", ["GZIP", "ZLIB", None])
 def test_the_new_file_may_be_compressed_otherwise(place, compression):
-    place.put(stream(*OLD, compression="GZIP"))
+    place.put(stream_of([*OLD], compression="GZIP"))
     follower = Follower(reader := place.follow(on_replaced="restart"))
     follower.wait_for(2)
-    place.put(stream(*NEW, os.urandom(300_000), compression=compression))
+    place.put(stream_of([*NEW, os.urandom(300_000)], compression=compression))
     follower.wait_for(6)
     reader.stop()
     follower.join()
@@ -222,8 +212,8 @@ def test_replaced_at_every_byte(tmp_path, kind):
     place = Place(
         *{"local": (PosixFileSystem(), str(tmp_path / "f")), "ram": (MemoryFileSystem(), "ram://every/f")}[kind]
     )
-    old = stream(b"a", b"bc")
-    new = stream(b"d" * 50, b"e")
+    old = stream_of([b"a", b"bc"])
+    new = stream_of([b"d" * 50, b"e"])
     for cut in range(1, len(old) + 1):
         place.put(old[:cut])
         reader = place.follow(on_replaced="restart", follow_timeout=30)
@@ -244,13 +234,13 @@ def test_replaced_at_every_byte(tmp_path, kind):
 
 
 def test_what_is_left_of_a_large_record_is_reported_as_lost(place):
-    old = stream(b"a", b"x" * 1_000_000)
+    old = stream_of([b"a", b"x" * 1_000_000])
     place.put(old[: 17 + 400_000])
     follower = Follower(reader := place.follow(on_replaced="restart"))
     follower.wait_for(1)
     while followed_position(reader) < 17 + 400_000:
         follower.thread.join(0.001)
-    place.put(stream(b"y" * 2_000_000, b"z"))
+    place.put(stream_of([b"y" * 2_000_000, b"z"]))
     follower.wait_for(3)
     reader.stop()
     follower.join()
@@ -261,12 +251,12 @@ def test_what_is_left_of_a_large_record_is_reported_as_lost(place):
 
 
 def test_a_search_behind_a_broken_record_ends_with_its_file(place):
-    place.put(stream(b"a") + bytes(1000))
+    place.put(stream_of([b"a"]) + bytes(1000))
     follower = Follower(reader := place.follow(on_replaced="restart", on_error="skip"))
     follower.wait_for(1)
     while followed_position(reader) < 1017:
         follower.thread.join(0.001)
-    place.put(stream(*NEW))
+    place.put(stream_of(NEW))
     follower.wait_for(4)
     reader.stop()
     follower.join()
@@ -276,44 +266,15 @@ def test_a_search_behind_a_broken_record_ends_with_its_file(place):
 
 
 def test_batches_begin_again_too(place):
-    place.put(stream(*OLD))
+    place.put(stream_of(OLD))
     reader = place.follow(on_replaced="restart")
     follower = Follower(reader.batches(10))
     follower.wait_for(1)
-    place.put(stream(*NEW))
+    place.put(stream_of(NEW))
     follower.wait_for(2)
     reader.stop()
     follower.join()
     assert follower.items == [OLD, NEW]
-
-
-def test_a_store_that_calls_every_version_replaced_is_not_asked_all_the_time():
-    class Restless(WrapperFileSystem):
-        opened = 0
-
-        def capabilities(self, path):
-            return super().capabilities(path)._replace(detects_replacement=True)
-
-        def new_random_access_file(self, path):
-            self.opened += 1
-            return super().new_random_access_file(path)
-
-        def wrap_reader(self, file):
-            return RestlessFile(file)
-
-    class RestlessFile(WrapperRandomAccessFile):
-        def _read_into(self, offset, view):
-            raise AbortedError("another version again", path=self.name)
-
-    with recordfs.RecordWriter("ram://restless/f") as writer:
-        writer.write(b"a")
-    store = Restless(MemoryFileSystem())
-    reader = recordfs.RecordReader(
-        "ram://restless/f", follow=True, follow_timeout=0.5, on_replaced="restart", file_system=store
-    )
-    assert list(reader) == []
-    assert 1 < store.opened < 15
-    assert reader.report.restarts < 15
 
 
 class TestLocal:
@@ -322,13 +283,13 @@ class TestLocal:
     @pytest.fixture
     def path(self, tmp_path):
         path = tmp_path / "f"
-        path.write_bytes(stream(*OLD))
+        path.write_bytes(stream_of(OLD))
         return path
 
     def test_written_anew_in_place(self, path):
         follower = Follower(reader := recordfs.RecordReader(path, follow=True, on_replaced="restart"))
         follower.wait_for(2)
-        path.write_bytes(stream(*NEW))
+        path.write_bytes(stream_of(NEW))
         follower.wait_for(5)
         reader.stop()
         follower.join()
@@ -338,14 +299,14 @@ class TestLocal:
     def test_written_anew_with_as_many_bytes(self, path):
         follower = Follower(recordfs.RecordReader(path, follow=True))
         follower.wait_for(2)
-        path.write_bytes(stream(*[record[::-1] for record in OLD]))
+        path.write_bytes(stream_of([*[record[::-1] for record in OLD]]))
         follower.join()
         assert isinstance(follower.error, AbortedError)
 
     def test_cut_short_for_a_moment_is_no_replacement(self, path):
         follower = Follower(reader := recordfs.RecordReader(path, follow=True))
         follower.wait_for(2)
-        data = stream(*OLD, b"three")
+        data = stream_of([*OLD, b"three"])
         with path.open("r+b") as file:
             file.truncate(100)
             # Long enough for the reader to look.
@@ -368,81 +329,21 @@ class TestLocal:
     def test_a_file_that_was_moved_away_is_read_to_its_end(self, path, tmp_path):
         file = followed_file.FollowedFile(str(path), PosixFileSystem())
         buffer = bytearray(1 << 20)
-        old = stream(*OLD)
+        old = stream_of(OLD)
         assert file.read_into(0, buffer) == len(old)
         assert file.read_into(len(old), buffer) == 0
         with path.open("ab") as writer:
             path.rename(tmp_path / "rotated")
-            path.write_bytes(stream(*NEW))
-            writer.write(stream(b"late"))
-        assert file.read_into(len(old), buffer) == len(stream(b"late"))
+            path.write_bytes(stream_of(NEW))
+            writer.write(stream_of([b"late"]))
+        assert file.read_into(len(old), buffer) == len(stream_of([b"late"]))
         with pytest.raises(AbortedError):
-            file.read_into(len(old) + len(stream(b"late")), buffer)
+            file.read_into(len(old) + len(stream_of([b"late"])), buffer)
         file.close()
 
 
-class TestOutages:
-    """The store cannot be reached for a while."""
-
-    @pytest.fixture
-    def faulty(self):
-        inner = MemoryFileSystem()
-        with recordfs.RecordWriter("ram://outages/f", file_system=inner) as writer:
-            writer.write_batch(OLD)
-        return FaultyFileSystem(inner)
-
-    @pytest.mark.parametrize("operation", ["read_into", "stat", "new_random_access_file", "read"])
-    def test_a_passing_outage_is_sat_out(self, faulty, operation, caplog):
-        reader = recordfs.RecordReader("ram://outages/f", follow=True, file_system=faulty)
-        follower = Follower(reader)
-        follower.wait_for(2)
-        faulty.fail(operation, times=3)
-        with recordfs.RecordWriter("ram://outages/f", append=True) as writer:
-            writer.write(b"three")
-        follower.wait_for(3)
-        reader.stop()
-        follower.join()
-        assert follower.items == [*OLD, b"three"]
-        assert sum("still following" in message for message in caplog.messages) <= 1
-
-    def test_an_outage_that_outlasts_the_timeout_is_raised(self, faulty):
-        reader = recordfs.RecordReader("ram://outages/f", follow=True, follow_timeout=0.1, file_system=faulty)
-        iterator = iter(reader)
-        assert [next(iterator), next(iterator)] == OLD
-        faulty.fail(times=10_000)
-        with pytest.raises(UnavailableError):
-            next(iterator)
-        faulty.heal()
-        with recordfs.RecordWriter("ram://outages/f", append=True) as writer:
-            writer.write(b"three")
-        assert list(iterator) == [b"three"]
-
-    def test_stop_ends_it_during_an_outage(self, faulty):
-        reader = recordfs.RecordReader("ram://outages/f", follow=True, file_system=faulty)
-        follower = Follower(reader)
-        follower.wait_for(2)
-        faulty.fail(times=10_000)
-        reader.stop()
-        follower.join()
-        assert follower.error is None
-
-
-def test_an_idle_look_at_a_file_is_one_stat():
-    faulty = FaultyFileSystem(MemoryFileSystem())
-    with recordfs.RecordWriter("ram://idle/f", file_system=faulty) as writer:
-        writer.write(b"a")
-    file = followed_file.FollowedFile("ram://idle/f", faulty)
-    buffer = bytearray(100)
-    assert file.read_into(0, buffer) == 17
-    assert file.read_into(17, buffer) == 0
-    before = len(faulty.calls)
-    for _ in range(10):
-        assert file.read_into(17, buffer) == 0
-    assert [operation for operation, _ in faulty.calls[before:]] == ["read_into", "stat"] * 10
-
-
 def test_wrong_arguments_are_refused(tmp_path):
-    (tmp_path / "f").write_bytes(stream(*OLD))
+    (tmp_path / "f").write_bytes(stream_of(OLD))
     with pytest.raises(InvalidArgumentError, match="on_replaced"):
         recordfs.RecordReader(tmp_path / "f", follow=True, on_replaced="ignore")  # type: ignore[arg-type]  # the test
     with (tmp_path / "f").open("rb") as file, pytest.raises(InvalidArgumentError, match="path"):
@@ -451,13 +352,13 @@ def test_wrong_arguments_are_refused(tmp_path):
 
 def test_ctrl_c_ends_the_wait_for_a_file_that_was_deleted(tmp_path, impatient):
     path = tmp_path / "f"
-    path.write_bytes(stream(b"a"))
+    path.write_bytes(stream_of([b"a"]))
     reader = recordfs.RecordReader(path, follow=True, on_replaced="restart")
     iterator = iter(reader)
     assert next(iterator) == b"a"
     path.unlink()
     assert_interrupt_ends(lambda: next(iterator))
-    path.write_bytes(stream(b"b"))
+    path.write_bytes(stream_of([b"b"]))
     assert next(iterator) == b"b"
 
 
@@ -472,8 +373,8 @@ def test_another_file_is_begun_with_although_nothing_was_read_of_the_old_one(
     place, impatient, monkeypatch, compression, new_count
 ):
     old, new = equal_records(b"old", 20_000), equal_records(b"new", new_count)
-    place.put(stream(*old))
-    reader = place.follow(start=len(stream(*old)), on_replaced="restart", compression=compression)
+    place.put(stream_of(old))
+    reader = place.follow(start=len(stream_of(old)), on_replaced="restart", compression=compression)
     at_end = threading.Event()
     read_into = followed_file.FollowedFile.read_into
 
@@ -486,7 +387,7 @@ def test_another_file_is_begun_with_although_nothing_was_read_of_the_old_one(
     monkeypatch.setattr(followed_file.FollowedFile, "read_into", read_and_tell)
     follower = Follower(reader)
     assert at_end.wait(60)
-    place.put(stream(*new))
+    place.put(stream_of(new))
     follower.wait_for(new_count)
     reader.stop()
     follower.join()
@@ -495,18 +396,18 @@ def test_another_file_is_begun_with_although_nothing_was_read_of_the_old_one(
 
 
 def test_a_file_shorter_than_the_place_to_start_at_was_cut_short(place, impatient):
-    place.put(stream(*NEW))
-    reader = place.follow(start=len(stream(*NEW)) + 19, compression=None)
+    place.put(stream_of(NEW))
+    reader = place.follow(start=len(stream_of(NEW)) + 19, compression=None)
     with pytest.raises(AbortedError, match="shorter than the"):
         list(reader)
 
 
 def test_a_file_shorter_than_the_place_to_start_at_may_be_written_anew_meanwhile(place, monkeypatch):
     monkeypatch.setattr(followed_file, "PATIENCE", 60)
-    place.put(stream(*OLD))
-    reader = place.follow(start=len(stream(*OLD, *NEW)), compression=None)
+    place.put(stream_of(OLD))
+    reader = place.follow(start=len(stream_of([*OLD, *NEW])), compression=None)
     follower = Follower(reader)
-    place.put(stream(*OLD, *NEW, b"last"))
+    place.put(stream_of([*OLD, *NEW, b"last"]))
     follower.wait_for(1)
     reader.stop()
     follower.join()
