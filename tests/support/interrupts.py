@@ -70,8 +70,7 @@ def interrupted_at(line_number: int, call: Callable[[], object], modules: Sequen
         return trace
 
     before = sys.gettrace()
-    # The interrupt is for this call, not for the finalizer of something an earlier test left behind.
-    gc.collect()
+    # The interrupt is for this call, not for the finalizer of something that an earlier test left: none runs in here.
     gc.disable()
     sys.settrace(trace)
     try:
