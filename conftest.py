@@ -37,13 +37,13 @@ _SECONDS_PER_COMMAND = 60
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the files with slow tests begin: a long one that begins last keeps one processor busy and leaves the others."""
+    """Begin with the files that have slow tests: a long one that begins last has one processor busy alone."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_collection_finish() -> None:
-    """Keep the thousands of tests out of each collection of garbage: some tests, and the faults' fixtures, ask for one."""
+    """Keep ten thousand tests out of every collection of garbage that comes; many tests ask for one."""
     gc.collect()
     gc.freeze()
 

@@ -5,6 +5,7 @@ import itertools
 import os
 import sqlite3
 import sys
+import time
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
@@ -25,7 +26,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*shows a file to readers when i
 class TestKeyValue(FileSystemConformance):
     @pytest.fixture
     def file_system_and_root(self, tmp_path):
-        return SqliteFileSystem(database=tmp_path / "files.db"), "sqlite://place/root"
+        self.database = tmp_path / "files.db"
+        return SqliteFileSystem(database=self.database), "sqlite://place/root"
+
+    def put_empty_files(self, file_system, paths):
+        """All at once: each file of its own waits for the disk."""
+        rows = [(path.removeprefix("sqlite://"), b"", time.time_ns()) for path in paths]
+        with contextlib.closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.executemany("INSERT INTO files VALUES (?, ?, ?)", rows)
 
     @pytest.fixture
     def refused_path(self, tmp_path):

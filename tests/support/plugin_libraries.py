@@ -1,10 +1,16 @@
-"""Plugin libraries for the tests, compiled when they are needed; no C compiler is a loud skip, and fails in CI."""
+"""Plugin libraries for the tests, compiled when they are needed; no C compiler is a loud skip, and fails in CI.
+
+What was compiled is kept in ``.pytest_cache``, and compiled again when the compiler, its options, the source or any
+file beside the source or in a directory of includes is another: the workers of a run need the same few libraries.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -16,6 +22,7 @@ __all__ = ["EXAMPLE", "compile_library", "compile_program", "example_plugin", "g
 EXAMPLE = os.path.join(REPOSITORY, "examples", "plugin-c")
 _WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 _STRICT = ["-Wpedantic", "-Wshadow"]
+_KEPT = os.path.join(REPOSITORY, ".pytest_cache", "compiled")
 
 
 def _compiler(*names: str) -> str:
@@ -33,10 +40,33 @@ def _compile(source: str | os.PathLike[str], result: str | os.PathLike[str], *op
         command = [_compiler("cc", "gcc", "clang"), "-std=gnu11"]
     else:
         command = [_compiler("c++", "g++", "clang++"), "-std=c++17"]
-    command += ["-O1", *_WARNINGS, "-pthread", *options, "-o", str(result), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    command += ["-O1", *_WARNINGS, "-pthread", *options, str(source)]
+    kept = os.path.join(_KEPT, _fingerprint(command))
+    if not os.path.exists(kept):
+        os.makedirs(_KEPT, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_KEPT) as directory:
+            made = os.path.join(directory, "made")
+            done = subprocess.run([*command, "-o", made], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            if not os.path.exists(made):  # -fsyntax-only
+                open(made, "wb").close()
+            os.replace(made, kept)
+    shutil.copy2(kept, result)
     return str(result)
+
+
+def _fingerprint(command: list[str]) -> str:
+    """Return a name for what a command compiles: the compiler, its options, and every source that it may read."""
+    compiler, source = os.path.realpath(command[0]), command[-1]
+    directories = [os.path.dirname(source), *(word[2:] for word in command if word.startswith("-I"))]
+    files = {os.path.join(at, name) for top in directories for at, _, names in os.walk(top) for name in names}
+    sources = [source, *sorted(name for name in files if name.endswith((".c", ".cc", ".h")))]
+    options = [word for word in command[1:-1] if not word.startswith(("-I", "/"))]
+    content = hashlib.sha256(repr((compiler, os.stat(compiler).st_mtime_ns, options)).encode())
+    for name in sources:
+        with open(name, "rb") as file:
+            content.update(hashlib.file_digest(file, "sha256").digest())
+    return content.hexdigest()
 
 
 def compile_library(source: str | os.PathLike[str], library: str | os.PathLike[str], *options: str) -> str:

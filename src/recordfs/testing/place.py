@@ -12,7 +12,7 @@ from recordfs.paths import join
 from recordfs.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from recordfs.errors import RecordFSError
     from recordfs.filesystem import Capabilities, FileSystem
@@ -27,14 +27,20 @@ class Place:
         file_system: What is tested.
         root: The full path of an empty directory.
         put: How a file with given bytes comes to be; for stores that can only be read.
+        put_empty_files: How many empty files come to be, in one directory; one after the other by ``put``, if None.
     """
 
     def __init__(
-        self, file_system: FileSystem, root: str, put: Callable[[FileSystem, str, bytes], None] | None = None
+        self,
+        file_system: FileSystem,
+        root: str,
+        put: Callable[[FileSystem, str, bytes], None] | None = None,
+        put_empty_files: Callable[[FileSystem, list[str]], None] | None = None,
     ) -> None:
         self.file_system = file_system
         self.root = root
         self._put = put or _write_file
+        self._put_empty_files = put_empty_files or self._put_one_by_one
 
     @property
     def capabilities(self) -> Capabilities:
@@ -64,9 +70,16 @@ class Place:
     def put(self, name: str, data: bytes = b"data") -> str:
         """Make a file, and its directory where that is needed, and return its full path."""
         path = self.path(name)
-        if "/" in name and self.explicit and self.capabilities.write:
-            self.file_system.recursively_create_dir(path.rpartition("/")[0])
+        if "/" in name:
+            self._make_explicit_directory(path.rpartition("/")[0])
         self._put(self.file_system, path, data)
+        return path
+
+    def put_empty_files(self, directory: str, names: Iterable[str]) -> str:
+        """Make empty files in one directory, which is made where that is needed, and return its full path."""
+        path = self.path(directory)
+        self._make_explicit_directory(path)
+        self._put_empty_files(self.file_system, [join(path, name) for name in names])
         return path
 
     def directory(self, name: str) -> str:
@@ -91,6 +104,14 @@ class Place:
             yield
         assert caught.value.path in paths
         assert str(caught.value).startswith(redact(str(caught.value.path)))
+
+    def _make_explicit_directory(self, path: str) -> None:
+        if self.explicit and self.capabilities.write:
+            self.file_system.recursively_create_dir(path)
+
+    def _put_one_by_one(self, file_system: FileSystem, paths: list[str]) -> None:
+        for path in paths:
+            self._put(file_system, path, b"")
 
 
 def _write_file(file_system: FileSystem, path: str, data: bytes) -> None:
