@@ -15,7 +15,7 @@ from recordfs.checkpoint.safetensors_file import SafetensorsSink, SafetensorsSou
 from recordfs.checkpoint.tensor_streams import TensorSink, TensorSource, TensorSpec
 from recordfs.checkpoint.tf_names import prefix_from
 from recordfs.checkpoint.writer import CheckpointWriter
-from recordfs.errors import AlreadyExistsError, InvalidArgumentError, UnimplementedError
+from recordfs.errors import AlreadyExistsError, DataLossError, InvalidArgumentError, UnimplementedError
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -245,7 +245,11 @@ def _keys_by_path(reader: CheckpointReader) -> dict[str, str]:
             "the checkpoint has no object graph, so that no attribute leads to a tensor; convert it by name",
             path=reader.prefix,
         )
-    paths = {key: path for path, key in graph.keys_by_path().items()}
+    try:
+        paths = {key: path for path, key in graph.keys_by_path().items()}
+    except DataLossError as error:
+        error.path = reader.prefix
+        raise
     keys: dict[str, str] = {}
     for key in reader:
         if key == OBJECT_GRAPH_KEY:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs._core import decode_object_graph, encode_object_graph
 from recordfs.checkpoint.attribute_paths import VALUE, attribute_key, join_names, parse_key, split_names
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import DataLossError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +23,10 @@ OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 SAVE_COUNTER = "save_counter"
 """The attribute of the root that ``tf.train.Checkpoint.save`` counts in, and that ``restore`` asks for."""
+
+
+_LONGEST_PATHS = 1 << 28
+"""Characters of all attribute paths: those of a million variables come to some 100 million."""
 
 
 class ObjectAttribute(NamedTuple):
@@ -151,17 +155,27 @@ class ObjectGraph:
 
         Yields:
             The attributes joined by ``/`` (``""`` for the root), and the object. Slot variables have no attribute.
+
+        Raises:
+            DataLossError: The paths come to more characters than any program's: a small graph can have long ones.
         """
         seen = {0}
-        waiting: deque[tuple[tuple[str, ...], int]] = deque([((), 0)] if self.nodes else [])
+        waiting = deque([("", 0)] if self.nodes else [])
+        total = 0
         while waiting:
-            names, number = waiting.popleft()
+            path, number = waiting.popleft()
             node = self.nodes[number]
-            yield join_names(names), node
+            yield path, node
             for name, child in node.children.items():
                 if child not in seen:
                     seen.add(child)
-                    waiting.append(((*names, name), child))
+                    below = join_names([name])
+                    waiting.append((f"{path}/{below}" if number else below, child))
+                    total += len(waiting[-1][0])
+                    if total > _LONGEST_PATHS:
+                        raise DataLossError(
+                            f"the attribute paths of an object graph come to more than {_LONGEST_PATHS} characters"
+                        )
 
     def node_at(self, path: str) -> ObjectNode | None:
         """Return the object that attributes lead to from the root, by any way; None if they lead nowhere.
@@ -191,7 +205,7 @@ class ObjectGraph:
     def keys_by_path(self) -> dict[str, str]:
         """Return the name of the tensor of every variable, by one of the shortest attribute paths that lead to it.
 
-        Others may lead there, too: ``key_at`` follows any.
+        Others may lead there, too: ``key_at`` follows any. Errors as in ``paths``.
         """
         return {
             path: attribute.key

@@ -5,10 +5,13 @@ import pytest
 
 from recordfs.checkpoint import (
     CheckpointReader,
+    ObjectAttribute,
     ObjectGraph,
+    ObjectNode,
     save_checkpoint,
 )
 from recordfs.errors import (
+    DataLossError,
     InvalidArgumentError,
 )
 
@@ -58,3 +61,16 @@ def test_names_of_tensors_find_their_place_in_the_graph():
         ("table-keys", "table/.ATTRIBUTES/table-keys")
     ]
     assert graph.keys_by_path() == {"w": "w/.ATTRIBUTES/VARIABLE_VALUE"}
+
+
+@pytest.mark.parametrize("shape", ["deep", "wide"])
+def test_small_graph_cannot_have_paths_that_fill_the_memory(shape):
+    value = ObjectAttribute("VARIABLE_VALUE", "", "key")
+    if shape == "deep":
+        nodes = [ObjectNode({"a": number + 1}, (value,)) for number in range(30_000)]
+    else:
+        nodes = [ObjectNode({"a" * 1_000_000: 1}), ObjectNode({str(number): number + 2 for number in range(1000)}, ())]
+        nodes += [ObjectNode({}, (value,))] * 999
+    graph = ObjectGraph([*nodes, ObjectNode({}, (value,))])
+    with pytest.raises(DataLossError, match="attribute paths"):
+        graph.keys_by_path()
