@@ -164,7 +164,7 @@ class NpzSource(TensorSource):
         if noted is not None:
             try:
                 kind = type_for(noted)
-            except (InvalidArgumentError, TypeError) as error:
+            except InvalidArgumentError as error:
                 raise self._broken(f"tensor {name!r} is noted as {noted!r}, which is no type") from error
             if _carrier(kind) != dtype:
                 raise self._broken(f"tensor {name!r} is noted as {noted}, and its member holds {dtype}")

@@ -111,7 +111,7 @@ class SafetensorsSource(TensorSource):
         if noted is not None:
             try:
                 kind = type_for(noted)
-            except (InvalidArgumentError, TypeError) as error:
+            except InvalidArgumentError as error:
                 raise self._broken(f"its metadata give tensor {entry.name!r} the type {noted!r}") from error
             if _CODES.get(_carrier_of(kind)) == entry.code:
                 return kind

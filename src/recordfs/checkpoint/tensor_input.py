@@ -38,9 +38,8 @@ def prepared_tensor(name: str, value: Any, dtype: str | None) -> tuple[TensorTyp
     found = as_array(name, value)
     try:
         kind = type_for(found.dtype if dtype is None else dtype)
-    except (InvalidArgumentError, TypeError) as error:
-        message = error.message if isinstance(error, InvalidArgumentError) else f"{dtype!r} is no type: {error}"
-        raise InvalidArgumentError(f"tensor {name!r}: {message}") from None
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"tensor {name!r}: {error.message}") from None
     if kind is STRING:
         return kind, found
     if found.dtype != kind.numpy_type():

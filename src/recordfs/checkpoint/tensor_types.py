@@ -139,7 +139,10 @@ def type_for(dtype: DTypeLike | str) -> TensorType:
     if isinstance(dtype, str) and dtype in _BY_NAME:
         found: TensorType | None = _BY_NAME[dtype]
     else:
-        numpy_type = np.dtype(dtype)
+        try:
+            numpy_type = np.dtype(dtype)
+        except (TypeError, ValueError, SyntaxError) as error:
+            raise InvalidArgumentError(f"{dtype!r} is no type: {error}") from error
         found = _BY_NUMPY_TYPE.get(numpy_type)
         if found is None:
             found = STRING if numpy_type.kind in "OSUT" else _BY_NAME.get(numpy_type.name)

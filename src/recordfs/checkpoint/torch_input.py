@@ -34,7 +34,7 @@ def array_of_torch(tensor: Any) -> Array:
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     try:
         kind = type_for(str(plain.dtype).removeprefix("torch."))
-    except (InvalidArgumentError, TypeError):
+    except InvalidArgumentError:
         kind = None
     if kind is not None and kind.needs_ml_dtypes and plain.layout == torch.strided:
         bits = torch.uint8 if plain.element_size() == 1 else torch.int16

@@ -220,6 +220,10 @@ def test_notes_of_an_archive_that_make_no_sense_are_an_error(prefix, tmp_path):
         [],
         {"strings": {"s": [1]}},
         {"types": {"w": []}, "strings": {}},
+        {"types": {"w": [["a"]]}, "strings": {}},
+        {"types": {"w": {"names": 1}}, "strings": {}},
+        {"types": {"w": "f4,("}, "strings": {}},
+        {"types": {"w": 5}, "strings": {}},
         {"types": {"w": "variant"}, "strings": {}},
         {"types": {}, "strings": {"s": [-1]}},
     ):
