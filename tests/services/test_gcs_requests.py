@@ -1,6 +1,7 @@
 """Google Cloud Storage's own: generations, requests and what they cost, copies, bulk deletion, other servers."""
 
 import gzip
+import re
 import threading
 
 import google.cloud.storage
@@ -18,6 +19,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._object_store.temporary import temporary_key
 from recordfs.filesystems.gcs import GCSFileSystem
+from support.recording_proxy import RecordingProxy, Reply
 from support.servers import FakeGcsServer
 from support.stored_objects import GCSObjects
 
@@ -71,6 +73,32 @@ def test_a_server_without_the_xml_api_is_read_through_the_json_api(tmp_path, cap
         with pytest.raises(NotFoundError):
             file_system.new_random_access_file("gs://bucket/dir/missing")
     assert sum("does not serve obstore's requests" in message for message in caplog.messages) == 1
+
+
+PAGE = b"<html>a console, or what to sign in by</html>"
+
+
+@pytest.mark.parametrize("status", [200, 206, 400, 401, 403, 405, 410, 501])
+def test_an_endpoint_that_answers_the_xml_api_in_some_other_way_is_read_through_the_json_api(tmp_path, status):
+    """As behind a gateway that lets only some paths through."""
+    data = bytes(range(256)) * 100
+
+    def refuse(request):
+        is_json = re.match(r"/(storage/v1|upload|download|resumable)/", request.target)
+        return None if is_json else Reply(status, {"Content-Type": "text/html"}, PAGE)
+
+    with (
+        FakeGcsServer(str(tmp_path), is_told_its_address=False) as server,
+        RecordingProxy(server.port) as gateway,
+        GCSFileSystem(endpoint_url=gateway.endpoint, project="test", anonymous=True) as file_system,
+    ):
+        gateway.rule = refuse
+        GCSObjects(google_storage_client(server)).put("gs://bucket/f", data, {})
+        with file_system.new_random_access_file("gs://bucket/f") as file:
+            assert file.read(1000, 10) == data[1000:1010]
+            asked = len(gateway.requests)
+            assert file.read(0, len(data)) == data
+        assert [request.target.startswith("/download") for request in gateway.requests[asked:]] == [True]
 
 
 def google_storage_client(server):

@@ -25,6 +25,7 @@ from recordfs.errors import (
     NotFoundError,
     PermissionDeniedError,
     RecordFSError,
+    UnauthenticatedError,
     UnavailableError,
     UnimplementedError,
     UnknownError,
@@ -51,6 +52,7 @@ _UNKNOWN_API = (
     NotFoundError,
     InvalidArgumentError,
     PermissionDeniedError,
+    UnauthenticatedError,
     UnimplementedError,
     UnknownError,
 )

@@ -11,7 +11,13 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from recordfs.errors import DeadlineExceededError, RecordFSError, UnauthenticatedError, UnavailableError
+from recordfs.errors import (
+    DeadlineExceededError,
+    RecordFSError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnimplementedError,
+)
 from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
 
 if TYPE_CHECKING:
@@ -26,6 +32,8 @@ _REASONS = (
     re.compile(r"InvalidCertificate\(\s*(\w+)"),
     re.compile(r'(?:message|error): "([^"]{1,200})"'),
 )
+# An answer of 200 or 206 without the headers that it has to have: a page of another service, for example.
+_OTHER_ANSWER = re.compile(r"source: (?:Header \{|NotPartial|NoContentRange)")
 _PROVIDER = re.compile(r"credential provider: (?:\w+: )?(.*)")
 
 
@@ -60,7 +68,10 @@ def error_from_obstore(
     reason = next((found[1] for pattern in _REASONS if (found := pattern.search(dump))), "")
     if "kind: Timeout" in dump:
         return DeadlineExceededError("the store did not answer in time", path=path)
+    in_words = text.partition("\n")[0].partition(" error: ")[2]
+    if _OTHER_ANSWER.search(dump):
+        return UnimplementedError(f"the answer is none to a request for a range of an object: {in_words}", path=path)
     if "InvalidContentType" in dump:  # what came back is no TLS
         return UnavailableError(PLAIN_HTTP, path=path)
-    what = reason or text.partition("\n")[0].partition(" error: ")[2]
+    what = reason or in_words
     return UnavailableError(f"the store could not be reached, broke off, or is none: {what}", path=path)
