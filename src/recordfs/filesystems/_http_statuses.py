@@ -34,6 +34,7 @@ _BY_STATUS: dict[int, type[RecordFSError]] = {
     409: AbortedError,
     410: NotFoundError,
     412: AbortedError,
+    413: InvalidArgumentError,
     416: OutOfRangeError,
     429: UnavailableError,
     501: UnimplementedError,
