@@ -19,8 +19,8 @@ from recordfs.errors import (
 )
 from recordfs.file_objects import WholeFileStream
 from recordfs.filesystem import RandomAccessFile, WritableFile
-from recordfs.filesystem.files import byte_view
 from recordfs.filesystems.memory import MemoryFileSystem
+from recordfs.open_files.buffers import byte_view
 from recordfs.per_process import PerProcess
 from recordfs.testing.faulty import FaultyFileSystem
 

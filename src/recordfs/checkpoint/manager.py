@@ -15,7 +15,7 @@ from recordfs.checkpoint.metrics_file import as_numbers, read_metrics, write_met
 from recordfs.checkpoint.saving import PendingSave, Snapshots, save_checkpoint
 from recordfs.checkpoint.state import CheckpointState, read_state, write_state
 from recordfs.errors import InvalidArgumentError, NotFoundError
-from recordfs.filesystem.files import end_after
+from recordfs.open_files.letting_go import end_after
 from recordfs.paths import basename, join
 from recordfs.registry import resolve
 from recordfs.whole_numbers import whole_number

@@ -20,7 +20,7 @@ from recordfs.events.output import OutputOptions
 from recordfs.events.resumed_spools import resume_in_background
 from recordfs.events.session import Block, FullPolicy, Session, SessionSettings
 from recordfs.events.writer import serialized_event
-from recordfs.filesystem.files import end_after
+from recordfs.open_files.letting_go import end_after
 from recordfs.registry import resolve, warn_of_url_folder
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from recordfs.errors import (
 )
 from recordfs.events.event import decode_event
 from recordfs.events.writer import events_prefix, make_event_file, session_start_events, version_event
-from recordfs.filesystem.files import WritableFile, give_up
+from recordfs.filesystem.files import WritableFile
+from recordfs.open_files.letting_go import give_up
 from recordfs.records.reader import RecordReader
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from recordfs.errors import ClosedFileError, InvalidArgumentError
 from recordfs.events import messages
 from recordfs.events.file_writer import QUEUE_BYTES, Block, EventFileWriter, FullPolicy, event_of
 from recordfs.events.optional import require_numpy
-from recordfs.filesystem.files import end_after
+from recordfs.open_files.letting_go import end_after
 from recordfs.paths import is_plain_name, join, path_to_str
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from recordfs.events.output import USELESS, EventOutput, OutputOptions
 from recordfs.events.spool import Spool, SpoolNote, delete_replaced, spool_directory
 from recordfs.events.worker import Worker
 from recordfs.events.writer import open_new_file
-from recordfs.filesystem.files import give_up
+from recordfs.open_files.letting_go import give_up
 from recordfs.paths import basename, join
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recordfs._core import EventFramer, encode_message
 from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.events.names import new_file_name
-from recordfs.filesystem.files import end_after
+from recordfs.open_files.letting_go import end_after
 from recordfs.paths import basename, dirname, join
 from recordfs.registry import resolve
 

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import RecordFSError
-from recordfs.filesystem.files import give_up
+from recordfs.open_files.letting_go import give_up
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:

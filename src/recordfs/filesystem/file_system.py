@@ -1,8 +1,8 @@
 """The contract of a filesystem: eight methods that a backend writes, and everything that follows from them.
 
-Every method takes *full* paths, as the caller gave them, scheme included, and every edge case has one answer, stated
-at the method that it belongs to and tested by ``recordfs.testing``. In short: missing is NotFoundError; a path below
-a file is NotADirectoryError; what a store cannot do is UnimplementedError and declared by ``capabilities``.
+Every method takes *full* paths, as the caller gave them, scheme included, and every edge case has one answer, tested by
+``recordfs.testing``. What all methods share stands at the class, the rest at the method that it belongs to. Defaults
+that take more than a line are in ``recordfs.filesystem_defaults``.
 
 The names and most meanings are those of TensorFlow's ``tsl::FileSystem``, in snake_case.
 """
@@ -10,21 +10,16 @@ The names and most meanings are those of TensorFlow's ``tsl::FileSystem``, in sn
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from recordfs.errors import (
-    AlreadyExistsError,
-    InvalidArgumentError,
-    IsADirectoryError,
-    NotADirectoryError,
-    NotFoundError,
-    UnimplementedError,
-)
-from recordfs.filesystem import defaults
-from recordfs.filesystem.patterns import find_matching_paths
+from recordfs.errors import IsADirectoryError, NotADirectoryError, NotFoundError, UnimplementedError
 from recordfs.filesystem.types import LEAST_CAPABILITIES
-from recordfs.paths import clean_path, dirname, parse_path, scheme_of
-from recordfs.spelling import did_you_mean
+from recordfs.filesystem_defaults.copies import copy_file
+from recordfs.filesystem_defaults.directories import create_with_parents, delete_recursively
+from recordfs.filesystem_defaults.opening import open_pinned, read_memory_region
+from recordfs.filesystem_defaults.options import MadeFromOptions
+from recordfs.filesystem_defaults.patterns import find_matching_paths
+from recordfs.paths import clean_path, parse_path, scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,11 +37,16 @@ __all__ = ["FileSystem"]
 _UNDECLARED = LEAST_CAPABILITIES._replace(modification_time=True)
 
 
-class FileSystem(abc.ABC):
+class FileSystem(MadeFromOptions, abc.ABC):
     """A store of files, reached by paths.
 
     A backend writes the methods marked abstract. All methods may be called from several threads at once. An instance
     can be pickled if its options can, and works after ``fork``: connections are made per process, at first use.
+
+    Whatever takes a path raises, unless it says otherwise, NotFoundError where nothing stands at it (or a link that
+    leads nowhere), NotADirectoryError where a part above it is a file, PermissionDeniedError where it may not be
+    touched, UnimplementedError for what the store cannot do and ``capabilities`` do not declare, and UnavailableError
+    where the store does not answer. Below "Raises" stands what a method has beside these.
 
     Args:
         options: A backend names its own options as keyword arguments and passes the rest up; what arrives here is
@@ -56,43 +56,6 @@ class FileSystem(abc.ABC):
         InvalidArgumentError: An option is unknown.
     """
 
-    _options: dict[str, Any]
-    _arguments: tuple[Any, ...]
-
-    def __new__(cls, *arguments: object, **options: object) -> Self:
-        """Remember the options, so that the instance can be made again in another process."""
-        self = super().__new__(cls)
-        self._options = options
-        self._arguments = arguments
-        return self
-
-    def __init__(self, **options: object) -> None:
-        if options:
-            known = self.option_names()
-            names = ", ".join(f"{name}{did_you_mean(name, known)}" for name in sorted(options))
-            raise InvalidArgumentError(f"{type(self).__name__} does not know the option(s) {names}")
-
-    @classmethod
-    def option_names(cls) -> list[str]:
-        """Return the names of the options that the class takes, as far as its constructors name them."""
-        import inspect  # only after a mistake, because it is slow to import
-
-        return [
-            parameter.name
-            for base in cls.__mro__
-            if "__init__" in vars(base) and base is not object
-            for parameter in inspect.signature(vars(base)["__init__"]).parameters.values()
-            if parameter.kind is parameter.KEYWORD_ONLY
-        ]
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (defaults.rebuild, (type(self), self._options, self._arguments))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options that the filesystem was made with, a copy."""
-        return dict(self._options)
-
     # What a backend writes.
 
     @abc.abstractmethod
@@ -100,10 +63,7 @@ class FileSystem(abc.ABC):
         """Open a file for reading.
 
         Raises:
-            NotFoundError: It is missing.
             IsADirectoryError: It is a directory.
-            NotADirectoryError: A part above it is a file.
-            PermissionDeniedError: It may not be read.
         """
 
     @abc.abstractmethod
@@ -122,18 +82,12 @@ class FileSystem(abc.ABC):
             AlreadyExistsError: ``exclusive`` and it exists. Some stores find out at the first flush.
             NotFoundError: Its directory is missing.
             IsADirectoryError: It is a directory.
-            NotADirectoryError: A part above it is a file.
             UnimplementedError: The filesystem is read-only, or cannot do what ``exclusive`` or ``atomic`` ask.
         """
 
     @abc.abstractmethod
     def stat(self, path: str) -> FileStatistics:
-        """Return what is known about a path, following symbolic links.
-
-        Raises:
-            NotFoundError: It is missing, or a link that leads nowhere.
-            NotADirectoryError: A part above it is a file.
-        """
+        """Return what is known about a path, following symbolic links."""
 
     @abc.abstractmethod
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
@@ -143,7 +97,6 @@ class FileSystem(abc.ABC):
         Errors come before the first entry, or when a later page cannot be had.
 
         Raises:
-            NotFoundError: It is missing.
             NotADirectoryError: It is a file, or a part above it is.
         """
 
@@ -154,7 +107,6 @@ class FileSystem(abc.ABC):
         Raises:
             AlreadyExistsError: A file or directory stands there.
             NotFoundError: Its parent is missing, where directories are explicit.
-            NotADirectoryError: A part above it is a file.
         """
 
     @abc.abstractmethod
@@ -162,9 +114,7 @@ class FileSystem(abc.ABC):
         """Delete one file, or one symbolic link (never what it points to).
 
         Raises:
-            NotFoundError: It is missing.
             IsADirectoryError: It is a directory.
-            NotADirectoryError: A part above it is a file.
         """
 
     @abc.abstractmethod
@@ -172,7 +122,6 @@ class FileSystem(abc.ABC):
         """Delete one empty directory.
 
         Raises:
-            NotFoundError: It is missing.
             NotADirectoryError: It is a file or a link, or a part above it is a file.
             DirectoryNotEmptyError: It has children.
         """
@@ -190,7 +139,7 @@ class FileSystem(abc.ABC):
             NotADirectoryError: The source is a directory and the target a file.
             DirectoryNotEmptyError: Both are directories and the target has children.
             InvalidArgumentError: The target lies inside the source.
-            UnimplementedError: The filesystem cannot rename directories, and the source is one.
+            UnimplementedError: The source is a directory, and the filesystem cannot rename these.
         """
 
     # What a backend writes where its store can.
@@ -210,12 +159,7 @@ class FileSystem(abc.ABC):
         )
 
     def new_appendable_file(self, path: str) -> WritableFile:
-        """Open a file for writing at its end; make it if it is missing.
-
-        Raises:
-            UnimplementedError: The filesystem cannot append.
-            Otherwise as ``new_writable_file``.
-        """
+        """Open a file for writing at its end; make it if it is missing. Raises as ``new_writable_file``."""
         raise self._unimplemented("append to files", path)
 
     def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
@@ -231,29 +175,22 @@ class FileSystem(abc.ABC):
         Raises:
             AbortedError: The file is another by now, or gone. It may come at opening, or with the first read or
                 ``size``.
-            Otherwise as ``new_random_access_file``.
+            IsADirectoryError: It is a directory.
         """
-        return defaults.open_pinned(self, path, known)
+        return open_pinned(self, path, known)
 
     def new_update_file(self, path: str) -> UpdateFile:
-        """Open an existing file for reading, and for writing at any offset.
-
-        Raises:
-            UnimplementedError: The filesystem cannot change bytes in the middle of a file.
-            Otherwise as ``new_random_access_file``.
-        """
+        """Open an existing file for reading, and for writing at any offset. Raises as ``new_random_access_file``."""
         raise self._unimplemented("change files in place", path)
 
     def new_read_only_memory_region_from_file(self, path: str) -> ReadOnlyMemoryRegion:
         """Return the bytes of a file as a buffer: mapped where ``capabilities`` say so, else read as a whole.
 
         An empty file gives an empty region. A mapped local file that another process truncates kills this process
-        with SIGBUS when the lost part is touched: map only files that nobody shortens.
-
-        Raises:
-            As ``new_random_access_file``.
+        with SIGBUS when the lost part is touched: map only files that nobody shortens. Raises as
+        ``new_random_access_file``.
         """
-        return defaults.read_memory_region(self, path)
+        return read_memory_region(self, path)
 
     def truncate_file(self, path: str, length: int) -> None:
         """Cut a file down to its first ``length`` bytes.
@@ -261,8 +198,7 @@ class FileSystem(abc.ABC):
         Raises:
             InvalidArgumentError: ``length`` is negative or more than the file has.
             TypeError: ``length`` is no whole number.
-            NotFoundError, IsADirectoryError, NotADirectoryError: As ``new_random_access_file``.
-            UnimplementedError: The filesystem cannot.
+            IsADirectoryError: It is a directory.
         """
         raise self._unimplemented("truncate files", path)
 
@@ -274,7 +210,6 @@ class FileSystem(abc.ABC):
 
         Raises:
             FailedPreconditionError: A writer that is not known to be dead has it open.
-            NotFoundError and others: As ``new_random_access_file``, where the store has to be asked.
         """
 
     def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
@@ -287,7 +222,7 @@ class FileSystem(abc.ABC):
             AlreadyExistsError: ``overwrite`` is False and the target exists.
             IsADirectoryError: One of the two is a directory.
         """
-        defaults.copy_file(self, source, target, overwrite=overwrite)
+        copy_file(self, source, target, overwrite=overwrite)
 
     def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
         """Return what lists the directories of a tree during one walk from ``top``, each before those below it.
@@ -315,11 +250,10 @@ class FileSystem(abc.ABC):
         Goes on after a failure.
 
         Raises:
-            NotFoundError: It is missing.
             FailedPreconditionError: Something could not be deleted. ``failures`` holds the first hundred as
                 ``(path, error)``; ``undeleted_files`` and ``undeleted_directories`` count all of them.
         """
-        defaults.delete_recursively(self, path)
+        delete_recursively(self, path)
 
     # What follows from the above.
 
@@ -361,7 +295,6 @@ class FileSystem(abc.ABC):
 
         Raises:
             IsADirectoryError: It is a directory.
-            NotFoundError, NotADirectoryError: As ``stat``.
         """
         statistics = self.stat(path)
         if statistics.is_directory:
@@ -374,28 +307,7 @@ class FileSystem(abc.ABC):
         Raises:
             NotADirectoryError: The path or a part above it is a file.
         """
-        missing = []
-        current = path
-        while True:
-            try:
-                statistics = self.stat(current)
-            except NotFoundError:
-                missing.append(current)
-                parent = dirname(current.rstrip("/") or current)
-                if parent in (current, ""):
-                    break
-                current = parent
-                continue
-            if not statistics.is_directory:
-                raise NotADirectoryError("a file stands where a directory is to be made", path=current)
-            break
-        for directory in reversed(missing):
-            try:
-                self.create_dir(directory)
-            except AlreadyExistsError:
-                # Somebody else made it meanwhile, which is as good, unless it is a file.
-                if not self.is_directory(directory):
-                    raise NotADirectoryError("a file stands where a directory is to be made", path=directory) from None
+        create_with_parents(self, path)
 
     def translate_name(self, path: str) -> str:
         """Return the name inside the store: without scheme and authority, cleaned.

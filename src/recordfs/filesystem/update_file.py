@@ -5,7 +5,8 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING
 
-from recordfs.filesystem.files import RandomAccessFile, byte_view
+from recordfs.filesystem.files import RandomAccessFile
+from recordfs.open_files.buffers import byte_view
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -60,7 +61,7 @@ class UpdateFile(RandomAccessFile):
         """Publish what was written and release what the file holds. Idempotent; if it raises, the file stays open."""
         if not self._closed:
             self._close()
-            self._closed = True
+            self._end()
 
     @abc.abstractmethod
     def _write(self, offset: int, data: memoryview) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import FailedPreconditionError, RecordFSError, UnimplementedError
 from recordfs.filesystem import RandomAccessFile, WritableFile
-from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.filesystems._foreign_writes import count_taken
 from recordfs.filesystems._fsspec_errors import error_from_fsspec, fsspec_errors
+from recordfs.open_files.unclosed_writers import forget, keep_until_closed
 from recordfs.per_process import PerProcess
 from recordfs.redaction import redact, redacted_cause
 

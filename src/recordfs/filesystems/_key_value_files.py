@@ -18,7 +18,7 @@ from recordfs.errors import (
     error_from_os_error,
 )
 from recordfs.filesystem.files import RandomAccessFile, WritableFile
-from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
+from recordfs.open_files.unclosed_writers import forget, keep_until_closed
 from recordfs.paths import parse_path
 from recordfs.redaction import redact
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import ClosedFileError, DataLossError, InvalidArgumentError
-from recordfs.filesystem.files import byte_view
+from recordfs.open_files.buffers import byte_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from recordfs.errors import AbortedError, NotFoundError
-from recordfs.filesystem.defaults import MAX_REPORTED_FAILURES, undeleted_error
+from recordfs.filesystem_defaults.directories import MAX_REPORTED_FAILURES, undeleted_error
 from recordfs.filesystems._posix_names import posix_error
 from recordfs.paths import join
 

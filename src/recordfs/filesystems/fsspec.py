@@ -23,8 +23,8 @@ from recordfs.errors import (
     UnknownSchemeError,
 )
 from recordfs.filesystem import Capabilities, FileSystem
-from recordfs.filesystem.defaults import stream_copy
 from recordfs.filesystem.types import LEAST_CAPABILITIES
+from recordfs.filesystem_defaults.copies import stream_copy
 from recordfs.filesystems._fsspec_checks import WrittenFileCheck, info_now, same_bytes
 from recordfs.filesystems._fsspec_clients import FsspecClients, is_our_own_bridge, knows_protocol
 from recordfs.filesystems._fsspec_errors import fsspec_errors

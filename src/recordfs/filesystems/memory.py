@@ -24,8 +24,8 @@ from recordfs.errors import (
     NotFoundError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem, RandomAccessFile
-from recordfs.filesystem.files import byte_view
 from recordfs.filesystems._buffered_writer import BufferedWritableFile
+from recordfs.open_files.buffers import byte_view
 from recordfs.paths import clean_path, scheme_of
 from recordfs.whole_numbers import whole_number
 

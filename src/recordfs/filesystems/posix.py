@@ -26,7 +26,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
-from recordfs.filesystem.defaults import check_unchanged
+from recordfs.filesystem_defaults.opening import check_unchanged
 from recordfs.filesystems._posix_files import AtomicPosixFile, PosixRandomAccessFile, PosixWritableFile
 from recordfs.filesystems._posix_names import make_temporary_beside, move_without_overwriting, posix_error, version_of
 from recordfs.filesystems._posix_trees import delete_tree

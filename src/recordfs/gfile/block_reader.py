@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import BlockLines
 from recordfs.errors import InvalidSeekError
-from recordfs.filesystem.files import writable_byte_view
+from recordfs.open_files.buffers import writable_byte_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

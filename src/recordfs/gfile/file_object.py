@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import LineIterator
 from recordfs.errors import ClosedFileError, InvalidArgumentError, PermissionDeniedError, UnimplementedError
-from recordfs.filesystem.files import byte_view, close_after, give_up
 from recordfs.gfile.block_reader import BlockReader
 from recordfs.gfile.mode import parse_mode
 from recordfs.gfile.text import decode
 from recordfs.gfile.update_file import open_update_file
+from recordfs.open_files.buffers import byte_view
+from recordfs.open_files.letting_go import close_after, give_up
 from recordfs.paths import path_to_str
 from recordfs.redaction import redact
 from recordfs.registry import resolve

@@ -16,7 +16,7 @@ from recordfs.errors import (
     NotFoundError,
     UnimplementedError,
 )
-from recordfs.filesystem.defaults import stream_copy
+from recordfs.filesystem_defaults.copies import stream_copy
 from recordfs.paths import basename, dirname, is_temporary_name, join, scheme_of
 from recordfs.registry import get_file_system
 

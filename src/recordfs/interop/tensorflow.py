@@ -30,7 +30,7 @@ from recordfs.errors import (
     error_from_status_code,
 )
 from recordfs.filesystem import FileSystem
-from recordfs.filesystem import unclosed_writers as _closed_after_ours  # noqa: F401 (what exits last comes first)
+from recordfs.open_files import unclosed_writers as _closed_after_ours  # noqa: F401 (what exits last comes first)
 from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:

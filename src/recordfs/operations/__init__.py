@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.errors import UnimplementedError
-from recordfs.filesystem.patterns import find_matching_paths
+from recordfs.filesystem_defaults.patterns import find_matching_paths
 from recordfs.operations.tree_copy import CopyPair, copy_file, plan_tree_copy
 from recordfs.operations.walking import walk_tree
 from recordfs.registry import canonical_scheme, resolve

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, RecordFSError
-from recordfs.filesystem.defaults import stream_copy
+from recordfs.filesystem_defaults.copies import stream_copy
 from recordfs.operations.walking import DirectoryChain
 from recordfs.paths import is_plain_name, is_temporary_name, join, join_entry
 

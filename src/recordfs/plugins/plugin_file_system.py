@@ -23,8 +23,9 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
-from recordfs.filesystem.defaults import read_memory_region, stream_copy
-from recordfs.filesystem.files import end_after
+from recordfs.filesystem_defaults.copies import stream_copy
+from recordfs.filesystem_defaults.opening import read_memory_region
+from recordfs.open_files.letting_go import end_after
 from recordfs.paths import dirname, join, scheme_of
 from recordfs.plugins.plugin_files import PluginRandomAccessFile, PluginWritableFile
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.errors import FailedPreconditionError, InternalError, NotFoundError, RecordFSError
 from recordfs.filesystem import RandomAccessFile, WritableFile
-from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
+from recordfs.open_files.unclosed_writers import forget, keep_until_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

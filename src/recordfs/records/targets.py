@@ -12,7 +12,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.file_objects import BorrowedWriter, FactoryWriter, FileObjectWriter, SupportsAppendParts, is_file_object
-from recordfs.filesystem.files import give_up
+from recordfs.open_files.letting_go import give_up
 from recordfs.paths import dirname, path_to_str
 from recordfs.records.index import (
     build_index,

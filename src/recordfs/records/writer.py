@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import NativeRecordWriter
 from recordfs.errors import ClosedFileError
-from recordfs.filesystem.files import close_after, give_up
-from recordfs.filesystem.unclosed_writers import forget, is_left_to_exit, keep_with
+from recordfs.open_files.letting_go import close_after, give_up
+from recordfs.open_files.unclosed_writers import forget, is_left_to_exit, keep_with
 from recordfs.records.compression import check_compression_level, compression_name
 from recordfs.records.targets import TargetOptions, open_target
 from recordfs.redaction import redact

@@ -145,7 +145,7 @@ def test_what_a_package_does_not_have_is_missing_and_everything_else_is_unimplem
 
 
 def test_regions_are_copied_out(tmp_path):
-    from recordfs.filesystem.defaults import stream_copy
+    from recordfs.filesystem_defaults.copies import stream_copy
 
     target = str(tmp_path / "b")
     stream_copy(MemmappedFileSystem(package=GOLDEN), B, recordfs.get_file_system(target), target)

@@ -16,7 +16,9 @@ NOT_FORWARDED = {"options"}  # a wrapper's own
 def methods_of(contract, *, hooks):
     return {
         name
-        for name, member in vars(contract).items()
+        for base in contract.__mro__
+        if base.__module__.startswith("recordfs.")
+        for name, member in vars(base).items()
         if (inspect.isfunction(member) or isinstance(member, property))
         and not name.startswith("__")
         and name.startswith("_") is hooks
@@ -30,9 +32,13 @@ def test_wrapper_defines_every_public_method_of_a_filesystem():
 @pytest.mark.parametrize(
     ("contract", "wrapper", "own"),
     [
-        (RandomAccessFile, WrapperRandomAccessFile, {"_checked"}),
+        (RandomAccessFile, WrapperRandomAccessFile, {"_end", "_check_made", "_check_open", "_checked_range"}),
         # What ends and checks a file is the wrapper's own.
-        (WritableFile, WrapperWritableFile, {"_end", "_check_usable", "_check_open", "_check_process"}),
+        (
+            WritableFile,
+            WrapperWritableFile,
+            {"_end", "_check_usable", "_check_open", "_check_process", "_check_made", "_checked_range"},
+        ),
     ],
 )
 def test_wrapper_defines_every_method_that_a_backends_file_writes(contract, wrapper, own):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recordfs.cli.arguments import add_paths
 from recordfs.cli.formatting import format_count, format_size
 from recordfs.errors import InvalidArgumentError
-from recordfs.filesystem.defaults import COPY_CHUNK
+from recordfs.filesystem_defaults.copies import COPY_CHUNK
 from recordfs.filesystems.memmapped import DEFAULT_GRAPH, PREFIX, TENSOR_ALIGNMENT, MemmappedPackageWriter
 from recordfs.registry import get_file_system
 

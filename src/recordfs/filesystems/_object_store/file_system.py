@@ -25,7 +25,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem import FileStatistics, FileSystem
-from recordfs.filesystem.defaults import undeleted_error
+from recordfs.filesystem_defaults.directories import undeleted_error
 from recordfs.filesystems._object_store.bulk import delete_objects, move_objects
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
 from recordfs.filesystems._object_store.opening import Location, Opening

@@ -22,9 +22,9 @@ from recordfs.errors import (
     UnavailableError,
 )
 from recordfs.filesystem import WritableFile
-from recordfs.filesystem.unclosed_writers import forget, keep_until_closed
 from recordfs.filesystems._object_store.commits import Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN
+from recordfs.open_files.unclosed_writers import forget, keep_until_closed
 
 if TYPE_CHECKING:
     from recordfs.filesystems._object_store.commits import Commit

@@ -20,7 +20,7 @@ from recordfs.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recordfs.filesystem.files import WritableFile
+    from recordfs.open_files.open_writer import OpenWriter
 
 __all__ = ["close_at_exit", "forget", "is_left_to_exit", "keep_until_closed", "keep_with"]
 
@@ -57,7 +57,7 @@ _tried_at_exit: set[int] = set()
 """The writers that the exit has tried to close, by their ids."""
 
 
-def keep_until_closed(writer: WritableFile) -> None:
+def keep_until_closed(writer: OpenWriter) -> None:
     """Hold on to a writer until ``forget``, or close it when the interpreter ends."""
     _keep(writer, atomic=writer.atomic)
 

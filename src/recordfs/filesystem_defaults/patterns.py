@@ -18,8 +18,7 @@ from recordfs.paths import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from recordfs.filesystem.file_system import FileSystem
-    from recordfs.filesystem.types import DirectoryEntry
+    from recordfs.filesystem import DirectoryEntry, FileSystem
 
 __all__ = ["find_matching_paths"]
 

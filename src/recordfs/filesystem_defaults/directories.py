@@ -1,0 +1,111 @@
+"""Directories that are made with those above them, and deleted with all in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recordfs.errors import (
+    AlreadyExistsError,
+    FailedPreconditionError,
+    NotADirectoryError,
+    NotFoundError,
+    RecordFSError,
+)
+from recordfs.paths import dirname, join
+
+if TYPE_CHECKING:
+    from recordfs.filesystem import FileSystem
+
+__all__ = ["MAX_REPORTED_FAILURES", "create_with_parents", "delete_recursively", "undeleted_error"]
+
+MAX_REPORTED_FAILURES = 100
+"""Failures of one deletion that its error holds."""
+
+
+def create_with_parents(file_system: FileSystem, path: str) -> None:
+    """Make a directory and those above it that are missing."""
+    missing = []
+    current = path
+    while True:
+        try:
+            statistics = file_system.stat(current)
+        except NotFoundError:
+            missing.append(current)
+            parent = dirname(current.rstrip("/") or current)
+            if parent in (current, ""):
+                break
+            current = parent
+            continue
+        if not statistics.is_directory:
+            raise NotADirectoryError("a file stands where a directory is to be made", path=current)
+        break
+    for directory in reversed(missing):
+        try:
+            file_system.create_dir(directory)
+        except AlreadyExistsError:
+            # Somebody else made it meanwhile, which is as good, unless it is a file.
+            if not file_system.is_directory(directory):
+                raise NotADirectoryError("a file stands where a directory is to be made", path=directory) from None
+
+
+def delete_recursively(file_system: FileSystem, path: str) -> None:
+    """Delete a tree from its leaves up, going on after failures."""
+    if not file_system.stat(path).is_directory:
+        file_system.delete_file(path)
+        return
+    failures: list[tuple[str, RecordFSError]] = []
+    undeleted = [0, 0]
+    unlisted: dict[str, RecordFSError] = {}
+
+    def note(child: str, error: RecordFSError, *, directory: bool) -> None:
+        undeleted[directory] += 1
+        if len(failures) < MAX_REPORTED_FAILURES:
+            failures.append((child, error))
+
+    directories = [path]
+    position = 0
+    while position < len(directories):
+        directory = directories[position]
+        position += 1
+        try:
+            for entry in file_system.list_directory(directory):
+                child = join(directory, entry.name)
+                if entry.is_directory and not entry.is_symbolic_link:
+                    directories.append(child)
+                    continue
+                try:
+                    file_system.delete_file(child)
+                except NotFoundError:
+                    pass  # gone already, which is what was asked for
+                except RecordFSError as error:
+                    note(child, error, directory=False)
+        except NotFoundError:
+            pass
+        except RecordFSError as error:
+            unlisted[directory] = error
+    for directory in reversed(directories):
+        try:
+            file_system.delete_dir(directory)
+        except NotFoundError:
+            pass
+        except RecordFSError as error:
+            # A directory that could not be listed is not empty for that reason, which is the one to tell.
+            note(directory, unlisted.get(directory, error), directory=True)
+    if failures:
+        raise undeleted_error(path, failures, *undeleted) from failures[0][1]
+
+
+def undeleted_error(
+    path: str, failures: list[tuple[str, RecordFSError]], files: int, directories: int
+) -> FailedPreconditionError:
+    """Return the error of a tree that could not be deleted as a whole."""
+    first_path, first_error = failures[0]
+    error: Any = FailedPreconditionError(
+        f"{files} file(s) and {directories} directory(ies) could not be deleted; the first is {first_path}: "
+        f"{first_error.message}",
+        path=path,
+    )
+    error.failures = failures
+    error.undeleted_files = files
+    error.undeleted_directories = directories
+    return error  # type: ignore[no-any-return]  # the three extra attributes are set above
