@@ -67,7 +67,6 @@ class UploadInParts(abc.ABC):
         parts: What the store said of the parts that it has acknowledged, by number.
         next_number: The number after those that are taken.
         first: The number of the first part after what was copied.
-        size: Bytes in the parts that the store has acknowledged, without copies.
     """
 
     limits: ClassVar[PartLimits]
@@ -80,7 +79,7 @@ class UploadInParts(abc.ABC):
         self.parts: dict[int, Any] = {}
         self.next_number = 1
         self.first = 1
-        self.size = 0
+        self._sizes: dict[int, int] = {}
 
     # What a store writes
 
@@ -123,6 +122,11 @@ class UploadInParts(abc.ABC):
 
     # Parts
 
+    @property
+    def size(self) -> int:
+        """Bytes in the parts that the store has acknowledged, without copies."""
+        return sum(list(self._sizes.values()))  # a list at once, as other threads may add to it
+
     def abort_after(self, error: BaseException) -> None:
         """Remove what was uploaded because something else went wrong, which is what will be raised."""
         try:
@@ -138,8 +142,7 @@ class UploadInParts(abc.ABC):
 
     def acknowledge(self, number: int, answer: Any, size: int) -> None:
         """Take note of a part that the store has."""
-        if number not in self.parts:
-            self.size += size
+        self._sizes[number] = size
         self.parts[number] = answer
 
     def copy(self, source: CopySource, *, most: int | None = None) -> None:
