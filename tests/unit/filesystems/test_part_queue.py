@@ -141,7 +141,7 @@ def test_waiting_ends_when_parts_and_calls_have_ended_whatever_became_of_them(st
     assert 1 in store.arrived
 
 
-def test_as_many_parts_are_in_flight_as_30_mib_have_and_two_of_any_size():
-    assert parts_in_flight(5 * MIB) == 6
-    assert parts_in_flight(4 * MIB) == 7
+def test_as_many_parts_are_in_flight_as_25_mib_have_and_two_of_any_size():
+    assert parts_in_flight(5 * MIB) == 5
+    assert parts_in_flight(4 * MIB) == 6
     assert parts_in_flight(5 << 30) == 2

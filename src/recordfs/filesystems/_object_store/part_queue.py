@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PartQueue", "SentPart", "parts_in_flight"]
 
-BYTES_IN_FLIGHT = 30 << 20
-"""Bytes of parts that a writer has on their way while it takes more: six parts of 5 MiB.
+BYTES_IN_FLIGHT = 25 << 20
+"""Bytes of parts that a writer has on their way while it takes more: five parts of 5 MiB.
 
 Fewer do not use a store that is 30 ms away, and more gain nothing there (docs/design/0002-object-stores.md).
 """

@@ -30,7 +30,7 @@ class S3FileSystem(ObjectStoreBackend):
 
     Args:
         allow_bucket_root: Let ``delete_recursively`` empty a whole bucket.
-        part_size: Bytes of one part of a long write, at least 5 MiB. A writer holds up to 30 MiB of parts that are on
+        part_size: Bytes of one part of a long write, at least 5 MiB. A writer holds up to 25 MiB of parts that are on
             their way, or two parts, and one that fills.
         settings: As the attributes of Settings, by name.
     """
