@@ -7,6 +7,7 @@
 import argparse
 import json
 import os
+import re
 import statistics
 import sys
 from typing import Any
@@ -20,7 +21,7 @@ _TIMES = "seconds for all items"
 
 
 def main() -> int:
-    """Rewrite the section; everything outside the markers stays."""
+    """Rewrite the tables of the rows that were run; the others, and everything outside the markers, stay."""
     parser = argparse.ArgumentParser(description="Puts figures into docs/object-store-benchmarks.md.")
     parser.add_argument("run", nargs="+", help="what `python -m benches --json FILE` wrote; several runs are joined")
     arguments = parser.parse_args()
@@ -32,20 +33,27 @@ def main() -> int:
         text = file.read()
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(f"{text[:begin]}\n{section(runs)}\n{text[end:]}")
+        file.write(f"{text[:begin]}\n{section(runs, text[begin:end])}\n{text[end:]}")
     return 0
 
 
-def section(runs: list[dict[str, Any]]) -> str:
-    """Return the section: where it was measured, every row, every survey."""
+def section(runs: list[dict[str, Any]], before: str = "") -> str:
+    """Return the section: where it was measured, every row, every survey, and those of ``before`` that were not run."""
     machine = runs[0]["machine"]
-    blocks = [
+    head = (
         f"{machine['cores']} cores of {machine['processor']}, {machine['system']}, Python {machine['python']}. Medians,"
         " and in brackets the least and the greatest ratio of a round. *Asked* is what the project set itself."
-    ]
-    blocks += [row_block(row) for run in runs for row in run["rows"]]
-    blocks += [survey_block(survey) for run in runs for survey in run["surveys"]]
-    return "\n\n".join(blocks) + "\n"
+    )
+    blocks = {title_of(block): block for block in re.split(r"^(?=### )", before, flags=re.MULTILINE)[1:]}
+    for run in runs:
+        made = [*map(row_block, run["rows"]), *map(survey_block, run["surveys"])]
+        blocks.update({title_of(block): block for block in made})
+    return "\n\n".join([head, *(block.strip() for block in blocks.values())]) + "\n"
+
+
+def title_of(block: str) -> str:
+    """Return the title of a row's or a survey's block."""
+    return block.partition("\n")[0]
 
 
 def row_block(row: dict[str, Any]) -> str:

@@ -63,3 +63,12 @@ def test_only_what_is_between_the_markers_changes(tmp_path, monkeypatch: pytest.
         assert text.startswith("before\n<!-- figures:begin -->\n\n2 cores of some processor")
         assert text.endswith("\n\n<!-- figures:end -->\nafter\n")
         assert "old" not in text
+
+
+def test_rows_that_were_not_run_keep_their_figures():
+    before = object_store_page.section([RUN])
+    title, workload = "### read\n", "another workload"
+    changed = {**RUN, "rows": [{**RUN["rows"][0], "workload": workload}], "surveys": []}
+    after = object_store_page.section([changed], before)
+    assert after == before.replace(f"{title}\nw.", f"{title}\n{workload}.")
+    assert workload in after
