@@ -1,10 +1,12 @@
 """Parts on their way to a store: their order, how many there are, and what becomes of those that fail."""
 
 import threading
+import time
 
 import pytest
 
 from recordfs.errors import UnavailableError
+from recordfs.filesystems._object_store import part_queue
 from recordfs.filesystems._object_store.commits import Part
 from recordfs.filesystems._object_store.part_queue import PartQueue, parts_in_flight
 
@@ -88,6 +90,31 @@ def test_a_part_that_fails_is_told_and_sent_again_with_its_bytes(store, queue):
     queue.settle(0)
     assert store.arrived == {place: b"%d" % place * 10 for place in range(3)}
     assert [part.place for part in queue.sent] == [0, 1, 2]
+
+
+def test_where_all_writers_have_much_on_its_way_each_waits_for_all_but_two_parts(monkeypatch):
+    monkeypatch.setattr(part_queue, "BYTES_OF_ALL_WRITERS", 25)
+    store = Store()
+    crowd, queue = PartQueue(store.send, 5), PartQueue(store.send, 5)
+    gates = [store.hold(place) for place in range(6)]
+    try:
+        add(crowd, 0, 1)
+        crowd.settle()
+        add(queue, 3, 4)
+        queue.settle()
+        while part_queue._on_its_way.get().size < 40:
+            time.sleep(0.001)
+        add(queue, 5)
+        threading.Timer(0.05, gates[4].set).start()
+        queue.settle()
+        assert set(store.arrived) == {4}, "of three two are on their way"
+    finally:
+        for gate in gates:
+            gate.set()
+        for one in (crowd, queue):
+            one.settle(0)
+            one.close()
+    assert part_queue._on_its_way.get().size == 0
 
 
 def test_calls_are_made_while_parts_are_on_their_way(store, queue):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from recordfs.errors import RecordFSError
 from recordfs.filesystems._object_store.bulk import submit
+from recordfs.per_process import PerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from recordfs.filesystems._object_store.commits import Part
@@ -23,11 +26,36 @@ Fewer do not use a store that is 30 ms away, and more gain nothing there (docs/d
 """
 
 FEWEST_IN_FLIGHT = 2
-"""So many parts are on their way however large they are."""
+"""So many parts are on their way however large they are, and however many writers there are."""
+
+BYTES_OF_ALL_WRITERS = 256 << 20
+"""Where the writers of a process have more than this on its way, each has only the fewest parts on theirs."""
 
 Place = TypeVar("Place")
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
+
+
+class _OnItsWay:
+    """Bytes that all writers of a process have on their way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.size = 0
+
+    @contextmanager
+    def counting(self, size: int) -> Iterator[None]:
+        """Count so many more while the block runs."""
+        with self._lock:
+            self.size += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.size -= size
+
+
+_on_its_way = PerProcess(_OnItsWay)
 
 
 def parts_in_flight(part_size: int) -> int:
@@ -130,7 +158,7 @@ class PartQueue(Generic[Place, Answer]):
         if not self._parts[0]:
             return
         self._start()
-        most = self._most_in_flight if leave is None else leave
+        most = self._most() if leave is None else leave
         while len(under_way := self._under_way()) > most:
             wait(under_way, return_when=FIRST_COMPLETED)
 
@@ -189,7 +217,16 @@ class PartQueue(Generic[Place, Answer]):
         for waiting in self._parts[0]:
             if waiting.sending is None:
                 # An interrupt here may have it sent twice, so the call has the bytes, and not the part, which lets go.
-                waiting.sending = submit(pool, self._send, waiting.place, waiting.body)
+                waiting.sending = submit(pool, self._send_counted, waiting.place, waiting.body)
+
+    def _send_counted(self, place: Place, body: bytearray) -> Answer:
+        with _on_its_way.get().counting(len(body)):
+            return self._send(place, body)
+
+    def _most(self) -> int:
+        """Return how many parts may be on their way while more bytes are taken."""
+        is_crowded = _on_its_way.get().size > BYTES_OF_ALL_WRITERS
+        return min(FEWEST_IN_FLIGHT, self._most_in_flight) if is_crowded else self._most_in_flight
 
     def _under_way(self) -> list[Future[Answer]]:
         """Take note of what has been sent, and return what is on its way."""

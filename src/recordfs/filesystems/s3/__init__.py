@@ -31,7 +31,8 @@ class S3FileSystem(ObjectStoreBackend):
     Args:
         allow_bucket_root: Let ``delete_recursively`` empty a whole bucket.
         part_size: Bytes of one part of a long write, at least 5 MiB. A writer holds up to 25 MiB of parts that are on
-            their way, or two parts, and one that fills.
+            their way, and one that fills; two on their way where parts are larger, or where all writers together have
+            256 MiB on theirs.
         settings: As the attributes of Settings, by name.
     """
 
