@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogOptions", "LogCatalog", "LogDirectory"]
 
+MOST_REQUESTS = 1024
+"""Requests under way at once, however many were asked for: each has a thread."""
+
 REST_SECONDS = 5.0
 """So long a file that could not be read in the background is left alone."""
 
@@ -70,7 +73,7 @@ class CatalogOptions(NamedTuple):
     """How a log directory is looked at.
 
     Attributes:
-        requests: At most so many requests are under way at once.
+        requests: At most so many requests are under way at once; 1,024 at most.
         reload_seconds: So long after a look the next one begins; 0 looks once.
         answer_seconds: A question is answered after so long with what is known by then.
         scan_threads: So many files without an index are read in the background at once.
@@ -104,9 +107,10 @@ class LogCatalog:
         # What each directory held when it could be listed last.
         self._listed: dict[str, list[tuple[LogFile, FileStatistics | None]]] = {}
         self._asked_for: dict[str, None] = {}
+        requests = min(max(1, self.options.requests), MOST_REQUESTS)
         # Looks and answers have threads of their own, so that neither waits for what hangs in the other.
-        self._answers = RequestThreads(self.options.requests, "recordfs-tensorboard")
-        self._looks = RequestThreads(self.options.requests, "recordfs-look")
+        self._answers = RequestThreads(requests, "recordfs-tensorboard")
+        self._looks = RequestThreads(requests, "recordfs-look")
         # Calls that took too long and are still under way, by the files' numbers.
         self._late_answers: dict[int, Future[Any]] = {}
         self._late_looks: dict[int, tuple[Future[None], LogFile]] = {}
@@ -295,7 +299,7 @@ class LogCatalog:
             for one in files_of_runs(file_system, path):
                 file = self._files.get(one.path)
                 if file is None:
-                    run = _run_name(directory.prefix, one.run)
+                    run = _run_name(directory.prefix, _shown_name(one.run))
                     file = LogFile(file_system, one._replace(run=run), next(self._next_number), self._sections)
                 found.append((file, one.statistics))
         except Exception as error:  # noqa: BLE001 (the other directories are there all the same)
@@ -380,6 +384,11 @@ def _look_at(file: LogFile, statistics: FileStatistics | None) -> None:
     known = file.statistics() if statistics is None else statistics
     if file.needs(known):
         file.look(known)
+
+
+def _shown_name(name: str) -> str:
+    """Return the name of a run as a message can hold it: what is no UTF-8 in a local path is replaced."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _run_name(prefix: str, run: str) -> str:

@@ -57,11 +57,11 @@ def launch(directories: Sequence[str], flags: Sequence[str], options: CatalogOpt
     with LogCatalog(_named(directories), options) as catalog:
         # The store answers while TensorBoard is imported, which takes a second or two.
         catalog.start()
-        from recordfs.tensorboard.plugin import serve_directories
+        from recordfs.tensorboard.plugin import provider_options, serve_directories
         from tensorboard import default, main_lib, program
 
         main_lib.global_init()
-        provider = DataProvider(catalog)
+        provider: DataProvider
         board = program.TensorBoard(
             default.get_plugins(),
             server_class=lambda application, flags: program.create_port_scanning_werkzeug_server(
@@ -71,6 +71,7 @@ def launch(directories: Sequence[str], flags: Sequence[str], options: CatalogOpt
         # recordfs's own entry point leaves a provider alone that is named; this name is replaced below.
         named = ["--grpc_data_provider", "127.0.0.1:0", *_log_directory_flags(catalog.directories)]
         board.configure(["recordfs", *named, *flags])
+        provider = DataProvider(catalog, **provider_options(board.flags))
         server = serve_directories(board.flags, [(one.path, one.prefix) for one in catalog.directories], provider)
         try:
             return int(board.main() or 0)
@@ -183,10 +184,10 @@ def _curves_asked_for(environment: dict[str, Any], provider: DataProvider) -> by
 
     if environment.get("REQUEST_METHOD") != "POST":
         return None
-    length = int(environment.get("CONTENT_LENGTH") or 0)
-    if not 0 < length <= _MOST_FORM_BYTES:
+    length = environment.get("CONTENT_LENGTH") or ""
+    if not length.isdecimal() or not 0 < int(length) <= _MOST_FORM_BYTES:
         return None
-    body = environment["wsgi.input"].read(length)
+    body = environment["wsgi.input"].read(int(length))
     environment["wsgi.input"] = io.BytesIO(body)  # for TensorBoard, if it is to answer
     try:
         # TensorBoard's page sends a form of several parts.
@@ -194,7 +195,7 @@ def _curves_asked_for(environment: dict[str, Any], provider: DataProvider) -> by
         asked = json.loads(form["requests"])
     except (ValueError, KeyError, HTTPException):
         return None
-    if not asked or any(one.get("plugin") != "scalars" or "sample" in one for one in asked):
+    if not asked or not _are_of_scalars(asked):
         return None
     answers = []
     for one in asked:
@@ -204,6 +205,18 @@ def _curves_asked_for(environment: dict[str, Any], provider: DataProvider) -> by
         head = {"plugin": "scalars", "tag": one["tag"], **({"run": one["run"]} if one.get("run") else {})}
         answers.append(f'{json.dumps(head)[:-1]},"runToSeries":{{{",".join(series)}}}}}')
     return f"[{','.join(answers)}]".encode()
+
+
+def _are_of_scalars(asked: Any) -> bool:
+    """Tell whether requests are what the page asks for curves; to what else is sent TensorBoard says what is wrong."""
+    return isinstance(asked, list) and all(
+        isinstance(one, dict)
+        and one.get("plugin") == "scalars"
+        and "sample" not in one
+        and isinstance(one.get("tag"), str)
+        and isinstance(one.get("run", ""), str)
+        for one in asked
+    )
 
 
 def _points(curve: Any) -> str:

@@ -17,6 +17,7 @@ from recordfs._core import crc32c
 from recordfs.errors import AbortedError, DataLossError, RecordFSError
 from recordfs.events.index import TAIL_SIZE
 from recordfs.events.stored_index import FINGERPRINT_BYTES
+from recordfs.redaction import redact
 from recordfs.tensorboard.file_scan import FileScan
 from recordfs.tensorboard.known_events import KnownEvents, SectionFailedError, TagTable
 from recordfs.tensorboard.parts import HEAD_SIZE, NOTHING, read_piece, sample_places
@@ -196,7 +197,7 @@ class LogFile:
             try:
                 self._take_samples()
             except RecordFSError as error:
-                _log.warning("%s: no more than its head and its tail is known now: %s", self.path, error)
+                _log.warning(redact(f"{self.path}: no more than its head and its tail is known now: {error}"))
         wanted = list(keys)
         while True:
             known = self._known

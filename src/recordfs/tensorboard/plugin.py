@@ -8,6 +8,7 @@ here, and nothing ever raises.
 from __future__ import annotations
 
 import gc
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from recordfs.tensorboard.provider import DataProvider
     from recordfs.tensorboard.server import Server
 
-__all__ = ["RecordFSLoader", "serve_directories"]
+__all__ = ["RecordFSLoader", "provider_options", "serve_directories"]
 
 
 class RecordFSLoader(base_plugin.TBLoader):  # type: ignore[misc]  # TensorBoard has no types
@@ -61,9 +62,7 @@ class RecordFSLoader(base_plugin.TBLoader):  # type: ignore[misc]  # TensorBoard
         except BaseException as error:
             if not isinstance(error, Exception):
                 raise
-            _say(
-                f"TensorBoard reads the log directory itself, because recordfs cannot: {type(error).__name__}: {error}"
-            )
+            _say(f"TensorBoard reads the log directory itself, because recordfs cannot: {_told(error)}")
 
     def load(self, context: Any) -> None:
         """Return None: recordfs adds no dashboard."""
@@ -145,41 +144,73 @@ def _fix_flags(flags: Any) -> None:
     if mode == "off" or getattr(flags, "grpc_data_provider", ""):
         return
     directories = _directories(getattr(flags, "logdir", "") or "", getattr(flags, "logdir_spec", "") or "")
-    if not directories or (mode == "auto" and not all(_is_url(path) for path, _ in directories)):
+    urls = [path for path, _ in directories if _is_url(path)]
+    if not directories or (mode == "auto" and not urls):
         return
+    if mode == "auto" and len(urls) < len(directories):
+        _say("some log directories are local, so TensorBoard reads all of them itself; --recordfs on takes all")
+        return
+    from recordfs.registry import resolve
+
+    for path, _ in directories:
+        resolve(path)  # raises where recordfs has no filesystem for it: TensorBoard may
     from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory
     from recordfs.tensorboard.provider import DataProvider
 
     seconds = getattr(flags, "reload_interval", None)
     options = CatalogOptions(
-        requests=max(1, getattr(flags, "recordfs_requests", 256)),
+        requests=getattr(flags, "recordfs_requests", 256),
         reload_seconds=5.0 if seconds is None else max(0.0, float(seconds)),
     )
     # The store answers while the rest is made ready.
     catalog = LogCatalog([LogDirectory(path, prefix) for path, prefix in directories], options).start()
     try:
-        serve_directories(flags, directories, DataProvider(catalog, getattr(flags, "window_title", "") or ""))
+        serve_directories(flags, directories, DataProvider(catalog, **provider_options(flags)))
     except BaseException:
         catalog.close()
         raise
 
 
+def provider_options(flags: Any) -> dict[str, Any]:
+    """Return what TensorBoard's flags say to a provider, by the names of its arguments."""
+    return {
+        "name": getattr(flags, "window_title", "") or "",
+        "purge": "tensorboard" if getattr(flags, "purge_orphaned_data", True) else "none",
+    }
+
+
 def _directories(logdir: str, spec: str) -> list[tuple[str, str]]:
     """Return ``(path, prefix of its runs)`` of each log directory, as TensorBoard reads the two flags."""
     if logdir:
-        return [(logdir, "")]
+        return [(_expanded(logdir), "")]
     found = []
     for number, part in enumerate(filter(None, spec.split(","))):
         name, colon, path = part.partition(":")
         if colon and not path.startswith("//"):
-            found.append((path, name))
+            found.append((_expanded(path), name))
         else:
-            found.append((part, f"run{number}" if "," in spec else ""))
+            found.append((_expanded(part), f"run{number}" if "," in spec else ""))
     return found
+
+
+def _expanded(path: str) -> str:
+    """Return a path with the home directory in place of ``~``, as TensorBoard reads it."""
+    return path if _is_url(path) else os.path.expanduser(path)
 
 
 def _is_url(path: str) -> bool:
     return re.match(r"(?!file:)[A-Za-z][A-Za-z0-9.+_-]*://", path) is not None
+
+
+def _told(error: BaseException) -> str:
+    """Return what an error says, without secrets and in one line."""
+    text = f"{type(error).__name__}: {error}".replace("\n", " ")
+    try:
+        from recordfs.redaction import redact
+
+        return redact(text)
+    except Exception:  # noqa: BLE001 (recordfs itself is broken, and TensorBoard has to start)
+        return type(error).__name__
 
 
 def _say(text: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from recordfs.events.points import Points
+    from recordfs.events.purge import Purge
     from recordfs.tensorboard.catalog import LogCatalog
     from recordfs.tensorboard.log_file import LogFile
 
@@ -54,15 +55,17 @@ class DataProvider:
     Args:
         catalog: The runs.
         name: What to call them.
+        purge: Which points count after a restart, as ``recordfs.events.columns`` takes it.
 
     Attributes:
         before_plugins: Called before each answer to ``ListPlugins``.
     """
 
-    def __init__(self, catalog: LogCatalog, name: str = "") -> None:
+    def __init__(self, catalog: LogCatalog, name: str = "", purge: Purge = "tensorboard") -> None:
         self.before_plugins: Callable[[], object] | None = None
         self._catalog = catalog
         self._name = name
+        self._purge = purge
         self._peeks = Peeks(catalog)
         self._series = SeriesFinder(catalog, self._peeks)
 
@@ -148,7 +151,7 @@ class DataProvider:
             return {}
         most = max(FEWEST_POINTS, min(query.points, MOST_POINTS // count)) if query.points > 1 else 1
         curves: dict[str, dict[str, ScalarCurve]] = {}
-        for run, tag, points in points_of(self._catalog, self._peeks, chosen):
+        for run, tag, points in points_of(self._catalog, self._peeks, chosen, self._purge):
             kept = points.take(choose_points(points.value, most))
             curves.setdefault(run, {})[tag] = ScalarCurve(kept.step, kept.wall_time, kept.value)
         return curves
@@ -182,7 +185,7 @@ class DataProvider:
         most = max(1, min(query.points, MOST_VALUES // count))
         places: dict[int, list[ValuePlace]] = {}
         shown: list[tuple[str, str, Points, Any]] = []
-        for run, tag, points in points_of(self._catalog, self._peeks, chosen):
+        for run, tag, points in points_of(self._catalog, self._peeks, chosen, self._purge):
             kept = points.take(choose_evenly(len(points.step), most))
             assert kept.length is not None
             numbers, lengths = kept.length >> FILE_OF_LENGTH_SHIFT, kept.length & ((1 << FILE_OF_LENGTH_SHIFT) - 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError
 from recordfs.events.event import decode_event
+from recordfs.redaction import redact
 from recordfs.tensorboard.messages import BLOB_SEQUENCE
 from recordfs.tensorboard.values import blobs_of, tensor_of, value_of
 
@@ -64,7 +65,7 @@ def values_at(file: LogFile, places: list[ValuePlace]) -> dict[tuple[int, str], 
             try:
                 event = decode_event(record)
             except DataLossError as error:
-                _log.warning("%s: the record at byte %d is left out: %s", file.path, place.offset, error)
+                _log.warning(redact(f"{file.path}: the record at byte {place.offset} is left out: {error}"))
                 continue
             value = _value(event, file, place)
             if value is not None:
@@ -82,7 +83,7 @@ def _value(event: Event, file: LogFile, place: ValuePlace) -> bytes | None:
         value = value_of(event, place.tag)
         return None if value is None else tensor_of(value)
     except DataLossError as error:
-        _log.warning("%s: a value of %r is left out: %s", file.path, place.tag, error)
+        _log.warning(redact(f"{file.path}: a value of {place.tag!r} is left out: {error}"))
         return None
 
 

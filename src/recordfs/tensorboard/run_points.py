@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from recordfs.events.points import Start
+    from recordfs.events.purge import Purge
     from recordfs.events.tag_sets import TagKey
     from recordfs.tensorboard.catalog import LogCatalog
     from recordfs.tensorboard.log_file import LogFile
@@ -27,10 +28,13 @@ FILE_OF_LENGTH_SHIFT = 40
 """Lengths of records have the number of their file above these bits, so that both stay together."""
 
 
-def points_of(catalog: LogCatalog, peeks: Peeks, chosen: Mapping[str, RunSeries]) -> Iterator[tuple[str, str, Points]]:
+def points_of(
+    catalog: LogCatalog, peeks: Peeks, chosen: Mapping[str, RunSeries], purge: Purge
+) -> Iterator[tuple[str, str, Points]]:
     """Yield ``(run, tag, points)`` of all series that have any.
 
-    A file that does not answer in time, or cannot be read, counts by what is in memory of it.
+    A file that does not answer in time, or cannot be read, counts by what is in memory of it. ``purge`` says which
+    points count after a restart, as ``purge_points`` takes it.
     """
     catalog.prefer(chosen)
     keys: dict[int, list[TagKey]] = {}
@@ -56,7 +60,7 @@ def points_of(catalog: LogCatalog, peeks: Peeks, chosen: Mapping[str, RunSeries]
                     parts.append(points.moved(place << FILE_SHIFT)._replace(length=_with_file(points, file)))
             if parts:
                 kind = "float32" if one.key[0] == "scalar" else one.key[0]
-                yield run, tag, purge_points(Points.joined(parts, kind), starts, "tensorboard")
+                yield run, tag, purge_points(Points.joined(parts, kind), starts, purge)
 
 
 def _starts_of(files: list[LogFile], answers: Mapping[int, tuple[Any, list[Start]]]) -> list[Start]:

@@ -147,6 +147,8 @@ class SeriesFinder:
     def _by_run(self, wanted: frozenset[str] | None) -> Iterator[tuple[str, list[LogFile], _ShownTags]]:
         runs = [(run, files) for run, files in self._catalog.runs().items() if wanted is None or run in wanted]
         self._peeks.prepare(file for _, files in runs for file in files)
+        if len(self._found) > 2 * len(runs) and wanted is None:  # most of what was found is of runs that are gone
+            self._found = {run: self._found[run] for run, _ in runs if run in self._found}
         for run, files in runs:
             known = tuple((file.number, file.looks) for file in files)
             found = self._found.get(run)

@@ -13,6 +13,7 @@ from recordfs.errors import (
     PermissionDeniedError,
     RecordFSError,
 )
+from recordfs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +89,7 @@ def _answering(grpc: Any, call: Callable[[bytes], bytes]) -> Callable[[bytes, An
         try:
             return call(request)
         except RecordFSError as error:
-            context.abort(_status(grpc, error), str(error))
+            context.abort(_status(grpc, error), redact(str(error)))
             raise
         except Exception:
             _log.exception("a question of TensorBoard's could not be answered")
@@ -102,7 +103,7 @@ def _streaming(grpc: Any, call: Callable[[bytes], Iterator[bytes]]) -> Callable[
         try:
             yield from call(request)
         except RecordFSError as error:
-            context.abort(_status(grpc, error), str(error))
+            context.abort(_status(grpc, error), redact(str(error)))
 
     return answer
 
