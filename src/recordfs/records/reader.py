@@ -80,7 +80,9 @@ class RecordReader:
         on_error: What to do about a broken record: ``"raise"``; ``"stop"``, which ends there; or ``"skip"``, which goes
             on after it: by its length where that is sound, else at the next sound header, however far. A record that a
             dying writer tore, and after which another wrote on, claims the bytes of those after it: where a chain of
-            sound records leads out of it, they are kept. ``report`` tells what was lost.
+            sound records leads out of it, they are kept. With ``follow`` one that claims more than there is is waited
+            for, and before the reader ends, such a chain up to the end of the file is handed out. ``report`` tells
+            what was lost.
         shard: Which share of the records to read, where several processes read the same sources: ``(index, count)``,
             as ``(0, 4)`` to ``(3, 4)``; or ``"auto"``, which takes it from PyTorch: the ranks of ``torch.distributed``
             (or ``RANK`` and ``WORLD_SIZE``, as ``torchrun`` sets them), each with the workers of its DataLoader. With

@@ -10,7 +10,7 @@ import pytest
 
 from recordfs import RecordReader
 from recordfs.records.verify import verify_file
-from support.framing import record, stream
+from support.framing import header, record, stream
 
 BEFORE = [b"before %d" % number for number in range(20)]
 AFTER = [b"after %d" % number for number in range(3000)]
@@ -111,3 +111,26 @@ def test_a_follower_that_skips_waits_for_the_record_that_leads_out_of_a_torn_one
         if one == b"l" * 3000:
             break
     assert found == [*BEFORE, *AFTER[:50], b"l" * 3000]
+
+
+# As above: the rest of a small record is in the window, that of a large one where the record was to be.
+@pytest.mark.parametrize("length", [100_000, 1_000_000, 2**31 - 100])
+def test_a_follower_that_skips_hands_out_what_was_written_after_a_torn_record_before_it_ends(tmp_path, length):
+    path = file_with(tmp_path, stream(BEFORE) + header(length) + bytes(200) + stream(AFTER))
+    reader = RecordReader(path, on_error="skip", follow=True, follow_timeout=0.05)
+    assert list(reader) == SOUND
+    assert [loss.length for loss in reader.report.losses] == [12 + 200]
+    assert not reader.report.truncated_tail
+
+
+def test_a_record_that_is_still_being_written_is_not_given_up_by_a_follower_that_skips(tmp_path):
+    late = record(random.Random(1).randbytes(500_000))
+    path = file_with(tmp_path, stream(BEFORE) + late[:300_000])
+    reader = RecordReader(path, on_error="skip", follow=True, follow_timeout=0.05)
+    iterator = iter(reader)
+    assert list(iterator) == BEFORE
+    assert reader.report.truncated_tail
+    with open(path, "ab") as file:
+        file.write(late[300_000:])
+    assert list(iterator) == [late[12:-4]]
+    assert not reader.report.losses

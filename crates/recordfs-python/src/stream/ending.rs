@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use recordfs_core::error::RecordFault;
 use recordfs_core::inflate::EndOfInput;
 use recordfs_core::record::{Decoded, HEADER_SIZE, OVERHEAD, decode_record};
+use recordfs_core::scan::{Chain, ChainSearch};
 
 use super::{OnError, Status, Step, Stream};
 use crate::error::{ErrorClass, error};
@@ -26,8 +27,15 @@ impl Stream {
             return self.damaged(py, damage);
         }
         if self.options.follow && self.is_last_source(py)? {
+            let waited = self.waiting;
             let step = self.end_or_wait(py, may_wait)?;
             if matches!(step, Step::End) {
+                if self.options.on_error == OnError::Skip && !self.progress.is_stopped() && self.was_written_on(py) {
+                    // What is there is handed out; only another byte begins another wait.
+                    self.waiting = waited;
+                    let fault = self.truncation(py)?;
+                    return self.truncated(py, fault);
+                }
                 self.report_ending();
             }
             return Ok(step);
@@ -62,6 +70,28 @@ impl Stream {
     /// Whether a part of a record is left.
     fn has_rest(&self) -> bool {
         self.window.available() > 0 || self.large.is_some()
+    }
+
+    /// Whether sound records lead through what is there of a record that is not whole, up to the end: then it was torn
+    /// and written on after, and the rest of it will not come.
+    fn was_written_on(&self, py: Python<'_>) -> bool {
+        let payload = match &self.large {
+            Some(large) => large.present(py),
+            None => self.window.bytes().get(HEADER_SIZE..).unwrap_or_default(),
+        };
+        let begin = self.offset + HEADER_SIZE as u64;
+        let end = begin + payload.len() as u64;
+        let mut search = ChainSearch::new(self.options.decode, self.offset, end, Some(end));
+        loop {
+            let from = (search.position() - begin) as usize;
+            let Some(rest) = payload.get(from..).filter(|rest| !rest.is_empty()) else {
+                return false;
+            };
+            match search.feed(rest) {
+                Chain::Wanted => {}
+                outcome => return matches!(outcome, Chain::Found(_)),
+            }
+        }
     }
 
     /// How many bytes there are of a record that is not whole.
