@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import FailedPreconditionError, InvalidArgumentError
 from recordfs.example.arrow import arrow_batches, arrow_examples, inferred_from_reader, pyarrow_module
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.encode import encode_example, encode_examples, encode_sequence_example
@@ -198,12 +199,21 @@ def _export_npz(export: _Export) -> int:
     for batch in export.batches():
         records += batch
         export.advance(len(batch))
-    if export.features is None:
-        inferred = infer_features(records)
-        inferred.check_examples()
-        columns = ExampleParser(inferred, complete=True).parse(records)
-    else:
-        columns = ExampleParser(export.features).parse(records)
+    try:
+        if export.features is None:
+            inferred = infer_features(records)
+            inferred.check_examples()
+            columns = ExampleParser(inferred, complete=True).parse(records)
+        else:
+            columns = ExampleParser(export.features).parse(records)
+    except BadRecordError as error:
+        # Where each record was has not been kept; it is read again up to the one that is to be told.
+        with contextlib.suppress(FailedPreconditionError):  # by a file object that cannot seek back
+            batches = export.batches()
+            for batch in batches:
+                if error.record < batches.first + len(batch):
+                    raise batches.located_in_stream(error) from None
+        raise
     arrays: dict[str, Any] = arrays_of_columns(columns)
     with open_output(export.target) as stream:
         # zipfile writes from front to back where it cannot seek.

@@ -76,7 +76,8 @@ def test_head_of_what_is_no_example_is_an_error(recordfs: Recordfs, tmp_path: Pa
         writer.write(b"\xff\xff")
     ran = recordfs("head", "--example", path)
     assert ran.status != 0
-    assert "not a serialized Example" in ran.err
+    assert f"{path}: not a serialized Example" in ran.err
+    assert "at byte 0" in ran.err
 
 
 def test_schema_tells_kinds_lengths_and_what_is_missing(recordfs: Recordfs, source: str) -> None:

@@ -151,12 +151,11 @@ def test_errors_say_which_line_or_record(tmp_path: Path, source: str) -> None:
         import_examples(tmp_path / "x.jsonl", tmp_path / "records")
     with RecordWriter(str(tmp_path / "bad")) as writer:
         writer.write_batch([RECORDS[0], b"\xff"])
-    with pytest.raises(InvalidArgumentError, match="record 1: not a serialized Example"):
-        export_examples(str(tmp_path / "bad"), tmp_path / "bad.jsonl")
-    with pytest.raises(InvalidArgumentError, match="record 1"):
-        export_examples(str(tmp_path / "bad"), tmp_path / "bad.parquet")
-    assert not (tmp_path / "bad.jsonl").exists()
-    assert not (tmp_path / "bad.parquet").exists()
+    for form in ("jsonl", "parquet", "npz"):
+        with pytest.raises(InvalidArgumentError, match="record 1: not a serialized Example") as caught:
+            export_examples(str(tmp_path / "bad"), tmp_path / f"bad.{form}")
+        assert (caught.value.path, caught.value.offset) == (str(tmp_path / "bad"), len(RECORDS[0]) + 16)
+        assert not (tmp_path / f"bad.{form}").exists()
 
 
 @pytest.mark.parametrize("form", ["parquet", "npz"])

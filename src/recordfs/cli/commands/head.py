@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from recordfs.cli.arguments import add_compression, add_paths, at_least, compres
 from recordfs.cli.example_lines import EXAMPLE_COLUMNS, example_json, example_rows
 from recordfs.cli.expansion import expand_record_files
 from recordfs.cli.record_lines import COLUMNS, PREVIEW_LENGTH, record_cells, record_object
-from recordfs.errors import RecordFSError
+from recordfs.errors import InvalidArgumentError, RecordFSError
 from recordfs.records.reader import RecordReader
 
 if TYPE_CHECKING:
@@ -66,13 +67,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             if arguments.json:
                 show = example_json if arguments.example else record_object
                 for record in records:
-                    console.print_json(show(path, *record))
+                    with _placed(path, record[1]):
+                        shown = show(path, *record)
+                    console.print_json(shown)
             elif arguments.example:
-                features = (
-                    (*name, *cells)
-                    for index, _, data in records
-                    for cells in example_rows(index, data, arguments.width)
-                )
+                features = ((*name, *cells) for cells in _feature_rows(path, records, arguments.width))
                 console.print_table(("file", *EXAMPLE_COLUMNS) if several else EXAMPLE_COLUMNS, features)
             else:
                 rows = ((*name, *record_cells(*record, arguments.width)) for record in records)
@@ -80,6 +79,23 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         except RecordFSError as error:
             status = max(status, console.failure(error))
     return status
+
+
+def _feature_rows(path: str, records: Iterator[tuple[int, int, bytes]], width: int) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each feature of each record."""
+    for index, offset, data in records:
+        with _placed(path, offset):
+            yield from example_rows(index, data, width)
+
+
+@contextlib.contextmanager
+def _placed(path: str, offset: int) -> Iterator[None]:
+    """Say of an error about a record's contents where the record is."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        error.path, error.offset = path, offset
+        raise
 
 
 def _named(path: str, records: Iterator[tuple[int, int, bytes]], console: Console) -> Iterator[tuple[int, int, bytes]]:
