@@ -403,8 +403,10 @@ class EventQueue:
         """
     def close(self) -> None:
         """Take no more events; ``drain`` still gives those that were added before."""
-    def reopen(self) -> None:
-        """Take events again."""
+    def reopen(self) -> bool:
+        """Take events again, if it has not ended; return whether it does."""
+    def end(self) -> bool:
+        """Stay closed for ever, if it is closed and everything was drained and done; return whether it has ended."""
     @property
     def closed(self) -> bool:
         """Whether it takes no more events."""

@@ -10,6 +10,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from recordfs.per_process import PerProcess
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -25,17 +27,14 @@ class _Writer(Protocol):
     def close(self, timeout: float | None = None) -> None: ...
 
 
-_open: dict[int, tuple[int, _Writer]] = {}
-"""The writers that are open, each with the process that opened it."""
-
-_prepared_in = 0
-"""The process that was told to call ``close_all`` at its end."""
+_open: dict[int, _Writer] = {}
+"""The writers that are open. A forked child has those of its parent here too; closed in it, they do nothing."""
 
 
 def close_at_exit(writer: _Writer) -> None:
     """Have a writer closed at the end of this process, unless it is forgotten before."""
-    _prepare()
-    _open[id(writer)] = os.getpid(), writer
+    _prepared.get()
+    _open[id(writer)] = writer
 
 
 def forget_at_exit(writer: _Writer) -> None:
@@ -46,9 +45,7 @@ def forget_at_exit(writer: _Writer) -> None:
 def close_all() -> None:
     """Close every writer of this process that is open; what cannot be written is said on standard error."""
     deadline = time.monotonic() + EXIT_SECONDS
-    for process, writer in list(_open.values()):
-        if process != os.getpid():
-            continue
+    for writer in list(_open.values()):
         # It is forgotten once it is closed: what stays open takes events, and is closed later.
         try:
             writer.close(max(0.0, deadline - time.monotonic()))
@@ -60,23 +57,28 @@ def close_all() -> None:
             )
 
 
-def _prepare() -> None:
+def _prepare() -> bool:
     """Have ``close_all`` called at the end of this process, early enough for threads to work still."""
-    global _prepared_in
-    if _prepared_in == os.getpid():
-        return
-    is_child = _prepared_in != 0
-    _prepared_in = os.getpid()
-    if not is_child:
+    global _is_registered
+    if not _is_registered:
         # Functions of atexit run when no new thread can be started any more, which clients of stores may need.
         register: Any = getattr(threading, "_register_atexit", atexit.register)
         register(close_all)
+        _is_registered = True
     if "multiprocessing.util" in sys.modules:
         from multiprocessing import process, util
 
         if process.parent_process() is not None:
             # A child of multiprocessing ends by os._exit, after its finalizers.
             util.Finalize(None, close_all, exitpriority=10)
+    return True
+
+
+_is_registered = False
+"""Whether this process or one that it was forked from registered ``close_all``: children keep what is registered."""
+
+_prepared = PerProcess(_prepare)
+"""Whether this process calls ``close_all`` at its end."""
 
 
 def close_on_sigterm() -> None:

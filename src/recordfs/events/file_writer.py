@@ -261,7 +261,7 @@ class EventFileWriter:
             raise ClosedFileError("the writer is closed", path=self._logdir)
         deadline = None if timeout is None else time.monotonic() + timeout
         session.worker.flush(timeout)
-        session.output.settle(_left(deadline))
+        session.output.settle(None if deadline is None else _left(deadline))
 
     def close(self, timeout: float | None = None) -> None:
         """Flush, and end the file with its index. Idempotent.
@@ -277,13 +277,18 @@ class EventFileWriter:
         if session.is_closed:
             return
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._lock:
+        # Another thread may be closing it, and have more time.
+        if not self._lock.acquire(timeout=-1 if deadline is None else min(_left(deadline), threading.TIMEOUT_MAX)):
+            raise DeadlineExceededError("another thread is closing the writer", path=self._logdir)
+        try:
             # A signal's handler may close it as well while this waits, and may log on in another session.
             while not (session := self._session).is_closed:
                 self._close_session(session, deadline)
             forget_at_exit(self)
             if not self._session.is_closed:
                 close_at_exit(self)
+        finally:
+            self._lock.release()
         if session.dropped_events:
             warnings.warn(
                 f"{self._logdir}: {session.dropped_events} events were dropped because the queue was full; a larger "
@@ -293,9 +298,9 @@ class EventFileWriter:
             )
 
     def _close_session(self, session: Session, deadline: float | None) -> None:
-        session.worker.close(_left(deadline))
+        session.worker.close(None if deadline is None else _left(deadline))
         try:
-            session.output.settle(_left(deadline))
+            session.output.settle(None if deadline is None else _left(deadline))
         except BaseException:
             if not session.is_closed:
                 self._follow(session, keeps_output=True)
@@ -329,9 +334,9 @@ class EventFileWriter:
             end_after(self.close, error)
 
 
-def _left(deadline: float | None) -> float | None:
-    """Return the seconds until a time of ``time.monotonic``; 0 after it, None if there is none."""
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+def _left(deadline: float) -> float:
+    """Return the seconds until a time of ``time.monotonic``; 0 after it."""
+    return max(0.0, deadline - time.monotonic())
 
 
 def event_of(field: int, message: bytes, step: int | None, walltime: float | None) -> bytes:

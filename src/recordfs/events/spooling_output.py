@@ -54,6 +54,7 @@ class _SpoolQueue:
         self._urgent = False
         self._read = self._told = 0
         self.added = 0
+        self.closed = False
 
     def append(self, data: bytes) -> None:
         """Write bytes to the end, all or, if it raises, none."""
@@ -101,10 +102,16 @@ class _SpoolQueue:
         self._calls.put(True)
 
     def close(self) -> None:
-        """Do nothing: who ends the upload has appended everything."""
+        """Have the event file ended: everything was appended."""
+        self.closed = True
 
-    def reopen(self) -> None:
-        """Do nothing: nothing is appended to a file that was ended."""
+    def reopen(self) -> bool:
+        """Return False: nothing is appended to a file that was ended."""
+        return False
+
+    def end(self) -> bool:
+        """Return whether all of the image was uploaded, and that is all that there will be."""
+        return self.closed and self._read >= self.added
 
     def done(self) -> None:
         """Do nothing: the image is bounded by the event file."""
@@ -229,8 +236,8 @@ class _SpooledFile:
         """Do nothing: the image has every byte, and its worker flushes the event file when it is time."""
 
     def close(self) -> None:
-        self.worker.ask(close=True)
         self.is_ended = True
+        self.worker.ask_for_end()
 
 
 class SpoolingOutput(EventOutput):

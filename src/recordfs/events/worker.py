@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
 
-from recordfs.errors import ClosedFileError, DeadlineExceededError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from recordfs.errors import DeadlineExceededError
 
 __all__ = ["Worker"]
 
@@ -35,12 +34,21 @@ class Source(Protocol):
         """
         ...
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more."""
+        ...
+
     def close(self) -> None:
         """Take no more."""
         ...
 
-    def reopen(self) -> None:
-        """Take more again."""
+    def reopen(self) -> bool:
+        """Take more again, if it has not ended; return whether it does."""
+        ...
+
+    def end(self) -> bool:
+        """Take no more for ever, if it is closed and everything was drained; return whether it has ended."""
         ...
 
     def urge(self) -> None:
@@ -88,19 +96,33 @@ LONGEST_PAUSE = 30.0
 """Seconds between two attempts after a failure: doubled each time."""
 
 
-LOOK_SECONDS = 0.2
-"""Who waits looks so often whether it is time, told or not."""
+class _Request:
+    """A call that waits until so much is visible, or until the end.
+
+    Args:
+        wanted: How much; None for the end.
+
+    Attributes:
+        answers: Gets one answer: what the attempt to serve it failed with, or None, which asks the caller to look.
+    """
+
+    __slots__ = ("answers", "wanted")
+
+    def __init__(self, wanted: int | None) -> None:
+        self.wanted = wanted
+        self.answers: SimpleQueue[BaseException | None] = SimpleQueue()
 
 
 class Worker:
     """Writes the events of a queue. It survives every error: what it could not write it keeps, and tries again.
 
-    Its state is guarded by ``_changed``:
+    Who calls ``flush`` or ``close`` may have been interrupted by a signal whose handler does the same, at any place. So
+    callers hold no lock that the thread takes, or that another call waits for. They put requests into ``_requests`` and
+    read flags; everything else belongs to the thread. What it says to them:
 
-    - ``_requests`` counts the calls of ``flush`` and ``close``, ``_wanted`` is the number of events that they ask for.
-    - ``_visible`` events are visible; it decreases only where an output has to begin again.
-    - The queue takes nothing while ``_is_closing``, so that what a close asks for is all that there will be.
-    - ``_failed_request`` is the last request that an attempt failed to serve, with ``_error``.
+    - ``_has_ended`` is set once. After that everything that was ever added is visible, and the queue takes nothing.
+    - Whether a close goes on is told by the queue alone: who gives it up opens the queue again, if it has not ended.
+    - A request that was put before ``_has_ended`` was set gets an answer; one that was put after it needs none.
 
     Args:
         queue: Where the events come from. The worker is its only consumer.
@@ -114,22 +136,24 @@ class Worker:
         self._output = output
         self._flush_seconds = flush_seconds
         self._name = name
-        self._changed = threading.Condition()
-        self._requests = 0
-        self._wanted = 0
+        self._requests: SimpleQueue[_Request] = SimpleQueue()
+        self._waiting: list[_Request] = []
         self._visible = 0
         self._taken = 0
-        self._failed_request = 0
         self._failures = 0
+        self._untold_failures = 0
         self._error: BaseException | None = None
-        self._is_closing = self._is_closed = False
+        self._has_ended = False
         self._told_drops = 0
         self._next_flush = time.monotonic() + flush_seconds
-        self._thread = threading.Thread(target=self._run, name="recordfs-events", daemon=True)
+        self._threads: dict[str, threading.Thread] = {}
+        """Who writes, and who waited for the end of that thread: each is decided once, in one step."""
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        """Begin, unless it has begun."""
+        # A handler that comes between the look and the start starts one as well; the second thread ends at once.
+        if not self._threads:
+            threading.Thread(target=self._run, name="recordfs-events", daemon=True).start()
 
     @property
     def error(self) -> BaseException | None:
@@ -144,9 +168,7 @@ class Worker:
             Whatever writing raised in an attempt that began after the call. The events are kept.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        request, wanted = self.ask()
-        with self._changed:
-            self._wait_until(lambda: self._visible >= wanted, request, deadline)
+        self._wait_for(_Request(self._queue.added), deadline)
 
     def close(self, timeout: float | None = None) -> None:
         """Flush, end the file and the thread. Idempotent.
@@ -159,120 +181,140 @@ class Worker:
         finally:
             # Whatever ended the wait, the thread has to be there for every event that the queue takes.
             self.go_on()
-        self._thread.join()
+        current = threading.current_thread()
+        # Only one waits: a handler that interrupts the wait would wait for the call that it interrupted.
+        if self._threads.setdefault("joined by", current) is current:
+            self._threads["writing"].join()
 
     def go_on(self) -> bool:
         """Have the queue take events again, if the file is not ended yet; return whether it is not.
 
-        A ``close`` or ``finish`` that waits asks for the end once more: this thread may be in a signal's handler that
-        interrupted it.
+        A ``close`` or ``finish`` that waits asks for the end once more: this may be a signal's handler that interrupted
+        it.
         """
-        with self._changed:
-            if not self._is_closed:
-                # Between the two a handler may close it: then the queue has to be left closed.
-                self._queue.reopen()
-                self._is_closing = False
-                self._changed.notify_all()
-            return not self._is_closed
+        return self._queue.reopen()
 
     def finish(self, timeout: float | None = None) -> None:
         """Ask for the end, and wait until the file is ended. Raises as ``flush``, and is still asked for then."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._changed:
-            while not self._is_closed:
-                request, _ = self.ask(close=True)
-                self._wait_until(lambda: self._is_closed or not self._is_closing, request, deadline)
+        while not self._has_ended:
+            self._queue.close()
+            self._wait_for(_Request(None), deadline)
+        self._tell()
 
-    def _wait_until(self, is_done: Callable[[], bool], request: int, deadline: float | None) -> None:
-        while not is_done():
-            if self._failed_request >= request:
-                assert self._error is not None
-                raise self._error
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise DeadlineExceededError("not every event is visible in the time that was given", path=self._name)
-            # A handler of a signal that runs here, between the look and the wait, has told nobody of what it changed.
-            self._changed.wait(LOOK_SECONDS if left is None else min(left, LOOK_SECONDS))
+    def ask_for_end(self) -> None:
+        """Have it flush and end, and wait for nothing."""
+        self._queue.close()
+        self._put(_Request(None))
 
-    def ask(self, *, close: bool = False) -> tuple[int, int]:
-        """Have it flush, or flush and end, and wait for nothing.
-
-        Returns:
-            The number of this request, and how much was added before it.
-        """
-        with self._changed:
-            if self._is_closed and not close:
-                raise ClosedFileError("the writer is closed", path=self._name)
-            if close:
-                # Between the two a handler may have it go on: then this is asked for again, and not taken for closing
-                # while the queue takes events.
-                self._is_closing = True
-                self._queue.close()
-            self._requests += 1
-            self._wanted = max(self._wanted, self._queue.added)
-            request = self._requests, self._wanted
-            self._changed.notify_all()
+    def _put(self, request: _Request) -> None:
+        self._requests.put(request)
         self._queue.urge()
-        return request
+
+    def _wait_for(self, request: _Request, deadline: float | None) -> None:
+        """Return when a request was served, or when it can be served no more; raise what an attempt failed with."""
+        self.start()
+        self._put(request)
+        if self._has_ended:
+            return
+        left = None if deadline is None else max(0.0, min(deadline - time.monotonic(), threading.TIMEOUT_MAX))
+        try:
+            error = request.answers.get(timeout=left)
+        except Empty:
+            raise DeadlineExceededError(
+                "not every event is visible in the time that was given", path=self._name
+            ) from None
+        if error is not None:
+            raise error
 
     def _run(self) -> None:
-        while not self._is_closed:
-            with self._changed:
-                request = self._requests
+        current = threading.current_thread()
+        if self._threads.setdefault("writing", current) is not current:
+            return
+        while not self._has_ended:
+            # Who asks later is answered by the next attempt.
+            self._receive()
             try:
-                self._step()
+                has_ended = self._step()
             except BaseException as error:  # noqa: BLE001 - whoever flushes gets it
-                self._fail(error, request)
+                self._fail(error)
             else:
-                self._succeed()
+                self._succeed(has_ended=has_ended)
+        self._receive()
+        for request in self._waiting:
+            request.answers.put(None)
 
-    def _step(self) -> None:
-        """Take events, write them, and make them visible if it is time."""
-        patience = 0.0 if self._failures else max(0.0, self._next_flush - time.monotonic())
+    def _receive(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                self._waiting.append(self._requests.get_nowait())
+
+    def _step(self) -> bool:
+        """Take events, write them, and make them visible if it is time; return whether that was the end."""
         if not self._output.is_dirty or not self._failures:
             # After a failure what is framed has to be written before there is more of it.
+            is_hurried = self._waiting or self._failures
+            patience = 0.0 if is_hurried else max(0.0, self._next_flush - time.monotonic())
             self._taken += self._queue.drain(self._output.framer, patience)
         self._output.write()
         self._queue.done()
-        self._tell_of_drops()
-        with self._changed:
-            is_wanted = self._visible < self._wanted <= self._taken
-            is_last = self._is_closing and self._wanted <= self._taken
+        is_last = self._queue.closed and self._taken >= self._queue.added
         if is_last:
             self._output.close()
-        elif is_wanted or self._output.wants_flush or time.monotonic() >= self._next_flush:
+        elif self._is_asked_for_flush or self._output.wants_flush or time.monotonic() >= self._next_flush:
             self._output.flush()
         else:
-            return
+            return False
         self._next_flush = time.monotonic() + self._flush_seconds
-        with self._changed:
-            self._visible = self._taken
-            # A close that was given up meanwhile is none: the queue takes events, and the output goes on.
-            self._is_closed = is_last and self._is_closing and self._wanted <= self._taken
-            self._changed.notify_all()
+        self._visible = self._taken
+        # A close that was given up meanwhile is none: the queue takes events, and the output goes on.
+        return is_last and self._queue.end()
 
-    def _succeed(self) -> None:
-        if self._failures:
-            _log("%s: writing works again after %d failures", self._name, self._failures)
-            self._failures, self._error = 0, None
+    @property
+    def _is_asked_for_flush(self) -> bool:
+        return any(
+            request.wanted is not None and self._visible < request.wanted <= self._taken for request in self._waiting
+        )
 
-    def _fail(self, error: BaseException, request: int) -> None:
+    def _succeed(self, *, has_ended: bool) -> None:
+        self._untold_failures += self._failures
+        self._failures, self._error = 0, None
+        self._has_ended = has_ended
+        waiting, self._waiting = self._waiting, []
+        for request in waiting:
+            is_over = not self._queue.closed if request.wanted is None else self._visible >= request.wanted
+            if is_over or has_ended:
+                request.answers.put(None)
+            else:
+                self._waiting.append(request)
+        if not has_ended:
+            self._tell()
+
+    def _fail(self, error: BaseException) -> None:
         """Tell of a failure, and wait a little, or until somebody asks."""
         self._failures += 1
+        self._error = error
+        waiting, self._waiting = self._waiting, []
+        for request in waiting:
+            request.answers.put(error)
         if self._failures == 1:
             _log("%s: events could not be written and are kept: %s: %s", self._name, type(error).__name__, error)
-        with self._changed:
-            self._error = error
-            self._failed_request = request
-            self._changed.notify_all()
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10))
-            self._changed.wait_for(lambda: self._requests > request, pause)
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10))
+        with contextlib.suppress(Empty):
+            self._waiting.append(self._requests.get(timeout=pause))
 
-    def _tell_of_drops(self) -> None:
-        dropped = self._queue.dropped
-        if dropped > self._told_drops:
-            _log("%s: %d events were dropped: the queue was full", self._name, dropped - self._told_drops)
-            self._told_drops = dropped
+    def _tell(self) -> None:
+        """Log what has changed.
+
+        The thread does so after it answered, and leaves the last to the call that waits for its end: that may have come
+        in the middle of another call of ``logging``, whose lock the thread would wait for.
+        """
+        failures, self._untold_failures = self._untold_failures, 0
+        if failures:
+            _log("%s: writing works again after %d failures", self._name, failures)
+        dropped, self._told_drops = self._queue.dropped - self._told_drops, self._queue.dropped
+        if dropped:
+            _log("%s: %d events were dropped: the queue was full", self._name, dropped)
 
 
 def _log(message: str, *arguments: object) -> None:

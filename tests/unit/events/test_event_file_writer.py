@@ -252,6 +252,47 @@ def test_a_close_that_times_out_leaves_the_writer_open_and_what_is_added_later_a
     assert steps_in(tmp_path) == list(range(9))
 
 
+def test_a_close_waits_for_one_in_another_thread_no_longer_than_it_may(tmp_path):
+    store = GateFileSystem()
+    writer = EventFileWriter(tmp_path, file_system=store)
+    add(writer, range(3))
+    other = threading.Thread(target=writer.close)
+    other.start()
+    while not writer.queue.closed:
+        time.sleep(0.001)
+    with pytest.raises(DeadlineExceededError, match="another thread"):
+        writer.close(timeout=0.05)
+    store.gate.set()
+    writer.close()
+    other.join()
+    assert steps_in(tmp_path) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("policy", ["drop", "spool"])
+def test_a_close_in_the_middle_of_logging_waits_for_no_thread_that_logs(tmp_path, faulty, spools, policy):
+    failed = threading.Event()
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            failed.set()
+
+    handler = Handler()
+    logging.getLogger("recordfs").addHandler(handler)
+    try:
+        writer = EventFileWriter(tmp_path, file_system=faulty, policy=policy)
+        faulty.fail("append", error=UnavailableError("down"))
+        add(writer, range(3))
+        with contextlib.suppress(UnavailableError):
+            writer.flush()
+        failed.wait()
+        # A signal may come while a record is written out, and there is a recovery to be logged.
+        with handler.lock:
+            writer.close(timeout=30)
+    finally:
+        logging.getLogger("recordfs").removeHandler(handler)
+    assert steps_in(tmp_path) == [0, 1, 2]
+
+
 @pytest.fixture
 def interrupt():
     """Has a handler run in this thread, in the middle of whatever it waits for."""

@@ -1,4 +1,4 @@
-"""A handler of a signal logs, flushes or closes between any two lines of a writer that does the same."""
+"""A handler of a signal logs, flushes or closes anywhere in the middle of a writer that does the same."""
 
 import contextlib
 import os
@@ -13,24 +13,34 @@ from support.event_files import steps_in
 
 pytestmark = pytest.mark.slow
 
+HANGS = 60.0
+"""Seconds after which a handler that waits for what it interrupted is known to wait for ever."""
+
 CODE = os.path.dirname(recordfs.events.__file__)
 
 
-def call_at_line(number, handler, act):
-    """Do something; call a handler, as a signal would, before the line of that number that runs in this thread.
+def call_at(number, unit, handler, act):
+    """Do something; call a handler, as a signal would, before the line or bytecode of that number that runs here.
+
+    Args:
+        number: Of those in the code of the writer, that this thread runs.
+        unit: ``"line"`` or ``"opcode"``: between two of these a signal's handler can run.
+        handler: The handler.
+        act: What it interrupts.
 
     Returns:
-        Whether it was called: whether so many lines ran.
+        Whether it was called: whether so many ran.
     """
-    lines = 0
+    count = 0
 
     def trace(frame, event, _):
-        nonlocal lines
+        nonlocal count
         if not frame.f_code.co_filename.startswith(CODE):
             return None
-        if event == "line":
-            lines += 1
-            if lines == number:
+        frame.f_trace_opcodes = unit == "opcode"
+        if event == unit:
+            count += 1
+            if count == number:
                 sys.settrace(None)
                 handler()
         return trace
@@ -41,7 +51,7 @@ def call_at_line(number, handler, act):
         act()
     finally:
         sys.settrace(former)
-    return lines >= number
+    return count >= number
 
 
 def log(writer):
@@ -50,22 +60,29 @@ def log(writer):
 
 def log_and_flush(writer):
     log(writer)
-    writer.flush()
+    writer.flush(HANGS)
 
 
 def log_and_close(writer):
     log(writer)
-    writer.close()
+    writer.close(HANGS)
 
 
 def close_and_log(writer):
-    writer.close()
+    writer.close(HANGS)
     log(writer)
 
 
 @pytest.mark.parametrize(
     ("policy", "handle"),
-    [("drop", log), ("drop", log_and_flush), ("drop", log_and_close), ("drop", close_and_log), ("spool", log)],
+    [
+        ("drop", log),
+        ("drop", log_and_flush),
+        ("drop", log_and_close),
+        ("drop", close_and_log),
+        ("spool", log),
+        ("spool", close_and_log),
+    ],
 )
 def test_a_signal_anywhere_loses_no_event_and_hangs_nothing(tmp_path, spools, handle, policy):
     number, is_over = 0, False
@@ -81,12 +98,29 @@ def test_a_signal_anywhere_loses_no_event_and_hangs_nothing(tmp_path, spools, ha
             writer.flush()
             writer.close()
 
-        is_over = not call_at_line(number, lambda writer=writer: handle(writer), act)
+        is_over = not call_at(number, "line", lambda writer=writer: handle(writer), act)
         writer.close()
         assert steps_in(directory) == [0, 1], number
         assert steps_in(directory, "handled") == ([] if is_over else [0]), number
     assert number > 100
     assert list(spools.iterdir() if policy == "spool" else []) == []
+
+
+@pytest.mark.parametrize("handle", [log_and_flush, log_and_close])
+@pytest.mark.parametrize("policy", ["drop", "spool"])
+@pytest.mark.parametrize("act", [SummaryWriter.flush, SummaryWriter.close])
+def test_a_flush_and_a_close_hang_at_no_bytecode_where_a_handler_does_the_same(tmp_path, spools, handle, policy, act):
+    number, is_over = 0, False
+    while not is_over:
+        number += 1
+        directory = tmp_path / str(number)
+        writer = SummaryWriter(directory, flush_secs=3600, policy=policy)
+        writer.add_scalar("a", 1.0, 0)
+        is_over = not call_at(number, "opcode", lambda writer=writer: handle(writer), lambda writer=writer: act(writer))
+        writer.close()
+        assert steps_in(directory) == [0], number
+        assert steps_in(directory, "handled") == ([] if is_over else [0]), number
+    assert number > 100
 
 
 @pytest.mark.parametrize("policy", ["drop", "spool"])
@@ -107,7 +141,7 @@ def test_a_close_that_fails_and_is_interrupted_anywhere_loses_no_event(tmp_path,
 
         # It succeeds where it is asked for again because of what the handler logged.
         with contextlib.suppress(UnavailableError):
-            call_at_line(number, handle, writer.close)
+            call_at(number, "line", handle, writer.close)
         writer.add_scalar("a", 1.0, 1)
         writer.close()
         assert steps_in(directory) == [0, 1], number

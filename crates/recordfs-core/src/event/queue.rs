@@ -82,6 +82,7 @@ struct State {
     /// Whether the consumer is to take what there is, a full chunk or not.
     urgent: bool,
     is_closed: bool,
+    has_ended: bool,
     consumer_waits: bool,
     producers_waiting: usize,
 }
@@ -214,9 +215,18 @@ impl EventQueue {
         self.room.notify_all();
     }
 
-    /// Takes events again.
-    pub fn reopen(&self) {
-        self.lock().is_closed = false;
+    /// Takes events again, if it has not ended; whether it does.
+    pub fn reopen(&self) -> bool {
+        let mut state = self.lock();
+        state.is_closed = state.has_ended;
+        !state.is_closed
+    }
+
+    /// Stays closed for ever, if it is closed and everything was taken and done; whether it has ended.
+    pub fn end(&self) -> bool {
+        let mut state = self.lock();
+        state.has_ended |= state.is_closed && state.queued == 0;
+        state.has_ended
     }
 
     /// Whether it takes no more events.
@@ -389,7 +399,7 @@ mod tests {
         queue.done(queue.take(Duration::ZERO));
         queue.close();
         assert_eq!(queue.push_scalar(0.0, 0, "a", 1.0), Pushed::Closed);
-        queue.reopen();
+        assert!(queue.reopen());
         assert_eq!(queue.push(&[1], false, Some(("a", 3))), Pushed::Added);
     }
 
@@ -401,9 +411,24 @@ mod tests {
         assert_eq!(queue.push(&[2; 10], false, None), Pushed::Closed);
         assert_eq!(queue.push_scalar(0.0, 0, "a", 1.0), Pushed::Closed);
         assert_eq!(payloads(&queue.take(Duration::ZERO)), [vec![1; 10]]);
-        queue.reopen();
+        assert!(queue.reopen());
         assert_eq!(queue.push(&[3; 10], false, None), Pushed::Added);
         assert_eq!(queue.counts().0, 2);
+    }
+
+    #[test]
+    fn a_queue_ends_once_it_is_closed_and_empty_and_never_opens_again() {
+        let queue = EventQueue::new(usize::MAX);
+        assert!(!queue.end(), "open");
+        queue.push(&[1; 10], false, None);
+        queue.close();
+        assert!(!queue.end(), "an event waits");
+        let taken = queue.take(Duration::ZERO);
+        assert!(!queue.end(), "an event is not done");
+        queue.done(taken);
+        assert!(queue.end());
+        assert!(!queue.reopen());
+        assert_eq!(queue.push(&[2; 10], false, None), Pushed::Closed);
     }
 
     #[test]

@@ -185,9 +185,14 @@ impl EventQueue {
         self.queue.close();
     }
 
-    /// Take events again.
-    fn reopen(&self) {
-        self.queue.reopen();
+    /// Take events again, if it has not ended; return whether it does.
+    fn reopen(&self) -> bool {
+        self.queue.reopen()
+    }
+
+    /// Stay closed for ever, if it is closed and everything was drained and done; return whether it has ended.
+    fn end(&self) -> bool {
+        self.queue.end()
     }
 
     /// Whether it takes no more events.
