@@ -39,6 +39,14 @@ _SPOOL_IN_MEMORY = 16 << 20
 
 _CONCURRENT_RANGES = 16
 
+_ATTEMPTS = 3
+"""Requests for a range whose answer breaks off, or is shorter than it should be, before that is an error."""
+
+_FIRST_PAUSE_SECONDS = 0.1
+"""Before the second of them; before each further one twice as long."""
+
+_BROKEN_OFF = (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)
+
 
 class HttpFileSystem(ReadOnlyFileSystem):
     """Files of web servers, read-only.
@@ -73,7 +81,7 @@ class HttpFileSystem(ReadOnlyFileSystem):
 
     def stat(self, path: str) -> FileStatistics:
         """Return size (-1 if the server does not tell) and time of modification, by a HEAD request."""
-        info = self._info(path)
+        info = _info(self._clients, path)
         size = info.get("size")
         return FileStatistics(
             -1 if size is None else size, _time_of(info.get("Last-Modified")), False, _strong_tag(info)
@@ -81,7 +89,7 @@ class HttpFileSystem(ReadOnlyFileSystem):
 
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Open a URL for reading."""
-        info = self._info(path)
+        info = _info(self._clients, path)
         headers = {**self._headers, **_condition(info)}
         ranges = info.get("size") is not None and info.get("partial", True)
         return _HttpFile(path, self._clients, info.get("size"), headers, ranges=ranges)
@@ -93,19 +101,20 @@ class HttpFileSystem(ReadOnlyFileSystem):
         headers = {**self._headers, "If-Match": known.version}
         return _HttpFile(path, self._clients, known.length, headers, ranges=True)
 
-    def _info(self, path: str) -> dict[str, Any]:
-        """Ask for a URL's headers; fsspec calls every failure "not found", and keeps the cause."""
-        client, url = self._clients.resolve(path)
-        try:
-            info: dict[str, Any] = client.info(url)
-        except FileNotFoundError as error:
-            cause = error.__cause__
-            if isinstance(cause, Exception):
-                raise error_from_fsspec(cause, path) from redacted_cause(error)
-            raise NotFoundError("the server has no such file", path=path) from redacted_cause(error)
-        except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
-            raise error_from_fsspec(error, path) from redacted_cause(error)
-        return info
+
+def _info(clients: FsspecClients, path: str) -> dict[str, Any]:
+    """Ask for a URL's headers; fsspec calls every failure "not found", and keeps the cause."""
+    client, url = clients.resolve(path)
+    try:
+        info: dict[str, Any] = client.info(url)
+    except FileNotFoundError as error:
+        cause = error.__cause__
+        if isinstance(cause, Exception):
+            raise error_from_fsspec(cause, path) from redacted_cause(error)
+        raise NotFoundError("the server has no such file", path=path) from redacted_cause(error)
+    except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
+        raise error_from_fsspec(error, path) from redacted_cause(error)
+    return info
 
 
 def _check_options(options: dict[str, Any]) -> None:
@@ -217,11 +226,21 @@ class _HttpFile(RandomAccessFile):
         gate = asyncio.Semaphore(_CONCURRENT_RANGES)
 
         async def fetch(start: int, end: int) -> bytes:
+            data = b""
             async with gate:
-                try:
-                    return bytes(await file.async_fetch_range(start, end))
-                except ValueError as error:  # how fsspec says that the answer was not a range
-                    raise _RangesRefusedError from error
+                for attempt in range(_ATTEMPTS):
+                    if attempt:
+                        await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+                    try:
+                        data = bytes(await file.async_fetch_range(start, end))
+                    except ValueError as error:  # how fsspec says that the answer was not a range
+                        raise _RangesRefusedError from error
+                    except _BROKEN_OFF:
+                        if attempt == _ATTEMPTS - 1:
+                            raise
+                    if len(data) == end - start:
+                        break
+            return data
 
         async def fetch_all() -> list[bytes]:
             return await asyncio.gather(*(fetch(start, end) for start, end in blocks))
@@ -234,12 +253,16 @@ class _HttpFile(RandomAccessFile):
             raise self._translated(error) from redacted_cause(error)
         for (start, end), data in zip(blocks, found, strict=True):
             if len(data) != end - start:
-                raise AbortedError(
-                    f"the server gave {len(data)} of {end - start} bytes at {start}: the file was replaced since it "
-                    "was opened; open it again",
-                    path=self._name,
-                )
+                told = f"the server gave {len(data)} of {end - start} bytes at {start}"
+                if self._is_unchanged():
+                    raise UnavailableError(f"{told}, {_ATTEMPTS} times, of a file that is as it was", path=self._name)
+                raise AbortedError(f"{told}: the file was replaced since it was opened; open it again", path=self._name)
         return found
+
+    def _is_unchanged(self) -> bool:
+        """Ask whether the server still has the version that was opened."""
+        info = _info(self._clients, self._name)
+        return info.get("size") == self._length and _condition(info).items() <= self._headers.items()
 
     def _translated(self, error: Exception) -> RecordFSError:
         if getattr(error, "status", None) == 412:

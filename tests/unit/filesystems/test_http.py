@@ -1,5 +1,6 @@
 """`http://`: what web servers have, byte for byte, whatever they can and whatever goes wrong."""
 
+import io
 import multiprocessing
 import os
 import pickle
@@ -19,6 +20,7 @@ from recordfs.errors import (
     UnavailableError,
     UnimplementedError,
 )
+from recordfs.filesystems import http
 from support.web_server import serve
 
 DATA = bytes(range(256)) * 1000
@@ -138,6 +140,33 @@ def test_a_replaced_file_is_never_mixed_with_the_one_that_was_opened(site, url, 
             file.read(10, 5)
     with open_url(url) as file:
         assert file.read(10, 5) == DATA[::-1][10:15]
+
+
+@pytest.mark.parametrize("how", ["told", "broken off"])
+@pytest.mark.parametrize("tags", [True, False])
+def test_an_answer_that_is_too_short_is_asked_for_again_and_then_an_outage(site, url, how, tags, monkeypatch):
+    monkeypatch.setattr(http, "_FIRST_PAUSE_SECONDS", 0.01)
+    site.tags = tags
+    with open_url(url) as file:
+        site.short = how, 2
+        assert file.read(10, 1000) == DATA[10:1010]
+        site.short = how, 3
+        with pytest.raises(UnavailableError, match=r"file\.bin"):
+            file.read(10, 1000)
+        assert file.read(10, 1000) == DATA[10:1010]
+
+
+def test_a_follower_of_a_server_with_short_answers_hands_nothing_out_twice(site, url, monkeypatch):
+    monkeypatch.setattr(http, "_FIRST_PAUSE_SECONDS", 0.01)
+    records = [b"%06d" % number for number in range(2000)]
+    file = io.BytesIO()
+    with recordfs.RecordWriter(file) as writer:
+        writer.write_batch(records)
+    site.files["/data/file.bin"] = file.getvalue()
+    site.short = "told", 5
+    reader = recordfs.RecordReader(url, follow=True, follow_timeout=0.2, on_replaced="restart")
+    assert list(reader) == records
+    assert reader.report.restarts == 0
 
 
 def test_without_tags_a_file_that_became_shorter_is_noticed(site, url):
