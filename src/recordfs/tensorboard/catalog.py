@@ -272,6 +272,8 @@ class LogCatalog:
         if not self._ready.is_set():
             # The first answer comes with everything that is there, or when a person has waited long enough.
             self._wait_for_most([future for future, _ in self._late_looks.values()])
+        if self._stopped.is_set():
+            return
         self._files, self._runs = files, dict(sorted(runs.items()))
         self._numbers = {file.number: file for file in files.values()}
         self._ready.set()
