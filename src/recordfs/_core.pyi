@@ -322,6 +322,16 @@ class ColumnBuffer:
 
 # event/
 
+_IndexedTag: TypeAlias = tuple[
+    str,
+    str,
+    bytes | None,
+    int,
+    tuple[int, float, float],
+    tuple[int, float],
+    list[tuple[int, int, int, int]],
+    str | None,
+]
 _ScannedTag: TypeAlias = tuple[str, str, bytes | None, int, tuple[int, float, float], tuple[int, float], str | None]
 _NativeColumn: TypeAlias = tuple[ColumnBuffer, ColumnBuffer, ColumnBuffer, ColumnBuffer, ColumnBuffer | None]
 
@@ -512,33 +522,9 @@ class EventDirectory:
         """The time of the file's first event."""
     def segments(self) -> list[tuple[int, int, int, bool, int, int]]:
         """Its segments in order."""
-    def tags(
-        self,
-    ) -> list[
-        tuple[
-            str,
-            str,
-            bytes | None,
-            int,
-            tuple[int, float, float],
-            tuple[int, float],
-            list[tuple[int, int, int, int]],
-            str | None,
-        ]
-    ]:
+    def tags(self) -> list[_IndexedTag]:
         """Its tags in the order in which they first appeared."""
-    def tag(
-        self, number: int
-    ) -> tuple[
-        str,
-        str,
-        bytes | None,
-        int,
-        tuple[int, float, float],
-        tuple[int, float],
-        list[tuple[int, int, int, int]],
-        str | None,
-    ]:
+    def tag(self, number: int) -> _IndexedTag:
         """One of them, by its number."""
     def signature(self) -> bytes:
         """What its tags are, without what their points are: equal bytes for files whose tags have equal names, kinds and

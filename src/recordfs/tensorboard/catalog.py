@@ -100,12 +100,13 @@ class LogCatalog:
     def __init__(self, directories: Sequence[LogDirectory], options: CatalogOptions | None = None) -> None:
         self.directories = list(directories)
         self.options = options or CatalogOptions()
-        self._files: dict[str, LogFile] = {}
+        # By directory and path: a file may lie in two of the directories, and is of another run in each.
+        self._files: dict[tuple[LogDirectory, str], LogFile] = {}
         self._runs: dict[str, list[LogFile]] = {}
         self._numbers: dict[int, LogFile] = {}
         self._next_number = itertools.count()
         # What each directory held when it could be listed last.
-        self._listed: dict[str, list[tuple[LogFile, FileStatistics | None]]] = {}
+        self._listed: dict[LogDirectory, list[tuple[LogFile, FileStatistics | None]]] = {}
         self._asked_for: dict[str, None] = {}
         requests = min(max(1, self.options.requests), MOST_REQUESTS)
         # Looks and answers have threads of their own, so that neither waits for what hangs in the other.
@@ -261,11 +262,11 @@ class LogCatalog:
 
     def _look(self) -> None:
         """List, and look at what changed."""
-        files: dict[str, LogFile] = {}
+        files: dict[tuple[LogDirectory, str], LogFile] = {}
         runs: dict[str, list[LogFile]] = {}
         for directory in self.directories:
             for file, statistics in self._list(directory):
-                files[file.path] = file
+                files[directory, file.path] = file
                 runs.setdefault(file.run, []).append(file)
                 if file.number not in self._late_looks and (statistics is None or file.needs(statistics)):
                     self._late_looks[file.number] = (self._looks.submit(_look_at, file, statistics), file)
@@ -299,16 +300,16 @@ class LogCatalog:
             file_system, path = resolve(directory.path)
             found = []
             for one in files_of_runs(file_system, path):
-                file = self._files.get(one.path)
+                file = self._files.get((directory, one.path))
                 if file is None:
                     run = _run_name(directory.prefix, _shown_name(one.run))
                     file = LogFile(file_system, one._replace(run=run), next(self._next_number), self._sections)
                 found.append((file, one.statistics))
         except Exception as error:  # noqa: BLE001 (the other directories are there all the same)
             self._tell(directory.path, error)
-            return self._listed.get(directory.path, [])
+            return self._listed.get(directory, [])
         self._trouble.pop(directory.path, None)
-        self._listed[directory.path] = found
+        self._listed[directory] = found
         return found
 
     def _scan(self) -> None:

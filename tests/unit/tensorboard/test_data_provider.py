@@ -13,6 +13,7 @@ from recordfs.events.index import EventIndex
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile
 from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory, wait_until_whole
+from recordfs.tensorboard.messages import Query
 from recordfs.tensorboard.provider import DataProvider
 
 OPTIONS = CatalogOptions(requests=8, reload_seconds=0.02, answer_seconds=10.0)
@@ -38,8 +39,10 @@ class CountingStore(WrapperFileSystem):
         self.failing = {}
         self.waiting = {}
         self.listings_to_fail = 0
+        self.listings = 0
 
     def tree_lister(self, top):
+        self.listings += 1
         if self.listings_to_fail:
             self.listings_to_fail -= 1
             raise UnavailableError("no listing now", path=top)
@@ -451,6 +454,18 @@ def test_directory_that_cannot_be_listed_takes_no_other_with_it(store):
         provider = DataProvider(catalog)
         assert tags_in(provider.ListScalars(query())) == {"here/run": ["loss", "accuracy"]}
         assert list(catalog.troubles()) == ["tbstore://tb/missing"]
+
+
+def test_file_below_two_of_the_directories_is_a_run_of_each_look_after_look(store):
+    write_run("sub/a")
+    directories = [LogDirectory(ROOT, "all"), LogDirectory(f"{ROOT}/sub", "some")]
+    with LogCatalog(directories, OPTIONS).start() as catalog:
+        provider = DataProvider(catalog)
+        for _ in range(3):
+            enough = store.listings + 6
+            until(lambda enough=enough: store.listings > enough)
+            curves = provider.scalar_curves(Query("scalars", None, ("loss",), 10))
+            assert set(curves) == {"all/sub/a", "some/a"}
 
 
 def test_file_that_cannot_be_opened_holds_up_no_scan_of_another(store):
