@@ -24,6 +24,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from tools.bound_process import bound_command
 from tools.shared_body_store import SharedBodyStore
 
 from benches.harness import Contestant
@@ -111,7 +112,7 @@ class _Board:
         }
         self._said = tempfile.TemporaryFile("w+", dir=directory)  # noqa: SIM115 (closed by __exit__)
         self._process = subprocess.Popen(
-            [sys.executable, *command], env=environment, stdout=self._said, stderr=self._said
+            bound_command([sys.executable, *command]), env=environment, stdout=self._said, stderr=self._said
         )
         self.url = self._wait_for_address()
 

@@ -1,7 +1,8 @@
 """A real HDFS for the tests and the benchmarks: Hadoop's mini-cluster in one Java process, commanded through pipes.
 
-``python -m tools.make_servers`` builds it from tests/services/hdfs. The process ends when this one does, because its
-input ends then. ``HdfsCluster`` is a context manager like the servers of tools/servers.py.
+``python -m tools.make_servers`` builds it from tests/services/hdfs. The process ends when this one does: its input
+ends then, and it is killed where it is paused. ``HdfsCluster`` is a context manager like the servers of
+tools/servers.py.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from tools.bound_process import bound_command
 from tools.make_servers import JAVA_OPTIONS, servers_directory
 from tools.servers import ServerFailedError, ServerMissingError, check_free_space
 
@@ -76,17 +78,18 @@ class HdfsCluster:
         with open(os.path.join(self._installed, "classpath")) as file:
             classpath = file.read()
         archive = os.path.join(self._installed, "cluster.jsa")
+        command = ["java", *JAVA_OPTIONS, f"-XX:SharedArchiveFile={archive}", f"-Djava.io.tmpdir={self.directory}"]
+        command += ["-Xlog:disable", "-cp", classpath, "HdfsCluster", os.path.join(self.directory, "data")]
         with open(log, "ab") as errors:
             self._process = subprocess.Popen(
-                ["java", *JAVA_OPTIONS, f"-XX:SharedArchiveFile={archive}", f"-Djava.io.tmpdir={self.directory}",
-                 "-Xlog:disable", "-cp", classpath, "HdfsCluster", os.path.join(self.directory, "data"), *self._words],
+                bound_command([*command, *self._words]),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=self.directory,
                 text=True,
                 start_new_session=True,  # Ctrl-C in a test run must not reach it before the tests are through
-            )  # fmt: skip
+            )
         self._collector = threading.Thread(target=self._collect, args=(self._process,), daemon=True)
         self._collector.start()
         try:

@@ -1,8 +1,9 @@
 """Real object-store servers, started and stopped by the tests and the benchmarks themselves.
 
 Each class is a context manager: entering starts the server on free loopback ports in a directory of its own and waits
-until it answers; leaving stops it. `python -m tools.make_servers` installs them below `.servers/`. Tests use it through
-tests/support/servers.py, which skips where one is missing.
+until it answers; leaving stops it, and so does the end of the thread that started it, even by SIGKILL.
+`python -m tools.make_servers` installs them below `.servers/`. Tests use it through tests/support/servers.py, which
+skips where one is missing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from tools.bound_process import bound_command
 from tools.make_servers import servers_directory
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ class Server:
         log = os.path.join(self.directory, "server.log")
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
-                [self.executable, *self.command()],
+                bound_command([self.executable, *self.command()]),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import websocket
+from tools.bound_process import bound_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ class Browser:
         command += ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
         command += ["--disable-quic", "--remote-debugging-port=0", "--remote-allow-origins=*"]
         command += [f"--user-data-dir={self._directory.name}", f"--window-size={size[0]},{size[1]}", "about:blank"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(bound_command(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._numbers = itertools.count(1)
         try:
             self._page = websocket.create_connection(self._page_address(), timeout=STARTUP_SECONDS)

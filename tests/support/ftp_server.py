@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tools.bound_process import bound_command
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,7 +23,7 @@ def serve_ftp(directory: str, *, writable: bool = True) -> Iterator[str]:
     if writable:
         words.append("--write")
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", *words, "--username", "user", "--password", "password"],
+        bound_command([sys.executable, "-W", "ignore", *words, "--username", "user", "--password", "password"]),
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -16,7 +16,9 @@ __all__ = ["serve_sftp"]
 @contextlib.contextmanager
 def serve_sftp(directory: str) -> Iterator[str]:
     """Serve a directory for the user ``user`` with the password ``password``; yields ``sftp://...`` of its root."""
-    process = subprocess.Popen([sys.executable, __file__, directory], stdout=subprocess.PIPE, text=True)
+    from tools.bound_process import bound_command  # which the server's process does not find
+
+    process = subprocess.Popen(bound_command([sys.executable, __file__, directory]), stdout=subprocess.PIPE, text=True)
     try:
         with process.stdout as said:  # type: ignore[union-attr]
             port = said.readline()

@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
+from tools.bound_process import bound_command
 from tools.peers import directory_with_only_recordfs
 
 from support.peers import require_peer
@@ -63,7 +64,11 @@ class TensorBoard:
         variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         variables.pop("PYTHONPATH", None)
         self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=variables | added
+            bound_command(command),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=variables | added,
         )
         self._url = ""
         self._said: list[str] = []
