@@ -6,9 +6,10 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import FailedPreconditionError, RecordFSError, UnimplementedError
+from recordfs.errors import FailedPreconditionError, RecordFSError, UnavailableError, UnimplementedError
 from recordfs.filesystem import RandomAccessFile, WritableFile
 from recordfs.filesystems._foreign_writes import count_taken
+from recordfs.filesystems._fsspec_checks import info_now
 from recordfs.filesystems._fsspec_errors import error_from_fsspec, fsspec_errors
 from recordfs.open_files.unclosed_writers import forget, keep_until_closed
 from recordfs.per_process import PerProcess
@@ -51,11 +52,30 @@ class FsspecRandomAccessFile(RandomAccessFile):
             n = min(n, self._length - offset)
         if n <= 0:
             return b""
+        data = self._read_once(offset, n)
+        if len(data) < n and self._is_as_it_was():
+            # A connection that broke off, which many a client takes for the end.
+            data = self._read_once(offset, n)
+            if len(data) < n:
+                raise UnavailableError(
+                    f"the store gave {len(data)} of {n} bytes at {offset}, twice, of a file that is as it was",
+                    path=self._name,
+                )
+        return data
+
+    def _read_once(self, offset: int, n: int) -> bytes:
         file_system, path = self._clients.resolve(self._name)
         with fsspec_errors(self._name):
             if file_system.async_impl:
                 return bytes(file_system.cat_file(path, start=offset, end=offset + n))
             return self._read_from_handle(offset, n)
+
+    def _is_as_it_was(self) -> bool:
+        """Tell whether the store says that the file still has the size with which it was opened."""
+        if self._length is None:
+            return False
+        info = info_now(self._clients, self._name)
+        return info is not None and info.get("size") == self._length
 
     def _open_handle(self) -> Any:
         file_system, path = self._clients.resolve(self._name)

@@ -1,5 +1,6 @@
 """Filesystems of fsspec that ignore what they are asked, or answer nonsense: what can be checked is."""
 
+import io
 import os
 from typing import Any, ClassVar
 
@@ -7,13 +8,14 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractFileSystem
-from tests.support.whole_files import read
+from tests.support.whole_files import read, write
 
 from recordfs.errors import (
     ClosedFileError,
     DataLossError,
     FailedPreconditionError,
     InternalError,
+    UnavailableError,
     UnknownError,
 )
 from recordfs.filesystem import Capabilities
@@ -194,3 +196,51 @@ def test_a_close_that_was_interrupted_is_never_taken_for_done(monkeypatch):
             file.close()
     with pytest.raises(FailedPreconditionError, match="interrupted"):
         file.close()
+
+
+class ShortReads(MemoryFileSystem):
+    """Gives half of what is read, so many times: what a client makes of a connection that broke off."""
+
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    times = 0
+
+    def _open(self, path, mode="rb", **keywords):
+        file = super()._open(path, mode, **keywords)
+        if mode != "rb":
+            return file
+        return ShortFile(self, file.getvalue())
+
+
+class ShortFile(io.BytesIO):
+    def __init__(self, store, content):
+        super().__init__(content)
+        self._store = store
+
+    def read(self, n=-1):
+        if self._store.times:
+            self._store.times -= 1
+            super().seek(0, io.SEEK_END)  # and nothing more, as at an end
+            return b""
+        return super().read(n)
+
+
+def test_a_read_that_ends_too_early_is_repeated_and_then_an_outage():
+    store = ShortReads(skip_instance_cache=True)
+    file_system = FsspecFileSystem(store)
+    write(file_system, "short://f", b"0123456789")
+    with file_system.new_random_access_file("short://f") as file:
+        store.times = 1
+        assert file.read(2, 5) == b"23456"
+        store.times = 4
+        with pytest.raises(UnavailableError, match="0 of 5 bytes at 2, twice"):
+            file.read(2, 5)
+        assert file.read(8, 100) == b"89"
+
+
+def test_a_file_that_became_shorter_is_read_as_far_as_it_goes(tmp_path):
+    file_system, path = FsspecFileSystem(LocalFileSystem()), str(tmp_path / "f")
+    write(file_system, path, b"0123456789")
+    with file_system.new_random_access_file(path) as file:
+        os.truncate(path, 4)
+        assert file.read(2, 5) == b"23"
