@@ -169,7 +169,7 @@ def read_examples(
         features: Column name to feature; see ``ExampleParser``.
         batch_size: Records a batch, across files. The last batch may be smaller.
         threads: How many threads may decode a batch.
-        drop_remainder: Whether to leave out a smaller last batch.
+        drop_remainder: Whether to leave out a smaller last batch, which ``tell`` and ``report`` then count as read.
         **reader_options: As ``RecordReader`` takes them; not for a ``RecordReader``.
 
     Returns:

@@ -53,8 +53,9 @@ class HttpFileSystem(ReadOnlyFileSystem):
 
     An open file is the version that the server had when it was opened: every read sends the version's ETag (or, for
     want of a strong one, its time of modification), and a server that heeds these (nginx, Apache, S3 and most others
-    do) makes a read of another version an AbortedError. A server without ranges is read once from front to end, into
-    memory up to 16 MiB and beyond that into a temporary file.
+    do) makes a read of another version an AbortedError. An answer that breaks off or is too short is asked for three
+    times, and is then an UnavailableError. A server without ranges is read once from front to end, into memory up to
+    16 MiB and beyond that into a temporary file.
 
     Listing, and everything that writes, raises UnimplementedError. Connections are made per process.
 
