@@ -27,7 +27,7 @@ from recordfs.events.tag_sets import SCALARS, DescribedTag, TagSet
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from recordfs._core import EventScanner
+    from recordfs._core import EventScanner, _IndexedTag
     from recordfs.events.tag_sets import TagKey
 
 __all__ = ["TAIL_SIZE", "EventIndex", "EventIndexPlace", "TagEntry", "locate_index", "parse_metadata"]
@@ -163,7 +163,7 @@ class EventIndex:
     def tags(self) -> list[TagEntry]:
         """The entries of ``tag_set``, in its order."""
         if self._tags is None:
-            self._tags = [self._entry(*tag) for tag in self._directory.tags()]
+            self._tags = [_entry_of(tag) for tag in self._directory.tags()]
         return self._tags
 
     def entry_of(self, tag: str, *, scalars: bool | None = None) -> TagEntry | None:
@@ -174,7 +174,7 @@ class EventIndex:
             scalars: Whether its scalars are wanted, or its other values; None is what came first.
         """
         number = self._number_of(tag, scalars)
-        return None if number is None else self._entry(*self._directory.tag(number))
+        return None if number is None else _entry_of(self._directory.tag(number))
 
     def largest(self) -> list[tuple[int, float]]:
         """Return the largest step and the latest time of each tag, in the order of ``tag_set``."""
@@ -250,23 +250,8 @@ class EventIndex:
         return _order(next(numbers, len(self._segments)), 0)
 
     def _described_tags(self) -> Iterator[DescribedTag]:
-        for tag in self._directory.tags():
-            entry = self._entry(*tag)
+        for entry in map(_entry_of, self._directory.tags()):
             yield DescribedTag(entry.tag, entry.kind, entry.metadata, entry.value_kind, entry.point_count > 0)
-
-    @staticmethod
-    def _entry(
-        name: str,
-        kind: str,
-        metadata: bytes | None,
-        count: int,
-        last: tuple[int, float, float],
-        largest: tuple[int, float],
-        columns: object,
-        value_kind: str | None,
-    ) -> TagEntry:
-        name = name if kind in SCALARS or kind == "summary" else kind
-        return TagEntry(name, kind, parse_metadata(metadata), count, *last, *largest, value_kind)
 
     def _number_of(self, tag: str, scalars: bool | None) -> int | None:
         numbers = self.tag_set.numbers
@@ -282,6 +267,12 @@ class EventIndex:
             for column, (segment, _, offset, length) in enumerate(self._directory.columns(number))
             if self._segments[segment].has_columns
         ]
+
+
+def _entry_of(tag: _IndexedTag) -> TagEntry:
+    name, kind, metadata, count, last, largest, _, value_kind = tag
+    name = name if kind in SCALARS or kind == "summary" else kind
+    return TagEntry(name, kind, parse_metadata(metadata), count, *last, *largest, value_kind)
 
 
 def _order(segment: int, row: int) -> int:

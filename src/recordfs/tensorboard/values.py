@@ -221,9 +221,9 @@ def _histogram_tensor(histogram: bytes) -> bytes:
         inner = np.frombuffer(limits, "<f8")[begin:end]
         if len(inner) != end - begin:
             raise DataLossError(f"a histogram has {len(limits) // 8} limits for {len(bucket)} buckets")
-        table = np.column_stack([np.append(least, inner), np.append(inner, most), bucket[begin : end + 1]]).astype(
-            "<f4"
-        )
+        edges = [np.append(least, inner), np.append(inner, most), bucket[begin : end + 1]]
+        with np.errstate(over="ignore"):  # what is too large for 32 bits is infinite there
+            table = np.column_stack(edges).astype("<f4")
     shape = [(2, "b", encode_message([(1, "v", size)] if size else [])) for size in table.shape]
     fields = [(1, "v", _FLOAT), (2, "b", encode_message(shape))]
     if len(table):

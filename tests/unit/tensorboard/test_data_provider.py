@@ -9,12 +9,14 @@ import recordfs
 from recordfs._core import decode_message, encode_message, encode_scalar
 from recordfs.errors import InvalidArgumentError, NotFoundError, UnavailableError
 from recordfs.events import EventsWriter, SummaryWriter
+from recordfs.events.event import SummaryValue
 from recordfs.events.index import EventIndex
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile
 from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory, wait_until_whole
 from recordfs.tensorboard.messages import Query
 from recordfs.tensorboard.provider import DataProvider
+from recordfs.tensorboard.values import tensor_of
 
 OPTIONS = CatalogOptions(requests=8, reload_seconds=0.02, answer_seconds=10.0)
 SECONDS = 60
@@ -625,3 +627,13 @@ def test_run_whose_store_fails_after_it_was_seen_shows_its_newest_value(store):
         assert tags_in(provider.ListScalars(query())) == {"run": ["loss", "accuracy"]}
         store.failing["/run/"] = UnavailableError("500 every time")
         assert curves_in(provider.ReadScalars(query(tags=["loss"])))["run"]["loss"] == [(2999, 1e9 + 2999, 2999.0)]
+
+
+def test_histogram_of_values_beyond_32_bits_is_shown_with_infinite_edges():
+    limits, counts = np.array([1e300, 2e300]), np.array([3.0, 4.0])
+    content = [(1, "d", -1e300), (2, "d", 2e300), (6, "b", limits.tobytes()), (7, "b", counts.tobytes())]
+    tensor = dict(decode_message(tensor_of(SummaryValue("h", "histo", encode_message(content)))))
+    assert np.frombuffer(tensor[4], "<f4").reshape(2, 3).tolist() == [
+        [float("-inf"), float("inf"), 3.0],
+        [float("inf"), float("inf"), 4.0],
+    ]
