@@ -331,7 +331,8 @@ def small_data(monkeypatch):
     monkeypatch.setattr(composing, "MOST_SOURCES", 4)
     monkeypatch.setattr(object_store, "MOST_SOURCES", 4)
     monkeypatch.setattr(parts, "LONGEST_COPY", 24)
-    monkeypatch.setattr(part_queue, "wait", wait_in_any_order)
+    for module in (composing, part_queue):
+        monkeypatch.setattr(module, "wait", wait_in_any_order)
     for module in (composing, parts):
         monkeypatch.setattr(module, "for_each_in_parallel", one_after_the_other)
 

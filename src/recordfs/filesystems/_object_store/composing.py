@@ -13,6 +13,7 @@ from __future__ import annotations
 import abc
 import uuid
 import warnings
+from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -26,7 +27,7 @@ from recordfs.filesystems._object_store.upload import ObjectUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     from recordfs.filesystems._object_store.commits import Commit, Origin, Part
     from recordfs.filesystems._object_store.opening import Location
@@ -109,6 +110,7 @@ class Pieces:
         self._garbage: list[str] = []
         self._undeletable: RecordFSError | None = None
         self._has_looked_for_orphans = False
+        self._orphans: Future[list[str]] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -131,7 +133,7 @@ class Pieces:
             RecordFSError: A part could not be delivered. It is kept, and the next call sends it again.
         """
         if not self._queue.is_empty:
-            self._collect_orphans()
+            self._look_for_orphans()
         self._queue.settle(leave)
         if len(self._queue.sent) >= MOST_PIECES:
             self._join_neighbours()
@@ -139,7 +141,7 @@ class Pieces:
 
     def sources(self, most: int, rest: Sequence[bytearray]) -> list[Source]:
         """Return everything, and ``rest`` after it, as at most ``most`` objects for a commit."""
-        self._collect_orphans()
+        self._look_for_orphans()
         last = []
         if rest:
             key = self._new_key()
@@ -152,6 +154,7 @@ class Pieces:
         self.deliver(0)
         while len(self._queue.sent) + len(last) > most:
             self._join_neighbours()
+        self._collect_orphans()
         return [Source(piece.place, piece.answer) for piece in self._queue.sent] + last
 
     def raise_if_gone(self, error: RecordFSError) -> None:
@@ -261,13 +264,20 @@ class Pieces:
                 self.raise_if_gone(error)
             raise error
 
+    def _look_for_orphans(self) -> None:
+        """Have what dead writers to the same key have left looked for, beside the parts."""
+        if not self._has_looked_for_orphans:
+            self._orphans = self._queue.beside(partial(orphaned_objects, self._store, self._bucket, self._key))
+            self._has_looked_for_orphans = True
+
     def _collect_orphans(self) -> None:
-        """Have what dead writers to the same key have left swept away, too."""
-        if self._has_looked_for_orphans:
+        """Have it swept away, too."""
+        orphans, self._orphans = self._orphans, None
+        if orphans is None:
             return
-        self._has_looked_for_orphans = True
+        wait([orphans])
         try:
-            self._garbage += orphaned_objects(self._store, self._bucket, self._key)
+            self._garbage += orphans.result()
         except RecordFSError as error:  # cleaning up after others must not fail what this writer's user asked for
             warnings.warn(f"orphaned temporary objects of {self._path} could not be looked for: {error}", stacklevel=2)
 
