@@ -398,13 +398,3 @@ def _run_name(prefix: str, run: str) -> str:
     if not prefix:
         return run
     return prefix if run == "." else f"{prefix}/{run}"
-
-
-def wait_until_whole(catalog: LogCatalog, seconds: float) -> bool:
-    """Wait until every event of every file has been looked at; return whether that came about in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if catalog.runs() and not catalog.partial_runs():
-            return True
-        time.sleep(0.05)
-    return False

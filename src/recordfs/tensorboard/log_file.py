@@ -20,19 +20,17 @@ from recordfs.events.stored_index import FINGERPRINT_BYTES
 from recordfs.redaction import redact
 from recordfs.tensorboard.file_scan import FileScan
 from recordfs.tensorboard.known_events import KnownEvents, SectionFailedError, TagTable
-from recordfs.tensorboard.parts import HEAD_SIZE, NOTHING, read_piece, sample_places
+from recordfs.tensorboard.parts import HEAD_SIZE, NOTHING, read_piece, sample_places, scanners_that_know_all
 from recordfs.tensorboard.sections import Section, read_own_index, read_section_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from recordfs._core import EventScanner
     from recordfs.events.index import EventIndex
     from recordfs.events.points import Points, Start
     from recordfs.events.run_files import EventFile
     from recordfs.events.tag_sets import TagKey
     from recordfs.filesystem import FileStatistics, FileSystem, RandomAccessFile
-    from recordfs.tensorboard.parts import Part, Piece
     from recordfs.tensorboard.sections import SectionStore
 
 __all__ = ["LogFile"]
@@ -292,7 +290,7 @@ class LogFile:
             if not known.scanned_to and not pieces:
                 [head] = file.read_ranges([(0, HEAD_SIZE)])
                 pieces.append(read_piece(0, head, indexes, ()))
-        seen = _scanners_that_know_all(known.live, pieces)
+        seen = scanners_that_know_all(known.live, pieces)
         pieces.append(read_piece(tail_offset, tail, indexes, seen))
         self._know(known._replace(pieces=tuple(pieces)))
         return True
@@ -403,7 +401,7 @@ class LogFile:
             begin = max(known.scanned_to, HEAD_SIZE)
             places = sample_places(begin, known.pieces[-1].begin, known.statistics.length)
             indexes = [section.event_index for section in known.sections]
-            seen = _scanners_that_know_all(known.live, known.pieces)
+            seen = scanners_that_know_all(known.live, known.pieces)
             with self._open_file(known.statistics) as file:
                 # One after another: many files are read at once, and a store's threads for parallel ranges are few.
                 blocks = [file.read(offset, length) for offset, length in places]
@@ -416,8 +414,3 @@ class LogFile:
     def _know(self, known: KnownEvents) -> None:
         self._known = known
         self.looks += 1
-
-
-def _scanners_that_know_all(live: Part, pieces: Sequence[Piece]) -> list[EventScanner]:
-    """Return scanners that know all tags before the next piece: the newest piece was told of those in earlier ones."""
-    return [live.scanner, *(piece.part.scanner for piece in pieces[-1:])]

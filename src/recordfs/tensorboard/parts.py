@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from recordfs.events.index import EventIndex
     from recordfs.events.tag_sets import TagKey
 
-__all__ = ["HEAD_SIZE", "NOTHING", "Part", "Piece", "new_scanner", "read_piece", "sample_places"]
+__all__ = [
+    "HEAD_SIZE",
+    "NOTHING",
+    "Part",
+    "Piece",
+    "new_scanner",
+    "read_piece",
+    "sample_places",
+    "scanners_that_know_all",
+]
 
 HEAD_SIZE = 16 << 10
 """So many of the first bytes of a file hold each tag of a steady training loop, with its metadata."""
@@ -92,6 +101,11 @@ def read_piece(begin: int, data: bytes, indexes: Sequence[EventIndex], before: I
     scanner = new_scanner(begin, indexes, before)
     scanner.feed(data)
     return Piece(begin, begin + len(data), Part(scanner))
+
+
+def scanners_that_know_all(live: Part, pieces: Sequence[Piece]) -> list[EventScanner]:
+    """Return scanners that know all tags before the next piece: the newest piece was told of those in earlier ones."""
+    return [live.scanner, *(piece.part.scanner for piece in pieces[-1:])]
 
 
 def sample_places(begin: int, end: int, size: int) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """The data provider: bounded answers from few reads, whatever a file, a run or the store does."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from recordfs.events.event import SummaryValue
 from recordfs.events.index import EventIndex
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile
-from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory, wait_until_whole
+from recordfs.tensorboard.catalog import CatalogOptions, LogCatalog, LogDirectory
 from recordfs.tensorboard.messages import Query
 from recordfs.tensorboard.provider import DataProvider
 from recordfs.tensorboard.values import tensor_of
@@ -145,6 +146,16 @@ def open_provider(options=OPTIONS):
     return catalog, DataProvider(catalog)
 
 
+def wait_until_whole(catalog, seconds):
+    """Wait until every event of every file has been looked at; return whether that came about in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if catalog.runs() and not catalog.partial_runs():
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def until(check):
     """Wait for what the background brings about."""
     pause = threading.Event()
@@ -268,6 +279,21 @@ def test_slow_run_holds_up_no_other(store):
         until(lambda: list(curves_in(provider.ReadScalars(query()))) == ["quick"])
         store.waiting["/slow/"].set()
         until(lambda: sorted(curves_in(provider.ReadScalars(query()))) == ["quick", "slow"])
+
+
+def test_background_reads_on_though_an_answer_hangs(store):
+    write_run("slow")
+    catalog, provider = open_provider(OPTIONS._replace(answer_seconds=SECONDS))
+    with catalog:
+        assert provider.ListRuns(b"")
+        store.waiting["slow"] = threading.Event()
+        asking = threading.Thread(target=provider.ReadScalars, args=(query(tags=["loss"]),))
+        asking.start()
+        write_run("foreign", index=False)
+        until(lambda: "foreign" in catalog.runs() and not catalog.partial_runs())
+        assert asking.is_alive()
+        store.waiting["slow"].set()
+        asking.join(SECONDS)
 
 
 def test_broken_run_is_told_and_tried_again(store, caplog):
