@@ -19,6 +19,15 @@ from recordfs.errors import (
     UnknownSchemeError,
 )
 from recordfs.filesystem import FileSystem
+from recordfs.filesystem_defaults.options import options_key
+from recordfs.installed import (
+    fsspec_knows,
+    fsspec_protocols,
+    import_file_system,
+    installed_entry_points,
+    is_file_system,
+    missing_extras,
+)
 from recordfs.paths import path_to_str, scheme_of
 from recordfs.per_process import PerProcess
 from recordfs.spelling import did_you_mean, explain_misspelt_scheme, explain_misspelt_url, url_taken_for_folder
@@ -39,7 +48,6 @@ __all__ = [
     "unregister_file_system",
 ]
 
-ENTRY_POINT_GROUP = "recordfs.filesystems"
 PLUGIN_MODULES_VARIABLE = "RECORDFS_PLUGIN_MODULES"
 
 # Other spellings of the same filesystem: one instance serves both, so that a rename between them is one. Spark and
@@ -59,20 +67,11 @@ _BUILT_IN = {
 
 _FSSPEC_BRIDGE = "recordfs.filesystems.fsspec:FsspecFileSystem"
 
-# What an extra adds to a plain `pip install recordfs`, and the modules that tell whether it is there.
-_EXTRAS = {
-    "recordfs[http]": ("http:// and https://", ("fsspec", "aiohttp")),
-    "recordfs[s3]": ("s3://", ("boto3", "obstore")),
-    "recordfs[gcs]": ("gs://", ("google.cloud.storage", "obstore")),
-    "recordfs[hdfs]": ("hdfs:// and viewfs://", ("hdfs_native",)),
-    "recordfs[fsspec]": ("every scheme that fsspec has a filesystem for", ("fsspec",)),
-}
-
 # How often a filesystem is made anew because something was registered meanwhile.
 _TRIES = 3
 
 _Factory = type[FileSystem] | FileSystem | str
-_InstanceKey = tuple[str, frozenset[tuple[str, object]]]
+_InstanceKey = tuple[str, frozenset[tuple[str, object]]]  # scheme and options
 _FileSystemClass = TypeVar("_FileSystemClass", bound=type[FileSystem])
 
 
@@ -145,7 +144,7 @@ def register_file_system(
         module, colon, attribute = file_system.partition(":")
         if not (module and colon and attribute):
             raise InvalidArgumentError(f"expected 'module:Class', found {file_system!r}")
-    elif not _is_file_system(file_system):
+    elif not is_file_system(file_system):
         raise TypeError(f"expected a FileSystem class or instance or 'module:Class', found {file_system!r}")
     with _state.lock:
         taken = name in _state.registered or name in _BUILT_IN or name in _ALIASES
@@ -204,7 +203,8 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
         with _state.lock:
             generation = _state.generation
             merged = {**_state.scheme_options.get(name, {}), **(options or {})}
-        key = _instance_key(name, merged)
+        frozen = options_key(merged)
+        key = None if frozen is None else (name, frozen)
         if key is not None:
             found = _state.instances.get().get(key)
             if found is not None:
@@ -265,7 +265,7 @@ class _KnownSchemes:
         if scheme in _BUILT_IN or scheme in _ALIASES or scheme in _state.registered:
             return True
         # Of `C:/x` nobody thinks as of a URL, and fsspec knows no such scheme.
-        return isinstance(scheme, str) and len(scheme) > 1 and _fsspec_knows(scheme)
+        return isinstance(scheme, str) and len(scheme) > 1 and fsspec_knows(scheme)
 
 
 def _canonical(scheme: str) -> str:
@@ -344,16 +344,9 @@ def registration_of(scheme: str, *, load_plugins: bool = True) -> tuple[str, str
     entry = _installed_entry_points().get(name)
     if entry is not None:
         return entry, "entry point"
-    if _fsspec_knows(name):
+    if fsspec_knows(name):
         return _FSSPEC_BRIDGE, "fsspec"
     raise _unknown_scheme(name)
-
-
-def _is_file_system(candidate: object) -> bool:
-    """Tell whether something is a FileSystem or a class of them."""
-    if isinstance(candidate, type):
-        return issubclass(candidate, FileSystem)
-    return isinstance(candidate, FileSystem)
 
 
 def _describe(factory: _Factory) -> str:
@@ -362,29 +355,6 @@ def _describe(factory: _Factory) -> str:
         return factory
     cls = factory if isinstance(factory, type) else type(factory)
     return f"{cls.__module__}:{cls.__qualname__}"
-
-
-def _instance_key(name: str, options: dict[str, Any]) -> _InstanceKey | None:
-    """Return the key under which an instance is kept, or None where an option cannot be compared by value."""
-    try:
-        return name, frozenset((option, _frozen(value)) for option, value in options.items())
-    except TypeError:
-        return None
-
-
-def _frozen(value: object) -> object:
-    """Return something hashable that is equal for equal options, nested ones too.
-
-    Raises:
-        TypeError: There is no such thing.
-    """
-    if isinstance(value, dict):
-        return dict, frozenset((key, _frozen(inner)) for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return type(value), tuple(map(_frozen, value))
-    hash(value)
-    # True and 1 are equal, and may mean different things to a filesystem.
-    return type(value), value
 
 
 def _forget_instances(name: str) -> None:
@@ -400,7 +370,7 @@ def _make(name: str, options: dict[str, Any]) -> FileSystem:
     if factory is None:
         return _make_through_fsspec(name, options)
     if isinstance(factory, str):
-        factory = _import(factory, name)
+        factory = import_file_system(factory, name)
     if isinstance(factory, FileSystem):
         if options:
             raise InvalidArgumentError(
@@ -438,41 +408,10 @@ def _find(name: str) -> _Factory | None:
 
 def _make_through_fsspec(name: str, options: dict[str, Any]) -> FileSystem:
     """Make the filesystem for a scheme that recordfs does not know and fsspec does."""
-    if not _fsspec_knows(name):
+    if not fsspec_knows(name):
         raise _unknown_scheme(name)
-    bridge: Any = _import(_FSSPEC_BRIDGE, name)
+    bridge: Any = import_file_system(_FSSPEC_BRIDGE, name)
     return cast("FileSystem", bridge(name, **options))
-
-
-def _fsspec_knows(name: str) -> bool:
-    """Tell whether fsspec is installed and has a filesystem for a scheme."""
-    import importlib.util  # as below
-
-    if importlib.util.find_spec("fsspec") is None:
-        return False
-    from recordfs.filesystems._fsspec_clients import knows_protocol  # imports fsspec
-
-    return knows_protocol(name)
-
-
-def _import(target: str, name: str) -> type[FileSystem] | FileSystem:
-    """Import ``module:Class``; what goes wrong names the plugin."""
-    import importlib  # the loop below needs it only for filesystems that are not loaded
-
-    module_name, _, attribute = target.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except MissingDependencyError:
-        raise
-    except Exception as error:
-        raise MissingDependencyError(
-            f"the filesystem {target} for {name}:// could not be loaded: {type(error).__name__}: {error}"
-        ) from error
-    if _is_file_system(found):
-        return cast("type[FileSystem] | FileSystem", found)
-    raise InvalidArgumentError(f"{target}, registered for {name}://, is no FileSystem but {found!r}")
 
 
 def _load_plugin_modules() -> None:
@@ -504,46 +443,17 @@ def _load_plugin_modules() -> None:
 def _installed_entry_points() -> dict[str, str]:
     """Return ``{scheme: "module:Class"}`` of the installed packages, read once."""
     if _state.entry_points is None:
-        from importlib.metadata import entry_points  # costs about 60 ms, so only when a scheme is unknown
-
-        # A value may name extras after the object: "module:Class [extra]".
-        found = {
-            point.name.lower(): point.value.partition("[")[0].strip() for point in entry_points(group=ENTRY_POINT_GROUP)
-        }
-        _state.entry_points = found
+        _state.entry_points = installed_entry_points()
     return _state.entry_points
 
 
 def _unknown_scheme(name: str) -> UnknownSchemeError:
     """Return the error that tells what is registered and how to add more."""
     known = [scheme for scheme in get_registered_schemes() if scheme]
-    missing = [
-        f'pip install "{extra}" adds {what}'
-        for extra, (what, modules) in _EXTRAS.items()
-        if not _all_installed(modules)
-    ]
+    missing = missing_extras()
     extras = f": {'; '.join(missing)}" if missing else ""
     return UnknownSchemeError(
-        f"no filesystem is registered for {name}://{did_you_mean(name, known + _fsspec_protocols(), suffix='://')}; "
+        f"no filesystem is registered for {name}://{did_you_mean(name, known + fsspec_protocols(), suffix='://')}; "
         f"registered are local paths, {', '.join(f'{scheme}://' for scheme in known)}. Register one with "
         f"recordfs.register_file_system({name!r}, ...), or install a package that brings it{extras}"
     )
-
-
-def _all_installed(modules: tuple[str, ...]) -> bool:
-    """Tell whether modules can be found, without importing more than the packages around them."""
-    import importlib.util  # as above
-
-    try:
-        return all(importlib.util.find_spec(module) is not None for module in modules)
-    except (ImportError, ValueError):  # a package around one is missing, or stands in sys.modules as missing
-        return False
-
-
-def _fsspec_protocols() -> list[str]:
-    """Return the schemes that fsspec has filesystems for; none if it is not installed."""
-    if not _all_installed(("fsspec",)):
-        return []
-    from fsspec.registry import known_implementations
-
-    return list(known_implementations)

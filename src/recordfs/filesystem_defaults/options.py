@@ -1,4 +1,4 @@
-"""Objects that keep the options they were made with: an unknown one is refused, and pickling makes them anew."""
+"""Options: objects that keep those they were made with, refuse unknown ones and are pickled by them; and their key."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from recordfs.errors import InvalidArgumentError
 from recordfs.spelling import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
-__all__ = ["MadeFromOptions"]
+__all__ = ["MadeFromOptions", "options_key"]
 
 
 class MadeFromOptions:
@@ -63,3 +64,26 @@ class MadeFromOptions:
 def _rebuild(cls: type[MadeFromOptions], options: dict[str, Any], arguments: tuple[Any, ...] = ()) -> MadeFromOptions:
     """Make a pickled object again."""
     return cls(*arguments, **options)
+
+
+def options_key(options: Mapping[str, Any]) -> frozenset[tuple[str, object]] | None:
+    """Return a key that is equal for equal options, or None where an option cannot be compared by value."""
+    try:
+        return frozenset((option, _frozen(value)) for option, value in options.items())
+    except TypeError:
+        return None
+
+
+def _frozen(value: object) -> object:
+    """Return something hashable that is equal for equal options, nested ones too.
+
+    Raises:
+        TypeError: There is no such thing.
+    """
+    if isinstance(value, dict):
+        return dict, frozenset((key, _frozen(inner)) for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return type(value), tuple(map(_frozen, value))
+    hash(value)
+    # True and 1 are equal, and may mean different things to a filesystem.
+    return type(value), value

@@ -19,7 +19,6 @@ from recordfs.errors import (
     IsADirectoryError,
     NotADirectoryError,
     NotFoundError,
-    RecordFSError,
     UnimplementedError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
@@ -27,7 +26,9 @@ from recordfs.filesystem_defaults.copies import stream_copy
 from recordfs.filesystem_defaults.opening import read_memory_region
 from recordfs.open_files.letting_go import end_after
 from recordfs.paths import dirname, join, scheme_of
+from recordfs.plugins.plugin_capabilities import declared_capabilities
 from recordfs.plugins.plugin_files import PluginRandomAccessFile, PluginWritableFile
+from recordfs.plugins.refined_errors import RefinedErrors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,32 +41,6 @@ __all__ = ["PluginFileSystem", "PluginLimits"]
 
 _UNLIMITED = 1 << 62
 
-# What the table of a plugin cannot show; ``load_file_system_library(capabilities=...)`` says more.
-_CAUTIOUS = Capabilities(
-    truncate=False,
-    exclusive_create=False,
-    atomic_write=False,
-    atomic_rename=False,
-    rename_directory=False,
-    directories="explicit",
-    growing_reads=False,
-    durable_sync=False,
-)
-
-# The operation that a plugin has to have for what may be said of it.
-_NEEDS = {
-    "write": "new_writable_file",
-    "append": "new_appendable_file",
-    "rename_directory": "rename_file",
-    "atomic_rename": "rename_file",
-    "memory_region": "new_read_only_memory_region_from_file",
-    "server_side_copy": "copy_file",
-    "modification_time": "stat",
-}
-
-# What no operation of the interface does.
-_NEVER = ("truncate", "exclusive_create", "atomic_write", "update_in_place", "detects_replacement", "versions")
-
 
 class PluginLimits(NamedTuple):
     """Bounds of single calls, for plugins that misbehave with larger ones.
@@ -77,31 +52,6 @@ class PluginLimits(NamedTuple):
 
     max_read_size: int = _UNLIMITED
     max_append_size: int = _UNLIMITED
-
-
-def declared_capabilities(operations: PluginOperations, said: Mapping[str, object]) -> Capabilities:
-    """Return what a plugin's table shows, with what the user says of it.
-
-    Raises:
-        InvalidArgumentError: A name is unknown, or the plugin lacks the operation for it.
-    """
-    present = set(operations.operations)
-    shown = _CAUTIOUS._replace(
-        write="new_writable_file" in present,
-        append="new_appendable_file" in present,
-        flush_visibility="flush" if "writable_file.flush" in present else "close",
-        memory_region="new_read_only_memory_region_from_file" in present,
-        server_side_copy="copy_file" in present,
-        modification_time="stat" in present,
-    )
-    for name, value in said.items():
-        if name not in Capabilities._fields:
-            known = ", ".join(Capabilities._fields)
-            raise InvalidArgumentError(f"there is no capability {name!r}; there are {known}")
-        if value and (name in _NEVER or _NEEDS.get(name, name) not in {*present, name}):
-            lacking = f"the operation {_NEEDS[name]}" if name in _NEEDS else "any operation for it"
-            raise InvalidArgumentError(f"the plugin for {operations.scheme}:// cannot have {name}: it lacks {lacking}")
-    return shown._replace(**said)  # type: ignore[arg-type]  # the names were checked above
 
 
 class PluginFileSystem(FileSystem):
@@ -155,7 +105,7 @@ class PluginFileSystem(FileSystem):
         statistics = self.stat(path)
         if statistics.is_directory:
             raise IsADirectoryError("a directory cannot be read", path=path)
-        with _Refining(self, path):
+        with RefinedErrors(self, path):
             reader = self._plugin.new_random_access_file(path, self._limits.max_read_size)
         grows = self._capabilities.growing_reads or statistics.length < 0
         return PluginRandomAccessFile(
@@ -169,7 +119,7 @@ class PluginFileSystem(FileSystem):
         if atomic:
             raise self._unimplemented("publish all of a file or nothing (atomic=True)", path)
         self._check_can_write("new_writable_file", path)
-        with _Refining(self, path):
+        with RefinedErrors(self, path):
             writer = self._plugin.new_writable_file(path, self._limits.max_append_size)
         return PluginWritableFile(path, writer, can_tell="writable_file.tell" in self._present)
 
@@ -179,7 +129,7 @@ class PluginFileSystem(FileSystem):
         length = 0 if found is None else found.length
         if length < 0 and "writable_file.tell" not in self._present:
             raise self._unimplemented("tell where the end of a file is, which appending begins at", path)
-        with _Refining(self, path):
+        with RefinedErrors(self, path):
             writer = self._plugin.new_appendable_file(path, self._limits.max_append_size)
         try:
             told = self._told_position(writer, path)
@@ -217,7 +167,7 @@ class PluginFileSystem(FileSystem):
         # The interface has no empty regions.
         if statistics.length != 0 and "new_read_only_memory_region_from_file" in self._present:
             # An operation that is there may still say that there is no such thing: classes of TensorFlow's guide do.
-            with contextlib.suppress(UnimplementedError), _Refining(self, path):
+            with contextlib.suppress(UnimplementedError), RefinedErrors(self, path):
                 return self._plugin.new_read_only_memory_region_from_file(path)
         return read_memory_region(self, path)
 
@@ -264,7 +214,7 @@ class PluginFileSystem(FileSystem):
 
     def _file_size(self, path: str) -> int:
         if "get_file_size" in self._present:
-            with _Refining(self, path):
+            with RefinedErrors(self, path):
                 return self._checked_length(self._plugin.get_file_size(path), "get_file_size", path)
         return self.stat(path).length
 
@@ -288,7 +238,7 @@ class PluginFileSystem(FileSystem):
         """Return the names of a directory's children, and whether the plugin marked them as directories."""
         if not self.stat(path).is_directory:
             raise NotADirectoryError("a file has no children", path=path)
-        with _Refining(self, path):
+        with RefinedErrors(self, path):
             names = self._plugin.get_children(path)
         children: dict[str, bool] = {}
         for given in names:
@@ -307,7 +257,7 @@ class PluginFileSystem(FileSystem):
         if self.file_exists(path):
             raise AlreadyExistsError("a file or directory is there already", path=path)
         self._check_parent(path)
-        with _Refining(self, path):
+        with RefinedErrors(self, path):
             self._plugin.create_dir(path)
 
     def recursively_create_dir(self, path: str) -> None:
@@ -316,7 +266,7 @@ class PluginFileSystem(FileSystem):
             super().recursively_create_dir(path)
             return
         self._need("recursively_create_dir", path)
-        with _Refining(self, path):
+        with RefinedErrors(self, path):
             self._plugin.recursively_create_dir(path)
 
     def delete_file(self, path: str) -> None:
@@ -325,7 +275,7 @@ class PluginFileSystem(FileSystem):
         # What cannot be found may be a link that leads nowhere, so the plugin is asked all the same.
         if self.is_directory(path):
             raise IsADirectoryError("a directory cannot be deleted as a file", path=path)
-        with _Refining(self, path):
+        with RefinedErrors(self, path):
             self._plugin.delete_file(path)
 
     def delete_dir(self, path: str) -> None:
@@ -333,7 +283,7 @@ class PluginFileSystem(FileSystem):
         self._need("delete_dir", path)
         if self._children(path):
             raise DirectoryNotEmptyError("the directory is not empty", path=path)
-        with _Refining(self, path):
+        with RefinedErrors(self, path):
             self._plugin.delete_dir(path)
 
     def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
@@ -352,12 +302,12 @@ class PluginFileSystem(FileSystem):
         self._check_target(source, target, found, directory=is_directory)
         if same:
             return
-        with _Refining(self, source, target):
+        with RefinedErrors(self, source, target):
             if "rename_file" in self._present:
                 self._plugin.rename_file(source, target)
                 return
             self._copy(source, target, overwrite=True)
-        with _Refining(self, source):
+        with RefinedErrors(self, source):
             self._plugin.delete_file(source)
 
     def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
@@ -372,7 +322,7 @@ class PluginFileSystem(FileSystem):
             return
         if found is None:
             self._check_parent(target)
-        with _Refining(self, source, target):
+        with RefinedErrors(self, source, target):
             self._copy(source, target, overwrite=overwrite)
 
     def _copy(self, source: str, target: str, *, overwrite: bool) -> None:
@@ -448,38 +398,3 @@ class PluginFileSystem(FileSystem):
         same = self.canonical_path(source) == self.canonical_path(target)
         if found.is_directory and not same and self._children(target):
             raise DirectoryNotEmptyError("the target is a directory with children", path=target)
-
-
-class _Refining:
-    """Gives the errors of a plugin's operation the class and the path that the contract has for them."""
-
-    def __init__(self, file_system: PluginFileSystem, path: str, target: str | None = None) -> None:
-        self._file_system = file_system
-        self._path = path
-        self._target = target
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if not isinstance(error, RecordFSError):
-            return
-        refined = None
-        if self._target is not None and type(error) in (NotFoundError, FailedPreconditionError):
-            # The source was there when it was looked at, so it is more likely the target that is wrong.
-            if self._file_system.file_exists(self._path):
-                refined = type(error)(error.message, path=self._target)
-        elif type(error) is FailedPreconditionError:
-            refined = self._refined(error)
-        if refined is not None:
-            raise refined from error
-
-    def _refined(self, error: FailedPreconditionError) -> FailedPreconditionError | None:
-        """Return the error that says which precondition failed, if a look tells."""
-        try:
-            is_directory = self._file_system.stat(self._path).is_directory
-        except NotADirectoryError:
-            return NotADirectoryError(error.message, path=self._path)
-        except RecordFSError:
-            return None
-        return IsADirectoryError(error.message, path=self._path) if is_directory else None

@@ -17,7 +17,7 @@ from recordfs.filesystems._object_store.commits import OPENING_METADATA, Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN, Location, Opening
 from recordfs.filesystems._object_store.part_queue import PartQueue
 from recordfs.filesystems._object_store.writer import ObjectWriter
-from recordfs.testing import object_store
+from recordfs.testing import object_store, seeded_store
 from recordfs.testing.object_store import NO_FAULTS, Faults, SeededObjectStore, SeededPieces, SeededUpload
 
 pytestmark = pytest.mark.filterwarnings(
@@ -329,7 +329,7 @@ def small_data(monkeypatch):
     monkeypatch.setattr(writer_module, "TAKEN_AT_ONCE", 8)
     monkeypatch.setattr(composing, "MOST_PIECES", 8)
     monkeypatch.setattr(composing, "MOST_SOURCES", 4)
-    monkeypatch.setattr(object_store, "MOST_SOURCES", 4)
+    monkeypatch.setattr(seeded_store, "MOST_SOURCES", 4)
     monkeypatch.setattr(parts, "LONGEST_COPY", 24)
     for module in (composing, part_queue):
         monkeypatch.setattr(module, "wait", wait_in_any_order)
