@@ -78,6 +78,8 @@ def tell_losses(losses: Iterable[Loss], count: int, truncated: Iterable[str], co
 
 def tell_report(report: ColumnsReport, console: Console) -> int:
     """Tell of what was lost while columns were read; return the exit status that this means."""
+    for path in report.deleted:
+        console.remark(f"{path} was deleted before it was read")
     return tell_losses(report.losses, report.loss_count, report.truncated, console)
 
 

@@ -10,11 +10,11 @@ from recordfs.events.optional import require, require_numpy
 from recordfs.events.points import Points, Start
 from recordfs.events.purge import Purge, check_purge, purge_points
 from recordfs.events.run_files import files_of_runs
-from recordfs.events.stored import read_event_file
+from recordfs.events.stored import read_event_files
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -53,6 +53,7 @@ class ColumnsReport(NamedTuple):
         losses: The bytes that gave no event: damage, and records that are no events.
         loss_count: How many such places there are; the first thousand a file are in ``losses``.
         truncated: The files that end inside a record, as they do while their writer is at work or when that died.
+        deleted: The files of the run that somebody deleted after they were listed, and before they were read.
     """
 
     files: int
@@ -60,6 +61,7 @@ class ColumnsReport(NamedTuple):
     losses: tuple[Loss, ...]
     loss_count: int
     truncated: tuple[str, ...]
+    deleted: tuple[str, ...] = ()
 
 
 class Columns(dict[str, Column]):
@@ -116,7 +118,7 @@ def columns(
 
     A file with an index gives a tag's points for two reads or three, however long it is. Other files, and what was
     written since the last index, are read whole. Damage never ends it: ``report`` of what is returned tells of bytes
-    that gave no event.
+    that gave no event, and of files that were deleted while others of the run were read.
 
     Args:
         path: An event file, or the directory of a run.
@@ -130,7 +132,7 @@ def columns(
 
     Raises:
         MissingDependencyError: NumPy is not installed.
-        NotFoundError: There is nothing at the path, or the directory holds no event file.
+        NotFoundError: There is nothing at the path, the directory holds no event file, or all were deleted meanwhile.
         InvalidArgumentError: ``purge`` is none of the three.
         Otherwise as reading files does.
     """
@@ -141,10 +143,10 @@ def columns(
         raise NotFoundError("there is no event file in this directory; EventLog reads those below it", path=name)
     wanted = None if tags is None else [tags] if isinstance(tags, str) else list(tags)
     read_options = ReadOptions(wanted, verify_checksums)
-    return columns_of_files([read_event_file(store, file, read_options, cache) for file in found], purge)
+    return columns_of_files(*read_event_files(store, found, read_options, cache), purge)
 
 
-def columns_of_files(files: Sequence[FileColumns], purge: Purge) -> Columns:
+def columns_of_files(files: Sequence[FileColumns], deleted: Sequence[str], purge: Purge) -> Columns:
     """Put the columns of a run's files together, in their order, and leave out the points that do not count."""
     parts: dict[str, list[Points]] = {}
     starts: list[Start] = []
@@ -157,16 +159,16 @@ def columns_of_files(files: Sequence[FileColumns], purge: Purge) -> Columns:
     for tag, several in parts.items():
         points = purge_points(Points.joined(several, "float32"), starts, purge)
         found[tag] = Column(points.step, points.wall_time, points.value)
-    return Columns(found, report_of(files))
+    return Columns(found, report_of(files, deleted))
 
 
-def report_of(files: Iterable[FileColumns]) -> ColumnsReport:
+def report_of(files: Sequence[FileColumns], deleted: Sequence[str]) -> ColumnsReport:
     """Return what was read of files, and what was lost."""
-    files = list(files)
     return ColumnsReport(
         len(files),
         sum(file.indexed_bytes for file in files),
         tuple(loss for file in files for loss in file.losses),
         sum(file.loss_count for file in files),
         tuple(file.path for file in files if file.unfinished),
+        tuple(deleted),
     )

@@ -11,7 +11,7 @@ from recordfs.events.follow import RunFollower
 from recordfs.events.purge import Purge, check_purge
 from recordfs.events.reader import EventFileReader
 from recordfs.events.run_files import EventFile, files_of_runs
-from recordfs.events.stored import read_event_file
+from recordfs.events.stored import read_event_files
 from recordfs.paths import scheme_of
 from recordfs.registry import resolve, warn_of_url_folder
 
@@ -107,9 +107,10 @@ class EventLog:
             some = ", ".join(list(self._files)[:10]) or "none"
             raise NotFoundError(f"there is no run {run!r}; there are: {some}", path=self.logdir) from None
 
-    def _read(self, run: str, options: ReadOptions) -> list[FileColumns]:
-        files = self.files(run)
-        return [read_event_file(self._file_system, file.path, options, self._cache) for file in files]
+    def _read(self, run: str, options: ReadOptions) -> tuple[list[FileColumns], list[str]]:
+        """Return the columns of the files of a run, and the paths of those that are there no more."""
+        paths = [file.path for file in self.files(run)]
+        return read_event_files(self._file_system, paths, options, self._cache)
 
     def summary(self, run: str) -> RunSummary:
         """Return the tags of a run, each with its last point.
@@ -118,7 +119,7 @@ class EventLog:
             NotFoundError: There is no such run.
             Otherwise as reading its files.
         """
-        read = self._read(run, ReadOptions([]) if self._is_indexed(run) else ReadOptions())
+        read, deleted = self._read(run, ReadOptions([]) if self._is_indexed(run) else ReadOptions())
         tags: dict[tuple[str, bool], TagEntry] = {}
         for file in read:
             for entry in file.tags:
@@ -132,17 +133,19 @@ class EventLog:
                     )
                 tags[entry.tag, entry.is_scalar] = entry
         times = [file.first_wall_time for file in read if file.first_wall_time is not None]
-        return RunSummary(run, self.files(run), list(tags.values()), times[0] if times else None, report_of(read))
+        report = report_of(read, deleted)
+        return RunSummary(run, self.files(run), list(tags.values()), times[0] if times else None, report)
 
     def _is_indexed(self, run: str) -> bool:
         """Tell whether the tags of a run are known without its points: else a scan has to see all of them."""
         for file in self.files(run):
-            with self._file_system.new_random_access_file(file.path) as opened:
-                size = opened.size()
-                try:
+            try:
+                with self._file_system.new_random_access_file(file.path) as opened:
+                    size = opened.size()
                     index = read_index(opened, size)
-                except RecordFSError:
-                    return False
+            except RecordFSError:
+                return False  # reading it will tell
+            else:
                 if index is None or index.place.record_end < size:
                     return False
         return True
@@ -156,7 +159,7 @@ class EventLog:
         """
         check_purge(purge)
         wanted = None if tags is None else [tags] if isinstance(tags, str) else list(tags)
-        return columns_of_files(self._read(run, ReadOptions(wanted)), purge)
+        return columns_of_files(*self._read(run, ReadOptions(wanted)), purge)
 
     def events(self, run: str) -> Iterator[Event]:
         """Iterate over the events of a run, file after file. Damage is passed over: see EventFileReader.

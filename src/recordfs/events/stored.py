@@ -12,12 +12,12 @@ from recordfs.paths import scheme_of
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from recordfs.filesystem import FileSystem, RandomAccessFile
     from recordfs.paths import PathInput
 
-__all__ = ["IndexedFile", "index_file", "read_event_file", "read_stored_index"]
+__all__ = ["IndexedFile", "index_file", "read_event_file", "read_event_files", "read_stored_index"]
 
 MIN_STORED = 1 << 20
 """A file that is shorter is read as quickly as an index of it."""
@@ -76,6 +76,37 @@ def read_event_file(
     kept = cache if isinstance(cache, ColumnCache) else ColumnCache() if cache and scheme_of(path) else None
     with file_system.new_random_access_file(path) as file:
         return read_file_columns(file, options, lambda: _stored_index(file_system, file, path, kept))
+
+
+def read_event_files(
+    file_system: FileSystem,
+    paths: Iterable[str],
+    options: ReadOptions,
+    cache: ColumnCache | Literal["remote"] | None,
+) -> tuple[list[FileColumns], list[str]]:
+    """Read the columns of event files that a listing has shown.
+
+    Returns:
+        The columns of those that are there, and the paths of those that were deleted after they were listed.
+
+    Raises:
+        NotFoundError: All of them were deleted.
+        Otherwise as ``read_event_file``.
+    """
+    read: list[FileColumns] = []
+    deleted: list[str] = []
+    missing: NotFoundError | None = None
+    for path in paths:
+        try:
+            read.append(read_event_file(file_system, path, options, cache))
+        except NotFoundError as error:
+            if file_system.file_exists(path):
+                raise
+            missing = error
+            deleted.append(path)
+    if missing is not None and not read:
+        raise missing
+    return read, deleted
 
 
 def _stored_index(

@@ -140,6 +140,23 @@ def test_plot_draws_a_curve_with_its_edges(recordfs: Recordfs, logs: str) -> Non
     assert (ran.status, "no run has the scalar 'nothing'" in ran.err) == (1, True)
 
 
+def test_plot_gives_the_points_of_each_curve_as_json(recordfs: Recordfs, logs: str) -> None:
+    ran = recordfs("events", "plot", "--json", logs, "loss", "accuracy")
+    found = [json.loads(line) for line in ran.out.splitlines()]
+    assert [(curve["run"], curve["tag"]) for curve in found] == [("one", "loss"), ("two", "loss"), ("two", "accuracy")]
+    assert found[0]["step"] == list(range(20))
+    assert found[2] == {
+        "logdir": logs,
+        "run": "two",
+        "tag": "accuracy",
+        "step": [3],
+        "wall_time": [WALL + 3],
+        "value": [0.75],
+    }
+    ran = recordfs("events", "plot", "--json", logs, "nothing")
+    assert (ran.status, ran.out) == (1, "")
+
+
 def test_a_curve_shows_its_spikes_and_leaves_out_what_is_not_finite() -> None:
     values = [0.0] * 1000
     values[500] = 9.0

@@ -1,6 +1,7 @@
 """columns(): from the index and from the events alike, over damage, by three rules of what counts."""
 
 import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from recordfs.events import EventLog, EventsWriter, columns
 from recordfs.events.file_columns import ReadOptions, read_file_columns
 from recordfs.events.index import EventIndex, locate_index
 from recordfs.events.stored import index_file, read_stored_index
+from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.registry import get_file_system
 from support.event_files import WALL, scalar, session_start, tensor_scalar, training_events, write_events
 
@@ -245,3 +247,40 @@ def test_columns_become_tables_of_arrow(tmp_path):
     assert table.column_names == ["tag", "step", "wall_time", "value"]
     assert table["tag"].to_pylist() == ["loss/layer_00"] * 3 + ["loss/layer_01"] * 3
     assert columns(write_events(tmp_path / "none", [])).to_arrow().num_rows == 0
+
+
+class DeletingFileSystem(PosixFileSystem):
+    """Files whose names end with a suffix are deleted by somebody just before they are opened."""
+
+    suffix = "nothing"
+
+    def new_random_access_file(self, path):
+        if path.endswith(self.suffix):
+            pathlib.Path(path).unlink(missing_ok=True)
+        return super().new_random_access_file(path)
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_a_file_that_is_deleted_after_it_was_listed_is_reported_and_the_others_are_read(tmp_path, index):
+    first = write_events(tmp_path, [scalar("a", 1.0, 1)], filename_suffix=".first", index=index)
+    write_events(tmp_path, [scalar("a", 2.0, 2)], filename_suffix=".second", index=index)
+    store = DeletingFileSystem()
+    log = EventLog(tmp_path, file_system=store)
+    store.suffix = ".first"
+    found = columns(tmp_path, file_system=store)
+    assert found["a"].step.tolist() == [2]
+    assert found.report.deleted == (first,)
+    assert log.columns(".").report.deleted == (first,)
+    summary = log.summary(".")
+    assert [tag.point_count for tag in summary.tags] == [1]
+    assert summary.report.deleted == (first,)
+    store.suffix = ".second"
+    with pytest.raises(NotFoundError, match="second"):
+        columns(tmp_path, file_system=store)
+
+
+def test_a_file_that_is_there_and_cannot_be_found_is_an_error(tmp_path, faulty):
+    paths = [write_events(tmp_path, [scalar("a", 1.0, step)]) for step in range(2)]
+    faulty.fail("new_random_access_file", error=NotFoundError("gone", path=paths[0]))
+    with pytest.raises(NotFoundError, match="gone"):
+        columns(tmp_path, file_system=faulty)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recordfs.cli.arguments import add_paths, at_least
 from recordfs.cli.curves import draw_curve
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from recordfs.cli.console import Console
     from recordfs.events import EventLog
+    from recordfs.events.columns import Column
 
 DESCRIPTION = """\
 Draw the curves of tags in the terminal, one for each run that has the tag: the largest and the
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=at_least(10), metavar="N", help="characters (default: the terminal's width)")
     parser.add_argument("--height", type=at_least(3), default=12, metavar="N", help="lines a curve (default: 12)")
     add_purge(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON object with the points of each curve")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -47,6 +49,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         found = log.columns(one, arguments.tag, purge=arguments.purge)
         for tag, column in found.items():
             drawn.add(tag)
+            if arguments.json:
+                console.print_json(_curve_object(log.logdir, one, tag, column))
+                continue
             console.print(f"{tag}, run {one}: {format_count(len(column.step), 'point')}")
             for line in draw_curve(column.step.tolist(), column.value.tolist(), width, arguments.height):
                 console.print(line)
@@ -58,3 +63,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             console.error(f"no run has the scalar {tag!r}; `recordfs events ls {arguments.path}` lists what there is")
             status = FAILED
     return status
+
+
+def _curve_object(logdir: str, one: str, tag: str, column: Column) -> dict[str, Any]:
+    """Return what is printed of a curve: its points as lists of one length."""
+    points = {name: values.tolist() for name, values in column._asdict().items()}
+    return {"logdir": logdir, "run": one, "tag": tag} | points
