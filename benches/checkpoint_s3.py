@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from tools.servers import VersityGateway
 
-from benches.checkpoint import tensors_of
 from benches.harness import Below, Contestant, Row, Within
 from benches.object_stores import BUCKET, OBSTORE, RECORDFS, s3_client, s3_running, s3_variables
 from benches.object_work import GROWTH
@@ -172,13 +171,21 @@ def _large_checkpoint_on_s3(directory: str) -> Iterator[dict[str, Any]]:
 
 
 def _put_checkpoint(count: int, client: Any) -> dict[str, Any]:
-    """Put a checkpoint into the bucket."""
+    """Put a checkpoint into the bucket, of bytes that do not compress.
+
+    Others SeaweedFS stores compressed, and takes as much time again to expand as the contestants take for their part.
+    """
     import tempfile
+
+    import numpy as np
 
     from recordfs.checkpoint import save_checkpoint
 
+    matrix = np.random.default_rng(1).random((_SIDE, _SIDE), np.float32)
+    tensors = {f"layer_{number:06d}/kernel": matrix for number in range(count)}
+
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as directory:
-        save_checkpoint(os.path.join(directory, "ckpt"), tensors_of(count, [_SIDE, _SIDE]), durable=False)
+        save_checkpoint(os.path.join(directory, "ckpt"), tensors, durable=False)
         for name in sorted(os.listdir(directory)):
             client.upload_file(os.path.join(directory, name), BUCKET, name)
     return {"tensors_mib": count * 16}
