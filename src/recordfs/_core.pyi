@@ -289,6 +289,18 @@ def crc32c_of_still_memory(data: Buffer, value: int = 0, /) -> int:
     for it that nobody writes to the memory before the call is done.
     """
 
+def copy_still_memory(source: Buffer, target: Buffer, /) -> None:
+    """copy_still_memory(source, target)
+    --
+
+    Copy one contiguous buffer of bytes into another of the same size, and let other threads run meanwhile; assigning
+    to a memoryview keeps them waiting. The caller answers for it that nobody writes to the source, and nobody uses the
+    target, before the call is done.
+
+    Raises:
+        BufferError: One has gaps or other items than bytes, the target is read-only, or their sizes differ.
+    """
+
 def combine_crc32c(first: int, second: int, second_size: int, /) -> int:
     """combine_crc32c(first, second, second_size)
     --

@@ -82,16 +82,34 @@ def test_keys_that_the_fast_client_would_change_are_read_verbatim(object_place):
                 assert file.read(0, 100) == key.encode()
 
 
+def filled(file, size):
+    """Read from the beginning into memory that is there."""
+    buffer = bytearray(size)
+    return buffer[: file.read_range_into(0, buffer)]
+
+
+@pytest.mark.parametrize("read", [lambda file, size: file.read(0, size), filled], ids=["read", "read_range_into"])
 @pytest.mark.parametrize("mode", ["reset", "cut_response", "short_response", "status"])
-def test_a_read_survives_a_passing_fault(object_place, mode):
+def test_a_read_survives_a_passing_fault(object_place, mode, read):
     store = object_place.file_system
     path = f"{object_place.root}/f"
     data = random.Random(5).randbytes(3 * MIB)
     object_place.put(path, data)
     with store.new_random_access_file(path) as file:
         fault = object_place.proxy.fail(r"GET .*(/|%2F)f(\?generation=\d+)?$", mode, count=2)
-        assert file.read(0, len(data)) == data
+        assert read(file, len(data)) == data
         assert fault.hits
+
+
+def test_memory_is_filled_by_one_version_of_an_object_that_is_replaced(object_place):
+    store = object_place.file_system
+    path = f"{object_place.root}/f"
+    object_place.put(path, b"a" * (3 * MIB))
+    with store.new_random_access_file(path) as file:
+        assert filled(file, 4 * MIB) == b"a" * (3 * MIB)
+        object_place.put(path, b"b" * (3 * MIB))
+        with pytest.raises(AbortedError, match="replaced"):
+            filled(file, 3 * MIB)
 
 
 def test_objects_can_be_read_while_the_interpreter_ends(object_place):
@@ -136,6 +154,7 @@ def test_an_answer_that_is_always_short_is_no_replaced_object(object_place, key)
             lambda: file.read(1000, 5000),
             lambda: file.read(0, MIB),
             lambda: file.read_ranges([(0, 10), (MIB - 10, 10)]),
+            lambda: filled(file, MIB),
         ):
             with pytest.raises(UnavailableError, match="broke off"):
                 read()

@@ -6,6 +6,7 @@ mod array_memory;
 mod bundle;
 mod checksum;
 mod column_buffer;
+mod copying;
 mod error;
 mod event;
 mod example;
@@ -36,6 +37,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     bundle::register(module)?;
     checksum::register(module)?;
     column_buffer::register(module)?;
+    copying::register(module)?;
     event::register(module)?;
     example::register(module)?;
     lines::register(module)?;

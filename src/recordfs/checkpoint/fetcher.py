@@ -36,7 +36,7 @@ _LOCAL_PIECE = 2 << 20
 """Bytes of one read of a local file: few enough to be in the cache still when they are checked, and a whole huge page,
 which two threads that share it would both clear."""
 
-_REMOTE_PIECE = 8 << 20
+_REMOTE_PIECE = 16 << 20
 """Bytes of one request to a store: enough that the request's own cost hardly shows."""
 
 _BLOCK = 4 << 20
@@ -52,7 +52,7 @@ SMALL_TENSORS = (DIRECT_SIZE, _GAP, _BLOCK)
 """How small tensors are put together: see ``BundleIndex.small_blocks``."""
 
 REMOTE_THREADS = 4
-"""Requests to a store that are under way at a time; their answers are held in memory."""
+"""Requests to a store that are under way at a time."""
 
 
 class Stretch(NamedTuple):
@@ -135,9 +135,10 @@ class _BlockRead(NamedTuple):
     def read(self) -> None:
         """Read the block, check each stretch in it and hand it on."""
         shard, start, end, members = self.block
-        data = self.files.file(shard).read_ranges([(start, end - start)])[0]
+        room = np.empty(end - start, np.uint8).data
+        done = self.files.file(shard).read_range_into(start, room)
         take = self.take
-        with memoryview(data) as view:
+        with room[:done] as view:
             for place in members:
                 stretch = self.stretches[place]
                 offset = stretch.offset - start
@@ -181,22 +182,7 @@ class _DirectRead:
             _check_combined(self._files, stretch, self._checksums, self._piece)
 
     def _fill(self, view: memoryview, offset: int) -> None:
-        file = self._files.file(self._stretch.shard)
-        if self._files.is_remote(self._stretch.shard):
-            # Such a file takes reads that follow each other for one reader's and fetches ahead; these are several's.
-            data = file.read_ranges([(offset, len(view))])[0]
-            done = len(data)
-            # NumPy lets the other threads go on while it copies; a memoryview keeps them waiting.
-            if done:
-                np.frombuffer(view, np.uint8)[:done] = np.frombuffer(data, np.uint8)
-        else:
-            done = 0
-            while done < len(view):
-                with view[done:] as rest:
-                    read = file.read_into(offset + done, rest)
-                if not read:
-                    break
-                done += read
+        done = self._files.file(self._stretch.shard).read_range_into(offset, view)
         if done < len(view):
             raise cut_short(self._files, self._stretch, offset + done)
 
@@ -212,14 +198,17 @@ def stream_check(files: DataFiles, stretch: Stretch) -> None:
     """Read a stretch of any size and check it, with memory for a few pieces of it."""
     piece = _REMOTE_PIECE if files.is_remote(stretch.shard) else _BLOCK
     checksums = [0] * -(-stretch.size // piece)
+    free: list[memoryview] = []  # memory that is in use costs less than fresh memory
 
     def check(number: int) -> None:
         start = number * piece
         length = min(piece, stretch.size - start)
-        data = files.file(stretch.shard).read_ranges([(stretch.offset + start, length)])[0]
-        if len(data) < length:
-            raise cut_short(files, stretch, stretch.offset + start + len(data))
-        checksums[number] = crc32c_of_still_memory(data)
+        room = free.pop() if free else np.empty(min(piece, stretch.size), np.uint8).data
+        done = files.file(stretch.shard).read_range_into(stretch.offset + start, room[:length])
+        if done < length:
+            raise cut_short(files, stretch, stretch.offset + start + done)
+        checksums[number] = crc32c_of_still_memory(room[:length])
+        free.append(room)
 
     do_all(check, range(len(checksums)), REMOTE_THREADS)
     _check_combined(files, stretch, checksums, piece)

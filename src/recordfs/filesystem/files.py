@@ -33,8 +33,8 @@ class RandomAccessFile(OpenFile):
     Every method may be called from several threads at once, and in a forked child. No position is kept. After ``close``
     every call but ``close``, ``closed`` and ``name`` raises ClosedFileError.
 
-    A backend writes ``_read`` and ``_size``, and may write ``_read_into``, ``_read_blocks``, ``_read_ahead`` and
-    ``_close``.
+    A backend writes ``_read`` and ``_size``, and may write ``_read_into``, ``_read_range_into``, ``_read_blocks``,
+    ``_read_ahead`` and ``_close``.
     """
 
     def read(self, offset: int, n: int) -> bytes:
@@ -101,6 +101,21 @@ class RandomAccessFile(OpenFile):
                 results[index] = bytes(source[offset - start : offset - start + length])
         return results
 
+    def read_range_into(self, offset: int, buffer: Buffer) -> int:
+        """Fill a writable buffer and return how many bytes came: fewer than its size only where the file ends.
+
+        It is no part of a sequence, as ``read_ranges``, and takes no memory for a copy of what is read: the way to read
+        large parts of a file from several threads. What the buffer holds after an error is not said. The file keeps no
+        reference to the buffer.
+
+        Raises:
+            InvalidArgumentError: ``offset`` is negative, or the buffer is read-only or not contiguous.
+            AbortedError: As ``read``.
+        """
+        offset, _ = self._checked_range(offset)
+        with writable_byte_view(buffer, self._name) as view:
+            return self._read_range_into(offset, view)
+
     def read_ahead(self, offset: int, n: int) -> int | None:
         """Begin to fetch bytes that will be read soon, if this store takes its time; return at once.
 
@@ -151,6 +166,17 @@ class RandomAccessFile(OpenFile):
         data = bytes_of_answer(self._read(offset, len(view)), len(view), type(self), self._name)
         view[: len(data)] = data
         return len(data)
+
+    def _read_range_into(self, offset: int, view: memoryview) -> int:
+        """Fill a flat view of bytes, as far as the file goes."""
+        done = 0
+        while done < len(view):
+            with view[done:] as rest:
+                count = self._read_into(offset + done, rest)
+            if not count:
+                break
+            done += count
+        return done
 
     def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
         """Return the bytes of each ``(start, end)``, short or empty past the end; a store may fetch in parallel."""

@@ -207,6 +207,9 @@ class WrapperRandomAccessFile(RandomAccessFile):
     def _read_into(self, offset: int, view: memoryview) -> int:
         return self.inner.read_into(offset, view)
 
+    def _read_range_into(self, offset: int, view: memoryview) -> int:
+        return self.inner.read_range_into(offset, view)
+
     def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
         return self.inner.read_ranges([(start, end - start) for start, end in blocks], max_gap=0)
 

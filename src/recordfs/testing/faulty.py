@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["FaultyFileSystem"]
 
 # A failed append has taken nothing, and a read changes nothing, so neither can be done and then reported as failed.
-_NEVER_AFTERWARDS = frozenset({"append", "append_parts", "read", "read_into", "read_ranges", "next_entry"})
+_NEVER_AFTERWARDS = frozenset(
+    {"append", "append_parts", "read", "read_into", "read_range_into", "read_ranges", "next_entry"}
+)
 
 _Result = TypeVar("_Result")
 
@@ -274,6 +276,9 @@ class _FaultyRandomAccessFile(WrapperRandomAccessFile):
     def _read_into(self, offset: int, view: memoryview) -> int:
         with view[: self._system._read_limit] as start:
             return self._system.run("read_into", self.name, lambda: self.inner.read_into(offset, start))
+
+    def _read_range_into(self, offset: int, view: memoryview) -> int:
+        return self._system.run("read_range_into", self.name, lambda: self.inner.read_range_into(offset, view))
 
     def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
         return self._system.run(

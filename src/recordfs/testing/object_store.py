@@ -50,6 +50,9 @@ class _Fetcher:
     def fetch_chunks(self, bucket: str, key: str, start: int, end: int, tag: str) -> list[bytes]:
         return [self._store.get_range(bucket, key, start, end, tag)]
 
+    def fetch_into(self, bucket: str, key: str, start: int, view: memoryview, tag: str) -> None:
+        view[:] = self._store.get_range(bucket, key, start, start + len(view), tag)
+
     def fetch_many(self, bucket: str, key: str, ranges: Sequence[tuple[int, int]], tag: str) -> None:
         return None
 

@@ -237,3 +237,24 @@ class ReadingScenarios:
                 assert file.read(2, 5) == b"23456"
                 assert file.read(offset, 10) == b"0123456789"[offset:]
             file.read_ahead(0, 10)
+
+    def test_r20_fills_a_buffer_as_far_as_the_file_goes(self, place: Place) -> None:
+        data = bytes(range(256)) * 12_000
+        path = place.put("f", data)
+        with place.file_system.new_random_access_file(path) as file:
+            for offset, size in ((0, len(data)), (3, 2_500_000), (len(data) - 10, 10), (7, 5), (7, 0)):
+                buffer = bytearray(size)
+                assert file.read_range_into(offset, buffer) == size, offset
+                assert buffer == data[offset : offset + size], offset
+                buffer.append(0)  # a buffer that the file still held could not be resized
+            buffer = bytearray(2_000_000)
+            assert file.read_range_into(len(data) - 1_500_000, buffer) == 1_500_000
+            assert buffer[:1_500_000] == data[-1_500_000:]
+            for offset in (len(data), len(data) + 1, 1 << 70):
+                assert file.read_range_into(offset, buffer) == 0, offset
+            with place.fails(InvalidArgumentError, path):
+                file.read_range_into(-1, buffer)
+            with place.fails(InvalidArgumentError, path):
+                file.read_range_into(0, b"read-only")
+        with place.fails(ClosedFileError, path):
+            file.read_range_into(0, buffer)

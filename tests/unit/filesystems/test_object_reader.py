@@ -48,8 +48,18 @@ class Store:
     def fetch_chunks(self, *where):
         return [self.fetch(*where)]
 
+    def fetch_into(self, bucket, key, start, view, tag):
+        for done in range(0, len(view), MIB):
+            end = min(done + MIB, len(view))
+            view[done:end] = self.fetch(bucket, key, start + done, start + end, tag)
+
     def fetch_many(self, bucket, key, ranges, tag):
         return None
+
+
+def filled(file, size):
+    buffer = bytearray(size)
+    return buffer[: file.read_range_into(0, buffer)]
 
 
 def opened(store):
@@ -102,8 +112,9 @@ def test_another_object_of_no_more_bytes_is_a_replacement(size):
     [
         lambda file, size: file.read(0, size),
         lambda file, size: b"".join(file.read_ranges([(at, MIB) for at in range(0, size, 2 * MIB)], max_gap=0)),
+        lambda file, size: filled(file, size),
     ],
-    ids=["read", "read_ranges"],
+    ids=["read", "read_ranges", "read_range_into"],
 )
 def test_what_replaces_an_object_during_one_call_is_not_mixed_with_it(size, read):
     store = Store(b"a" * (24 * MIB))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import BaseError
 
+from recordfs._core import copy_still_memory
 from recordfs.errors import (
     AbortedError,
     DeadlineExceededError,
@@ -62,6 +63,13 @@ CHUNK = 8 << 20
 """With 1 MiB less memory is held, but the allocator gives each chunk back to the system: many files read one after
 another then took half as long again.
 """
+
+STREAMED_INTO = 1 << 20
+"""Bytes from which on a range comes by the SDK's stream into memory that is there: fewer cost it more than obstore."""
+
+PIECE = 512 << 10
+"""Bytes that a stream is read by on their way into such memory: few enough to be in the cache when they are copied, and
+to lie in memory that the allocator has at hand."""
 
 MANY = 64
 """Ranges from which on a look at the object after them costs less than naming the version in each request."""
@@ -133,6 +141,41 @@ class RangeFetcher:
     def fetch_chunks(self, bucket: str, key: str, start: int, end: int, tag: str) -> list[Buffer]:
         """Return the same in chunks of about 8 MiB: a longer range is nowhere put together that is only handed on."""
         return self._take(bucket, key, start, end, tag, lambda answer: list(answer.stream(min_chunk_size=CHUNK)))
+
+    def fetch_into(self, bucket: str, key: str, start: int, view: memoryview, tag: str) -> None:
+        """Put the bytes from ``start`` on into a view; the object has to have all of them. Raises as ``fetch``.
+
+        The SDK's socket hands them out as they come: that takes half of the processor time of putting obstore's answer
+        together first, and no memory for it. What a stream did not bring is fetched in chunks.
+        """
+        done = self._stream_into(bucket, key, start, view, tag)
+        while done < len(view):
+            stop = min(done + CHUNK, len(view))
+            content = call_interruptibly(self.fetch, bucket, key, start + done, start + stop, tag)
+            with view[done:stop] as room:
+                copy_still_memory(content, room)
+            done = stop
+
+    def _stream_into(self, bucket: str, key: str, start: int, view: memoryview, tag: str) -> int:
+        """Read a stream into a view as far as it goes, and return how far that was."""
+        done = 0
+        if self._store.streams_as is None or len(view) < STREAMED_INTO:
+            return done
+        try:
+            body = self.stream(bucket, key, start, start + len(view), tag)
+            try:
+                while done < len(view):
+                    content = body.read(min(PIECE, len(view) - done))
+                    if not content:
+                        break
+                    with view[done : done + len(content)] as room:
+                        copy_still_memory(content, room)
+                    done += len(content)
+            finally:
+                body.close()
+        except Exception:  # noqa: BLE001, S110 (whatever it was, the request for the rest finds out and says it)
+            pass
+        return done
 
     @property
     def can_stream(self) -> bool:

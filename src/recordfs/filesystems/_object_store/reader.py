@@ -116,6 +116,23 @@ class ObjectRandomAccessFile(RandomAccessFile):
                 self._remember(wanted[-1][1], view)
         return [*contents, *[b""] * (len(blocks) - len(wanted))]  # the blocks ascend: those past the end come last
 
+    def _read_range_into(self, offset: int, view: memoryview) -> int:
+        """Fetch on this thread: one that goes on after Ctrl-C would write into memory that is in use again."""
+        end = self._end_of(offset, len(view))
+        if end <= offset:
+            return 0
+        with view[: end - offset] as room:
+
+            def fetch(bucket: str, key: str, start: int, _end: int, tag: str) -> list[Buffer]:
+                self._fetcher.fetch_into(bucket, key, start, room, tag)
+                return [room]
+
+            for _ in range(LOOKS):
+                pieces, era = self._of_pinned(fetch, offset, end)
+                if self._accept([memoryview(piece) for piece in pieces], end, era):
+                    return len(room)
+        raise self._changed_again_and_again()
+
     def _read_ahead(self, offset: int, n: int) -> int:
         """Begin to fetch. A read from ``offset`` on then counts as following an earlier one."""
         size = self._pinned.size
@@ -245,7 +262,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
             contents = self._fetch_each(ranges)
             if era == self._era:
                 return contents
-        raise AbortedError("the object changed again and again while it was read", path=self._name)
+        raise self._changed_again_and_again()
 
     def _fetch_each(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
         """Fetch many ranges, on as many threads as the pool gives."""
@@ -346,6 +363,9 @@ class ObjectRandomAccessFile(RandomAccessFile):
             self._era += 1
             self._pinned = found
         return found
+
+    def _changed_again_and_again(self) -> AbortedError:
+        return AbortedError("the object changed again and again while it was read", path=self._name)
 
     def _replaced(self, pinned: ObjectInfo, found: ObjectInfo) -> AbortedError:
         return AbortedError(
