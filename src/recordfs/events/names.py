@@ -10,7 +10,13 @@ import time
 from recordfs.errors import InvalidArgumentError
 from recordfs.paths import scheme_of
 
-__all__ = ["anchored", "new_file_name"]
+__all__ = ["IGNORED_ENDING", "anchored", "new_file_name"]
+
+IGNORED_ENDING = ".profile-empty"
+"""Files whose names end so are no event files.
+
+Source: ``IsSummaryEventsFile`` in ``tensorboard/backend/event_processing/io_wrapper.py``.
+"""
 
 _BEGINNING = re.compile(r"events\.out\.tfevents\.([0-9]+)\.")
 
@@ -30,10 +36,15 @@ def new_file_name(suffix: str = "", *, after: str = "") -> str:
         after: A name that the new one has to sort after, whoever made it, and even if the clock went back.
 
     Raises:
-        InvalidArgumentError: The suffix has a slash, so that the name would be one in another directory.
+        InvalidArgumentError: No file can have a name with this end, or none that readers take for an event file.
     """
-    if "/" in suffix:
-        raise InvalidArgumentError(f"the end of a file's name has no slash, found {suffix!r}")
+    if "/" in suffix or "\0" in suffix:
+        raise InvalidArgumentError(f"the end of a file's name has no slash and no NUL, found {suffix!r}")
+    if suffix.endswith(IGNORED_ENDING):
+        raise InvalidArgumentError(
+            f"TensorBoard and recordfs take no file for an event file whose name ends with {IGNORED_ENDING!r}, "
+            f"found {suffix!r}"
+        )
     import secrets
     import socket
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import NotADirectoryError, NotFoundError
+from recordfs.events.names import IGNORED_ENDING
 from recordfs.events.stored_index import STORED_INDEX_PREFIX, stored_index_path
 from recordfs.filesystem import FileStatistics
 from recordfs.paths import basename, join_entry
@@ -50,7 +51,7 @@ def is_event_file(name: str) -> bool:
     Source: ``IsSummaryEventsFile`` in ``tensorboard/backend/event_processing/io_wrapper.py``.
     """
     name = basename(name)
-    return "tfevents" in name and not name.endswith(".profile-empty")
+    return "tfevents" in name and not name.endswith(IGNORED_ENDING)
 
 
 def files_of_runs(file_system: FileSystem, logdir: str) -> list[EventFile]:

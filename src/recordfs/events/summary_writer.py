@@ -66,7 +66,13 @@ class SummaryWriter(RunWriters):
             self._add_number(run, main_tag, value, global_step, wall_time)
 
     def add_text(self, tag: str, text_string: str, global_step: Any = None, walltime: float | None = None) -> None:
-        """Log a text, in Markdown. The tag is written as ``<tag>/text_summary``, as torch and tensorboardX do."""
+        """Log a text, in Markdown. The tag is written as ``<tag>/text_summary``, as torch and tensorboardX do.
+
+        Raises:
+            TypeError: The text is no str.
+        """
+        if not isinstance(text_string, str):
+            raise TypeError(f"a text is a str, found {type(text_string).__name__}")
         tensor = messages.encode_string_tensor([text_string.encode()], [1])
         metadata = messages.encode_metadata("text", data_class=TENSOR)
         self._add(f"{tag}/text_summary", "text", 8, tensor, global_step, walltime, metadata)

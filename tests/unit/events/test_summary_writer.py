@@ -407,3 +407,15 @@ def test_an_empty_directory_is_none_that_was_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     SummaryWriter("").close()
     assert os.listdir(tmp_path) == ["runs"]
+
+
+@pytest.mark.parametrize("suffix", ["/../x", "\0", ".profile-empty"])
+def test_an_end_of_a_name_that_no_reader_would_find_is_refused_before_there_is_a_file(tmp_path, suffix):
+    with pytest.raises(InvalidArgumentError, match="found"):
+        SummaryWriter(tmp_path, filename_suffix=suffix)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_that_is_no_str_is_said_to_be_none(tmp_path):
+    with SummaryWriter(tmp_path) as writer, pytest.raises(TypeError, match="a text is a str, found bytes"):
+        writer.add_text("note", b"bytes")
