@@ -489,7 +489,8 @@ class NativeScalarWriter:
             summary_description: A description, in Markdown.
 
         Raises:
-            InvalidArgumentError: The tag has values of another kind, or the time is NaN or infinite.
+            InvalidArgumentError: The tag has values of another kind, the step needs more than 64 bits, or the time is NaN
+                or infinite.
             TypeError: The value or the step is no number.
         """
 

@@ -15,6 +15,7 @@ from recordfs.errors import (
     UnavailableError,
 )
 from recordfs.events.at_exit import close_at_exit, forget_at_exit
+from recordfs.events.messages import step_number
 from recordfs.events.names import anchored
 from recordfs.events.output import OutputOptions
 from recordfs.events.resumed_spools import resume_in_background
@@ -119,7 +120,7 @@ class EventFileWriter:
             has_index=index,
             max_file_bytes=max_file_bytes,
             resent_bytes=store.capabilities(name).flush_resends,
-            purge_step=purge_step,
+            purge_step=None if purge_step is None else step_number(purge_step),
         )
         self._lock = threading.RLock()
         self._first_session = self._begin()
@@ -219,7 +220,7 @@ class EventFileWriter:
             walltime: The time to give it instead of its own, in seconds since 1970.
 
         Raises:
-            InvalidArgumentError: It is no Event, or its time is NaN or infinite.
+            InvalidArgumentError: It is no Event, its step needs more than 64 bits, or its time is NaN or infinite.
             ClosedFileError: The writer is closed.
         """
         payload = serialized_event(event)
@@ -227,7 +228,7 @@ class EventFileWriter:
         if walltime is not None:
             payload += encode_message([(1, "d", float(walltime))])
         if step is not None:
-            payload += encode_message([(2, "v", int(step))])
+            payload += encode_message([(2, "v", step_number(step))])
         self._queue_to_use().add_event(payload)
 
     def add_summary(self, summary: Any, global_step: int | None = None, walltime: float | None = None) -> None:
@@ -342,7 +343,7 @@ def _left(deadline: float) -> float:
 def event_of(field: int, message: bytes, step: int | None, walltime: float | None) -> bytes:
     """Return the event that holds a message in a field of ``Event``."""
     fields: list[tuple[int, str, Any]] = [(1, "d", time.time() if walltime is None else float(walltime))]
-    if step is not None and int(step):
-        fields.append((2, "v", int(step)))
+    if step is not None and (number := step_number(step)):
+        fields.append((2, "v", number))
     fields.append((field, "b", message))
     return encode_message(fields)

@@ -55,6 +55,19 @@ SCALAR, TENSOR, BLOB_SEQUENCE = 1, 2, 3
 """The numbers of ``DataClass``."""
 
 
+def step_number(step: Any) -> int:
+    """Return a step as an event has it: an integer, or what ``int`` makes one of.
+
+    Raises:
+        InvalidArgumentError: It needs more than 64 bits.
+        ValueError or TypeError: ``int`` makes none of it.
+    """
+    number = int(step)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise InvalidArgumentError("a step is an integer of 64 bits, found one that needs more")
+    return number
+
+
 def encode_value(tag: str, field: int, content: bytes | float | None, metadata: bytes | None = None) -> bytes:
     """Return a summary of one value; ``field`` is the number of the field of ``Summary.Value`` that holds it."""
     fields: list[tuple[int, str, Any]] = [(1, "b", tag)]

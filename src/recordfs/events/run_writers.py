@@ -136,7 +136,7 @@ class RunWriters(NativeScalarWriter):
         if not self._writes:
             return
         summary = messages.encode_value(tag, field, content, metadata)
-        number = None if step is None else int(step)
+        number = None if step is None else messages.step_number(step)
         self._add_summary(directory or self._directory, tag, kind, summary, number, walltime, metadata is not None)
 
     def _add_summary(
@@ -169,7 +169,7 @@ class RunWriters(NativeScalarWriter):
 
     def _add_number(self, directory: str, tag: str, value: Any, step: Any, wall_time: float) -> None:
         """Log a plain scalar in a run of its own."""
-        number, at = float(value), 0 if step is None else int(step)
+        number, at = float(value), 0 if step is None else messages.step_number(step)
         self._in_open_writer(directory, lambda writer: writer._queue_to_use().add_scalar(tag, number, at, wall_time))
 
     def _add_described_scalar(

@@ -419,3 +419,24 @@ def test_an_end_of_a_name_that_no_reader_would_find_is_refused_before_there_is_a
 def test_a_text_that_is_no_str_is_said_to_be_none(tmp_path):
     with SummaryWriter(tmp_path) as writer, pytest.raises(TypeError, match="a text is a str, found bytes"):
         writer.add_text("note", b"bytes")
+
+
+def test_a_step_of_more_than_64_bits_is_refused_wherever_it_comes_from(tmp_path):
+    with SummaryWriter(tmp_path / "run") as writer:
+        for step in (1 << 63, -(1 << 63) - 1, 10**400):
+            calls = [
+                lambda step=step: writer.add_scalar("a", 1.0, step),
+                lambda step=step: writer.add_scalar("a", 1.0, step, new_style=True),
+                lambda step=step: writer.add_scalars("m", {"x": 1.0}, step),
+                lambda step=step: writer.add_text("t", "text", step),
+                lambda step=step: writer.file_writer.add_summary(b"", step),
+                lambda step=step: writer.add_event(b"", step),
+                lambda step=step: SummaryWriter(tmp_path / "other", purge_step=step),
+            ]
+            for call in calls:
+                with pytest.raises(InvalidArgumentError, match="64 bits"):
+                    call()
+        for step in ((1 << 63) - 1, -(1 << 63), "7", 1.5):
+            writer.add_scalar("a", 1.0, step)
+            writer.add_text("t", "text", step)
+    assert columns(tmp_path / "run")["a"].step.tolist() == [(1 << 63) - 1, -(1 << 63), 7, 1]

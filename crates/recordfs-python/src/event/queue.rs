@@ -299,6 +299,18 @@ fn number_of(value: &Bound<'_, PyAny>) -> PyResult<f64> {
     })
 }
 
+/// The number of a step: an integer, or what `int` makes one of.
+fn step_of(step: &Bound<'_, PyAny>) -> PyResult<i64> {
+    if let Ok(number) = step.extract() {
+        return Ok(number);
+    }
+    let py = step.py();
+    let number = py.import("builtins")?.getattr("int")?.call1((step,))?;
+    number
+        .extract()
+        .map_err(|_| invalid(py, "a step is an integer of 64 bits, found one that needs more"))
+}
+
 #[pymethods]
 impl NativeScalarWriter {
     #[new]
@@ -331,7 +343,8 @@ impl NativeScalarWriter {
     ///     summary_description: A description, in Markdown.
     ///
     /// Raises:
-    ///     InvalidArgumentError: The tag has values of another kind, or the time is NaN or infinite.
+    ///     InvalidArgumentError: The tag has values of another kind, the step needs more than 64 bits, or the time is NaN
+    ///         or infinite.
     ///     TypeError: The value or the step is no number.
     #[pyo3(signature = (tag, scalar_value, global_step = None, walltime = None, new_style = false, double_precision = false, display_name = "", summary_description = ""))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of torch and of tensorboardX")]
@@ -348,13 +361,7 @@ impl NativeScalarWriter {
     ) -> PyResult<()> {
         let py = slf.py();
         let value = number_of(scalar_value)?;
-        let step = match global_step {
-            None => 0,
-            Some(step) => match step.extract::<i64>() {
-                Ok(step) => step,
-                Err(_) => py.import("builtins")?.getattr("int")?.call1((step,))?.extract()?,
-            },
-        };
+        let step = global_step.map_or(Ok(0), step_of)?;
         let wall_time = walltime.unwrap_or_else(now);
         if new_style || double_precision || !display_name.is_empty() || !summary_description.is_empty() {
             let arguments = (
