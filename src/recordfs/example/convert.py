@@ -51,7 +51,11 @@ def format_of(path: str) -> str:
     for name in FORMATS:
         if path.endswith(f".{name}"):
             return name
-    raise InvalidArgumentError(f"the name does not tell the format; expected one of {', '.join(FORMATS)}", path=path)
+    # Examples have lists of values, which CSV has not; scalars of event files have none, and are often asked for.
+    hint = "; `recordfs events export` writes the scalars of event files as CSV" if path.endswith(".csv") else ""
+    raise InvalidArgumentError(
+        f"the name does not tell the format; expected one of {', '.join(FORMATS)}{hint}", path=path
+    )
 
 
 class _Export(NamedTuple):

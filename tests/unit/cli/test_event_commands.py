@@ -207,6 +207,7 @@ def test_other_commands_say_which_command_reads_event_files(recordfs: Recordfs, 
     for words in (
         ["schema", str(path)],
         ["export", str(path), str(tmp_path / "x.jsonl")],
+        ["export", str(path), str(tmp_path / "x.csv")],
         ["head", "--example", str(path)],
     ):
         ran = recordfs(*words)
