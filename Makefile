@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUST := $(shell find crates \( -name '*.rs' -o -name '*.c' \) -not -path '*/target/*' -not -path '*/fuzz/*') Cargo.toml Cargo.lock $(wildcard crates/*/Cargo.toml)
-# All cores; file by file, because the examples of one document build on each other.
-PYTEST_ARGS ?= --numprocesses auto --dist loadfile
+# All cores; file by file, because the examples of one document build on each other; in the order of conftest.py.
+PYTEST_ARGS ?= --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test peers servers docs check format bench wheel clean
@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml $(RUST)
 demo: $(STAMP)  ## pack, verify and read real files, and show what it did
 	@$(BIN)/python examples/demo.py
 
-test: $(STAMP)  ## all tests; those beside peers are skipped loudly until `make peers`
+test: $(STAMP)  ## the tests; a loud line says what is left out, and which command brings it
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 peers: $(STAMP)  ## environments with TensorFlow and the other peers, for tests and benchmarks
@@ -45,7 +45,7 @@ check: $(STAMP)  ## formatting, linting, types, import rules, Rust tests, Python
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo test --workspace --locked --quiet
-	$(MAKE) test
+	$(MAKE) test PYTEST_ARGS="$(PYTEST_ARGS) --with-builds"
 
 format: $(STAMP)  ## format Python and Rust
 	$(BIN)/ruff format .

@@ -9,6 +9,8 @@
 
 Each document has a fresh directory, in which all of its examples run. docs/design/ is history and is not run.
 
+Tests marked ``build`` are skipped without ``--with-builds``, which `make check` gives.
+
 For all tests it starts the slow files first, and takes what was collected out of the garbage collector's sight.
 """
 
@@ -33,6 +35,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SECONDS_PER_COMMAND = 60
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `make check` gives."""
+    parser.addoption("--with-builds", action="store_true", help="run the tests marked build, which take minutes")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what builds for minutes, loudly."""
+    if item.get_closest_marker("build") and not item.config.getoption("with_builds"):
+        pytest.skip("LEFT OUT, it builds for minutes: `make check` runs it, and so does pytest --with-builds")
 
 
 @pytest.hookimpl(trylast=True)

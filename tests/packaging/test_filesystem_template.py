@@ -22,6 +22,7 @@ def test_the_document_leads_through_the_class_of_the_template():
 
 
 @pytest.mark.slow
+@pytest.mark.build
 def test_the_template_is_installed_found_and_passes_its_own_test(tmp_path):
     package = tmp_path / "package"
     shutil.copytree(TEMPLATE, package, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))

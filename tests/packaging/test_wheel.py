@@ -12,7 +12,7 @@ import pytest
 from support.peers import require_peer
 from support.tensorboard import TensorBoard
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.build, pytest.mark.timeout(900)]
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
