@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUST := $(shell find crates \( -name '*.rs' -o -name '*.c' \) -not -path '*/target/*' -not -path '*/fuzz/*') Cargo.toml Cargo.lock $(wildcard crates/*/Cargo.toml)
-# All cores; file by file, because the examples of one document build on each other; in the order of conftest.py.
-PYTEST_ARGS ?= --numprocesses auto --dist loadfile --no-loadscope-reorder
+# One worker more than cores: tests wait for disks, timeouts and other processes. File by file, because the examples of
+# one document build on each other; in the order of conftest.py.
+PYTEST_ARGS ?= --numprocesses $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test peers servers docs check format bench wheel clean

@@ -9,6 +9,8 @@ from recordfs.plugins.library import load_file_system_library
 from recordfs.testing.conformance import FileSystemConformance
 from support.plugin_libraries import guide_plugin
 
+pytestmark = pytest.mark.slow  # a C++ compiler takes seconds for each shape
+
 # What the class over a POSIX filesystem can do beyond what its table shows.
 KNOWN = {"foobar": {"growing_reads": True, "rename_directory": True, "atomic_rename": True}}
 _numbers = itertools.count()

@@ -162,6 +162,7 @@ class Interrupted(FaultyFileSystem):
         return super()._begin(operation, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", ["nothing", "data of a killed saver", "a checkpoint"])
 @pytest.mark.parametrize("shards", [(1, 1), (2, 2), (1, 2), (2, 1)])
 def test_of_two_savers_of_one_prefix_one_wins_whenever_the_other_comes(place, there, shards):

@@ -114,6 +114,7 @@ def test_a_flush_that_stops_half_way_is_continued(place, number):
     assert read(system, path) == RECORDS
 
 
+@pytest.mark.slow
 def test_short_reads_change_nothing_that_is_read(place):
     system, root = place
     write(system, f"{root}/f")

@@ -10,6 +10,8 @@ from recordfs.errors import InternalError
 from support.plugin_libraries import compile_program, guide_plugin
 from support.servers import REPOSITORY
 
+pytestmark = pytest.mark.slow  # a C++ compiler takes seconds for each file
+
 
 def headers():
     include = recordfs.get_include()
