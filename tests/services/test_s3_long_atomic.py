@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from recordfs.errors import RecordFSError, ResourceExhaustedError
+from recordfs.errors import AbortedError, RecordFSError, ResourceExhaustedError
 from recordfs.filesystems._object_store import orphans
 from recordfs.filesystems.s3.multipart_upload import MultipartUpload
 
@@ -116,11 +116,14 @@ def test_an_upload_that_still_grows_is_nobodys_leftover_however_old_it_is(s3, ro
     while dt.datetime.now(dt.UTC) < upload["Initiated"] + dt.timedelta(seconds=4):
         time.sleep(0.1)
     living.append(b"2" * (20 * MIB))
+    living._upload.settle(0)
     # By now the upload is older than what counts as old here, and some of its parts are not.
     monkeypatch.setattr(orphans, "ORPHAN_AGE", dt.timedelta(seconds=3))
     with s3.new_writable_file(path) as other:
         other.append(b"3" * (6 * MIB))
-        other.discard()
+    with pytest.raises(AbortedError):
+        living.flush()
+    living.publish(overwrite=True)
     living.close()
     assert boto3_client.get_object(Bucket=bucket, Key=key)["Body"].read() == b"1" * (6 * MIB) + b"2" * (20 * MIB)
 

@@ -277,7 +277,8 @@ class Pieces:
             return
         wait([orphans])
         try:
-            self._garbage += orphans.result()
+            own = f"{temporary_prefix(self._key)}{self._own_name}"  # old, too, to a clock that is wrong
+            self._garbage += [key for key in orphans.result() if not key.startswith(own)]
         except RecordFSError as error:  # cleaning up after others must not fail what this writer's user asked for
             warnings.warn(f"orphaned temporary objects of {self._path} could not be looked for: {error}", stacklevel=2)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs.filesystems._object_store.commits import WRITER_METADATA
 from recordfs.filesystems._object_store.multipart import MultipartObjectUpload
-from recordfs.filesystems.s3.abandoned_uploads import clean_up
+from recordfs.filesystems.s3.abandoned_uploads import Leftovers, find_leftovers, remove_leftovers
 from recordfs.filesystems.s3.multipart_upload import SMALLEST_PART, MultipartUpload
 from recordfs.filesystems.s3.probe import learn_conditions
 from recordfs.filesystems.s3.requests import as_body, condition_of
@@ -48,15 +48,17 @@ class S3ObjectUpload(MultipartObjectUpload[MultipartUpload]):
         self._features = store.features(opening.location.bucket)
         super().__init__(store, opening, part_size=part_size, copied_from=SMALLEST_PART)
         self._known = known
-        self._has_cleaned_up = False
-        self._cleaning: Future[None] | None = None
+        self._has_looked_for_leftovers = False
+        self._leftovers: Future[Leftovers] | None = None
+        self._own: set[str] = set()  # uploads and temporary objects that this writer has begun since that look
 
     def prepare(self, commit: Commit) -> None:
         """See ObjectUpload."""
         super().prepare(commit)
-        cleaning, self._cleaning = self._cleaning, None
-        if cleaning is not None:
-            cleaning.result()  # a warning, where the program makes errors of them
+        leftovers, self._leftovers = self._leftovers, None
+        if leftovers is not None:
+            remove_leftovers(self._store, self._target, leftovers.result(), self._own)
+            self._own.clear()
 
     def is_made_by(self, ledger: Ledger, commit: Commit, found: ObjectInfo) -> bool:
         """By its token; where the store keeps no metadata with multipart uploads, by its last bytes."""
@@ -69,21 +71,31 @@ class S3ObjectUpload(MultipartObjectUpload[MultipartUpload]):
         return self._store.get_range(self._bucket, self._key, found.size - len(known), found.size, found.tag) == known
 
     def _begin(self, origin: Origin) -> MultipartUpload:
-        if not self._has_cleaned_up:
+        if not self._has_looked_for_leftovers:
             # It takes an answer of the store or more, and nothing before the commit has to wait for these.
-            self._cleaning = self._queue.beside(partial(clean_up, self._store, self._target, staged=self._is_atomic))
-            self._has_cleaned_up = True
+            look = partial(find_leftovers, self._store, self._target, staged=self._is_atomic)
+            self._leftovers = self._queue.beside(look)
+            self._has_looked_for_leftovers = True
         # After bytes whose CRC-32C is not known, the parts are verified one by one instead.
         known = origin.has_checksum
         checksums = known or self._features.directory_bucket  # which take no Content-MD5
-        return MultipartUpload.begin(
-            self._store, self._target, self._new_object(origin), checksums=checksums, whole=known
+        return self._noted(
+            MultipartUpload.begin(self._store, self._target, self._new_object(origin), checksums=checksums, whole=known)
         )
 
     def _begin_temporary(self, target: Location) -> MultipartUpload:
         # Its parts are verified one by one by their MD5, which directory buckets do not know, and the whole at the end.
         checksums = self._features.directory_bucket
-        return MultipartUpload.begin(self._store, target, self._store.encryption(), checksums=checksums, whole=False)
+        return self._noted(
+            MultipartUpload.begin(self._store, target, self._store.encryption(), checksums=checksums, whole=False),
+            target.key,
+        )
+
+    def _noted(self, upload: MultipartUpload, *keys: str) -> MultipartUpload:
+        """Take note of an upload, and of the temporary object that it makes, as long as others' are looked for."""
+        if self._leftovers is not None:
+            self._own.update((upload.identifier, *keys))
+        return upload
 
     def _put(self, commit: Commit, replaces: str | None) -> str:
         body = as_body(commit.rest)
