@@ -312,9 +312,10 @@ class Worker:
         failures, self._untold_failures = self._untold_failures, 0
         if failures:
             _log("%s: writing works again after %d failures", self._name, failures)
-        dropped, self._told_drops = self._queue.dropped - self._told_drops, self._queue.dropped
-        if dropped:
-            _log("%s: %d events were dropped: the queue was full", self._name, dropped)
+        dropped = self._queue.dropped
+        untold, self._told_drops = dropped - self._told_drops, dropped
+        if untold:
+            _log("%s: %d events were dropped: the queue was full", self._name, untold)
 
 
 def _log(message: str, *arguments: object) -> None:
