@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recordfs.errors import (
     AlreadyExistsError,
@@ -14,12 +14,28 @@ from recordfs.errors import (
 from recordfs.paths import dirname, join
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from recordfs.filesystem import FileSystem
 
-__all__ = ["MAX_REPORTED_FAILURES", "create_with_parents", "delete_recursively", "undeleted_error"]
+__all__ = ["MAX_REPORTED_FAILURES", "UndeletedError", "create_with_parents", "delete_recursively", "undeleted_error"]
 
 MAX_REPORTED_FAILURES = 100
 """Failures of one deletion that its error holds."""
+
+
+class UndeletedError(FailedPreconditionError):
+    """A tree could not be deleted as a whole.
+
+    Attributes:
+        failures: The first hundred of what could not be deleted, as ``(path, error)``.
+        undeleted_files: How many files could not be, all counted.
+        undeleted_directories: How many directories.
+    """
+
+    failures: Sequence[tuple[str, RecordFSError]] = ()
+    undeleted_files: int = 0
+    undeleted_directories: int = 0
 
 
 def create_with_parents(file_system: FileSystem, path: str) -> None:
@@ -97,10 +113,10 @@ def delete_recursively(file_system: FileSystem, path: str) -> None:
 
 def undeleted_error(
     path: str, failures: list[tuple[str, RecordFSError]], files: int, directories: int
-) -> FailedPreconditionError:
+) -> UndeletedError:
     """Return the error of a tree that could not be deleted as a whole."""
     first_path, first_error = failures[0]
-    error: Any = FailedPreconditionError(
+    error = UndeletedError(
         f"{files} file(s) and {directories} directory(ies) could not be deleted; the first is {first_path}: "
         f"{first_error.message}",
         path=path,
@@ -108,4 +124,4 @@ def undeleted_error(
     error.failures = failures
     error.undeleted_files = files
     error.undeleted_directories = directories
-    return error  # type: ignore[no-any-return]  # the three extra attributes are set above
+    return error

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from recordfs import _core
 from recordfs.errors import (
     AlreadyExistsError,
-    FailedPreconditionError,
     InvalidArgumentError,
     MissingDependencyError,
     NotFoundError,
@@ -30,6 +29,7 @@ from recordfs.errors import (
     error_from_status_code,
 )
 from recordfs.filesystem import FileSystem
+from recordfs.filesystem_defaults.directories import UndeletedError
 from recordfs.open_files import unclosed_writers as _closed_after_ours  # noqa: F401 (what exits last comes first)
 from recordfs.registry import get_file_system
 
@@ -199,11 +199,8 @@ class _Adapter:
         """Return how many files and directories are left, and why."""
         try:
             self._of(path).delete_recursively(path)
-        except FailedPreconditionError as error:
-            files = getattr(error, "undeleted_files", None)
-            if files is None:
-                raise
-            return files, getattr(error, "undeleted_directories", 0), self.describe_error(error)
+        except UndeletedError as error:
+            return error.undeleted_files, error.undeleted_directories, self.describe_error(error)
         return 0, 0, None
 
     def rename_file(self, source: str, target: str) -> None:

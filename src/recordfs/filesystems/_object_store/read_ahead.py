@@ -32,10 +32,10 @@ STREAMED_FROM = 8 << 20
 
 
 class Fetched(NamedTuple):
-    """Bytes that have arrived, one chunk after the other, and the era in which they were asked for."""
+    """Bytes that have arrived, one chunk after the other, and the epoch in which they were asked for."""
 
     chunks: list[Buffer]
-    era: int
+    epoch: int
 
 
 class Block(NamedTuple):

@@ -4,7 +4,7 @@ A reader pins the version that it found. When the object has changed, it looks a
 after the same last bytes) only made it longer, that is *growth* and reading goes on; anything else is AbortedError.
 
 Growth that only the last bytes tell of holds for what was handed out so far, and for nothing that was fetched ahead. It
-therefore begins a new *era*, and what was fetched in an earlier one is fetched again.
+therefore begins a new *epoch*, and what was fetched in an earlier one is fetched again.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._key = found.key
         self._pinned = found
         self._follows_growth = follows_growth
-        self._era = 0
+        self._epoch = 0
         self._own = PerProcess(ReadAhead)
         # Where the next read would begin if it followed the last one, and where the first of those that did began.
         self._expected = -1
@@ -176,14 +176,14 @@ class ObjectRandomAccessFile(RandomAccessFile):
     def _pieces_of(self, block: Block, start: int, end: int) -> list[memoryview] | None:
         """Return part of a block; None where it has to be fetched anew."""
         try:
-            chunks, era = block.fetched.result()
+            chunks, epoch = block.fetched.result()
         except CancelledError:
             return None  # another thread reads elsewhere, and dropped the block
         except BaseException:
             self._own.get().drop()  # who tries again shall not meet the same failure, but ask again
             raise
         pieces = _cut(chunks, start - block.start, end - block.start)
-        if self._accept(pieces, end, era):
+        if self._accept(pieces, end, epoch):
             return pieces
         self._own.get().drop()
         return None
@@ -192,17 +192,17 @@ class ObjectRandomAccessFile(RandomAccessFile):
         """Fetch a range for the call that is under way."""
         while True:
             if end - start < SMALL:
-                chunks, era = self._fetch(start, end)
+                chunks, epoch = self._fetch(start, end)
             else:
-                chunks, era = call_interruptibly(self._fetch, start, end)
+                chunks, epoch = call_interruptibly(self._fetch, start, end)
             pieces = _cut(chunks, 0, end - start)
-            if self._accept(pieces, end, era):
+            if self._accept(pieces, end, epoch):
                 return pieces
 
-    def _accept(self, pieces: list[memoryview], end: int, era: int) -> bool:
-        """Remember the last of the bytes that are to be handed out; False if they are of an earlier era."""
+    def _accept(self, pieces: list[memoryview], end: int, epoch: int) -> bool:
+        """Remember the last of the bytes that are to be handed out; False if they are of an earlier epoch."""
         with self._lock:
-            if era != self._era:
+            if epoch != self._epoch:
                 return False
             for piece in pieces[-2:-1]:  # the last one may be short
                 self._remember(end - len(pieces[-1]), piece)
@@ -231,7 +231,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
 
     def new_stream(self, start: int) -> BlockStream[Fetched] | None:
         """See Source."""
-        fetcher, era, pinned = self._fetcher, self._era, self._pinned
+        fetcher, epoch, pinned = self._fetcher, self._epoch, self._pinned
         if not fetcher.can_stream or not BlockStream.may_begin():
             return None
         where = self._bucket, self._key, start, pinned.size, pinned.tag
@@ -247,7 +247,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
             start,
             pinned.size,
             lambda: fetcher.stream(*where),
-            deliver=lambda content: Fetched([content], era),
+            deliver=lambda content: Fetched([content], epoch),
             instead=fetch_instead,
         )
 
@@ -256,11 +256,11 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._fetcher.note_slow_stream()
 
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
-        """Fetch many ranges, all in one era."""
+        """Fetch many ranges, all in one epoch."""
         for _ in range(LOOKS):
-            era = self._era
+            epoch = self._epoch
             contents = self._fetch_each(ranges)
-            if era == self._era:
+            if epoch == self._epoch:
                 return contents
         raise self._changed_again_and_again()
 
@@ -301,10 +301,10 @@ class ObjectRandomAccessFile(RandomAccessFile):
     def _of_pinned(self, fetch: Callable[[str, str, int, int, str], list[Buffer]], start: int, end: int) -> Fetched:
         """Fetch one range of the pinned version, or of one that grew out of it."""
         while True:
-            era = self._era  # before the version: bytes that are taken for too old are only fetched again
+            epoch = self._epoch  # before the version: bytes that are taken for too old are only fetched again
             pinned = self._pinned
             try:
-                return Fetched(fetch(self._bucket, self._key, start, end, pinned.tag), era)
+                return Fetched(fetch(self._bucket, self._key, start, end, pinned.tag), epoch)
             except (AbortedError, NotFoundError):
                 if self._look_again().tag == pinned.tag:
                     raise
@@ -347,7 +347,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
             AbortedError: It was replaced.
         """
         with self._lock:
-            self._era += 1  # nothing that is on its way is handed out while what was handed out is compared
+            self._epoch += 1  # nothing that is on its way is handed out while what was handed out is compared
             remembered = self._remembered
         try:
             is_growth = self._is_growth(pinned, found, remembered)
@@ -360,7 +360,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
                 return found if self._pinned.tag == found.tag else None
             if self._remembered is not remembered:
                 return None
-            self._era += 1
+            self._epoch += 1
             self._pinned = found
         return found
 
