@@ -45,8 +45,11 @@ class Store:
         self.bodies = []
         self.slow = 0
 
-    def note_slow_stream(self):
+    def gives_up_slow_stream(self, bytes_a_second):
+        assert bytes_a_second > 0
         self.slow += 1
+        self.can_stream = False
+        return True
 
     def describe(self, bucket, key):
         return ObjectInfo(key, len(self.content), 0, self.tag, self.metadata)

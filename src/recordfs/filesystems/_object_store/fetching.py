@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import mmap
 import os
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from recordfs.errors import (
     UnknownError,
 )
 from recordfs.filesystems._object_store.obstore_errors import error_from_obstore
+from recordfs.filesystems._object_store.stream_choice import StreamChoice
 from recordfs.filesystems._object_store.threads import call_interruptibly, shared_pool
 from recordfs.per_process import OwningProcess
 
@@ -73,9 +73,6 @@ to lie in memory that the allocator has at hand."""
 
 MANY = 64
 """Ranges from which on a look at the object after them costs less than naming the version in each request."""
-
-NO_STREAMS = 60.0
-"""Seconds after a slow stream in which none begins: finding out costs a reader some tenths of a second."""
 
 GROUP = 64
 """Ranges of one call of obstore, which keeps ten of them on their way."""
@@ -126,7 +123,7 @@ class RangeFetcher:
         self._scheme = scheme
         self._buckets: dict[str, Any] = {}
         self._served = True
-        self._streams_from = 0.0
+        self._choice = StreamChoice()
 
     def fetch(self, bucket: str, key: str, start: int, end: int, tag: str) -> Buffer:
         """Return the bytes from ``start`` to ``end`` of the version that ``tag`` names; the range has to lie inside.
@@ -140,7 +137,10 @@ class RangeFetcher:
 
     def fetch_chunks(self, bucket: str, key: str, start: int, end: int, tag: str) -> list[Buffer]:
         """Return the same in chunks of about 8 MiB: a longer range is nowhere put together that is only handed on."""
-        return self._take(bucket, key, start, end, tag, lambda answer: list(answer.stream(min_chunk_size=CHUNK)))
+        return self._choice.measured(
+            lambda: self._take(bucket, key, start, end, tag, lambda answer: list(answer.stream(min_chunk_size=CHUNK))),
+            end - start,
+        )
 
     def fetch_into(self, bucket: str, key: str, start: int, view: memoryview, tag: str) -> None:
         """Put the bytes from ``start`` on into a view; the object has to have all of them. Raises as ``fetch``.
@@ -179,12 +179,12 @@ class RangeFetcher:
 
     @property
     def can_stream(self) -> bool:
-        """Whether the store's SDK hands out the bytes of a range as they come, and none was slow a while ago."""
-        return self._store.streams_as is not None and time.monotonic() >= self._streams_from
+        """Whether the store's SDK hands out bytes as they come, and several ranges were not faster a while ago."""
+        return self._store.streams_as is not None and self._choice.prefers_streams
 
-    def note_slow_stream(self) -> None:
-        """Take note that several ranges at once are faster."""
-        self._streams_from = time.monotonic() + NO_STREAMS
+    def gives_up_slow_stream(self, bytes_a_second: float) -> bool:
+        """Tell whether a slow stream is to make way for several ranges at once."""
+        return self._choice.gives_up_slow_stream(bytes_a_second)
 
     def stream(self, bucket: str, key: str, start: int, end: int, tag: str) -> ByteStream:
         """Ask for a range whose bytes are read later; raises as ``fetch``."""

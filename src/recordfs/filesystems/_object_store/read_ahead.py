@@ -55,8 +55,8 @@ class Source(Protocol):
     def new_stream(self, start: int) -> BlockStream[Fetched] | None:
         """Return a stream of all that comes from a position on, or None."""
 
-    def note_slow_stream(self) -> None:
-        """Take note that several ranges at once are faster."""
+    def gives_up_slow_stream(self, bytes_a_second: float) -> bool:
+        """Tell whether a slow stream is to make way for several ranges; no other begins while these are used."""
 
 
 class ReadAhead:
@@ -71,7 +71,7 @@ class ReadAhead:
         self.lock = threading.Lock()
         self.blocks: deque[Block] = deque()
         self._stream: BlockStream[Fetched] | None = None
-        self._may_stream = True  # until a stream turns out to be of no use
+        self._may_stream = True  # until a stream broke off
 
     def start(self, source: Source, position: int, end: int, size: int, *, is_read: bool = True) -> None:
         """Drop what lies before a position, and begin to fetch what is missing after it. Needs the lock.
@@ -104,10 +104,9 @@ class ReadAhead:
         """Return the stream by which the block at a position comes, begun now for a long read, or None."""
         stream = self._stream
         if stream is not None:
-            if stream.is_slow:
-                source.note_slow_stream()
-            self._may_stream = not stream.is_slow and not stream.has_failed
-            if not self._may_stream or stream.position != start or start >= stream.end:
+            self._may_stream = not stream.has_failed
+            is_given_up = stream.is_slow and source.gives_up_slow_stream(stream.bytes_a_second)
+            if is_given_up or not self._may_stream or stream.position != start or start >= stream.end:
                 self._stream = None
                 stream.close()
         if self._stream is None and is_long and self._may_stream:

@@ -251,9 +251,9 @@ class ObjectRandomAccessFile(RandomAccessFile):
             instead=fetch_instead,
         )
 
-    def note_slow_stream(self) -> None:
+    def gives_up_slow_stream(self, bytes_a_second: float) -> bool:
         """See Source."""
-        self._fetcher.note_slow_stream()
+        return self._fetcher.gives_up_slow_stream(bytes_a_second)
 
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
         """Fetch many ranges, all in one epoch."""
