@@ -16,7 +16,7 @@ from recordfs.errors import UnimplementedError
 from recordfs.open_files.buffers import byte_view, bytes_of_answer, writable_byte_view
 from recordfs.open_files.open_file import OpenFile
 from recordfs.open_files.open_writer import OpenWriter
-from recordfs.open_files.ranges import coalesce
+from recordfs.open_files.ranges import coalesce, cut_out, fill, whole_ranges
 from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
@@ -84,22 +84,9 @@ class RandomAccessFile(OpenFile):
             AbortedError: As ``read``.
         """
         self._check_open()
-        ranges = [
-            (offset, length)
-            if type(offset) is int and type(length) is int
-            else (whole_number(offset, "an offset", path=self._name), whole_number(length, "a length", path=self._name))
-            for offset, length in ranges
-        ]
+        ranges = whole_ranges(ranges, self._name)
         blocks = coalesce(ranges, whole_number(max_gap, "max_gap", path=self._name), self._name)
-        results: list[bytes] = [b""] * len(ranges)
-        contents = self._read_blocks([(start, end) for start, end, _ in blocks])
-        for (start, _, members), content in zip(blocks, contents, strict=True):
-            # Slicing all of a bytes object gives the object itself; of other buffers each range is copied once.
-            source: bytes | memoryview = content if type(content) is bytes else memoryview(content)
-            for index in members:
-                offset, length = ranges[index]
-                results[index] = bytes(source[offset - start : offset - start + length])
-        return results
+        return cut_out(ranges, blocks, self._read_blocks([(start, end) for start, end, _ in blocks]))
 
     def read_range_into(self, offset: int, buffer: Buffer) -> int:
         """Fill a writable buffer and return how many bytes came: fewer than its size only where the file ends.
@@ -169,14 +156,7 @@ class RandomAccessFile(OpenFile):
 
     def _read_range_into(self, offset: int, view: memoryview) -> int:
         """Fill a flat view of bytes, as far as the file goes."""
-        done = 0
-        while done < len(view):
-            with view[done:] as rest:
-                count = self._read_into(offset + done, rest)
-            if not count:
-                break
-            done += count
-        return done
+        return fill(self._read_into, offset, view)
 
     def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
         """Return the bytes of each ``(start, end)``, short or empty past the end; a store may fetch in parallel."""

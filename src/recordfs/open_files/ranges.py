@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.errors import InvalidArgumentError
+from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["coalesce"]
+    from typing_extensions import Buffer
+
+__all__ = ["coalesce", "cut_out", "fill", "whole_ranges"]
 
 
 def coalesce(ranges: Sequence[tuple[int, int]], max_gap: int, path: str) -> list[tuple[int, int, list[int]]]:
@@ -39,3 +42,39 @@ def coalesce(ranges: Sequence[tuple[int, int]], max_gap: int, path: str) -> list
         else:
             blocks.append((offset, offset + length, [index]))
     return blocks
+
+
+def whole_ranges(ranges: Sequence[tuple[int, int]], path: str) -> list[tuple[int, int]]:
+    """Return ranges as Python's numbers: those of NumPy overflow."""
+    return [
+        (offset, length)
+        if type(offset) is int and type(length) is int
+        else (whole_number(offset, "an offset", path=path), whole_number(length, "a length", path=path))
+        for offset, length in ranges
+    ]
+
+
+def cut_out(
+    ranges: Sequence[tuple[int, int]], blocks: list[tuple[int, int, list[int]]], contents: Sequence[Buffer]
+) -> list[bytes]:
+    """Return the bytes of each range out of those of the blocks that ``coalesce`` merged them into."""
+    results: list[bytes] = [b""] * len(ranges)
+    for (start, _, members), content in zip(blocks, contents, strict=True):
+        # Slicing all of a bytes object gives the object itself; of other buffers each range is copied once.
+        source: bytes | memoryview = content if type(content) is bytes else memoryview(content)
+        for index in members:
+            offset, length = ranges[index]
+            results[index] = bytes(source[offset - start : offset - start + length])
+    return results
+
+
+def fill(read_into: Callable[[int, memoryview], int], offset: int, view: memoryview) -> int:
+    """Fill a view by reads that may give less, as far as the file goes, and return how many bytes came."""
+    done = 0
+    while done < len(view):
+        with view[done:] as rest:
+            count = read_into(offset + done, rest)
+        if not count:
+            break
+        done += count
+    return done
