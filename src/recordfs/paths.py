@@ -26,6 +26,7 @@ __all__ = [
     "match_component",
     "parse_path",
     "path_to_str",
+    "published_names",
     "scheme_of",
     "split_pattern",
     "unescape_literal",
@@ -139,6 +140,16 @@ def is_temporary_name(name: str) -> bool:
     return name.startswith(TEMPORARY_NAME)
 
 
+def published_names(names: list[str]) -> list[str]:
+    """Return the bare names without those for which ``is_temporary_name`` holds.
+
+    All are searched at once, because a call a name would take a tenth of a walk, and most directories have none.
+    """
+    if TEMPORARY_NAME not in "/".join(names):
+        return names
+    return [name for name in names if not is_temporary_name(name)]
+
+
 def join_entry(directory: str, name: str, *, is_directory: bool) -> str:
     """Return the path of what a listing shows in a directory.
 
@@ -223,8 +234,8 @@ def split_pattern(pattern: str) -> tuple[str, list[str]]:
     return pattern[:start] + unescape_literal(head), components[fixed:]
 
 
-def match_component(pattern: str) -> Callable[[str], bool]:
-    r"""Compile one component of a pattern (no slash in it) into a test of a bare name.
+def match_component(pattern: str) -> Callable[[str], object]:
+    r"""Compile one component of a pattern (no slash in it) into a test of a bare name: true or false, of any type.
 
     ``*`` matches any run of characters, ``?`` one, ``[abc]``, ``[a-z]``, ``[!a]`` and ``[^a]`` one of a class, and
     ``\c`` the character itself. Names that begin with a dot match like others, and case counts. A ``[`` that is never
@@ -237,8 +248,7 @@ def match_component(pattern: str) -> Callable[[str], bool]:
     expression = _component_expression(pattern, re.escape)
     if expression is None:
         return lambda name: False
-    compiled = re.compile(expression, re.DOTALL)
-    return lambda name: compiled.fullmatch(name) is not None
+    return re.compile(expression, re.DOTALL).fullmatch  # itself: a call around it would take a sixth of a glob
 
 
 def _component_expression(pattern: str, escape: Callable[[str], str]) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import NotADirectoryError, NotFoundError, PermissionDeniedError
@@ -11,6 +10,7 @@ from recordfs.paths import (
     has_wildcards,
     is_temporary_name,
     match_component,
+    published_names,
     split_pattern,
     unescape_literal,
 )
@@ -34,7 +34,7 @@ class _Component(NamedTuple):
     """
 
     literal: str | None
-    matches: Callable[[str], bool] | None = None
+    matches: Callable[[str], object] | None = None
     any_depth: bool = False
     temporary: bool = False
 
@@ -101,9 +101,9 @@ def _collect(
         entries = _entries(file_system.list_directory, directory) if listed is None else listed
         # By index, which is quicker than by name where there are very many.
         names = [entry[0] for entry in entries] if last else [entry[0] for entry in entries if entry[1]]
-        matching: Iterable[str] = names if component.matches is None else filter(component.matches, names)
         if not component.temporary:
-            matching = itertools.filterfalse(is_temporary_name, matching)
+            names = published_names(names)
+        matching = names if component.matches is None else filter(component.matches, names)
         if last:
             found.extend([directory + name for name in matching])
         else:

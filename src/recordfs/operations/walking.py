@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import FailedPreconditionError, NotADirectoryError, NotFoundError, RecordFSError
-from recordfs.paths import is_temporary_name, join_entry
+from recordfs.paths import join_entry, published_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -126,17 +126,9 @@ def _list_by_kind(
     list_directory: Callable[[str], Iterable[DirectoryEntry]], directory: str
 ) -> tuple[list[str], list[str], set[str]]:
     """Return the names of directories, of files, and of those directories that are symbolic links."""
-    directories: list[str] = []
-    files: list[str] = []
-    links: set[str] = set()
-    for entry in list_directory(directory):
-        # By index: on a directory of 100,000 files the names cost a tenth of the walk.
-        if is_temporary_name(entry[0]):
-            continue
-        if entry[1]:
-            directories.append(entry[0])
-            if entry.is_symbolic_link:
-                links.add(entry[0])
-        else:
-            files.append(entry[0])
+    entries = list(list_directory(directory))
+    # By index and in comprehensions: on a directory of 100,000 files the names cost a tenth of the walk.
+    directories = published_names([entry[0] for entry in entries if entry[1]])
+    files = published_names([entry[0] for entry in entries if not entry[1]])
+    links = {entry.name for entry in entries if entry.is_symbolic_link} if directories else set()
     return directories, files, links
