@@ -93,11 +93,7 @@ class RandomAccessFile(OpenFile):
 
         It is no part of a sequence, as ``read_ranges``, and takes no memory for a copy of what is read: the way to read
         large parts of a file from several threads. What the buffer holds after an error is not said. The file keeps no
-        reference to the buffer.
-
-        Raises:
-            InvalidArgumentError: ``offset`` is negative, or the buffer is read-only or not contiguous.
-            AbortedError: As ``read``.
+        reference to the buffer. Raises as ``read_into``.
         """
         offset, _ = self._checked_range(offset)
         with writable_byte_view(buffer, self._name) as view:
@@ -106,13 +102,10 @@ class RandomAccessFile(OpenFile):
     def read_ahead(self, offset: int, n: int) -> int | None:
         """Begin to fetch bytes that will be read soon, if this store takes its time; return at once.
 
-        It changes when bytes come, never which. A backend may fetch fewer, to bound its memory.
+        It changes when bytes come, never which. A backend may fetch fewer, to bound its memory. Raises as ``read``.
 
         Returns:
             The file's size as it is known without asking, or None from a store that gains nothing by this.
-
-        Raises:
-            InvalidArgumentError: A number is negative.
         """
         return self._read_ahead(*self._checked_range(offset, n))
 
