@@ -56,7 +56,7 @@ def import_file_system(target: str, name: str) -> type[FileSystem] | FileSystem:
         ) from error
     if is_file_system(found):
         return cast("type[FileSystem] | FileSystem", found)
-    raise InvalidArgumentError(f"{target}, registered for {name}://, is no FileSystem but {found!r}")
+    raise InvalidArgumentError(f"{target}, registered for {name}://, is not a FileSystem but {found!r}")
 
 
 def fsspec_knows(name: str) -> bool:

@@ -165,7 +165,7 @@ def unregister_file_system(scheme: str) -> None:
     name = _checked_scheme(scheme)
     with _state.lock:
         if name not in _state.registered:
-            raise UnknownSchemeError(f"nothing was registered for the scheme {name!r}")
+            raise UnknownSchemeError(f"nothing is registered for the scheme {name!r}")
         del _state.registered[name]
         _state.generation += 1
         _forget_instances(name)

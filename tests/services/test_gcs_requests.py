@@ -72,7 +72,7 @@ def test_a_server_without_the_xml_api_is_read_through_the_json_api(tmp_path, cap
         assert list(recordfs.RecordReader("gs://bucket/dir/r", file_system=file_system)) == [b"record"]
         with pytest.raises(NotFoundError):
             file_system.new_random_access_file("gs://bucket/dir/missing")
-    assert sum("does not serve obstore's requests" in message for message in caplog.messages) == 1
+    assert sum("does not answer obstore's requests" in message for message in caplog.messages) == 1
 
 
 PAGE = b"<html>a console, or what to sign in by</html>"

@@ -299,7 +299,7 @@ def test_a_loser_whose_flushed_bytes_were_replaced_says_where_the_rest_is(gcs, g
         loser.flush()
     assert caught.value.unpublished_bytes == 6
     assert [stored.get(f"gs://{split_path(path)[0]}/{key}") for key in caught.value.temporary_objects] == [b"behind"]
-    with pytest.raises(DataLossError, match="300000 bytes that were flushed before are not there any more"):
+    with pytest.raises(DataLossError, match="300000 bytes that were flushed before are gone"):
         loser.publish(overwrite=True)
     loser.discard()
     assert stored.get(path) == b"other"

@@ -133,7 +133,7 @@ def convert_checkpoint(
     writes = target_format or format_of(target_path)
     if not overwrite and target_system.file_exists(index_path(target_path) if writes == "checkpoint" else target_path):
         raise AlreadyExistsError(
-            "the target of the conversion is there; overwrite=True (--overwrite) replaces it", path=target_path
+            "the target of the conversion exists; overwrite=True (--overwrite) replaces it", path=target_path
         )
     with _open_source(source_system, source_path, source_format or format_of(source_path), by_attribute) as opened:
         kept, left_out = _renamed(opened.specs(), names, source_path)

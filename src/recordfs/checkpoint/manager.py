@@ -337,8 +337,8 @@ class CheckpointManager:
             self._doomed.remove(prefix)
         if elsewhere:
             warnings.warn(
-                f"the state file of {self._directory!r} named checkpoints of other directories: they are not in it any "
-                f"more, and not deleted: {', '.join(elsewhere)}",
+                f"the state file of {self._directory!r} named checkpoints of other directories; these are no longer "
+                f"in it, and were not deleted: {', '.join(elsewhere)}",
                 RuntimeWarning,
                 stacklevel=4,
             )

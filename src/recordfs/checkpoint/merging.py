@@ -66,7 +66,7 @@ def merge_parts(
             parts.append(BundleIndex(read_whole_file(system, path), path))
         except NotFoundError as error:
             raise FailedPreconditionError(
-                f"part {number} of {num_parts} is not there yet: its writer is at work or died", path=path
+                f"part {number} of {num_parts} is missing: its writer is still at work, or died", path=path
             ) from error
     _refuse_existing(system, text, overwrite)
     _, data = merged_index(parts, text, keep_numbers=True)

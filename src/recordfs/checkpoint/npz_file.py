@@ -152,7 +152,7 @@ class NpzSource(TensorSource):
             if member == _NOTES or name in parts:
                 continue
             if name == member:
-                raise InvalidArgumentError(f"the archive holds {member!r}, which is no array", path=self._path)
+                raise InvalidArgumentError(f"the archive holds {member!r}, which is not an array", path=self._path)
             shape, dtype, _ = self._header(name)
             specs.append(TensorSpec(name, self._kind(name, dtype), shape))
         for name, shape in strings.items():

@@ -93,7 +93,7 @@ class SafetensorsSource(TensorSource):
             raise
 
     def _broken(self, what: str) -> DataLossError:
-        return DataLossError(f"no sound safetensors file: {what}", path=self._path)
+        return DataLossError(f"not a valid safetensors file: {what}", path=self._path)
 
     def _numbers(self, entries: Iterable[HeaderEntry]) -> Iterable[TensorSpec]:
         """Find where each tensor lies."""

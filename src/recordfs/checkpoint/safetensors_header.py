@@ -99,7 +99,7 @@ def read_header(file: RandomAccessFile, file_size: int, path: str) -> Safetensor
     length = int.from_bytes(file.read(0, 8), "little")
     if file_size < 8 or length > min(_LARGEST_HEADER, file_size - 8):
         raise DataLossError(
-            f"no sound safetensors file: its header claims {length} bytes, and the file has {file_size}", path=path
+            f"not a valid safetensors file: its header claims {length} bytes, and the file has {file_size}", path=path
         )
     text = file.read(8, length)
     entries, metadata = _judged(text, file_size - 8 - length, path)
@@ -118,7 +118,7 @@ def encode_header(entries: Sequence[HeaderEntry], metadata: Mapping[str, str], p
     for entry in entries:
         if entry.name == _METADATA:
             raise InvalidArgumentError(
-                f"no tensor of a safetensors file can be called {_METADATA!r}; rename it by a name map", path=path
+                f"no tensor in a safetensors file can be named {_METADATA!r}; rename it by a name map", path=path
             )
         offsets = [offset, offset + entry.size]
         header[entry.name] = {"dtype": entry.code, "shape": list(entry.shape), "data_offsets": offsets}
@@ -126,7 +126,7 @@ def encode_header(entries: Sequence[HeaderEntry], metadata: Mapping[str, str], p
     try:
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise InvalidArgumentError(f"a safetensors file holds text that is UTF-8 only: {error}", path=path) from error
+        raise InvalidArgumentError(f"a safetensors file holds only text that is UTF-8: {error}", path=path) from error
     # Spaces make the data begin at a multiple of eight, as the package does.
     text += b" " * (-len(text) % 8)
     if len(text) > _LARGEST_HEADER:
@@ -136,7 +136,7 @@ def encode_header(entries: Sequence[HeaderEntry], metadata: Mapping[str, str], p
     try:
         judged, _ = _judged(text, offset, path)
     except DataLossError as error:
-        raise InvalidArgumentError(f"these tensors make no safetensors file: {error.message}", path=path) from error
+        raise InvalidArgumentError(f"these tensors cannot be a safetensors file: {error.message}", path=path) from error
     # Tensors without a byte lie at the same offset as the next one, so that their order means nothing.
     assert sorted(judged) == sorted(entries), "the package reads what was meant"
     return len(text).to_bytes(8, "little") + text
@@ -164,7 +164,7 @@ def _judged(text: bytes, data_size: int, path: str) -> tuple[tuple[HeaderEntry, 
                     for name, each in zip(names, slices, strict=True)
                 )
     except SafetensorError as error:
-        raise DataLossError(f"no sound safetensors file: {error}", path=path) from error
+        raise DataLossError(f"not a valid safetensors file: {error}", path=path) from error
     except OSError as error:  # of the temporary file, for which there may be no room
         raise error_from_os_error(error, error.filename or tempfile.tempdir) from error
     for entry in entries:

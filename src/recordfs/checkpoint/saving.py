@@ -163,7 +163,7 @@ class PendingSave:
         """
         self._thread.join(timeout)
         if self._thread.is_alive():
-            raise DeadlineExceededError(f"the checkpoint is not saved after {timeout} seconds", path=self.prefix)
+            raise DeadlineExceededError(f"the checkpoint was not saved within {timeout} seconds", path=self.prefix)
         if self._outcome.error is not None:
             self._is_told = True
             raise self._outcome.error
@@ -183,7 +183,8 @@ class PendingSave:
         error = self._outcome.error
         if error is not None and not self._is_told:
             warnings.warn(
-                f"the checkpoint {self.prefix!r} was not saved, and nobody asked: {type(error).__name__}: {error}",
+                f"the checkpoint {self.prefix!r} was not saved, and its result() was not asked for: "
+                f"{type(error).__name__}: {error}",
                 RuntimeWarning,
                 stacklevel=1,
             )

@@ -127,7 +127,7 @@ def parse_state(text: str, *, path: str | None = None) -> CheckpointState:
             elif name == "last_preserved_timestamp":
                 preserved = float(value)
         except ValueError as error:
-            raise DataLossError(f"no state of checkpoints: {name} is {value}", path=path) from error
+            raise DataLossError(f"not a state file of checkpoints: {name} is {value}", path=path) from error
     return CheckpointState(newest, tuple(kept), tuple(times), preserved)
 
 
@@ -136,7 +136,7 @@ def _fields(text: str, path: str | None) -> Iterator[tuple[str, str]]:
     tokens = _tokens(text, path)
     for name in tokens:
         if next(tokens, "") != ":" or not name.isidentifier():
-            raise DataLossError(f"no state of checkpoints: expected 'field: value' at {name!r}", path=path)
+            raise DataLossError(f"not a state file of checkpoints: expected 'field: value' at {name!r}", path=path)
         value = next(tokens, "")
         if value == "[":
             for value in tokens:
@@ -145,7 +145,7 @@ def _fields(text: str, path: str | None) -> Iterator[tuple[str, str]]:
                 yield name, value
             continue
         if value in ("", ":", "]", "<", ">", "{", "}"):
-            raise DataLossError(f"no state of checkpoints: {name} has no value", path=path)
+            raise DataLossError(f"not a state file of checkpoints: {name} has no value", path=path)
         yield name, value
 
 
@@ -157,7 +157,7 @@ def _tokens(text: str, path: str | None) -> Iterator[str]:
         if match is None:
             if not re.sub(r"\#[^\n]*", "", text[position:]).strip():
                 return
-            raise DataLossError("no state of checkpoints: it is no text of protobuf's", path=path, offset=position)
+            raise DataLossError("not a state file of checkpoints: it is not protobuf text", path=path, offset=position)
         position = match.end()
         found = match[1] or match[2] or match[3]
         if found not in (";", ","):  # which may end a field or an element, and mean nothing
@@ -230,7 +230,7 @@ def read_state(
     try:
         content = data.decode("utf-8", "surrogateescape")
     except UnicodeDecodeError as error:
-        raise DataLossError("no state of checkpoints: it is no text", path=path) from error
+        raise DataLossError("not a state file of checkpoints: it is not text", path=path) from error
     state = parse_state(content, path=path).within(text, file_system=system)
     return state._replace(
         model_checkpoint_path=_where_it_lies(state.model_checkpoint_path, text, system),

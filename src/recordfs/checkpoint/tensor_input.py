@@ -62,7 +62,7 @@ def as_array(name: str, value: Any) -> Array:
     except MissingDependencyError as error:
         raise MissingDependencyError(f"tensor {name!r}: {error.message}") from error.__cause__
     except (ValueError, TypeError, RuntimeError) as error:  # the last is what other libraries' arrays raise
-        raise InvalidArgumentError(f"tensor {name!r} is nothing that NumPy makes an array of: {error}") from error
+        raise InvalidArgumentError(f"tensor {name!r} is nothing that NumPy can make an array of: {error}") from error
 
 
 def _cast(name: str, array: Array, kind: TensorType) -> Array:

@@ -118,7 +118,7 @@ def picture_of(values: Any, dataformats: str) -> Image:
     array = array.clip(0, 255).astype("uint8")
     height, width, channels = array.shape
     if channels not in COLORSPACES or not height or not width:
-        raise InvalidArgumentError(f"a picture has 1 to 4 channels and at least a pixel, found {array.shape} (HWC)")
+        raise InvalidArgumentError(f"an image has 1 to 4 channels and at least one pixel, found {array.shape} (HWC)")
     return Image(height, width, channels, encode_png(np.ascontiguousarray(array)))
 
 
@@ -150,9 +150,9 @@ def sound_of(values: Any, sample_rate: float) -> Audio:
     if array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2 or not 1 <= array.shape[1] <= 16:
-        raise InvalidArgumentError(f"a sound has the shape [length] or [length, channels], found {array.shape}")
+        raise InvalidArgumentError(f"audio has the shape [length] or [length, channels], found {array.shape}")
     if not 1 <= sample_rate < 1 << 32:
-        raise InvalidArgumentError(f"a sound has at least 1 sample a second and less than 2**32, found {sample_rate}")
+        raise InvalidArgumentError(f"audio has at least 1 sample a second and fewer than 2**32, found {sample_rate}")
     if array.dtype.kind == "f":
         array = np.nan_to_num(array).clip(-1, 1) * 32767
     array = np.clip(array.astype("float64"), -(1 << 15), (1 << 15) - 1).astype("<i2")

@@ -60,7 +60,7 @@ def decode_tensor(message: bytes) -> Tensor:
             raise DataLossError(f"a tensor of shape {shape} has {len(strings)} strings")
         return Tensor("string", shape, strings or [b""] * count)
     if number not in _NAMES:
-        raise DataLossError(f"a tensor has the type {number}, which NumPy has not")
+        raise DataLossError(f"a tensor has the type {number}, which NumPy does not have")
     dtype = np.dtype(_NAMES[number]).newbyteorder("<")
     if content:
         if len(content) != count * dtype.itemsize:

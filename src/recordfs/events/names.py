@@ -42,8 +42,7 @@ def new_file_name(suffix: str = "", *, after: str = "") -> str:
         raise InvalidArgumentError(f"the end of a file's name has no slash and no NUL, found {suffix!r}")
     if suffix.endswith(IGNORED_ENDING):
         raise InvalidArgumentError(
-            f"TensorBoard and recordfs take no file for an event file whose name ends with {IGNORED_ENDING!r}, "
-            f"found {suffix!r}"
+            f"TensorBoard and recordfs ignore event files whose names end with {IGNORED_ENDING!r}, found {suffix!r}"
         )
     import secrets
     import socket

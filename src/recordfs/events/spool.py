@@ -190,9 +190,7 @@ class Spool:
         except OSError as error:
             raise error_from_os_error(error, self._note) from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InvalidArgumentError(
-                f"this is no note of a spool that can be read: {error}", path=self._note
-            ) from error
+            raise InvalidArgumentError(f"this note of a spool cannot be read: {error}", path=self._note) from error
         return SpoolNote(target, tuple(replaced))
 
     def write(self, data: bytes, offset: int) -> None:

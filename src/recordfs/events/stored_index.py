@@ -60,7 +60,7 @@ class StoredIndex(NamedTuple):
             record = content[_HEADER.size :]
             if magic == MAGIC and digest == hashlib.sha256(record).digest():
                 return cls(covered, fingerprint, record)
-        raise DataLossError("this is no index of an event file, or not a whole one")
+        raise DataLossError("this is not the index of an event file, or it is incomplete")
 
     def event_index(self) -> EventIndex | None:
         """Return what the record says; None if it is no index.
@@ -106,7 +106,7 @@ class IndexInFile(NamedTuple):
         tail_offset = max(_HEADER.size, size - TAIL_SIZE)
         head, tail = file.read_ranges([(0, _HEADER.size), (tail_offset, max(0, size - tail_offset))])
         if len(head) < _HEADER.size or not head.startswith(MAGIC) or tail_offset + len(tail) != size:
-            raise DataLossError("this is no index of an event file, or not a whole one", path=file.name)
+            raise DataLossError("this is not the index of an event file, or it is incomplete", path=file.name)
         _, covered, fingerprint, _ = _HEADER.unpack(head)
         found = EventIndex.from_tail(tail, covered + size - _HEADER.size)
         if found is not None and not isinstance(found, EventIndex):
@@ -114,7 +114,7 @@ class IndexInFile(NamedTuple):
             [block] = file.read_ranges([(begin, found.directory_end - found.rows_offset)])
             found = EventIndex(block, found)
         if found is None or found.unindexed:
-            raise DataLossError("the index of an event file is not a whole one", path=file.name)
+            raise DataLossError("the index of an event file is incomplete", path=file.name)
         return cls(covered, fingerprint, found)
 
     @staticmethod

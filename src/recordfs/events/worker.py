@@ -221,9 +221,7 @@ class Worker:
         try:
             error = request.answers.get(timeout=left)
         except Empty:
-            raise DeadlineExceededError(
-                "not every event is visible in the time that was given", path=self._name
-            ) from None
+            raise DeadlineExceededError("not every event became visible within the timeout", path=self._name) from None
         if error is not None:
             raise error
 

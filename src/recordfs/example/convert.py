@@ -54,7 +54,7 @@ def format_of(path: str) -> str:
     # Examples have lists of values, which CSV has not; scalars of event files have none, and are often asked for.
     hint = "; `recordfs events export` writes the scalars of event files as CSV" if path.endswith(".csv") else ""
     raise InvalidArgumentError(
-        f"the name does not tell the format; expected one of {', '.join(FORMATS)}{hint}", path=path
+        f"the format cannot be told from the name; expected one of {', '.join(FORMATS)}{hint}", path=path
     )
 
 

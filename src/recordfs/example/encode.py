@@ -76,7 +76,7 @@ def encode_examples(columns: Mapping[str, Any], *, omit_empty: bool = False, dou
     from recordfs.example.rows import native_column
 
     if not columns:
-        raise InvalidArgumentError("without columns there is no telling how many records to make")
+        raise InvalidArgumentError("without columns the number of records is not known")
     exact = are_refused(doubles)
     native = []
     counts: dict[str, int] = {}
@@ -100,7 +100,7 @@ def _as_plain(value: Any) -> Any:
         return _EMPTY[value.kind]
     if isinstance(value, list | tuple) and not value:
         raise InvalidArgumentError(
-            "an empty list says nothing of its kind; give numpy.array([], dtype), or None for a feature without a list"
+            "an empty list has no type; give numpy.array([], dtype), or None for a feature without a list"
         )
     # Only values of other packages come here, so plain Python values need no NumPy.
     from recordfs.example.values import as_plain

@@ -353,7 +353,7 @@ def default_values(value: Any, dtype: type, count: int) -> list[Any]:
     try:
         given = np.asarray(value, dtype=object if dtype is bytes else None)
     except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"the default value {value!r} is no array: {error}") from error
+        raise InvalidArgumentError(f"the default value {value!r} is not an array: {error}") from error
     if dtype is bytes:
         values = [_as_bytes(item) for item in given.ravel().tolist()]
     elif given.dtype.kind in "biuf" and (dtype is not np.int64 or _are_integers(given)):

@@ -108,7 +108,7 @@ def _one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidArgumentError(f"{twice!r} stands twice in one object, and only one of them could be kept")
+        raise InvalidArgumentError(f"{twice!r} occurs twice in one object, and only one of them could be kept")
     return found
 
 
@@ -138,7 +138,7 @@ def _list_from_json(name: str, values: Any) -> Any:
     if isinstance(values, dict) and values.keys() == {"empty"}:
         if values["empty"] in _KINDS:
             return EmptyList(values["empty"])
-        raise InvalidArgumentError(f"feature {name!r}: {values['empty']!r} is no kind of feature")
+        raise InvalidArgumentError(f"feature {name!r}: {values['empty']!r} is not a type of feature")
     listed = values if isinstance(values, list) else [values]
     return [_value_from_json(name, value) for value in listed]
 
@@ -154,4 +154,4 @@ def _value_from_json(name: str, value: Any) -> Any:
                 return float(text)
     except ValueError as error:
         raise InvalidArgumentError(f"feature {name!r}: {error}") from None
-    raise InvalidArgumentError(f"feature {name!r}: {value!r} is no value of a feature")
+    raise InvalidArgumentError(f"feature {name!r}: {value!r} is not a value of a feature")

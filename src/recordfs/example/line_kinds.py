@@ -100,7 +100,7 @@ def _of_kind(name: str, values: list[Any] | None, seen: dict[str, _Seen]) -> lis
     if not values:
         if known is None:
             raise InvalidArgumentError(
-                f'feature {name!r} is empty in every line, so nothing tells its kind: write {{"empty": "int64"}} '
+                f'feature {name!r} is empty in every line, so that its type is unknown: write {{"empty": "int64"}} '
                 "(or float32, bytes) in place of the list, or null for a feature without one"
             )
         return EmptyList(known.kind)

@@ -60,7 +60,7 @@ def arrays_of_column(name: str, column: Column) -> dict[str, Array]:
     if isinstance(column, SparseColumn) or (
         isinstance(column, RaggedColumn) and isinstance(column.values, RaggedColumn)
     ):
-        raise InvalidArgumentError(f"feature {name!r} is no flat column, which is all that an npz archive has")
+        raise InvalidArgumentError(f"feature {name!r} is not a flat column, and an npz archive holds only these")
     if isinstance(column, RaggedColumn):
         flat, splits = column.flat_values, column.row_splits.astype(np.int64)
     elif column.dtype != object:

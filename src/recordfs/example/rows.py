@@ -35,7 +35,7 @@ def _prepared(name: str, column: Any, exact: bool) -> NativeColumn:
     """A column in any of its forms."""
     if isinstance(column, RaggedColumn):
         if isinstance(column.values, RaggedColumn):
-            raise InvalidArgumentError("a column of steps belongs into a SequenceExample: encode_sequence_example")
+            raise InvalidArgumentError("a column of steps belongs in a SequenceExample: encode_sequence_example")
         values = np.asarray(column.values)
         stride = values[0].size if values.ndim > 1 and len(values) else 1
         return _with_splits(name, values, _checked_splits(column) * stride, exact)
@@ -86,7 +86,7 @@ def _from_rows(name: str, rows: Any, exact: bool) -> NativeColumn:
     np.cumsum([len(row) for row in plain], out=splits[1:])
     flat = list(itertools.chain.from_iterable(plain))
     if not flat and present.any():
-        raise InvalidArgumentError("rows that are all empty say nothing of their kind; give an array or a RaggedColumn")
+        raise InvalidArgumentError("rows that are all empty have no type; give an array or a RaggedColumn")
     return _with_splits(name, _flat_rows(flat, exact), splits, exact, None if present.all() else present)
 
 

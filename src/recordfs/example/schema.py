@@ -139,7 +139,7 @@ def _dtype(summary: FeatureSummary) -> Any:
 
     if summary.kind is None:
         raise InvalidArgumentError(
-            f"feature {summary.name!r} has no one kind ({summary.describe()}): say which features to read"
+            f"feature {summary.name!r} has values of several types ({summary.describe()}): say which features to read"
         )
     return bytes if summary.kind == "bytes" else np.dtype(summary.kind)
 

@@ -33,7 +33,7 @@ def as_plain(value: Any) -> Any:
         leaves: list[Any] = []
         _collect_leaves(value, leaves)
         if not leaves:
-            raise InvalidArgumentError("an empty list says nothing of its kind; give numpy.array([], dtype)")
+            raise InvalidArgumentError("an empty list has no type; give numpy.array([], dtype)")
         return leaves
     if not hasattr(value, "__array__") and not hasattr(value, "__buffer__"):
         raise InvalidArgumentError(f"cannot be written as bytes, floats or integers: {type(value).__name__}")

@@ -92,7 +92,7 @@ class FsspecRandomAccessFile(RandomAccessFile):
 
     def _size(self) -> int:
         if self._length is None:
-            raise UnimplementedError("the store does not tell the size of this file", path=self._name)
+            raise UnimplementedError("the store does not report the size of this file", path=self._name)
         return self._length
 
     def _close(self) -> None:

@@ -54,7 +54,7 @@ def checked_value(told: object, method: str, path: str) -> Value:
         value = None
     if value is None or value.length < 0:
         raise InternalError(
-            f"{method} told of {told!r}; expected the length, at least 0, and the time in nanoseconds, both as int",
+            f"{method} returned {told!r}; expected the length, at least 0, and the time in nanoseconds, both as int",
             path=path,
         )
     return value

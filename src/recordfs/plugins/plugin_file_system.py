@@ -244,7 +244,7 @@ class PluginFileSystem(FileSystem):
         for given in names:
             name = given.rstrip("/")
             if "/" in name:
-                raise InternalError(f"the plugin returned {given!r}, which is no bare name, as a child", path=path)
+                raise InternalError(f"the plugin returned {given!r}, which is not a bare name, as a child", path=path)
             if name not in ("", ".", ".."):
                 children[name] = given.endswith("/")
         return list(children.items())

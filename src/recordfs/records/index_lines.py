@@ -43,7 +43,9 @@ def blocks_of_lines(file: RandomAccessFile) -> Iterator[tuple[int, bytes]]:
         block = rest + chunk
         cut = block.rfind(b"\n") + 1
         if not cut and len(block) > LONGEST_LINE:
-            raise DataLossError("this is no index file: a line of it is too long", path=file.name, offset=offset)
+            raise DataLossError(
+                "this is not an index file: one of its lines is too long", path=file.name, offset=offset
+            )
         if cut:
             yield offset, block[:cut]
         offset += cut

@@ -85,7 +85,7 @@ class RecordFile(Sequence[bytes]):
         compression = detect_compression(file)
         if compression:
             raise InvalidArgumentError(
-                f"a {compression} file has no records that one could jump to; read it with RecordReader",
+                f"a {compression} file has no records that can be read by number; read it with RecordReader",
                 path=self._name,
             )
         many = self._file_system.capabilities(self._name).memory_region

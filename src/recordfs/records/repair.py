@@ -192,14 +192,14 @@ def _judge_break(file: RandomAccessFile, size: int, error: DataLossError) -> Tai
         torn = True  # its length is sound: what looks like records after it is payload, unless they reach the end
     if not torn:
         error = CorruptRecordError(
-            f"{error.message}; sound records follow it, so it is no torn tail and is not cut off",
+            f"{error.message}; sound records follow it, so it is not a torn tail and is not cut off",
             path=file.name,
             offset=break_offset,
         )
     elif size < HEADER_SIZE:
         torn = False
         error = TruncatedRecordError(
-            f"{error.message}; so few bytes do not tell whether this is a record file. If it is one, delete it, or cut "
+            f"{error.message}; so few bytes do not show whether this is a record file. If it is one, delete it, or cut "
             "it with force",
             path=file.name,
             offset=0,
@@ -247,7 +247,7 @@ def _check_compressed(file: RandomAccessFile, size: int, compression: str) -> Ta
         error = fault_error(fault, file.name)
     elif scanner.unfinished_stream:
         error = DataLossError(
-            "the compressed stream has no trailer: its writer is at work or died",
+            "the compressed stream has no trailer: its writer is still at work, or died",
             path=file.name,
             offset=scanner.sound_end,
         )

@@ -50,7 +50,7 @@ def size_to_scan(file: RandomAccessFile) -> int:
     size = file.size()
     if not size and file.read(0, 1) and not (size := file.size()):  # asked again: a writer may just have begun
         raise UnimplementedError(
-            "this file says that its size is 0, and holds something: copy it to one that knows its size, or read it "
+            "this file reports a size of 0, but is not empty: copy it to one that knows its size, or read it "
             "with RecordReader",
             path=file.name,
         )

@@ -79,7 +79,7 @@ def expand_sources(
         ) from None
     found = [one for item in items for one in expand_sources(item, file_system=file_system, options=options)]
     if not found:
-        raise InvalidArgumentError("the list of sources is empty; reading nothing is perhaps not what was meant")
+        raise InvalidArgumentError("the list of sources is empty, so that nothing would be read; give at least one")
     return found
 
 

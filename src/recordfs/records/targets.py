@@ -215,7 +215,7 @@ def _check_file_object(options: TargetOptions) -> None:
             "append, atomic and exclusive need a path; a file object is written to from where it stands"
         )
     if options.index_path is True:
-        raise InvalidArgumentError("index=True needs a path; with a file object say where the index goes")
+        raise InvalidArgumentError("index=True needs a path; for a file object, give the path of the index")
 
 
 def _check_factory(path: str, options: TargetOptions) -> None:
@@ -224,7 +224,7 @@ def _check_factory(path: str, options: TargetOptions) -> None:
             "append, atomic and exclusive need a filesystem; a writer factory opens this path", path=path
         )
     if options.index_path is True:
-        raise InvalidArgumentError("a writer factory opens this path: say where the index goes", path=path)
+        raise InvalidArgumentError("a writer factory opens this path: give the path of the index", path=path)
 
 
 def _open_with_parents(file_system: FileSystem, path: str, open_file: Callable[[], WritableFile]) -> WritableFile:

@@ -202,7 +202,7 @@ class LogCatalog:
             if not future.cancel():
                 self._late_answers[futures[future].number] = future
         if late:
-            _log.warning("%d files have not answered; this answer has of them what was known before", len(late))
+            _log.warning("%d files have not answered; for these, this answer has what was known before", len(late))
         results = {}
         for future in done:
             file = futures[future]

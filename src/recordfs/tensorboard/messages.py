@@ -74,7 +74,7 @@ class Query(NamedTuple):
                 elif number == 4:  # downsample
                     points = max((count for field, count in decode_message(value) if field == 1), default=0)
         except (ValueError, AttributeError, TypeError) as error:
-            raise InvalidArgumentError(f"this is no request to a data provider: {error}") from error
+            raise InvalidArgumentError(f"this is not a request to a data provider: {error}") from error
         return cls(plugin, None if chosen[1] is None else frozenset(chosen[1]), chosen[2], points)
 
 

@@ -98,7 +98,7 @@ def read_blob(catalog: LogCatalog, key: str) -> bytes:
     number, offset, length, place, tag = _read_key(key)
     file = catalog.file(number)
     if file is None:
-        raise NotFoundError("this blob's file is none of this log directory's")
+        raise NotFoundError("this blob's file is not in this log directory")
     [record] = file.read([(offset, length)])
     blobs = blobs_of(decode_event(record), tag, _metadata_of(file, tag))
     if place >= len(blobs):

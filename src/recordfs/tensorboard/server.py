@@ -92,7 +92,7 @@ def _answering(grpc: Any, call: Callable[[bytes], bytes]) -> Callable[[bytes, An
             context.abort(_status(grpc, error), redact(str(error)))
             raise
         except Exception:
-            _log.exception("a question of TensorBoard's could not be answered")
+            _log.exception("a request from TensorBoard could not be answered")
             raise
 
     return answer

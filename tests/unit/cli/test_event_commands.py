@@ -235,4 +235,4 @@ def test_spool_resume_uploads_what_is_left(recordfs: Recordfs, tmp_path: Path, m
     image.write_bytes(content)
     image.with_suffix(".json").write_text("not a note")
     ran = recordfs("spool", "resume")
-    assert (ran.status, "no note of a spool" in ran.err) == (2, True)
+    assert (ran.status, "note of a spool cannot be read" in ran.err) == (2, True)

@@ -113,7 +113,7 @@ def test_a_format_can_be_said(recordfs: Recordfs, source: str, tmp_path: Path) -
     assert recordfs("import", "--from", "jsonl", table, str(tmp_path / "back")).status == 0
     unknown = recordfs("export", source, table)
     assert unknown.status != 0
-    assert "does not tell the format" in unknown.err
+    assert "cannot be told from the name" in unknown.err
 
 
 def test_a_missing_file_leaves_no_table(recordfs: Recordfs, source: str, tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_an_archive_refuses_rows_of_rows(tmp_path: Any) -> None:
     with RecordWriter(str(tmp_path / "a")) as writer:
         writer.write(A)
     feature = {"x": RaggedFeature(np.int64, "v", [RaggedFeature.RowSplits("s")])}
-    with pytest.raises(InvalidArgumentError, match="'x' is no flat column"):
+    with pytest.raises(InvalidArgumentError, match="'x' is not a flat column"):
         export_examples(str(tmp_path / "a"), str(tmp_path / "a.npz"), features=feature)
 
 

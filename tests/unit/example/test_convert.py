@@ -173,7 +173,7 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
 
 
 def test_names_that_tell_no_format_and_missing_files_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match="does not tell the format"):
+    with pytest.raises(InvalidArgumentError, match="cannot be told from the name"):
         export_examples(str(tmp_path / "x"), "table.csv")
     with pytest.raises(InvalidArgumentError, match="unknown format"):
         import_examples("x", "y", source_format="csv")

@@ -253,7 +253,7 @@ def test_a_feature_of_json_lines_has_one_kind_in_all_lines(case: str, tmp_path: 
         (['{"p": 0.5}', '{"p": {"empty": "bytes"}}'], "line 2: feature 'p'"),
         (['{"p": 16777217}', '{"p": 0.5}'], "line 1: feature 'p': the integer 16777217"),
         (['{"q": 1}', '{"p": []}'], "line 2: feature 'p' is empty in every line"),
-        (['{"p": 1, "p": 2}'], "line 1: 'p' stands twice"),
+        (['{"p": 1, "p": 2}'], "line 1: 'p' occurs twice"),
         (['{"p": 1e999}'], "line 1: 1e999 is larger than any float"),
         (['{"p": [1, "x"]}'], "line 1: feature 'p'"),
     ],

@@ -241,10 +241,10 @@ def test_a_store_that_tells_no_length_is_an_error_that_says_what_it_told(store, 
         lambda: store.new_writable_file("x://f"),
         lambda: list(store.list_directory("x://")),
     ):
-        with pytest.raises(InternalError, match=r"(find_value|list_values, of the key 'f',) told of"):
+        with pytest.raises(InternalError, match=r"(find_value|list_values, of the key 'f',) returned"):
             call()
     store.find_value = lambda key: told
-    with pytest.raises(InternalError, match=r"find_value told of .*; expected the length"):
+    with pytest.raises(InternalError, match=r"find_value returned .*; expected the length"):
         file.close()
     del store.find_value
     file.close()

@@ -179,7 +179,7 @@ def test_what_a_factory_cannot_do_is_refused_before_it_is_asked():
     for arguments in ({"append": True}, {"atomic": True}):
         with pytest.raises(UnimplementedError, match="writer factory"):
             RecordWriter("mine:log", **arguments)
-    with pytest.raises(InvalidArgumentError, match="where the index goes"):
+    with pytest.raises(InvalidArgumentError, match="the path of the index"):
         RecordWriter("mine:log", index=True)
 
 

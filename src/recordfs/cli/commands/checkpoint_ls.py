@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         except NotFoundError as error:
             if file_system.file_exists(f"{directory}.index"):
                 raise InvalidArgumentError(
-                    "this is a checkpoint and no directory: `recordfs checkpoint show` lists its tensors",
+                    "this is a checkpoint, not a directory: `recordfs checkpoint show` lists its tensors",
                     path=directory,
                 ) from error
             raise

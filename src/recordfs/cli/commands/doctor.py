@@ -236,7 +236,7 @@ class _Trial:
     def _rename(self, source: str, target: str) -> str:
         self._file_system.rename_file(source, target)
         if self._file_system.file_exists(source) or not self._file_system.file_exists(target):
-            raise DataLossError(f"the file should stand at {target} now, and at its old name no more", path=source)
+            raise DataLossError(f"the file should now be at {target}, and no longer at its old name", path=source)
         return "ok"
 
     def _clean_up(self, scratch: str) -> str:
@@ -248,4 +248,4 @@ class _Trial:
         with self._file_system.new_random_access_file(path) as file:
             found = file.read(0, len(data) + 1)
         if found != data:
-            raise DataLossError(f"{len(data)} bytes were written, and other {len(found)} are read", path=path)
+            raise DataLossError(f"wrote {len(data)} bytes, and read {len(found)} different ones back", path=path)

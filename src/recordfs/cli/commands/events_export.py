@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     count = export_columns(runs(), arguments.target, to=arguments.to)
     if not count and arguments.tag:
-        raise InvalidArgumentError(f"no run has a scalar of these tags: {', '.join(arguments.tag)}", path=log.logdir)
+        raise InvalidArgumentError(f"no run has scalars with these tags: {', '.join(arguments.tag)}", path=log.logdir)
     if arguments.json:
         console.print_json({"target": arguments.target, "rows": count})
     elif not console.quiet:

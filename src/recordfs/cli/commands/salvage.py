@@ -63,5 +63,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         if report.loss_count > len(report.losses):
             console.print(f"  and {report.loss_count - len(report.losses)} more")
         if report.unfinished_stream:
-            console.print("  the compressed stream has no trailer: its writer is at work or died")
+            console.print("  the compressed stream has no trailer: its writer is still at work, or died")
     return OK if whole else FAILED

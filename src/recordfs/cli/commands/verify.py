@@ -95,7 +95,7 @@ def _print_report(report: VerifyReport, console: Console) -> None:
         advice = "`recordfs repair` cuts that off" if can_cut else "it cannot be cut there, only copied up to the break"
         console.print(f"  the file ends inside a record: its writer is at work or died; {advice}")
     if report.unfinished_stream:
-        console.print("  the compressed stream has no trailer: its writer is at work or died")
+        console.print("  the compressed stream has no trailer: its writer is still at work, or died")
 
 
 def _print_total(reports: list[VerifyReport], console: Console) -> None:

@@ -171,7 +171,7 @@ class Pieces:
         if gone:
             raise DataLossError(
                 f"{len(gone)} temporary objects that held bytes not yet published are gone, the first is "
-                f"{self._root}{gone[0]}: somebody deleted them, or a lifecycle rule did",
+                f"{self._root}{gone[0]}: somebody or a lifecycle rule deleted them",
                 path=self._path,
             ) from error
 
@@ -382,7 +382,7 @@ class ComposedObjectUpload(ObjectUpload):
     def _committed_is_gone(self, commit: Commit) -> DataLossError:
         """Return the error for what cannot be published over another's, because its beginning is gone."""
         return DataLossError(
-            f"the {commit.origin.size} bytes that were flushed before are not there any more, as another writer "
+            f"the {commit.origin.size} bytes that were flushed before are gone, because another writer "
             f"replaced them. The {commit.total - commit.origin.size} bytes after them are in temporary objects of "
             f"{self._path.removesuffix(self._key)}: {', '.join(self._pieces.keys())}",
             path=self._path,

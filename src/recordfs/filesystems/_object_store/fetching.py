@@ -297,7 +297,7 @@ class RangeFetcher:
         if self._served:
             self._served = False
             logging.getLogger("recordfs").warning(
-                "the server of %s:// does not serve obstore's requests; objects are read through the store's SDK, "
+                "the server of %s:// does not answer obstore's requests; objects are read through the store's SDK, "
                 "which is slower for small ranges",
                 self._scheme,
             )

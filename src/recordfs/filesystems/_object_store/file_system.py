@@ -91,7 +91,7 @@ class ObjectStoreFileSystem(FileSystem):
         """Return where a path points that has to be able to name a file."""
         location = self._locate(path)
         if location.names_directory:
-            raise IsADirectoryError("a path that ends with a slash, or names only a bucket, is no file", path=path)
+            raise IsADirectoryError("a path that ends with a slash, or names only a bucket, is not a file", path=path)
         return location
 
     def _head(self, location: Location, head: Callable[[str, str], ObjectInfo] | None = None) -> ObjectInfo:

@@ -70,8 +70,10 @@ def error_from_obstore(
         return DeadlineExceededError("the store did not answer in time", path=path)
     in_words = text.partition("\n")[0].partition(" error: ")[2]
     if _OTHER_ANSWER.search(dump):
-        return UnimplementedError(f"the answer is none to a request for a range of an object: {in_words}", path=path)
+        return UnimplementedError(f"this is not an answer to a request for a range of an object: {in_words}", path=path)
     if "InvalidContentType" in dump:  # what came back is no TLS
         return UnavailableError(PLAIN_HTTP, path=path)
     what = reason or in_words
-    return UnavailableError(f"the store could not be reached, broke off, or is none: {what}", path=path)
+    return UnavailableError(
+        f"the store could not be reached, broke off its answer, or is not an object store: {what}", path=path
+    )

@@ -89,7 +89,7 @@ class StoreSettings:
                 expected = " or ".join(_NAMES.get(kind, kind.__name__) for kind in kinds)
                 raise InvalidArgumentError(f"the option {name} takes {expected}, found {type(value).__name__}")
             if value == "":
-                raise InvalidArgumentError(f"the option {name} is empty; leave it out to have its default")
+                raise InvalidArgumentError(f"the option {name} is empty; leave it out for its default")
             if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
                 raise InvalidArgumentError(f"the option {name} has to be above 0, found {value}")
         return self

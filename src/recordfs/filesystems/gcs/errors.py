@@ -73,7 +73,7 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     if isinstance(error, RecordFSError):
         return error
     if isinstance(error, DataCorruption):
-        return DataLossError(f"the bytes arrived otherwise than they were stored: {_text(error)}", path=path)
+        return DataLossError(f"the bytes that arrived differ from those that were stored: {_text(error)}", path=path)
     if isinstance(error, api_errors.GoogleAPICallError):
         return error_from_answer(int(error.code or 0), _said(error.response) or str(error.message), path)
     if isinstance(error, InvalidResponse):

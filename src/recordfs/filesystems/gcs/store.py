@@ -180,7 +180,7 @@ class GCSStore(ObjectStore):
         where = f"{self.bucket(bucket).path}/o"
         found = self.call(path, self.clients.storage._get_resource, where, query_params=query)
         if not isinstance(found, dict):
-            raise UnknownError(f"the answer to the listing is none: {NO_GCS_SERVER}", path=path)
+            raise UnknownError(f"the answer is not a listing: {NO_GCS_SERVER}", path=path)
         objects = [_listed_info(item) for item in found.get("items", ())]
         return ObjectPage(objects, sorted(found.get("prefixes", ())), found.get("nextPageToken"))
 

@@ -63,7 +63,7 @@ class HadoopConfiguration:
             found = os.path.join(os.environ["HADOOP_HOME"], "etc", "hadoop")
         if directory is not None and not os.path.isdir(directory):
             raise InvalidArgumentError(
-                "config_dir is to be a directory of Hadoop's configuration files", path=directory
+                "config_dir has to be a directory of Hadoop's configuration files", path=directory
             )
         values: dict[str, str] = {}
         for name in CONFIGURATION_FILES if found else ():

@@ -178,6 +178,6 @@ def _check_range(answer: dict[str, Any], start: int, end: int, path: str) -> Non
         answer["Body"].close()
         raise UnknownError(
             f"asked for bytes {start} to {end}, found {where or 'the whole object'}: the server, or something between, "
-            "does not keep to ranges",
+            "does not honour ranges",
             path=path,
         )

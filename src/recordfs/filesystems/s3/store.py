@@ -292,7 +292,7 @@ class S3Store(S3Requests):
 def _page(found: dict[str, Any], following: str | None, path: str) -> ObjectPage:
     """Return a page from an answer to either version of the listing."""
     if "IsTruncated" not in found and "Name" not in found:
-        raise UnknownError(f"the answer to the listing is none: {NO_S3_SERVER}", path=path)
+        raise UnknownError(f"the answer is not a listing: {NO_S3_SERVER}", path=path)
     objects = [
         ObjectInfo(item["Key"], item["Size"], nanoseconds(item["LastModified"]), item["ETag"], {})
         for item in found.get("Contents", [])
