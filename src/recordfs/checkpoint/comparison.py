@@ -26,7 +26,7 @@ _PIECE = 1 << 20
 
 
 class TensorDifference(NamedTuple):
-    """A tensor that two checkpoints do not have alike.
+    """A tensor that differs between two checkpoints.
 
     Attributes:
         name: Its name.

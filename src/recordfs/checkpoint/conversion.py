@@ -56,13 +56,13 @@ def format_of(path: str) -> Format:
 
 
 def rename_by_patterns(rules: Sequence[tuple[str, str]]) -> Callable[[str], str]:
-    r"""Return what renames by regular expressions, each applied to what the one before made of a name.
+    r"""Return a function that renames by regular expressions, each applied to the result of the one before.
 
     Args:
         rules: Pairs of a pattern, which may match anywhere in the name, and what takes its place (``\1`` is a group).
 
     Raises:
-        InvalidArgumentError: A pattern is none, or what takes its place names a group that it has not.
+        InvalidArgumentError: A pattern is invalid, or its replacement names a group that it does not have.
     """
     compiled = []
     for pattern, replacement in rules:

@@ -88,7 +88,7 @@ def delete_directory_if_empty(file_system: FileSystem, path: str) -> bool:
 
 
 class Leftover(NamedTuple):
-    """Something that a save that did not finish left.
+    """Something that an unfinished save left.
 
     Attributes:
         path: A file, or a directory with all in it.
@@ -108,7 +108,7 @@ def find_leftovers(
     file_system: FileSystem | None = None,
     options: Options = None,
 ) -> list[Leftover]:
-    """Return what saves that did not finish left in a directory, if it is old enough that none is at work on it.
+    """Return what unfinished saves left in a directory, if it is so old that none is still at work on it.
 
     That is temporary files, recordfs's and TensorFlow's, TensorFlow's temporary directories and those of writers of
     parts, data without an index, and data of another number of data files than the index beside them has. A directory

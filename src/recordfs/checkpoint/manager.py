@@ -38,7 +38,7 @@ class CheckpointManager:
     """Saves checkpoints of one run and deletes those that need not be kept.
 
     The state file is TensorFlow's: ``tf.train.latest_checkpoint`` finds the newest, and a manager goes on where
-    another, or TensorFlow's, left off. A checkpoint is deleted only after the state file names it no more, its index
+    another, or TensorFlow's, left off. A checkpoint is deleted only after the state file no longer names it, its index
     first. What somebody else deleted leaves the list at the next save. One that lies in another directory, which a
     state file may name, is never deleted: it leaves the list with a RuntimeWarning.
 

@@ -1,4 +1,4 @@
-"""The file beside the state file that tells the metrics of each checkpoint: a JSON object of objects of numbers."""
+"""The file beside the state file that holds the metrics of each checkpoint: a JSON object of objects of numbers."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def save_checkpoint(
 
 
 class Snapshots:
-    """Copies of tensors, made in memory that the copies before them had where these have the same shapes.
+    """Copies of tensors, which reuse the memory of earlier copies where these have the same shapes.
 
     Fresh memory costs more than the copy itself: the system clears every page of it first. One thread at a time.
     """
@@ -94,7 +94,7 @@ class Snapshots:
         self._kept: dict[str, Array] = {}
 
     def take(self, tensors: Mapping[str, Any]) -> dict[str, Array]:
-        """Return copies of all tensors. Those that were returned before must not be in use any more."""
+        """Return copies of all tensors. Copies that were returned before must no longer be in use."""
         copies: dict[str, Array] = {}
         pieces: list[tuple[Array, Array]] = []
         for name, value in tensors.items():

@@ -35,7 +35,7 @@ _LARGEST_STATE = 64 << 20
 
 
 class CheckpointState(NamedTuple):
-    """What a state file tells.
+    """What a state file holds.
 
     Attributes:
         model_checkpoint_path: The prefix of the newest checkpoint; empty if there is none.

@@ -43,7 +43,7 @@ def get_checkpoint_state(
     file_system: FileSystem | None = None,
     options: Options = None,
 ) -> CheckpointState | None:
-    """Return what a directory's state file tells, prefixes as full paths.
+    """Return what a directory's state file holds, with prefixes as full paths.
 
     A full path that leads nowhere, because the directory was moved, is that of the checkpoint of its name in the
     directory, which TensorFlow does not find.
@@ -79,7 +79,7 @@ def latest_checkpoint(
     file_system: FileSystem | None = None,
     options: Options = None,
 ) -> str | None:
-    """Return the prefix of a directory's newest checkpoint, as its state file tells; None if it is not there.
+    """Return the prefix of a directory's newest checkpoint, by its state file; None if that checkpoint is missing.
 
     Arguments and errors as in ``get_checkpoint_state``.
     """
@@ -161,7 +161,7 @@ def checkpoints_iterator(
     file_system: FileSystem | None = None,
     options: Options = None,
 ) -> Iterator[str]:
-    """Yield the newest checkpoint of a directory, and go on with each newer one when it is there.
+    """Yield the newest checkpoint of a directory, then each newer one when it appears.
 
     Some are passed over if they come more quickly than the caller takes them.
 

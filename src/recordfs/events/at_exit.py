@@ -82,7 +82,7 @@ _prepared = PerProcess(_prepare)
 
 
 def close_on_sigterm() -> None:
-    """Have the writers that are open closed at SIGTERM, before what happened at it until now happens.
+    """At SIGTERM, close the writers that are open, then do what SIGTERM did before this call.
 
     For jobs that are ended by a scheduler: without it SIGTERM ends a process at once, and what was not flushed is lost.
     Call it in the main thread.

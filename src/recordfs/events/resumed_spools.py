@@ -51,7 +51,7 @@ def resume_spools(
     file_system: FileSystem | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> list[ResumedSpool]:
-    """Upload what processes that died have left in their spools; those of processes that live are left alone.
+    """Upload what dead processes left in their spools; the spools of live processes are left alone.
 
     Several processes may do so at once: each spool is resumed by one of them.
 

@@ -21,7 +21,7 @@ TENSOR = messages.TENSOR
 
 
 class SummaryWriter(RunWriters):
-    """Logs scalars, pictures, sounds, texts, histograms and more for TensorBoard.
+    """Logs scalars, images, audio, texts, histograms and more for TensorBoard.
 
     Args:
         logdir: The directory of the run, on any filesystem; if None or empty, ``runs/<date>_<host><comment>``.
@@ -121,7 +121,7 @@ class SummaryWriter(RunWriters):
         global_step: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Log a histogram that is counted already.
+        """Log a histogram whose buckets are counted already.
 
         Raises:
             InvalidArgumentError: There are not as many limits as counts.
@@ -142,7 +142,7 @@ class SummaryWriter(RunWriters):
         walltime: float | None = None,
         dataformats: str = "CHW",
     ) -> None:
-        """Log a picture.
+        """Log an image.
 
         Args:
             tag: What it is a picture of.
@@ -170,7 +170,7 @@ class SummaryWriter(RunWriters):
         walltime: float | None = None,
         dataformats: str = "NCHW",
     ) -> None:
-        """Log several pictures side by side; see ``add_image``."""
+        """Log several images side by side; see ``add_image``."""
         self.add_image(tag, img_tensor, global_step, walltime, dataformats)
 
     def add_figure(
@@ -205,7 +205,7 @@ class SummaryWriter(RunWriters):
         sample_rate: float = 44100,
         walltime: float | None = None,
     ) -> None:
-        """Log a sound: samples from -1 to 1, or integers of 16 bits; what is louder is cut off.
+        """Log audio: samples from -1 to 1, or integers of 16 bits; louder samples are clipped.
 
         Their shape is [length], [1, length] or [length, channels].
 
@@ -299,7 +299,7 @@ class SummaryWriter(RunWriters):
         weights: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Log a curve of precision and recall that is counted already; ``weights`` is not used."""
+        """Log a curve of precision and recall that is computed already; ``weights`` is not used."""
         np = require_numpy("pr curves")
         counts = [true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts]
         rows = np.stack([media.as_array(row).reshape(-1) for row in [*counts, precision, recall]])

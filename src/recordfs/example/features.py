@@ -238,10 +238,10 @@ class _SparseFields(NamedTuple):
 
 
 class SparseFeature(_SparseFields):
-    """Values of one feature at the places that others tell: a ``SparseColumn`` of shape ``(batch, *size)``.
+    """Values of one feature at the places that other features give: a ``SparseColumn`` of shape ``(batch, *size)``.
 
     Args:
-        index_key: The int64 feature that tells the place of each value, or a list of them, one for each dimension.
+        index_key: The int64 feature that gives the place of each value, or a list of them, one for each dimension.
         value_key: The feature with the values.
         dtype: Of the values: ``bytes``, ``numpy.float32`` or ``numpy.int64``.
         size: The number of places, or a list with that of each dimension.

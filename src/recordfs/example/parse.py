@@ -42,7 +42,7 @@ class ExampleParser:
     Args:
         features: What to read: column name to feature. The name is the key in the message, except where the feature
             names its keys.
-        complete: Whether these are all features that the records may have, so that nothing is left out in silence: a
+        complete: Whether these are all features that the records may have, so that nothing is left out silently: a
             record with another feature, or of another type, is an error.
 
     Raises:

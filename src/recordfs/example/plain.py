@@ -10,7 +10,7 @@ __all__ = ["EmptyList", "PlainFeature", "decode_example", "decode_sequence_examp
 
 
 class EmptyList(list[Any]):
-    """A feature's list without values, which knows its kind: an empty Python list would not tell it.
+    """A feature's list without values, with its type, which an empty Python list does not have.
 
     It equals ``[]``. ``encode_example`` writes it as the list that it was read from.
 

@@ -163,7 +163,7 @@ class FileSystem(MadeFromOptions, abc.ABC):
         raise self._unimplemented("append to files", path)
 
     def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
-        """Open a file for reading, if it is still what ``stat`` or a listing told of it.
+        """Open a file for reading, if it is still the version that ``stat`` or a listing reported.
 
         Loaders, indexes and caches that have looked at a file once read it by this: never another version of it, and
         without a further request where the store can pin one. The default opens the file and looks at it.
@@ -203,7 +203,7 @@ class FileSystem(MadeFromOptions, abc.ABC):
         raise self._unimplemented("truncate files", path)
 
     def close_abandoned_file(self, path: str) -> None:
-        """Have a file closed that a writer which died left open, where the store keeps such files open (HDFS).
+        """Close a file that a dead writer left open, where the store keeps such files open (HDFS).
 
         After that its length is final. Who appends to a file or cuts it need not call this; who decides by the file's
         end where to go on does it first. The default does nothing.

@@ -6,7 +6,7 @@ __all__ = ["Capabilities", "DirectoryEntry", "FileStatistics", "OperationStatist
 
 
 class FileStatistics(NamedTuple):
-    """What ``stat`` tells about a path. The names are TensorFlow's.
+    """What ``stat`` returns for a path. The names are TensorFlow's.
 
     Attributes:
         length: Size in bytes; 0 for a directory; -1 where the store cannot tell.
@@ -44,7 +44,7 @@ class DirectoryEntry(NamedTuple):
 
     @property
     def statistics(self) -> FileStatistics | None:
-        """What ``stat`` would tell, if the listing told it; else None."""
+        """What ``stat`` would return, if the listing has it; else None."""
         if self.is_directory or self.length is None or self.mtime_nsec is None:
             return None
         return FileStatistics(self.length, self.mtime_nsec, False, self.version)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem
 
 DESCRIPTION = """\
-Delete what is not needed any more in a directory of checkpoints: with --keep N all whole checkpoints but
+Delete what is no longer needed in a directory of checkpoints: with --keep N all whole checkpoints but
 the N newest by the time of their index, and always what saves that did not finish left, if its last
 change is old enough that no writer is at work on it. The checkpoint that the state file calls the newest
 is never deleted, and the state file names none that is. An index is deleted before its data. Broken
