@@ -64,7 +64,7 @@ COMMAND_GROUPS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("events plot", "draw curves in the terminal"),
         CommandEntry("events export", "write scalars as CSV, JSON lines or Parquet"),
         CommandEntry("events index", "write indexes beside event files that have none"),
-        CommandEntry("spool resume", "upload events that processes that died have left on this machine"),
+        CommandEntry("spool resume", "upload events that dead processes left on this machine"),
         CommandEntry("tensorboard", "open TensorBoard on log directories anywhere"),
     ),
     "for TensorFlow": (CommandEntry("mmap-pack", "write a memory-mapped package"),),

@@ -1,4 +1,4 @@
-"""Resumed spools: what processes that died have left on this machine is uploaded to the event files that lack it."""
+"""Resumed spools: what dead processes left on this machine is uploaded to the event files that lack it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def resume_spools(
 
 
 def resume_in_background(store: FileSystem, logdir: str) -> None:
-    """Begin to upload what processes that died have left, in a thread; what it cannot upload it logs and leaves.
+    """Begin to upload what dead processes left, in a thread; what it cannot upload it logs and leaves.
 
     Args:
         store: The filesystem of event files that are where ``logdir`` is: of the same scheme, and bucket or host. All

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="X",
-        help="take numbers for alike whose largest absolute difference in a tensor is at most X (default: 0)",
+        help="treat a tensor's numbers as equal if none differs by more than X (default: 0)",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object for each difference, one a line")
 

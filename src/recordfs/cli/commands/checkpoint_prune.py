@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=24.0,
         metavar="HOURS",
-        help="how old what an unfinished save left has to be (default: 24)",
+        help="delete what an unfinished save left if it is older than this (default: 24)",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
     parser.add_argument("--json", action="store_true", help="print a JSON object for each thing deleted, one a line")

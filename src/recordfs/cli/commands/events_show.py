@@ -29,7 +29,7 @@ recordfs events show --json s3://bucket/logs/events.out.tfevents.1700000000.host
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", nargs="+", help="a log directory or an event file")
-    parser.add_argument("-n", "--events", type=at_least(0), metavar="N", help="of each run the first N (default: all)")
+    parser.add_argument("-n", "--events", type=at_least(0), metavar="N", help="the first N of each run (default: all)")
     parser.add_argument("--tag", action="append", metavar="TAG", help="only values of this tag; may be given again")
     parser.add_argument("--json", action="store_true", help="print a JSON object for each value, one a line")
 

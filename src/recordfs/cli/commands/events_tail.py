@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", help="an event file, or the directory of a run, whose last file is followed")
     parser.add_argument("--tag", action="append", metavar="TAG", help="only values of this tag; may be given again")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end when no event has come for so long")
+    parser.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="end after so many seconds without a new event"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object for each value, one a line")
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Show every record of a file, then wait for more and show each as soon as it is whole, as
 `tail -f` does for lines. A record that is still being written is waited for. Ends at Ctrl-C, or
-with --timeout when no byte has come for so long; then a half-written last record is an error.
+with --timeout after so many seconds without a new byte; then a half-written last record is an error.
 
 A file that was replaced by another, or deleted, is an error too; with --on-replaced restart it is
 begun with anew, as `tail -F` does, and a deleted one is waited for. A store that cannot be reached
@@ -34,7 +34,7 @@ recordfs follow --on-replaced restart gs://bucket/live.tfrecord
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", help="a record file")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end when no byte has come for so long")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end after so many seconds without a new byte")
     parser.add_argument(
         "--on-replaced",
         choices=["raise", "restart"],

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", nargs="+", help="a record file or pattern")
     parser.add_argument("-n", "--records", type=at_least(0), default=10, metavar="N", help="how many (default: 10)")
-    parser.add_argument("--skip", type=at_least(0), default=0, metavar="N", help="pass over the first N records")
+    parser.add_argument("--skip", type=at_least(0), default=0, metavar="N", help="skip the first N records")
     parser.add_argument(
         "--width",
         type=at_least(1),

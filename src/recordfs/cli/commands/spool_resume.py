@@ -1,4 +1,4 @@
-"""``recordfs spool resume``: events that processes that died have left on this machine."""
+"""``recordfs spool resume``: events that dead processes left on this machine."""
 
 from __future__ import annotations
 
