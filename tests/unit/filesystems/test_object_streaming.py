@@ -106,6 +106,21 @@ def test_a_long_read_is_one_request_after_the_first_blocks(step):
     assert store.bodies[0].closed.wait(60)
 
 
+def test_a_long_first_read_of_a_long_object_is_part_of_the_one_request():
+    store = Store()
+    with opened(store) as file:
+        assert read_on(file) == CONTENT
+    assert (store.fetched, len(store.bodies)) == (0, 1)
+
+
+@pytest.mark.parametrize(("offset", "n"), [(0, MIB), (8 * MIB, 4 * MIB)], ids=["short", "elsewhere"])
+def test_a_first_read_that_is_short_or_elsewhere_fetches_what_it_asks_for(offset, n):
+    store = Store()
+    with opened(store) as file:
+        assert file.read(offset, n) == CONTENT[offset : offset + n]
+    assert (store.fetched, store.bodies) == (n, [])
+
+
 def test_a_read_of_a_block_is_what_came_from_the_socket():
     with opened(Store()) as file:
         read_on(file, end=64 * MIB)

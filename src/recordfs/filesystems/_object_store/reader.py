@@ -15,11 +15,19 @@ from concurrent.futures import CancelledError
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from recordfs._core import copy_still_memory
 from recordfs.errors import AbortedError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
 from recordfs.filesystems._object_store.commits import OPENING_METADATA, WRITER_METADATA
-from recordfs.filesystems._object_store.read_ahead import BLOCK, READ_AHEAD, SMALLEST_BLOCK, Fetched, ReadAhead
-from recordfs.filesystems._object_store.streaming import BlockStream
+from recordfs.filesystems._object_store.read_ahead import (
+    BLOCK,
+    READ_AHEAD,
+    SMALLEST_BLOCK,
+    STREAMED_FROM,
+    Fetched,
+    ReadAhead,
+)
+from recordfs.filesystems._object_store.streaming import PIECE, BlockStream
 from recordfs.filesystems._object_store.threads import THREADS, begin, call_interruptibly
 from recordfs.per_process import PerProcess
 
@@ -68,7 +76,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._epoch = 0
         self._own = PerProcess(ReadAhead)
         # Where the next read would begin if it followed the last one, and where the first of those that did began.
-        self._expected = -1
+        self._expected = -1  # before the first read
         self._run_start = 0
         self._remembered: tuple[int, bytes] = (0, b"")
 
@@ -102,7 +110,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
             return 0
         position = 0
         for piece in self._pieces(offset, end):
-            view[position : position + len(piece)] = piece
+            with view[position : position + len(piece)] as room:
+                copy_still_memory(piece, room)
             position += len(piece)
         return position
 
@@ -128,8 +137,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
                 return [room]
 
             for _ in range(LOOKS):
-                pieces, era = self._of_pinned(fetch, offset, end)
-                if self._accept([memoryview(piece) for piece in pieces], end, era):
+                pieces, epoch = self._of_pinned(fetch, offset, end)
+                if self._accept([memoryview(piece) for piece in pieces], end, epoch):
                     return len(room)
         raise self._changed_again_and_again()
 
@@ -157,11 +166,14 @@ class ObjectRandomAccessFile(RandomAccessFile):
     def _pieces(self, offset: int, end: int) -> Iterator[memoryview]:
         """Yield the bytes of a range inside the object, reading ahead if this read follows the last."""
         with self._lock:
-            follows = offset == self._expected
+            begins = self._begins_long_run(offset, end)
+            follows = begins or offset == self._expected
             self._expected = end
             if not follows:
                 self._run_start = offset
             window = min(max(2 * (offset - self._run_start), SMALLEST_BLOCK), READ_AHEAD) if follows else 0
+            if begins:
+                window = STREAMED_FROM
         if not follows and end - offset <= BLOCK:
             yield from self._fetch_now(offset, end)
             return
@@ -172,6 +184,14 @@ class ObjectRandomAccessFile(RandomAccessFile):
             pieces = self._pieces_of(block, position, stop)
             yield from self._fetch_now(position, stop) if pieces is None else pieces
             position = stop
+
+    def _begins_long_run(self, offset: int, end: int) -> bool:
+        """Tell whether the first read takes so much of a long object's front that its request may go on as a stream.
+
+        Waiting for a second read would cost one more answer of the store. Needs the lock.
+        """
+        is_first = self._expected < 0 and offset == 0
+        return is_first and end >= PIECE and self._pinned.size >= READ_AHEAD and self._fetcher.can_stream
 
     def _pieces_of(self, block: Block, start: int, end: int) -> list[memoryview] | None:
         """Return part of a block; None where it has to be fetched anew."""
