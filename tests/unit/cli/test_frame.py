@@ -179,6 +179,8 @@ def test_stats_tell_what_was_asked_of_each_store(capsys: pytest.CaptureFixture[s
     try:
         assert main(["rm", "-f", "counting://x/y", "--stats"]) == 0
         assert main(["rm", "-f", "counting://x/y"]) == 0
-        assert capsys.readouterr().err == "counting://\tGet\t3\t0\t4096\ncounting://\tPut\t1\t17\t0\n"
+        # What other tests of this process have asked of other stores is told as well.
+        told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("counting://")]
+        assert told == ["counting://\tGet\t3\t0\t4096", "counting://\tPut\t1\t17\t0"]
     finally:
         unregister_file_system("counting")
