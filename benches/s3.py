@@ -246,7 +246,7 @@ def _sequential_rows(server: str, scale: float) -> list[Row]:
 
 def _distant_rows(scale: float) -> list[Row]:
     """Where every request takes as long as to a store in another place; the proxy that waits is part of each figure."""
-    size, written = max(64, int(256 * scale)), max(64, int(128 * scale))
+    size, written = max(64, int(1024 * scale)), max(64, int(128 * scale))
     there = "versitygw behind a proxy by which each request waits 30 ms"
     readers = {"boto3 get_object": STREAM_BOTO3, "obstore stream": OBSTORE + work.OBSTORE_STREAM}
     return [
