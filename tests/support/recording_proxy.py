@@ -133,6 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
     def finish(self) -> None:
         with contextlib.suppress(OSError):
             super().finish()
+        self.rfile.close()  # which is left open above where the client hung up before it had the whole answer
         self.connection.close()
 
     def do_CONNECT(self) -> None:
