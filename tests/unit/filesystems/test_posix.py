@@ -3,8 +3,8 @@
 import contextlib
 import errno
 import os
-import resource
 import stat
+import subprocess
 import sys
 import tempfile
 import threading
@@ -138,12 +138,13 @@ def test_a_tree_deeper_than_descriptors_and_the_stack_allow_is_deleted(tmp_path)
         os.mkdir(path)
         if level % 500 == 0:
             write(f"{path}/f")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
-    try:
-        PosixFileSystem().delete_recursively(f"{tmp_path}/tree")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    # In a process of its own: this one has open what the tests before it left open.
+    program = (
+        "import resource, sys; from recordfs.filesystems.posix import PosixFileSystem; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (200, resource.getrlimit(resource.RLIMIT_NOFILE)[1])); "
+        "PosixFileSystem().delete_recursively(sys.argv[1])"
+    )
+    subprocess.run([sys.executable, "-c", program, f"{tmp_path}/tree"], check=True)
     assert os.listdir(tmp_path) == []
 
 
