@@ -110,13 +110,14 @@ class _Run:
     """One process of the kind."""
 
     def __init__(self, script, kind):
+        interpreter = require_peer("tensorflow")  # which may skip the test, before anything is there to be closed
         self._temporary = tempfile.TemporaryDirectory(prefix="recordfs-exit-")
         self.directory = self._temporary.name
         os.makedirs(f"{self.directory}/path")
         os.symlink(os.path.dirname(os.path.abspath(recordfs.__file__)), f"{self.directory}/path/recordfs")
         self._log = open(f"{self.directory}/log", "w+")  # noqa: SIM115 (closed by __exit__)
         self._process = subprocess.Popen(
-            [require_peer("tensorflow"), str(script), kind, self.directory],
+            [interpreter, str(script), kind, self.directory],
             stdout=self._log,
             stderr=self._log,
             env={**os.environ, "PYTHONPATH": f"{self.directory}/path", "TF_CPP_MIN_LOG_LEVEL": "2"},
