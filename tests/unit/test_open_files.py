@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 import recordfs
-from recordfs import KeyValueFileSystem, gfile
+from recordfs import KeyValueFileSystem, checkpoint, events, example, gfile
 from recordfs.errors import (
     AbortedError,
     DeadlineExceededError,
@@ -193,6 +193,34 @@ def test_users_error_is_the_one_to_see_where_discarding_fails_too(open_file):
         file.discard()
     del caught, file
     gc.collect()
+
+
+# Whatever a `with` block closes: readers of every format, and filesystems.
+@pytest.mark.parametrize(
+    "base",
+    [
+        recordfs.RecordFile,
+        recordfs.RecordReader,
+        checkpoint.CheckpointManager,
+        checkpoint.CheckpointReader,
+        events.EventFileReader,
+        example.ExampleReader,
+        MemoryFileSystem,
+    ],
+)
+def test_users_error_is_the_one_to_see_where_closing_fails_too(base):
+    class FailingToClose(base):
+        def close(self):
+            raise UnavailableError("network")
+
+        def __del__(self):
+            """Nothing was opened."""
+
+    with pytest.raises(ZeroDivisionError) as caught, FailingToClose.__new__(FailingToClose):
+        raise ZeroDivisionError
+    assert "network" in caught.value.__notes__[0]
+    with pytest.raises(UnavailableError, match="network"), FailingToClose.__new__(FailingToClose):
+        pass
 
 
 class Values(KeyValueFileSystem):

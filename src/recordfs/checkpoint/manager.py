@@ -6,7 +6,7 @@ import math
 import threading
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 from recordfs.checkpoint.arguments import finite_number
 from recordfs.checkpoint.deletion import delete_checkpoint
@@ -15,14 +15,13 @@ from recordfs.checkpoint.metrics_file import as_numbers, read_metrics, write_met
 from recordfs.checkpoint.saving import PendingSave, Snapshots, save_checkpoint
 from recordfs.checkpoint.state import CheckpointState, read_state, write_state
 from recordfs.errors import InvalidArgumentError, NotFoundError
-from recordfs.open_files.letting_go import end_after
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.paths import basename, join
 from recordfs.registry import resolve
 from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
     from typing import SupportsIndex
 
     from recordfs.checkpoint.object_graph import ObjectGraph
@@ -34,7 +33,7 @@ __all__ = ["CheckpointManager"]
 _HOUR_SECONDS = 3600.0
 
 
-class CheckpointManager:
+class CheckpointManager(ClosesOnExit):
     """Saves checkpoints of one run and deletes those that need not be kept.
 
     The state file is TensorFlow's: ``tf.train.latest_checkpoint`` finds the newest, and a manager goes on where
@@ -256,17 +255,6 @@ class CheckpointManager:
         """Wait as ``wait`` does, and let go of the copies' memory. Idempotent."""
         self.wait()
         self._snapshots = Snapshots()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            end_after(self.close, error)
 
     # Keeping. Whoever saves comes here, also the thread in the background, and no other meanwhile.
 

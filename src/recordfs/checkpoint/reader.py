@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from recordfs.checkpoint.array_reader import ArrayReader
 from recordfs.checkpoint.block_reader import BlockReader
@@ -16,11 +16,11 @@ from recordfs.checkpoint.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from recordfs.checkpoint.slicing import parse_selection
 from recordfs.checkpoint.tensor_types import type_numbered
 from recordfs.errors import ClosedFileError, InvalidArgumentError, NotFoundError, RecordFSError
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
 
     from recordfs._core import BundleBlock
     from recordfs.checkpoint.array_reader import Array
@@ -39,7 +39,7 @@ class TensorNotFoundError(NotFoundError, KeyError):
     """A checkpoint has no tensor of that name."""
 
 
-class CheckpointReader(Mapping[str, "Array"]):
+class CheckpointReader(ClosesOnExit, Mapping[str, "Array"]):
     """A checkpoint: a mapping of tensors' names to arrays, each read when it is asked for.
 
     Opening reads the index and no data. Names are sorted. Numbers come as arrays of their NumPy type (bfloat16 and its
@@ -368,14 +368,6 @@ class CheckpointReader(Mapping[str, "Array"]):
         """Close the data files. Idempotent. Arrays stay, mapped ones too."""
         self._closed = True
         self._files.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _open_again(

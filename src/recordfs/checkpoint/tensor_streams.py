@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
+
+from recordfs.open_files.letting_go import ClosesOnExit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from recordfs.checkpoint.array_reader import Array
     from recordfs.checkpoint.tensor_types import TensorType
@@ -29,7 +30,7 @@ class TensorSpec(NamedTuple):
     shape: tuple[int, ...]
 
 
-class TensorSource(abc.ABC):
+class TensorSource(ClosesOnExit, abc.ABC):
     """A file of tensors to read."""
 
     @property
@@ -48,14 +49,6 @@ class TensorSource(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Let go of the file. Idempotent."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class TensorSink(abc.ABC):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from recordfs._core import BundleIndexBuilder
 from recordfs.checkpoint.checkpoint_merge import merge_under_way
@@ -31,13 +31,13 @@ from recordfs.checkpoint.tensor_input import prepared_tensor, stored_extents, st
 from recordfs.checkpoint.tensor_types import STRING
 from recordfs.checkpoint.whole_file import read_whole_file
 from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError, NotFoundError
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.paths import dirname
 from recordfs.registry import resolve
 from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from recordfs.checkpoint.array_reader import Array
     from recordfs.checkpoint.data_writer import Place
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["CheckpointWriter"]
 
 
-class CheckpointWriter:
+class CheckpointWriter(ClosesOnExit):
     """Writes a checkpoint, tensor by tensor, with memory for a few megabytes of each data file.
 
     Nothing is visible before ``close``; leaving a ``with`` block by an exception discards. Safe to use from many
@@ -269,7 +269,7 @@ class CheckpointWriter:
             try:
                 self._publish()
             except BaseException as error:
-                self._discard_after(error)
+                self._end_after(error)
                 raise
             self._state = "closed"
 
@@ -345,7 +345,7 @@ class CheckpointWriter:
                 for writer in self._writers:
                     discarding.callback(writer.discard)
 
-    def _discard_after(self, error: BaseException) -> None:
+    def _end_after(self, error: BaseException) -> None:
         try:
             self.discard()
         except Exception as another:  # noqa: BLE001 - the first error is the one that the user sees
@@ -354,17 +354,6 @@ class CheckpointWriter:
     def _check_open(self) -> None:
         if self._state == "closed":
             raise ClosedFileError("the checkpoint has been closed or discarded", path=self._prefix)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self._discard_after(error)
 
 
 def _checked_part(prefix: str, part: int | None, num_parts: int | None, num_shards: int) -> tuple[int, int] | None:

@@ -21,13 +21,11 @@ from recordfs.events.output import OutputOptions
 from recordfs.events.resumed_spools import resume_in_background
 from recordfs.events.session import Block, FullPolicy, Session, SessionSettings
 from recordfs.events.writer import serialized_event
-from recordfs.open_files.letting_go import end_after
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.registry import resolve, warn_of_url_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
-    from typing import Self
 
     from recordfs._core import EventQueue
     from recordfs.filesystem import FileSystem
@@ -48,7 +46,7 @@ def block(timeout: float = 1.0) -> Block:
     return Block(timeout)
 
 
-class EventFileWriter:
+class EventFileWriter(ClosesOnExit):
     """Writes events to files in a directory, from a thread of its own.
 
     Whoever adds an event only copies it into a queue: that takes about a microsecond, whatever the store does. The
@@ -322,17 +320,6 @@ class EventFileWriter:
             # This may be a signal's handler that interrupted a close, which then closes what is added here as well.
             elif session.takes_no_events and not session.worker.go_on():
                 self._follow(session, keeps_output=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            end_after(self.close, error)
 
 
 def _left(deadline: float) -> float:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from recordfs.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError, UnavailableError
 from recordfs.events.reader import EventFileReader
+from recordfs.open_files.letting_go import ClosesOnExit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
-    from typing import Self
 
     from recordfs.events.event import Event
     from recordfs.events.reader import EventsReport
@@ -24,7 +23,7 @@ LOOK_SECONDS = 1.0
 """Seconds without an event after which it looks for a file that sorts later."""
 
 
-class RunFollower:
+class RunFollower(ClosesOnExit):
     """Iterates over the events of a run's last file, waits for more, and goes on to each file that sorts later.
 
     Writers end a file before they begin another, as at a restart or by size, so that a file is read to its end and then
@@ -99,11 +98,3 @@ class RunFollower:
     def close(self) -> None:
         """Close the file that is followed. Idempotent."""
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

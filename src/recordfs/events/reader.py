@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from recordfs.events.event import Event
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.records.reader import RecordReader
 from recordfs.records.report import Loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
     from typing import Self
 
     from recordfs.filesystem import FileSystem
@@ -40,7 +40,7 @@ class EventsReport(NamedTuple):
     truncated_tail: bool
 
 
-class EventFileReader:
+class EventFileReader(ClosesOnExit):
     """Iterates over the events of a file.
 
     Args:
@@ -174,11 +174,3 @@ class EventFileReader:
         """Stop, and close the file. Idempotent. Iterating afterwards raises ClosedFileError."""
         self._is_closed = True
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

@@ -13,13 +13,11 @@ from recordfs.errors import ClosedFileError, InvalidArgumentError
 from recordfs.events import messages
 from recordfs.events.file_writer import QUEUE_BYTES, Block, EventFileWriter, FullPolicy, event_of
 from recordfs.events.optional import require_numpy
-from recordfs.open_files.letting_go import end_after
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.paths import is_plain_name, join, path_to_str
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
-    from typing import Self
 
     from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
@@ -29,7 +27,7 @@ __all__ = ["RunWriters"]
 Result = TypeVar("Result")
 
 
-class RunWriters(NativeScalarWriter):
+class RunWriters(NativeScalarWriter, ClosesOnExit):
     """Opens, flushes and closes the files that a SummaryWriter writes; the arguments are described there."""
 
     def __init__(
@@ -229,17 +227,6 @@ class RunWriters(NativeScalarWriter):
             for other in errors[1:]:
                 errors[0].add_note(f"another file of this writer: {type(other).__name__}: {other}")
             raise errors[0]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            end_after(self.close, error)
 
 
 def _default_logdir(comment: str) -> str:

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from recordfs._core import EventFramer, encode_message
 from recordfs.errors import AlreadyExistsError, ClosedFileError, InvalidArgumentError, NotFoundError
 from recordfs.events.names import new_file_name
-from recordfs.open_files.letting_go import end_after
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.paths import basename, dirname, join
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
-    from typing import Self
 
     from recordfs.filesystem import FileSystem, WritableFile
     from recordfs.paths import PathInput
@@ -62,7 +60,7 @@ def session_start_events(wall_time: float, step: int) -> list[bytes]:
     return [encode_message([(1, "d", wall_time), (2, "v", step), (7, "b", start)])] * 2
 
 
-class EventsWriter:
+class EventsWriter(ClosesOnExit):
     """Writes events to one file, which it makes; the first record says the version of the format.
 
     Args:
@@ -180,17 +178,6 @@ class EventsWriter:
 
     _unsent = b""
     """Bytes that the file has not taken yet, because an append failed."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            end_after(self.close, error)
 
 
 def make_event_file(store: FileSystem, prefix: str, suffix: str, after: str) -> WritableFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, cast, overload
 
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.features import (
@@ -14,11 +14,11 @@ from recordfs.example.features import (
 )
 from recordfs.example.parse import ExampleParser
 from recordfs.example.record_batches import RecordBatches, check_batch_size, open_reader
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
     from recordfs.example.columns import Array, RaggedColumn
     from recordfs.example.keywords import ReaderKeywords
@@ -31,7 +31,7 @@ __all__ = ["ExampleReader", "read_examples"]
 ColumnT = TypeVar("ColumnT")
 
 
-class ExampleReader(Generic[ColumnT]):
+class ExampleReader(ClosesOnExit, Generic[ColumnT]):
     """Batches of columns from record files that hold Examples, one batch in memory at a time.
 
     Made by ``read_examples``. Each ``iter()`` begins at the reader's ``start`` again. It can be pickled, as a
@@ -101,14 +101,6 @@ class ExampleReader(Generic[ColumnT]):
     def close(self) -> None:
         """Close the files. Idempotent."""
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_parser"}

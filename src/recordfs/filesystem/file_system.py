@@ -19,12 +19,11 @@ from recordfs.filesystem_defaults.directories import create_with_parents, delete
 from recordfs.filesystem_defaults.opening import open_pinned, read_memory_region
 from recordfs.filesystem_defaults.options import MadeFromOptions
 from recordfs.filesystem_defaults.patterns import find_matching_paths
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.paths import clean_path, parse_path, scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from types import TracebackType
-    from typing import Self
 
     from recordfs._core import ReadOnlyMemoryRegion
     from recordfs.filesystem.files import RandomAccessFile, WritableFile
@@ -37,7 +36,7 @@ __all__ = ["FileSystem"]
 _UNDECLARED = LEAST_CAPABILITIES._replace(modification_time=True)
 
 
-class FileSystem(MadeFromOptions, abc.ABC):
+class FileSystem(ClosesOnExit, MadeFromOptions, abc.ABC):
     """A store of files, reached by paths.
 
     A backend writes the methods marked abstract. All methods may be called from several threads at once. An instance
@@ -348,14 +347,6 @@ class FileSystem(MadeFromOptions, abc.ABC):
 
     def close(self) -> None:
         """Release connections. Idempotent. The default holds none."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _unimplemented(self, what: str, path: str) -> UnimplementedError:
         """Return the error for something this filesystem cannot do."""

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import ClosedFileError, DataLossError, InvalidArgumentError
 from recordfs.open_files.buffers import byte_view
+from recordfs.open_files.letting_go import ClosesOnExit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
-    from typing import Self
 
     from typing_extensions import Buffer
 
@@ -190,7 +189,7 @@ def _encode_element(name: str, region: Region) -> bytes:
     return b"\x0a" + _varint(len(message)) + message
 
 
-class MemmappedPackageWriter:
+class MemmappedPackageWriter(ClosesOnExit):
     """Writes a memory-mapped package that TensorFlow reads, byte for byte as its own writer does.
 
         file = recordfs.get_file_system(path).new_writable_file(path, atomic=True)
@@ -294,14 +293,6 @@ class MemmappedPackageWriter:
         if self._closed:
             raise ClosedFileError("the package has been closed", path=self.name)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self._closed = True
-            self._file.__exit__(kind, error, traceback)
+    def _end_after(self, error: BaseException) -> None:
+        self._closed = True
+        self._file.__exit__(type(error), error, error.__traceback__)

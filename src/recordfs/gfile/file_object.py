@@ -17,14 +17,13 @@ from recordfs.gfile.mode import parse_mode
 from recordfs.gfile.text import decode
 from recordfs.gfile.update_file import open_update_file
 from recordfs.open_files.buffers import byte_view
-from recordfs.open_files.letting_go import close_after, give_up
+from recordfs.open_files.letting_go import ClosesOnExit, give_up
 from recordfs.paths import path_to_str
 from recordfs.redaction import redact
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from types import TracebackType
     from typing import Self
 
     from typing_extensions import Buffer
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["FileObject"]
 
 
-class FileObject(LineIterator):
+class FileObject(LineIterator, ClosesOnExit):
     r"""A file by name, on any filesystem, opened when it is first read or written.
 
     Without ``b`` in the mode reads give str, with it bytes; both take either when writing. Only ``\n`` ends a line and
@@ -328,18 +327,14 @@ class FileObject(LineIterator):
         self._check_not_closed()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def _end_after(self, error: BaseException) -> None:
         """Close; what was written before an exception is kept, but with ``atomic`` let go of."""
-        if error is not None and self._atomic and self._writer is not None:
+        if self._atomic and self._writer is not None:
             self._closed = True
             writer, self._writer = self._writer, None
             give_up(writer, error)
-        elif error is not None:
-            close_after(self, error)
         else:
-            self.close()
+            super()._end_after(error)
 
     def __getstate__(self) -> dict[str, Any]:
         if self._closed or self._reader is not None or self._writer is not None:

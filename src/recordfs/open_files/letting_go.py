@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, Protocol
 
 from recordfs.errors import UnimplementedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
 
-__all__ = ["close_after", "end_after", "give_up"]
-
-
-class _Closable(Protocol):
-    """What can be closed."""
-
-    @property
-    def closed(self) -> bool: ...
-    def close(self) -> None: ...
+__all__ = ["ClosesOnExit", "end_after", "give_up"]
 
 
-def close_after(file: _Closable, error: BaseException) -> None:
-    """Close what an error has left, unless it is closed. The error stays the one that the user sees.
+class ClosesOnExit(abc.ABC):
+    """What a ``with`` block closes. An error that leaves the block stays the one that the user sees."""
 
-    It may be that of a ``close``, which is tried once more then. What fails becomes a note of ``error``.
-    """
-    if not file.closed:
-        end_after(file.close, error)
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def close(self) -> object:
+        """Release what this holds. Idempotent."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._end_after(error)
+
+    def _end_after(self, error: BaseException) -> None:
+        """Close because of an error that left the ``with`` block. What fails in it becomes a note of that error."""
+        end_after(self.close, error)
 
 
 def end_after(close: Callable[[], object], error: BaseException) -> None:

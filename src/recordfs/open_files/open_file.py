@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING
 
 from recordfs.errors import ClosedFileError, InvalidArgumentError
-from recordfs.open_files.letting_go import close_after
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.whole_numbers import whole_number
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
 
 __all__ = ["OpenFile"]
 
 
-class OpenFile(abc.ABC):
+class OpenFile(ClosesOnExit, abc.ABC):
     """What every open file shares: the name that it was opened by, and that it can be closed.
 
     Args:
@@ -42,17 +37,6 @@ class OpenFile(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Release what the file holds. Idempotent."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            close_after(self, error)
 
     def _end(self) -> None:
         """Be closed from now on."""

@@ -16,7 +16,6 @@ from recordfs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 __all__ = ["OpenWriter"]
 
@@ -90,13 +89,11 @@ class OpenWriter(OpenFile):
             self._discard()
             self._end()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is not None and self.atomic:
+    def _end_after(self, error: BaseException) -> None:
+        if self.atomic:
             give_up(self, error)
         else:
-            super().__exit__(kind, error, traceback)
+            super()._end_after(error)
 
     # What a backend writes.
 

@@ -15,6 +15,7 @@ from recordfs.errors import (
     RecordFSError,
     UnimplementedError,
 )
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.records.compression import detect_compression
 from recordfs.records.index import RecordIndex, default_index_path, index_fits, read_index, scan_index
 from recordfs.redaction import redact
@@ -22,8 +23,6 @@ from recordfs.registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from types import TracebackType
-    from typing import Self
 
     from recordfs.filesystem import FileSystem, RandomAccessFile
     from recordfs.paths import PathInput
@@ -34,7 +33,7 @@ _BATCH = 256
 """Records read at a time by who iterates."""
 
 
-class RecordFile(Sequence[bytes]):
+class RecordFile(ClosesOnExit, Sequence[bytes]):
     """The records of a plain record file by their number: ``len(file)``, ``file[i]``, ``file[a:b]``, and many at once.
 
     This is what a map-style dataset of PyTorch is, and what its DataLoader asks for batches with ``__getitems__``: in
@@ -199,14 +198,6 @@ class RecordFile(Sequence[bytes]):
         file_system, options = self._given
         self._file_system, _ = resolve(self._name, file_system=file_system, options=options)
         self._read_from(self._file_system.new_random_access_file(self._name))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<RecordFile {redact(self._name)}: {len(self)} records>"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from recordfs._core import NativeRecordReader
 from recordfs.errors import InvalidArgumentError
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.per_process import OwningProcess
 from recordfs.records.compression import compression_name
 from recordfs.records.report import Loss, ReadReport
@@ -27,8 +28,6 @@ from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
-    from typing import Self
 
     from recordfs.filesystem import FileSystem
     from recordfs.records.sources import OpenableSource, Source
@@ -53,7 +52,7 @@ class _Settings(NamedTuple):
     options: Mapping[str, Any] | None
 
 
-class RecordReader:
+class RecordReader(ClosesOnExit):
     """Iterates over the records of files as bytes.
 
     Args:
@@ -309,11 +308,3 @@ class RecordReader:
     def __setstate__(self, state: tuple[_Settings, list[str]]) -> None:
         self._settings, names = state
         self._prepare(sources_of_files(names, file_system=self._settings.file_system, options=self._settings.options))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

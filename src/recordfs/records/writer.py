@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import NativeRecordWriter
 from recordfs.errors import ClosedFileError
-from recordfs.open_files.letting_go import close_after, give_up
+from recordfs.open_files.letting_go import ClosesOnExit, give_up
 from recordfs.open_files.unclosed_writers import forget, is_left_to_exit, keep_with
 from recordfs.records.compression import check_compression_level, compression_name
 from recordfs.records.targets import TargetOptions, open_target
@@ -15,8 +15,6 @@ from recordfs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
-    from typing import Self
 
     from recordfs.file_objects import SupportsWrite
     from recordfs.filesystem import FileSystem, WritableFile
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordWriter"]
 
 
-class RecordWriter(NativeRecordWriter):
+class RecordWriter(NativeRecordWriter, ClosesOnExit):
     """Writes records to a file: ``write``, ``write_batch``, ``flush``, ``sync``, ``tell``, ``close`` and others.
 
     Args:
@@ -180,18 +178,11 @@ class RecordWriter(NativeRecordWriter):
         if self.closed:
             forget(self)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        elif self._atomic:
+    def _end_after(self, error: BaseException) -> None:
+        if self._atomic:
             give_up(self, error)
         else:
-            close_after(self, error)
+            super()._end_after(error)
 
     @property
     def atomic(self) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.events.cache import ColumnCache
 from recordfs.events.run_files import files_of_runs
+from recordfs.open_files.letting_go import ClosesOnExit
 from recordfs.redaction import redact
 from recordfs.registry import resolve
 from recordfs.tensorboard.log_file import LogFile
@@ -89,7 +90,7 @@ class CatalogOptions(NamedTuple):
     cache_bytes: int = 4 << 30
 
 
-class LogCatalog:
+class LogCatalog(ClosesOnExit):
     """The runs of one log directory or of several. Safe to use from many threads; ``close`` ends its threads.
 
     Args:
@@ -152,12 +153,6 @@ class LogCatalog:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def runs(self) -> dict[str, list[LogFile]]:
         """Return the files of each run, runs sorted by name; waits for the first look, at most ``answer_seconds``."""
