@@ -12,7 +12,7 @@ __all__ = ["lazy_names"]
 
 
 def lazy_names(package: str, home: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return what a package assigns to its ``__getattr__`` and ``__dir__``.
+    """Return what a package assigns to its ``__getattr__`` and ``__dir__``, unless a type checker looks.
 
     Args:
         package: Its ``__name__``.

@@ -8,6 +8,7 @@ from typing import Any, assert_type
 import numpy as np
 
 import recordfs
+import recordfs.filesystem
 import recordfs.records
 from recordfs import checkpoint, errors, example, file_io, gfile
 
@@ -139,3 +140,12 @@ def checkpoints(prefix: str) -> None:
     assert_type(manager.save_async({"kernel": 1}, 3, metrics={"loss": 0.5}).result(timeout=10), str)
     assert_type(checkpoint.latest_checkpoint("run"), str | None)
     assert_type(checkpoint.verify_checkpoint(prefix).sound, bool)
+
+
+def misspelt_names() -> None:
+    # Packages load their public names when first used; a name that they do not have is an error all the same.
+    recordfs.RecordReadr  # type: ignore[attr-defined]  # noqa: B018
+    recordfs.filesystem.RandomAccesFile  # type: ignore[attr-defined]  # noqa: B018
+    recordfs.records.verify_files  # type: ignore[attr-defined]  # noqa: B018
+    checkpoint.CheckpointReadr  # type: ignore[attr-defined]  # noqa: B018
+    example.parse_examples  # type: ignore[attr-defined]  # noqa: B018

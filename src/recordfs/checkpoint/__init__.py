@@ -130,4 +130,5 @@ __all__ = [
     "write_state",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, _HOME)
+if not TYPE_CHECKING:  # a type checker that saw a __getattr__ would take every misspelt name for one of ours
+    __getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -27,11 +27,12 @@ __all__ = [
     "WritableFile",
 ]
 
+if not TYPE_CHECKING:  # a type checker that saw a __getattr__ would take every misspelt name for one of ours
 
-def __getattr__(name: str) -> object:
-    """Load the native module when it is asked for."""
-    if name == "ReadOnlyMemoryRegion":
-        from recordfs._core import ReadOnlyMemoryRegion
+    def __getattr__(name: str) -> object:
+        """Load the native module when it is asked for."""
+        if name == "ReadOnlyMemoryRegion":
+            from recordfs._core import ReadOnlyMemoryRegion
 
-        return ReadOnlyMemoryRegion
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return ReadOnlyMemoryRegion
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
