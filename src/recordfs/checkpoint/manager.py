@@ -12,7 +12,7 @@ from recordfs.checkpoint.arguments import finite_number
 from recordfs.checkpoint.deletion import delete_checkpoint
 from recordfs.checkpoint.file_names import index_path
 from recordfs.checkpoint.metrics_file import as_numbers, read_metrics, write_metrics
-from recordfs.checkpoint.saving import PendingSave, Snapshots, save_checkpoint
+from recordfs.checkpoint.saving import PendingSave, SaveOptions, Snapshots, save_with
 from recordfs.checkpoint.state import CheckpointState, read_state, write_state
 from recordfs.errors import InvalidArgumentError, NotFoundError
 from recordfs.open_files.letting_go import ClosesOnExit
@@ -176,16 +176,9 @@ class CheckpointManager(ClosesOnExit):
             Exception: What an earlier ``save_async`` failed of, if nobody asked for it.
             RecordFSError: An old checkpoint could not be deleted; the new one is saved then, and a note says so.
         """
+        how = SaveOptions(by_attribute, object_graph, num_shards, overwrite, alignment, durable=True)
         with self._turn:
-            prefix, write = self._next_save(
-                step,
-                metrics,
-                by_attribute=by_attribute,
-                object_graph=object_graph,
-                num_shards=num_shards,
-                alignment=alignment,
-                overwrite=overwrite,
-            )
+            prefix, write = self._next_save(step, metrics, how)
             write(tensors)
             return prefix
 
@@ -211,22 +204,15 @@ class CheckpointManager(ClosesOnExit):
             InvalidArgumentError: The step is below 0, or a metric no number. Nothing is saved then.
             Exception: What the ``save_async`` before failed of, if nobody asked for it. Nothing is saved then.
         """
+        how = SaveOptions(by_attribute, object_graph, num_shards, overwrite, alignment, durable=True)
         with self._turn:
-            prefix, write = self._next_save(
-                step,
-                metrics,
-                by_attribute=by_attribute,
-                object_graph=object_graph,
-                num_shards=num_shards,
-                alignment=alignment,
-                overwrite=overwrite,
-            )
+            prefix, write = self._next_save(step, metrics, how)
             copies = self._snapshots.take(tensors)
             self._pending = PendingSave(prefix, lambda: write(copies))
             return self._pending
 
     def _next_save(
-        self, step: SupportsIndex, metrics: Mapping[str, float] | None, **writing: Any
+        self, step: SupportsIndex, metrics: Mapping[str, float] | None, how: SaveOptions
     ) -> tuple[str, Callable[[Mapping[str, Any]], None]]:
         """Check what a save is given, wait for the one before it, and return its prefix and what writes tensors."""
         numbers = as_numbers(metrics, self._directory)
@@ -235,7 +221,7 @@ class CheckpointManager(ClosesOnExit):
         prefix = join(self._directory, f"{self._checkpoint_name}-{number}")
 
         def write(tensors: Mapping[str, Any]) -> None:
-            save_checkpoint(prefix, tensors, file_system=self._file_system, **writing)
+            save_with(self._file_system, prefix, tensors, how)
             self._saved(prefix, numbers)
 
         return prefix, write

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recordfs.checkpoint.array_memory import empty_array
 from recordfs.checkpoint.attribute_paths import attribute_key
@@ -14,7 +14,7 @@ from recordfs.checkpoint.parallel import do_all, usable_cores
 from recordfs.checkpoint.tensor_input import as_array
 from recordfs.checkpoint.writer import CheckpointWriter
 from recordfs.errors import DeadlineExceededError, InvalidArgumentError
-from recordfs.paths import path_to_str
+from recordfs.registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +27,26 @@ __all__ = ["PendingSave", "Snapshots", "save_async", "save_checkpoint"]
 
 _PIECE = 4 << 20
 """Bytes of a large array that one thread copies at once."""
+
+
+class SaveOptions(NamedTuple):
+    """How a checkpoint is saved: the arguments of ``save_checkpoint`` that say so, as one value to hand on.
+
+    Attributes:
+        by_attribute: The names are attribute paths.
+        object_graph: To add to the checkpoint.
+        num_shards: How many data files to write.
+        overwrite: Replace the checkpoint of this prefix that is there now.
+        alignment: Every tensor begins at a multiple of this many bytes.
+        durable: A power cut can do no harm once the checkpoint is saved, where the filesystem can promise that.
+    """
+
+    by_attribute: bool
+    object_graph: ObjectGraph | None
+    num_shards: int
+    overwrite: bool
+    alignment: int
+    durable: bool
 
 
 def save_checkpoint(
@@ -62,21 +82,28 @@ def save_checkpoint(
         InvalidArgumentError: Both ``by_attribute`` and ``object_graph``.
         Otherwise as ``CheckpointWriter``.
     """
-    if by_attribute:
+    served_by, name = resolve(prefix, file_system=file_system, options=options)
+    how = SaveOptions(by_attribute, object_graph, num_shards, overwrite, alignment, durable)
+    return save_with(served_by, name, tensors, how)
+
+
+def save_with(file_system: FileSystem, prefix: str, tensors: Mapping[str, Any], how: SaveOptions) -> str:
+    """Save tensors as ``save_checkpoint`` does."""
+    object_graph = how.object_graph
+    if how.by_attribute:
         if object_graph is not None:
-            raise InvalidArgumentError("give by_attribute or object_graph, not both")
+            raise InvalidArgumentError("give by_attribute or object_graph, not both", path=prefix)
         named = {**tensors}
         named.setdefault(SAVE_COUNTER, np.array(1, np.int64))
         object_graph = ObjectGraph.from_attributes(named)
         tensors = {attribute_key(path): array for path, array in named.items()}
     with CheckpointWriter(
         prefix,
-        num_shards=num_shards,
-        overwrite=overwrite,
-        alignment=alignment,
-        durable=durable,
+        num_shards=how.num_shards,
+        overwrite=how.overwrite,
+        alignment=how.alignment,
+        durable=how.durable,
         file_system=file_system,
-        options=options,
     ) as writer:
         writer.add_many(tensors)
         if object_graph is not None:
@@ -224,20 +251,7 @@ def save_async(
     Returns:
         What to ask for the outcome: errors of the save come out of its ``result``.
     """
+    served_by, name = resolve(prefix, file_system=file_system, options=options)
+    how = SaveOptions(by_attribute, object_graph, num_shards, overwrite, alignment, durable)
     copies = (Snapshots() if snapshots is None else snapshots).take(tensors)
-
-    def save() -> None:
-        save_checkpoint(
-            prefix,
-            copies,
-            by_attribute=by_attribute,
-            object_graph=object_graph,
-            num_shards=num_shards,
-            overwrite=overwrite,
-            alignment=alignment,
-            durable=durable,
-            file_system=file_system,
-            options=options,
-        )
-
-    return PendingSave(path_to_str(prefix), save)
+    return PendingSave(name, lambda: save_with(served_by, name, copies, how))

@@ -193,7 +193,8 @@ class BufferedWritableFile(WritableFile):
         return FailedPreconditionError(f"the writer can no longer be used: {self._broken}", path=self._name)
 
     def _check_usable(self) -> None:
-        # Compared by hand: asking the owner would add a half to the price of a short line.
+        # Compared by hand: asking the owner would add a half to the price of a short line. A number that a hook of
+        # os.register_at_fork counts would cost as much, and misses forks that Python does not make itself.
         if self._closed or self._broken is not None or self._owner.pid != os.getpid():
             super()._check_usable()
             raise self._broken_error()
