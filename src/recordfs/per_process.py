@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,17 +25,21 @@ class OwningProcess:
 
     Attributes:
         pid: Its number.
+        current_pid: That of the process that is running, on the class. Python tells of every fork that runs Python code
+            afterwards, so that no look costs a system call.
     """
 
     __slots__ = ("pid",)
 
+    current_pid: ClassVar[int] = os.getpid()
+
     def __init__(self) -> None:
-        self.pid = os.getpid()
+        self.pid = OwningProcess.current_pid
 
     @property
     def is_current(self) -> bool:
         """Whether this is that process, and not a child that was forked from it."""
-        return self.pid == os.getpid()
+        return self.pid == OwningProcess.current_pid
 
 
 class PerProcess(Generic[T]):
@@ -90,6 +94,7 @@ _inherited: list[object] = []
 
 def _renew() -> None:
     """Give a forked child free locks, and nothing of its parent's: the threads that held either are not in it."""
+    OwningProcess.current_pid = os.getpid()
     for instance in list(_instances):
         instance._lock = threading.RLock()
         made, instance._made = instance._made, None

@@ -7,7 +7,6 @@ so that an error or a KeyboardInterrupt at any point leaves either none or all o
 from __future__ import annotations
 
 import abc
-import os
 from typing import TYPE_CHECKING
 
 from recordfs.errors import FailedPreconditionError, RecordFSError
@@ -193,8 +192,7 @@ class BufferedWritableFile(WritableFile):
         return FailedPreconditionError(f"the writer can no longer be used: {self._broken}", path=self._name)
 
     def _check_usable(self) -> None:
-        # Compared by hand: asking the owner would add a half to the price of a short line. A number that a hook of
-        # os.register_at_fork counts would cost as much, and misses forks that Python does not make itself.
-        if self._closed or self._broken is not None or self._owner.pid != os.getpid():
+        # One test for all three, because the price of a call shows in that of a short line.
+        if self._closed or self._broken is not None or not self._owner.is_current:
             super()._check_usable()
             raise self._broken_error()
