@@ -1,10 +1,6 @@
 """Reading one object: ranges in parallel, read-ahead where reads follow each other, and never two versions mixed.
 
-A reader pins the version that it found. When the object has changed, it looks again: if its own writer (or another,
-after the same last bytes) only made it longer, that is *growth* and reading goes on; anything else is AbortedError.
-
-Growth that only the last bytes tell of holds for what was handed out so far, and for nothing that was fetched ahead. It
-therefore begins a new *epoch*, and what was fetched in an earlier one is fetched again.
+Which version these are of, and when a longer one is gone over to, is ``pinned_version.py``'s.
 """
 
 from __future__ import annotations
@@ -16,9 +12,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from recordfs._core import copy_still_memory
-from recordfs.errors import AbortedError, NotFoundError
 from recordfs.filesystem import RandomAccessFile
-from recordfs.filesystems._object_store.commits import OPENING_METADATA, WRITER_METADATA
+from recordfs.filesystems._object_store.pinned_version import LOOKS, PinnedVersion
 from recordfs.filesystems._object_store.read_ahead import (
     BLOCK,
     READ_AHEAD,
@@ -33,7 +28,7 @@ from recordfs.per_process import PerProcess
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Buffer
 
@@ -45,12 +40,6 @@ __all__ = ["ObjectRandomAccessFile"]
 
 SMALL = 64 << 10
 """Bytes of a read from which on handing it to another thread, so that Ctrl-C comes through, does not show."""
-
-REMEMBERED = 64 << 10
-"""How many bytes before a position are kept to tell growth from replacement where the writer is not known."""
-
-LOOKS = 10
-"""How often an object is looked at that changes again each time before its bytes can be compared."""
 
 
 class ObjectRandomAccessFile(RandomAccessFile):
@@ -71,14 +60,11 @@ class ObjectRandomAccessFile(RandomAccessFile):
         self._fetcher = fetcher
         self._bucket = bucket
         self._key = found.key
-        self._pinned = found
-        self._follows_growth = follows_growth
-        self._epoch = 0
         self._own = PerProcess(ReadAhead)
+        self._version = PinnedVersion(name, fetcher, bucket, found, follows_growth=follows_growth)
         # Where the next read would begin if it followed the last one, and where the first of those that did began.
         self._expected = -1  # before the first read
         self._run_start = 0
-        self._remembered: tuple[int, bytes] = (0, b"")
 
     @property
     def _lock(self) -> threading.Lock:
@@ -86,7 +72,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
 
     def _size(self) -> int:
         """Look at the object, which may have grown; AbortedError if it was replaced by another."""
-        return self._look_again().size if self._follows_growth else self._pinned.size
+        return self._version.newest_size()
 
     def _read(self, offset: int, n: int) -> bytes:
         end = self._end_of(offset, n)
@@ -104,7 +90,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
 
     def _read_into(self, offset: int, view: memoryview) -> int:
         # Only at the end that is known does it look for more: before it, fewer bytes than fit are an answer too.
-        known = self._pinned.size
+        known = self._version.info.size
         end = min(offset + len(view), known) if offset < known else self._end_of(offset, len(view))
         if end <= offset:
             return 0
@@ -121,8 +107,8 @@ class ObjectRandomAccessFile(RandomAccessFile):
         wanted = [(start, min(end, size)) for start, end in blocks if start < size]
         contents = self._fetch_all(wanted)
         if wanted:
-            with memoryview(contents[-1]) as view, self._lock:
-                self._remember(wanted[-1][1], view)
+            with memoryview(contents[-1]) as view:
+                self._version.remember(wanted[-1][1], view)
         return [*contents, *[b""] * (len(blocks) - len(wanted))]  # the blocks ascend: those past the end come last
 
     def _read_range_into(self, offset: int, view: memoryview) -> int:
@@ -137,14 +123,14 @@ class ObjectRandomAccessFile(RandomAccessFile):
                 return [room]
 
             for _ in range(LOOKS):
-                pieces, epoch = self._of_pinned(fetch, offset, end)
-                if self._accept([memoryview(piece) for piece in pieces], end, epoch):
+                pieces, epoch = self._version.fetch(fetch, offset, end)
+                if self._version.accept([memoryview(piece) for piece in pieces], end, epoch):
                     return len(room)
-        raise self._changed_again_and_again()
+        raise self._version.changes_again_and_again()
 
     def _read_ahead(self, offset: int, n: int) -> int:
         """Begin to fetch. A read from ``offset`` on then counts as following an earlier one."""
-        size = self._pinned.size
+        size = self._version.info.size
         with self._lock:
             self._expected = self._run_start = offset
             self._own.get().start(self, offset, min(offset + min(n, READ_AHEAD), size), size, is_read=False)
@@ -159,7 +145,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
     def _end_of(self, offset: int, n: int) -> int:
         """Return where a read ends; looks for growth where it would pass the end that is known."""
         end = offset + n
-        if end > self._pinned.size:
+        if end > self._version.info.size:
             end = min(end, self._size())
         return end
 
@@ -191,7 +177,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         Waiting for a second read would cost one more answer of the store. Needs the lock.
         """
         is_first = self._expected < 0 and offset == 0
-        return is_first and end >= PIECE and self._pinned.size >= READ_AHEAD and self._fetcher.can_stream
+        return is_first and end >= PIECE and self._version.info.size >= READ_AHEAD and self._fetcher.can_stream
 
     def _pieces_of(self, block: Block, start: int, end: int) -> list[memoryview] | None:
         """Return part of a block; None where it has to be fetched anew."""
@@ -203,7 +189,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
             self._own.get().drop()  # who tries again shall not meet the same failure, but ask again
             raise
         pieces = _cut(chunks, start - block.start, end - block.start)
-        if self._accept(pieces, end, epoch):
+        if self._version.accept(pieces, end, epoch):
             return pieces
         self._own.get().drop()
         return None
@@ -216,42 +202,19 @@ class ObjectRandomAccessFile(RandomAccessFile):
             else:
                 chunks, epoch = call_interruptibly(self._fetch, start, end)
             pieces = _cut(chunks, 0, end - start)
-            if self._accept(pieces, end, epoch):
+            if self._version.accept(pieces, end, epoch):
                 return pieces
-
-    def _accept(self, pieces: list[memoryview], end: int, epoch: int) -> bool:
-        """Remember the last of the bytes that are to be handed out; False if they are of an earlier epoch."""
-        with self._lock:
-            if epoch != self._epoch:
-                return False
-            for piece in pieces[-2:-1]:  # the last one may be short
-                self._remember(end - len(pieces[-1]), piece)
-            self._remember(end, pieces[-1])
-            return True
-
-    def _remember(self, end: int, read: memoryview) -> None:
-        """Keep the last bytes that were read, with those right before them if they are few, to know the object by.
-
-        Needs the lock.
-        """
-        with read[-REMEMBERED:] as tail:
-            start, known = self._remembered
-            if start + len(known) == end - len(read) and len(tail) < REMEMBERED:
-                known = known[len(tail) - REMEMBERED :]
-            else:
-                known = b""
-            self._remembered = (end - len(known) - len(tail), known + tail)
 
     def _block_at(self, position: int, end: int) -> Block:
         """Return the block that holds a position, and have what comes after it on its way as far as ``end``."""
-        own, size = self._own.get(), self._pinned.size
+        own, size = self._own.get(), self._version.info.size
         with own.lock:
             own.start(self, position, min(end, size), size)
             return own.blocks[0]
 
     def new_stream(self, start: int) -> BlockStream[Fetched] | None:
         """See Source."""
-        fetcher, epoch, pinned = self._fetcher, self._epoch, self._pinned
+        fetcher, epoch, pinned = self._fetcher, self._version.epoch, self._version.info
         if not fetcher.can_stream or not BlockStream.may_begin():
             return None
         where = self._bucket, self._key, start, pinned.size, pinned.tag
@@ -278,17 +241,17 @@ class ObjectRandomAccessFile(RandomAccessFile):
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
         """Fetch many ranges, all in one epoch."""
         for _ in range(LOOKS):
-            epoch = self._epoch
+            epoch = self._version.epoch
             contents = self._fetch_each(ranges)
-            if epoch == self._epoch:
+            if epoch == self._version.epoch:
                 return contents
-        raise self._changed_again_and_again()
+        raise self._version.changes_again_and_again()
 
     def _fetch_each(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
         """Fetch many ranges, on as many threads as the pool gives."""
         if len(ranges) <= 1:
             return [self._fetch(start, end).chunks[0] for start, end in ranges]
-        contents = self._fetcher.fetch_many(self._bucket, self._key, ranges, self._pinned.tag)
+        contents = self._fetcher.fetch_many(self._bucket, self._key, ranges, self._version.info.tag)
         if contents is not None:
             return contents
         found: dict[int, Buffer] = {}
@@ -312,115 +275,11 @@ class ObjectRandomAccessFile(RandomAccessFile):
 
     def _fetch(self, start: int, end: int) -> Fetched:
         """Fetch one range as one chunk."""
-        return self._of_pinned(lambda *where: [self._fetcher.fetch(*where)], start, end)
+        return self._version.fetch(lambda *where: [self._fetcher.fetch(*where)], start, end)
 
     def fetch_block(self, start: int, end: int) -> Fetched:
         """See Source; in the chunks that it comes in."""
-        return self._of_pinned(self._fetcher.fetch_chunks, start, end)
-
-    def _of_pinned(self, fetch: Callable[[str, str, int, int, str], list[Buffer]], start: int, end: int) -> Fetched:
-        """Fetch one range of the pinned version, or of one that grew out of it."""
-        while True:
-            epoch = self._epoch  # before the version: bytes that are taken for too old are only fetched again
-            pinned = self._pinned
-            try:
-                return Fetched(fetch(self._bucket, self._key, start, end, pinned.tag), epoch)
-            except (AbortedError, NotFoundError):
-                if self._look_again().tag == pinned.tag:
-                    raise
-
-    # Versions
-
-    def _look_again(self, looks: int = LOOKS) -> ObjectInfo:
-        """Look at the object; pin it anew if it grew.
-
-        Raises:
-            AbortedError: It was replaced, or is gone.
-        """
-        # Taken before looking: another thread may look later, and pin a version that this look has not seen yet.
-        pinned = self._pinned
-        try:
-            found = self._fetcher.describe(self._bucket, self._key)
-        except NotFoundError as error:
-            raise AbortedError("the object was deleted while it was read", path=self._name) from error
-        # The size as well: versitygw looks at size and ETag one after the other, and may tell one of each version.
-        if (found.tag, found.size) == (pinned.tag, pinned.size):
-            return pinned
-        if not self._follows_growth:
-            raise self._replaced(pinned, found)
-        if _is_longer_for_sure(pinned, found):
-            with self._lock:
-                if self._pinned.size <= found.size:
-                    self._pinned = found
-            return found
-        grown = self._grown(pinned, found)
-        if grown is not None:
-            return grown
-        if looks == 1:
-            raise AbortedError("the object changed again and again while it was looked at", path=self._name)
-        return self._look_again(looks - 1)
-
-    def _grown(self, pinned: ObjectInfo, found: ObjectInfo) -> ObjectInfo | None:
-        """Pin a changed object that goes on after the same last bytes; None if it or what was read changed meanwhile.
-
-        Raises:
-            AbortedError: It was replaced.
-        """
-        with self._lock:
-            self._epoch += 1  # nothing that is on its way is handed out while what was handed out is compared
-            remembered = self._remembered
-        try:
-            is_growth = self._is_growth(pinned, found, remembered)
-        except (AbortedError, NotFoundError):
-            return None
-        if not is_growth:
-            raise self._replaced(pinned, found)
-        with self._lock:
-            if self._pinned is not pinned:
-                return found if self._pinned.tag == found.tag else None
-            if self._remembered is not remembered:
-                return None
-            self._epoch += 1
-            self._pinned = found
-        return found
-
-    def _changed_again_and_again(self) -> AbortedError:
-        return AbortedError("the object changed again and again while it was read", path=self._name)
-
-    def _replaced(self, pinned: ObjectInfo, found: ObjectInfo) -> AbortedError:
-        return AbortedError(
-            f"the object was replaced while it was read: expected version {pinned.tag} of {pinned.size} bytes, "
-            f"found {found.tag} of {found.size}; open it again to read the new one",
-            path=self._name,
-        )
-
-    def _is_growth(self, pinned: ObjectInfo, found: ObjectInfo, remembered: tuple[int, bytes]) -> bool:
-        """Tell whether a changed object is the pinned one made longer, by the bytes that were handed out last."""
-        if found.size < pinned.size or pinned.metadata.get(WRITER_METADATA) != found.metadata.get(WRITER_METADATA):
-            return False
-        start, known = remembered
-        # Some writers upload all of it at each flush, also when nothing is new. The checksums tell; without them, who
-        # has read from the beginning on or remembers enough.
-        if found.size == pinned.size and pinned.checksum and found.checksum:
-            return found.checksum == pinned.checksum
-        if found.size == pinned.size and start > 0 and len(known) < REMEMBERED:
-            return False
-        if not known:
-            return True  # nothing has been read that the new bytes could be mixed with
-        end = start + len(known)
-        content = call_interruptibly(self._fetcher.fetch, self._bucket, self._key, start, end, found.tag)
-        with memoryview(content) as now:
-            return now == known
-
-
-def _is_longer_for_sure(pinned: ObjectInfo, found: ObjectInfo) -> bool:
-    """Tell whether one opening of one writer made both versions: it only ever adds.
-
-    Who appends takes over the writer's id. Where two do, and the one that lost puts its bytes over the other's, only
-    the third value, which every opening makes anew, tells that these are other bytes.
-    """
-    same = all(pinned.metadata.get(name) == found.metadata.get(name) for name in (WRITER_METADATA, OPENING_METADATA))
-    return same and WRITER_METADATA in pinned.metadata and found.size >= pinned.size
+        return self._version.fetch(self._fetcher.fetch_chunks, start, end)
 
 
 def _joined(pieces: list[memoryview]) -> bytes:
