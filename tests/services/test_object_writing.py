@@ -114,7 +114,7 @@ def test_bytes_damaged_on_their_way_are_refused_by_the_store_and_sent_again(obje
 
 
 @pytest.mark.parametrize("object_place", ["versitygw", "fake-gcs-server"], indirect=True)
-@pytest.mark.filterwarnings("ignore:unfinished uploads:UserWarning", "ignore:orphaned temporary:UserWarning")
+@pytest.mark.filterwarnings("ignore:what writers that died:UserWarning")
 def test_a_clean_up_after_dead_writers_that_fails_does_not_fail_a_flush(object_place, store, path, stored):
     looks = r"GET .*(uploads|prefix=.*recordfs-tmp)"
     fault = object_place.proxy.fail(looks, "status", count=10_000, status=500)

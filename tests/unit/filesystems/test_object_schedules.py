@@ -11,7 +11,7 @@ from concurrent.futures import ALL_COMPLETED, Executor, Future
 import pytest
 
 from recordfs.errors import AbortedError, AlreadyExistsError, DataLossError, RecordFSError, UnavailableError
-from recordfs.filesystems._object_store import bulk, composing, part_queue, parts
+from recordfs.filesystems._object_store import bulk, composing, orphans, part_queue, parts
 from recordfs.filesystems._object_store import writer as writer_module
 from recordfs.filesystems._object_store.commits import OPENING_METADATA, Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN, Location, Opening
@@ -21,7 +21,7 @@ from recordfs.testing import object_store, seeded_store
 from recordfs.testing.object_store import NO_FAULTS, Faults, SeededObjectStore, SeededPieces, SeededUpload
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:orphaned temporary objects:UserWarning",
+    "ignore:what writers that died:UserWarning",
     "ignore:.*temporary objects of .* could not be deleted:UserWarning",
     "ignore:the store of bucket .* does not copy parts:UserWarning",
     "ignore:the temporary object .* could not be deleted:UserWarning",
@@ -331,7 +331,7 @@ def small_data(monkeypatch):
     monkeypatch.setattr(composing, "MOST_SOURCES", 4)
     monkeypatch.setattr(seeded_store, "MOST_SOURCES", 4)
     monkeypatch.setattr(parts, "LONGEST_COPY", 24)
-    for module in (composing, part_queue):
+    for module in (orphans, part_queue):
         monkeypatch.setattr(module, "wait", wait_in_any_order)
     for module in (composing, parts):
         monkeypatch.setattr(module, "for_each_in_parallel", one_after_the_other)

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
-__all__ = ["MAX_REPORTED", "Failures", "delete_objects", "for_each_in_parallel", "move_objects", "submit"]
+__all__ = [
+    "MAX_REPORTED",
+    "Failures",
+    "delete_objects",
+    "for_each_in_parallel",
+    "move_objects",
+    "remove_folders",
+    "submit",
+]
 
 THREADS = 16
 """Requests in flight: past this the stores slow a single client down rather than serve it faster."""
@@ -159,6 +167,26 @@ def move_objects(
         for_each_in_parallel(copy_one, batch)
         _delete_all(store, bucket, copied, failures)
     return failures
+
+
+def remove_folders(store: ObjectStore, bucket: str, prefix: str) -> None:
+    """Delete folders that are listed below a prefix although no key lies below them, as SeaweedFS keeps them.
+
+    One of them below a directory that was deleted would be listed for ever, and could not be made again. What lies
+    below a prefix is asked for again on the way, so that nothing is deleted that somebody writes meanwhile. Stores that
+    are never doubted keep no such thing.
+    """
+    if not store.features(bucket).is_doubted or not prefix:
+        return
+    if prefix in store.list_page(bucket, prefix.removesuffix("/"), delimiter="/").prefixes:
+        _remove_folder(store, bucket, prefix)
+
+
+def _remove_folder(store: ObjectStore, bucket: str, prefix: str) -> None:
+    for below in store.list_page(bucket, prefix, delimiter="/").prefixes:
+        _remove_folder(store, bucket, below)
+    if not store.list_page(bucket, prefix, limit=1).objects:
+        store.delete(bucket, prefix)
 
 
 def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

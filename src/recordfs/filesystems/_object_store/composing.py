@@ -13,21 +13,20 @@ from __future__ import annotations
 import abc
 import uuid
 import warnings
-from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError
 from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
-from recordfs.filesystems._object_store.orphans import orphaned_objects
+from recordfs.filesystems._object_store.orphans import OrphanSearch
 from recordfs.filesystems._object_store.part_queue import PartQueue, SentPart, parts_in_flight
 from recordfs.filesystems._object_store.temporary import temporary_key, temporary_prefix
 from recordfs.filesystems._object_store.upload import ObjectUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
     from recordfs.filesystems._object_store.commits import Commit, Origin, Part
     from recordfs.filesystems._object_store.opening import Location
@@ -109,8 +108,7 @@ class Pieces:
         self._rest: str | None = None  # the object of what a commit holds in memory
         self._garbage: list[str] = []
         self._undeletable: RecordFSError | None = None
-        self._has_looked_for_orphans = False
-        self._orphans: Future[list[str]] | None = None
+        self._orphans = OrphanSearch(store, location, self._queue.beside, finds_objects=True)
 
     @property
     def is_empty(self) -> bool:
@@ -133,7 +131,7 @@ class Pieces:
             RecordFSError: A part could not be delivered. It is kept, and the next call sends it again.
         """
         if not self._queue.is_empty:
-            self._look_for_orphans()
+            self._orphans.begin()
         self._queue.settle(leave)
         if len(self._queue.sent) >= MOST_PIECES:
             self._join_neighbours()
@@ -141,7 +139,7 @@ class Pieces:
 
     def sources(self, most: int, rest: Sequence[bytearray]) -> list[Source]:
         """Return everything, and ``rest`` after it, as at most ``most`` objects for a commit."""
-        self._look_for_orphans()
+        self._orphans.begin()
         last = []
         if rest:
             key = self._new_key()
@@ -154,7 +152,8 @@ class Pieces:
         self.deliver(0)
         while len(self._queue.sent) + len(last) > most:
             self._join_neighbours()
-        self._collect_orphans()
+        own = f"{temporary_prefix(self._key)}{self._own_name}"  # old, too, to a clock that is wrong
+        self._garbage += [key for key in self._orphans.take().objects if not key.startswith(own)]
         return [Source(piece.place, piece.answer) for piece in self._queue.sent] + last
 
     def raise_if_gone(self, error: RecordFSError) -> None:
@@ -263,24 +262,6 @@ class Pieces:
             if isinstance(error, NotFoundError):
                 self.raise_if_gone(error)
             raise error
-
-    def _look_for_orphans(self) -> None:
-        """Have what dead writers to the same key have left looked for, beside the parts."""
-        if not self._has_looked_for_orphans:
-            self._orphans = self._queue.beside(partial(orphaned_objects, self._store, self._bucket, self._key))
-            self._has_looked_for_orphans = True
-
-    def _collect_orphans(self) -> None:
-        """Have it swept away, too."""
-        orphans, self._orphans = self._orphans, None
-        if orphans is None:
-            return
-        wait([orphans])
-        try:
-            own = f"{temporary_prefix(self._key)}{self._own_name}"  # old, too, to a clock that is wrong
-            self._garbage += [key for key in orphans.result() if not key.startswith(own)]
-        except RecordFSError as error:  # cleaning up after others must not fail what this writer's user asked for
-            warnings.warn(f"orphaned temporary objects of {self._path} could not be looked for: {error}", stacklevel=2)
 
 
 class ComposedObjectUpload(ObjectUpload):

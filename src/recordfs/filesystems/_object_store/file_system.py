@@ -26,7 +26,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import FileStatistics, FileSystem
 from recordfs.filesystem_defaults.directories import undeleted_error
-from recordfs.filesystems._object_store.bulk import delete_objects, move_objects
+from recordfs.filesystems._object_store.bulk import delete_objects, move_objects, remove_folders
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
 from recordfs.filesystems._object_store.opening import Location, Opening
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
@@ -358,7 +358,7 @@ class ObjectStoreFileSystem(FileSystem):
             raise undeleted_error(path, _named(location, failures), failed, 0) from failures[0][1]
         if not deleted and (location.key or not self._store.bucket_exists(location.bucket)):
             raise NotFoundError("neither an object nor a prefix of one", path=path)
-        self._store.remove_folders(location.bucket, location.prefix)
+        remove_folders(self._store, location.bucket, location.prefix)
 
     # Copying and renaming
 
@@ -455,7 +455,7 @@ class ObjectStoreFileSystem(FileSystem):
             error.failures = named
             raise error from named[0][1]
         self._store.delete(target.bucket, record)
-        self._store.remove_folders(source.bucket, source.prefix)
+        remove_folders(self._store, source.bucket, source.prefix)
 
     def _exists(self, bucket: str, key: str) -> bool:
         """Tell whether there is an object."""

@@ -12,8 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from recordfs.errors import ResourceExhaustedError
+from recordfs.filesystems._object_store.commits import WRITER_METADATA
 from recordfs.filesystems._object_store.conditions import Conditions
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
+from recordfs.filesystems._object_store.orphans import OrphanSearch, remove_orphans
 from recordfs.filesystems._object_store.part_queue import PartQueue, parts_in_flight
 from recordfs.filesystems._object_store.parts import CopySource, UploadInParts
 from recordfs.filesystems._object_store.staging import Staging
@@ -23,11 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
-    from recordfs.filesystems._object_store.commits import Commit, Origin, Part
+    from recordfs.filesystems._object_store.commits import Commit, Ledger, Origin, Part
     from recordfs.filesystems._object_store.opening import Location, Opening
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
 __all__ = ["MultipartObjectUpload"]
+
+COMPARED = 64 << 10
+"""Bytes by which an object is recognised where the store keeps no metadata with uploads of parts."""
 
 Target = TypeVar("Target", bound=UploadInParts)
 
@@ -68,6 +73,7 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         self._queue: PartQueue[tuple[Target, int], None] = PartQueue(
             self._send_part, parts_in_flight(part_size), make_pool
         )
+        self._orphans = OrphanSearch(store, self._target, self._queue.beside, finds_objects=opening.atomic)
         self._origin: Origin | None = None
         self._upload: Target | None = None
         self._staging: Staging[Target] | None = None
@@ -107,8 +113,13 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         self._queue.settle(leave)
 
     def prepare(self, commit: Commit) -> None:
-        """Deliver all parts, and the bytes in memory as the last one beside them."""
+        """Deliver all parts, and the bytes in memory as the last one beside them; remove what dead writers left."""
         self._turn_to(commit.origin)
+        self._deliver(commit)
+        remove_orphans(self._objects, self._target, self._orphans.take())
+
+    def _deliver(self, commit: Commit) -> None:
+        """Have everything in the store that a commit needs."""
         if self._staging is not None:
             self._queue.settle(0)
             self._staging.absorb()
@@ -138,6 +149,18 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
     def look(self) -> ObjectInfo:
         """See ObjectUpload."""
         return self._objects.head(self._bucket, self._key)
+
+    def is_made_by(self, ledger: Ledger, commit: Commit, found: ObjectInfo) -> bool:
+        """By its token; where the store keeps no metadata with uploads of parts, by its last bytes."""
+        if super().is_made_by(ledger, commit, found):
+            return True
+        is_doubted = self._objects.features(self._bucket).is_doubted
+        if not is_doubted or WRITER_METADATA in found.metadata or found.tag == ledger.tag:
+            return False
+        if found.size != commit.total or not commit.rest:
+            return False
+        known = bytes(commit.rest[-1][-COMPARED:])
+        return self._objects.get_range(self._bucket, self._key, found.size - len(known), found.size, found.tag) == known
 
     def takes_part(self, origin: Origin) -> bool:
         """After a copy of any size equal parts allow no more than one, so that each has to be a commit."""
@@ -224,8 +247,13 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         self._queue.settle(0)
         if self._staging is not None:
             self._staging.absorb()
-        self._staging = Staging(self._objects, self._target, self._open(), self._begin_temporary)
+        self._staging = Staging(self._objects, self._target, self._open(), self._begin_staged)
         return self._staging.upload
+
+    def _begin_staged(self, target: Location) -> Target:
+        upload = self._begin_temporary(target)
+        self._orphans.note_own(upload.identifier, target.key)
+        return upload
 
     def _last_parts(self, upload: Target, commit: Commit) -> Iterator[tuple[bytes | bytearray, ...]]:
         """Iterate over the buffers of each part that comes after those that were handed on."""
@@ -244,8 +272,10 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
             return self._upload
         origin = self._origin
         assert origin is not None
+        self._orphans.begin()
         upload = self._begin(origin)
-        try:
+        self._orphans.note_own(upload.identifier)
+        with upload.aborted_by_errors():
             if origin.size and self._equal_parts and rest > origin.size:
                 # A last part may not be longer than those before it, so all are cut anew.
                 self._fetched = self._objects.get_range(self._bucket, self._key, 0, origin.size, str(origin.tag))
@@ -253,8 +283,5 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
                 # Where parts have to be equal, one part of whatever size may be in front of the last.
                 most = 1 if self._equal_parts else None
                 upload.copy(CopySource(self._bucket, self._key, str(origin.tag), origin.size), most=most)
-        except BaseException as error:
-            upload.abort_after(error)
-            raise
         self._upload = upload
         return upload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from recordfs.errors import AbortedError, DataLossError, RecordFSError, UnimplementedError
@@ -10,6 +11,8 @@ from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.features import RANGE_COPIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from recordfs.filesystems._object_store.opening import Location
     from recordfs.filesystems._object_store.store import ObjectStore
 
@@ -127,12 +130,17 @@ class UploadInParts(abc.ABC):
         """Bytes in the parts that the store has acknowledged, without copies."""
         return sum(list(self._sizes.values()))  # a list at once, as other threads may add to it
 
-    def abort_after(self, error: BaseException) -> None:
-        """Remove what was uploaded because something else went wrong, which is what will be raised."""
+    @contextmanager
+    def aborted_by_errors(self) -> Iterator[None]:
+        """Remove what was uploaded if the block raises; that this cannot be done is a note to what it raised."""
         try:
-            self.abort()
-        except RecordFSError as second:
-            error.add_note(f"the upload {self.identifier} could not be aborted: {second}")
+            yield
+        except BaseException as error:
+            try:
+                self.abort()
+            except RecordFSError as second:
+                error.add_note(f"the upload {self.identifier} could not be aborted: {second}")
+            raise
 
     def take_number(self) -> int:
         """Return a number that nothing else was sent under: a request that is late would put its bytes there."""

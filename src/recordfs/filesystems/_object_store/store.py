@@ -13,6 +13,7 @@ from recordfs.filesystems._object_store.features import Features
 from recordfs.filesystems._object_store.notices import Notices
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from obstore import GetOptions, GetResult
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from recordfs.filesystems._object_store.streaming import ByteStream
     from recordfs.filesystems._object_store.upload import ObjectUpload
 
-__all__ = ["ObjectInfo", "ObjectPage", "ObjectStore"]
+__all__ = ["ObjectInfo", "ObjectPage", "ObjectStore", "UnfinishedUpload"]
 
 
 class ObjectInfo(NamedTuple):
@@ -65,6 +66,20 @@ class ObjectPage(NamedTuple):
     objects: list[ObjectInfo]
     prefixes: list[str]
     next_page: str | None
+
+
+class UnfinishedUpload(NamedTuple):
+    """An upload of parts that nobody has completed.
+
+    Attributes:
+        key: Of the object that it is to make.
+        identifier: The store's name for it.
+        begun: When it was begun.
+    """
+
+    key: str
+    identifier: str
+    begun: dt.datetime
 
 
 class ObjectStore(abc.ABC):
@@ -198,9 +213,6 @@ class ObjectStore(abc.ABC):
         for_each_in_parallel(delete, keys)
         return failed
 
-    def remove_folders(self, bucket: str, prefix: str) -> None:
-        """Remove what a store of its own accord has made of a directory whose last key is gone: here nothing."""
-
     @abc.abstractmethod
     def copy(
         self, source_bucket: str, source: ObjectInfo, target_bucket: str, target_key: str, *, overwrite: bool
@@ -227,6 +239,18 @@ class ObjectStore(abc.ABC):
             f"{location.path} could not be looked at with these credentials: the first commit replaces whatever is "
             f"there, and a lost answer cannot be told from a failure. {self.blind_advice}",
         )
+
+    def unfinished_uploads(self, bucket: str, prefix: str) -> list[UnfinishedUpload]:
+        """Return uploads of parts to keys with a prefix; none where the store has no such thing, or forgets them."""
+        return []
+
+    def has_grown(self, bucket: str, upload: UnfinishedUpload, since: dt.datetime) -> bool:
+        """Tell whether an upload got a part since then: a long write goes to one and the same upload for days."""
+        raise NotImplementedError
+
+    def abort_unfinished_upload(self, bucket: str, upload: UnfinishedUpload) -> None:
+        """Remove an upload and its parts."""
+        raise NotImplementedError
 
     def kept_versions(self, bucket: str) -> str | None:
         """Return how a bucket keeps what is replaced or deleted in it, in words, or None if it does not."""

@@ -7,28 +7,19 @@ see features.py.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from recordfs.filesystems._object_store.commits import WRITER_METADATA
 from recordfs.filesystems._object_store.multipart import MultipartObjectUpload
-from recordfs.filesystems.s3.abandoned_uploads import Leftovers, find_leftovers, remove_leftovers
 from recordfs.filesystems.s3.multipart_upload import SMALLEST_PART, MultipartUpload
 from recordfs.filesystems.s3.probe import learn_conditions
 from recordfs.filesystems.s3.requests import as_body, condition_of
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from recordfs.filesystems._object_store.commits import Commit, Ledger, Origin
+    from recordfs.filesystems._object_store.commits import Commit, Origin
     from recordfs.filesystems._object_store.opening import Known, Location, Opening
-    from recordfs.filesystems._object_store.store import ObjectInfo
     from recordfs.filesystems.s3.store import S3Store
 
 __all__ = ["S3ObjectUpload"]
-
-COMPARED = 64 << 10
-"""Bytes by which an object is recognised where the store keeps no metadata with multipart uploads."""
 
 
 class S3ObjectUpload(MultipartObjectUpload[MultipartUpload]):
@@ -48,54 +39,18 @@ class S3ObjectUpload(MultipartObjectUpload[MultipartUpload]):
         self._features = store.features(opening.location.bucket)
         super().__init__(store, opening, part_size=part_size, copied_from=SMALLEST_PART)
         self._known = known
-        self._has_looked_for_leftovers = False
-        self._leftovers: Future[Leftovers] | None = None
-        self._own: set[str] = set()  # uploads and temporary objects that this writer has begun since that look
-
-    def prepare(self, commit: Commit) -> None:
-        """See ObjectUpload."""
-        super().prepare(commit)
-        leftovers, self._leftovers = self._leftovers, None
-        if leftovers is not None:
-            remove_leftovers(self._store, self._target, leftovers.result(), self._own)
-            self._own.clear()
-
-    def is_made_by(self, ledger: Ledger, commit: Commit, found: ObjectInfo) -> bool:
-        """By its token; where the store keeps no metadata with multipart uploads, by its last bytes."""
-        if super().is_made_by(ledger, commit, found):
-            return True
-        foreign = not self._features.is_doubted or WRITER_METADATA in found.metadata or found.tag == ledger.tag
-        if foreign or found.size != commit.total or not commit.rest:
-            return False
-        known = bytes(commit.rest[-1][-COMPARED:])
-        return self._store.get_range(self._bucket, self._key, found.size - len(known), found.size, found.tag) == known
 
     def _begin(self, origin: Origin) -> MultipartUpload:
-        if not self._has_looked_for_leftovers:
-            # It takes an answer of the store or more, and nothing before the commit has to wait for these.
-            look = partial(find_leftovers, self._store, self._target, staged=self._is_atomic)
-            self._leftovers = self._queue.beside(look)
-            self._has_looked_for_leftovers = True
         # After bytes whose CRC-32C is not known, the parts are verified one by one instead.
         known = origin.has_checksum
         checksums = known or self._features.directory_bucket  # which take no Content-MD5
-        return self._noted(
-            MultipartUpload.begin(self._store, self._target, self._new_object(origin), checksums=checksums, whole=known)
-        )
+        made_with = self._new_object(origin)
+        return MultipartUpload.begin(self._store, self._target, made_with, checksums=checksums, whole=known)
 
     def _begin_temporary(self, target: Location) -> MultipartUpload:
         # Its parts are verified one by one by their MD5, which directory buckets do not know, and the whole at the end.
         checksums = self._features.directory_bucket
-        return self._noted(
-            MultipartUpload.begin(self._store, target, self._store.encryption(), checksums=checksums, whole=False),
-            target.key,
-        )
-
-    def _noted(self, upload: MultipartUpload, *keys: str) -> MultipartUpload:
-        """Take note of an upload, and of the temporary object that it makes, as long as others' are looked for."""
-        if self._leftovers is not None:
-            self._own.update((upload.identifier, *keys))
-        return upload
+        return MultipartUpload.begin(self._store, target, self._store.encryption(), checksums=checksums, whole=False)
 
     def _put(self, commit: Commit, replaces: str | None) -> str:
         body = as_body(commit.rest)

@@ -86,8 +86,5 @@ def are_conditions_kept(store: S3Requests, target: Location, operation: str) -> 
 def _complete(store: S3Requests, target: Location) -> None:
     """Complete a tiny upload on a condition that cannot hold."""
     upload = MultipartUpload.begin(store, target, store.encryption(), checksums=False, whole=False)
-    try:
+    with upload.aborted_by_errors():
         upload.complete({1: upload.send(1, b"x")}, size=1, replaces=NO_ETAG)
-    except BaseException as error:
-        upload.abort_after(error)
-        raise

@@ -17,7 +17,7 @@ from recordfs.filesystems._object_store.broken_answers import again_if_broken
 from recordfs.filesystems._object_store.checksums import crc32c_from_header
 from recordfs.filesystems._object_store.opening import Known, Location
 from recordfs.filesystems._object_store.parts import CopySource
-from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage
+from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, UnfinishedUpload
 from recordfs.filesystems.s3.errors import (
     _BY_CODE,
     NO_S3_SERVER,
@@ -31,6 +31,7 @@ from recordfs.filesystems.s3.probe import learn_conditions
 from recordfs.filesystems.s3.requests import S3Requests, nanoseconds
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from obstore import GetOptions, GetResult
@@ -178,24 +179,6 @@ class S3Store(S3Requests):
                 ]
         return super().delete_many(bucket, keys)
 
-    def remove_folders(self, bucket: str, prefix: str) -> None:
-        """Delete folders that are listed although no key lies below them, as SeaweedFS keeps them.
-
-        One of them below a directory that was deleted would be listed for ever, and could not be made again. What lies
-        below a prefix is asked for again on the way, so that nothing is deleted that somebody writes meanwhile.
-        """
-        if not self.features(bucket).is_doubted or not prefix:
-            return
-        if prefix in self.list_page(bucket, prefix.removesuffix("/"), delimiter="/").prefixes:
-            self._remove_folder(bucket, prefix)
-
-    def _remove_folder(self, bucket: str, prefix: str) -> None:
-        found = self.list_page(bucket, prefix, delimiter="/")
-        for below in found.prefixes:
-            self._remove_folder(bucket, below)
-        if not self.list_page(bucket, prefix, limit=1).objects:
-            self.delete(bucket, prefix)
-
     # Writing
 
     def check_exclusive(self, location: Location) -> None:
@@ -224,6 +207,33 @@ class S3Store(S3Requests):
     def new_upload(self, opening: Opening, known: Known) -> ObjectUpload:
         """See ObjectStore."""
         return S3ObjectUpload(self, opening, known, self._part_size)
+
+    def unfinished_uploads(self, bucket: str, prefix: str) -> list[UnfinishedUpload]:
+        """ListMultipartUploads."""
+        path, asked = f"s3://{bucket}/{prefix}", self.listable(bucket, prefix)
+        found = self.call("list_multipart_uploads", path, Bucket=bucket, Prefix=asked).get("Uploads", [])
+        uploads = [UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"]) for item in found]
+        return [upload for upload in uploads if upload.key.startswith(prefix)]
+
+    def has_grown(self, bucket: str, upload: UnfinishedUpload, since: dt.datetime) -> bool:
+        """ListParts, page by page."""
+        path, number = f"s3://{bucket}/{upload.key}", 0
+        where = {"Bucket": bucket, "Key": upload.key, "UploadId": upload.identifier}
+        while True:
+            found = self.call("list_parts", path, **where, PartNumberMarker=number)
+            if any(part["LastModified"] >= since for part in found.get("Parts", [])):
+                return True
+            if not found.get("IsTruncated"):
+                return False
+            following = int(found.get("NextPartNumberMarker") or 0)
+            if following <= number:
+                return True  # the rest cannot be seen
+            number = following
+
+    def abort_unfinished_upload(self, bucket: str, upload: UnfinishedUpload) -> None:
+        """AbortMultipartUpload."""
+        where = {"Bucket": bucket, "Key": upload.key, "UploadId": upload.identifier}
+        self.call("abort_multipart_upload", f"s3://{bucket}/{upload.key}", **where)
 
     # Reading by obstore
 
@@ -281,12 +291,9 @@ class S3Store(S3Requests):
             **self.encryption(),
         }
         upload = MultipartUpload.begin(self, target, made_with, checksums=False, whole=False)
-        try:
+        with upload.aborted_by_errors():
             upload.copy(source)
             upload.complete(upload.parts, size=source.size)
-        except BaseException as error:
-            upload.abort_after(error)
-            raise
 
 
 def _page(found: dict[str, Any], following: str | None, path: str) -> ObjectPage:
