@@ -8,11 +8,13 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 from recordfs.errors import RecordFSError
+from recordfs.paths import scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor
 
+    from recordfs.filesystems._object_store.opening import Location
     from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "delete_objects",
     "for_each_in_parallel",
     "move_objects",
+    "named_failures",
     "remove_folders",
     "submit",
 ]
@@ -167,6 +170,12 @@ def move_objects(
         for_each_in_parallel(copy_one, batch)
         _delete_all(store, bucket, copied, failures)
     return failures
+
+
+def named_failures(location: Location, failures: list[tuple[str, RecordFSError]]) -> list[tuple[str, RecordFSError]]:
+    """Return what failed below a location by full path instead of by key."""
+    root = f"{scheme_of(location.path)}://{location.bucket}/"
+    return [(root + key, error) for key, error in failures]
 
 
 def remove_folders(store: ObjectStore, bucket: str, prefix: str) -> None:

@@ -8,30 +8,34 @@ listed. Parents need not exist. Keys are taken verbatim.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
-    AbortedError,
     AlreadyExistsError,
-    DirectoryNotEmptyError,
     FailedPreconditionError,
     InvalidArgumentError,
     IsADirectoryError,
     NotADirectoryError,
     NotFoundError,
     PermissionDeniedError,
-    RecordFSError,
     UnimplementedError,
 )
 from recordfs.filesystem import FileStatistics, FileSystem
 from recordfs.filesystem_defaults.directories import undeleted_error
-from recordfs.filesystems._object_store.bulk import delete_objects, move_objects, remove_folders
+from recordfs.filesystems._object_store.bulk import delete_objects, named_failures, remove_folders
 from recordfs.filesystems._object_store.listing import list_objects, list_one_level
+from recordfs.filesystems._object_store.lookups import (
+    describe,
+    file_or_none,
+    missing_error,
+    prefix_exists,
+    refuse_children,
+    state_of,
+)
+from recordfs.filesystems._object_store.moves import copy_file, rename
 from recordfs.filesystems._object_store.opening import Location, Opening
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 from recordfs.filesystems._object_store.store import ObjectInfo
-from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary, move_record_key
 from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.filesystems._object_store.tree import SeriesLister, TreeLister
 from recordfs.filesystems._object_store.writer import open_writer
@@ -94,43 +98,6 @@ class ObjectStoreFileSystem(FileSystem):
             raise IsADirectoryError("a path that ends with a slash, or names only a bucket, is not a file", path=path)
         return location
 
-    def _head(self, location: Location, head: Callable[[str, str], ObjectInfo] | None = None) -> ObjectInfo:
-        """Describe the object at a location, by the store's ``head`` or another; a directory is IsADirectoryError."""
-        try:
-            return (head or self._store.head)(location.bucket, location.key)
-        except NotFoundError as error:
-            if self._prefix_exists(location):
-                raise IsADirectoryError("a directory stands where a file is needed", path=location.path) from None
-            raise NotFoundError(error.message, path=location.path) from error
-
-    def _file_or_none(self, location: Location) -> ObjectInfo | None:
-        """Describe the object at a location, or return None."""
-        if location.names_directory:
-            return None
-        try:
-            return self._store.head(location.bucket, location.key)
-        except NotFoundError:
-            return None
-
-    def _prefix_exists(self, location: Location) -> bool:
-        """Tell whether any key lies at or below a location's prefix; a bucket's root exists with its bucket.
-
-        Raises:
-            NotFoundError: There is no such bucket, and the location is not its root.
-        """
-        if not location.prefix:
-            return self._store.bucket_exists(location.bucket)
-        try:
-            return bool(self._store.list_page(location.bucket, location.prefix, limit=1).objects)
-        except NotFoundError as error:
-            raise self._missing(location) from error
-
-    def _missing(self, location: Location) -> NotFoundError:
-        """Return the error for a location where nothing is; looks whether its bucket is there."""
-        if self._store.bucket_exists(location.bucket):
-            return NotFoundError("neither an object nor a prefix of one", path=location.path)
-        return NotFoundError(f"there is no bucket {location.bucket}", path=location.path)
-
     def _is_root(self, path: str) -> bool:
         """Tell whether a path is the bare scheme, whose children are the buckets."""
         parsed = parse_path(path)
@@ -141,7 +108,7 @@ class ObjectStoreFileSystem(FileSystem):
     def new_random_access_file(self, path: str) -> RandomAccessFile:
         """Open an object for reading; see FileSystem. Looks at it once, and pins the version that it finds."""
         location = self._locate_file(path)
-        found = self._head(location, self._fetcher.describe)
+        found = describe(self._store, location, self._fetcher.describe)
         return ObjectRandomAccessFile(path, self._fetcher, location.bucket, found)
 
     def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
@@ -156,7 +123,7 @@ class ObjectStoreFileSystem(FileSystem):
         """Make or replace an object; see FileSystem. Nothing is visible before the first flush."""
         location = self._locate_file(path)
         try:
-            found = self._state(location)
+            found = state_of(self._store, location)
         except IsADirectoryError as error:
             if exclusive:
                 raise AlreadyExistsError("a directory stands where a file was to be made", path=path) from error
@@ -174,16 +141,7 @@ class ObjectStoreFileSystem(FileSystem):
     def new_appendable_file(self, path: str) -> WritableFile:
         """Open an object for writing after its end; see FileSystem."""
         location = self._locate_file(path)
-        return open_writer(self._store, Opening(location, self._state(location), append=True))
-
-    def _state(self, location: Location) -> ObjectInfo | None:
-        """Return the object as it is now, or None; a directory there is IsADirectoryError, no bucket NotFoundError."""
-        try:
-            return self._store.head(location.bucket, location.key)
-        except NotFoundError:
-            if self._prefix_exists(location):
-                raise IsADirectoryError("a directory stands where a file is needed", path=location.path) from None
-            return None
+        return open_writer(self._store, Opening(location, state_of(self._store, location), append=True))
 
     # Looking
 
@@ -192,10 +150,10 @@ class ObjectStoreFileSystem(FileSystem):
         if self._is_root(path):
             return _DIRECTORY
         location = self._locate(path)
-        info = self._file_or_none(location)
+        info = file_or_none(self._store, location)
         if info is not None:
             return info.statistics
-        if self._prefix_exists(location):
+        if prefix_exists(self._store, location):
             return _DIRECTORY
         if not location.key:
             raise NotFoundError(f"there is no bucket {location.bucket}", path=path)
@@ -223,15 +181,15 @@ class ObjectStoreFileSystem(FileSystem):
                 if entry is not None:
                     yield entry
         except NotFoundError as error:
-            raise self._missing(location) from error
+            raise missing_error(self._store, location) from error
         if found:
             return
-        if self._file_or_none(location) is not None:
+        if file_or_none(self._store, location) is not None:
             raise NotADirectoryError("a file cannot be listed", path=path)
         if location.key:
             raise NotFoundError("neither an object nor a prefix of one", path=path)
         if not self._store.bucket_exists(location.bucket):
-            raise self._missing(location)
+            raise missing_error(self._store, location)
 
     def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
         """Return what lists a tree flat, or its directories in parallel; see FileSystem."""
@@ -268,7 +226,7 @@ class ObjectStoreFileSystem(FileSystem):
             raise UnimplementedError(
                 f"{type(self).__name__} makes no buckets; make it with the store's own tools", path=path
             )
-        if self._file_or_none(location) is not None or self._prefix_exists(location):
+        if file_or_none(self._store, location) is not None or prefix_exists(self._store, location):
             raise AlreadyExistsError("something stands where a directory is to be made", path=path)
         self._make_marker(location)
 
@@ -281,7 +239,7 @@ class ObjectStoreFileSystem(FileSystem):
         try:
             self._store.put_marker(location.bucket, location.prefix)
         except AlreadyExistsError as error:
-            if self._prefix_exists(location):
+            if prefix_exists(self._store, location):
                 raise AlreadyExistsError(error.message, path=location.path) from error
             # SeaweedFS keeps a folder of its own where keys have been; it stands in the way, and no listing shows it.
             self._store.put_marker(location.bucket, location.prefix, replace=True)
@@ -289,14 +247,14 @@ class ObjectStoreFileSystem(FileSystem):
     def recursively_create_dir(self, path: str) -> None:
         """Make a marker object unless the directory exists; those above need none. See FileSystem."""
         location = self._locate(path)
-        if self._file_or_none(location) is not None:
+        if file_or_none(self._store, location) is not None:
             raise NotADirectoryError("a file stands where a directory is to be made", path=path)
-        if self._prefix_exists(location):
+        if prefix_exists(self._store, location):
             return
         try:
             self.create_dir(path)
         except AlreadyExistsError:
-            if not self._prefix_exists(location):
+            if not prefix_exists(self._store, location):
                 raise
 
     def delete_dir(self, path: str) -> None:
@@ -305,32 +263,19 @@ class ObjectStoreFileSystem(FileSystem):
         if not location.key:
             raise FailedPreconditionError("a bucket cannot be deleted through a filesystem", path=path)
         found = self._store.list_page(location.bucket, location.prefix, limit=2)
-        self._refuse_children(location, found.objects, path)
-        if self._file_or_none(location) is not None:
+        refuse_children(location, found.objects)
+        if file_or_none(self._store, location) is not None:
             raise NotADirectoryError("a file stands where a directory is to be deleted", path=path)
         if not found.objects:
             raise NotFoundError("there is no such directory", path=path)
         self._store.delete(location.bucket, location.prefix)
-
-    @staticmethod
-    def _refuse_children(location: Location, found: Iterable[ObjectInfo], path: str) -> None:
-        """Raise if what was found below a directory is more than its marker."""
-        children = [info.key for info in found if info.key != location.prefix]
-        if children and is_temporary(children[0], location.prefix):
-            raise DirectoryNotEmptyError(
-                f"a writer's temporary objects are below the directory, in {TEMPORARY_DIRECTORY}; delete_recursively "
-                "removes them",
-                path=path,
-            )
-        if children:
-            raise DirectoryNotEmptyError("the directory has children", path=path)
 
     # Deleting
 
     def delete_file(self, path: str) -> None:
         """Delete one object; see FileSystem. It looks first: the store's delete does not tell whether there was one."""
         location = self._locate_file(path)
-        self._head(location)
+        describe(self._store, location)
         self._store.delete(location.bucket, location.key)
 
     def delete_recursively(self, path: str) -> None:
@@ -346,16 +291,16 @@ class ObjectStoreFileSystem(FileSystem):
                 "line -o allow_bucket_root=true) to mean it",
                 path=path,
             )
-        if self._file_or_none(location) is not None:
+        if file_or_none(self._store, location) is not None:
             self._store.delete(location.bucket, location.key)
             return
         objects = list_objects(self._store, location.bucket, location.prefix)
         try:
             deleted, failures, failed = delete_objects(self._store, location.bucket, objects)
         except NotFoundError as error:
-            raise self._missing(location) from error
+            raise missing_error(self._store, location) from error
         if failed:
-            raise undeleted_error(path, _named(location, failures), failed, 0) from failures[0][1]
+            raise undeleted_error(path, named_failures(location, failures), failed, 0) from failures[0][1]
         if not deleted and (location.key or not self._store.bucket_exists(location.bucket)):
             raise NotFoundError("neither an object nor a prefix of one", path=path)
         remove_folders(self._store, location.bucket, location.prefix)
@@ -364,14 +309,7 @@ class ObjectStoreFileSystem(FileSystem):
 
     def copy_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy one object on the server; see FileSystem."""
-        source_location, target_location = self._locate_file(source), self._locate_file(target)
-        if not overwrite and self.file_exists(target):
-            raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
-        info = self._head(source_location)
-        self._refuse_directory(target_location)
-        if source_location[1:] == target_location[1:]:
-            return
-        self._copy(source_location, info, target_location, overwrite=overwrite)
+        copy_file(self._store, self._locate_file(source), self._locate_file(target), overwrite=overwrite)
 
     def rename_file(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy on the server, then delete; see FileSystem. A directory moves object by object, in parallel.
@@ -384,104 +322,4 @@ class ObjectStoreFileSystem(FileSystem):
             AbortedError: A writer changed the file meanwhile; it is still there.
             FailedPreconditionError: Some objects of a directory could not be moved; ``failures`` names them.
         """
-        source_location, target_location = self._locate(source), self._locate(target)
-        self._refuse_inside(source_location, target_location)
-        target_info = self._file_or_none(target_location)
-        target_is_directory = target_info is None and self._prefix_exists(target_location)
-        if not overwrite and (target_info is not None or target_is_directory):
-            raise AlreadyExistsError("the target of a rename exists and overwrite is False", path=target)
-        info = self._file_or_none(source_location)
-        if info is not None:
-            if target_is_directory or target_location.names_directory:
-                raise IsADirectoryError("a directory stands where the file is to go", path=target)
-            if source_location[1:] != target_location[1:]:
-                self._copy(source_location, info, target_location, overwrite=overwrite)
-                self._delete_copied(source_location, info, target)
-            return
-        if not source_location.key or not self._prefix_exists(source_location):
-            raise NotFoundError("neither an object nor a prefix of one", path=source)
-        if target_info is not None:
-            raise NotADirectoryError("a file stands where the directory is to go", path=target)
-        self._rename_directory(source_location, target_location, target_is_directory=target_is_directory)
-
-    def _delete_copied(self, location: Location, info: ObjectInfo, target: str) -> None:
-        """Delete the source of a rename, unless a writer has put something else there since it was copied."""
-        try:
-            self._store.delete(location.bucket, location.key, info.tag)
-        except AbortedError as error:
-            raise AbortedError(
-                f"the object changed while it was renamed, and is still here. {target} is a copy of what it was: "
-                "rename again when nobody writes",
-                path=location.path,
-            ) from error
-
-    def _refuse_inside(self, source: Location, target: Location) -> None:
-        """Raise if the target of a rename lies below a source that is a directory."""
-        inside = source.bucket == target.bucket and target.prefix.startswith(source.prefix)
-        if inside and target.prefix != source.prefix and self._file_or_none(source) is None:
-            raise InvalidArgumentError(f"the target {target.path} lies inside the source", path=source.path)
-
-    def _rename_directory(self, source: Location, target: Location, *, target_is_directory: bool) -> None:
-        """Move every object below a prefix."""
-        same_bucket = source.bucket == target.bucket
-        if same_bucket and source.prefix == target.prefix:
-            return
-        record = move_record_key(source.bucket, source.prefix, target.prefix)
-        if target_is_directory and not self._exists(target.bucket, record):
-            found = self._store.list_page(target.bucket, target.prefix, limit=2)
-            self._refuse_children(target, found.objects, target.path)
-        self._store.put_marker(target.bucket, record, replace=True)
-
-        def copy(info: ObjectInfo) -> None:
-            key = target.prefix + info.key[len(source.prefix) :]
-            if info.key.endswith("/") and not info.size:
-                # Some stores do not copy markers; making one is the same.
-                with contextlib.suppress(AlreadyExistsError):
-                    self._store.put_marker(target.bucket, key)
-            else:
-                self._store.copy(source.bucket, info, target.bucket, key, overwrite=True)
-
-        # What writers have staged stays where they look for it.
-        objects = list_objects(self._store, source.bucket, source.prefix)
-        lasting = (info for info in objects if not is_temporary(info.key, source.prefix))
-        failures = move_objects(self._store, source.bucket, lasting, copy)
-        if failures.count:
-            named = _named(source, failures.first)
-            error: Any = FailedPreconditionError(
-                f"{failures.count} object(s) could not be moved to {target.path} and are still here; the first is "
-                f"{named[0][0]}: {named[0][1].message}",
-                path=source.path,
-            )
-            error.failures = named
-            raise error from named[0][1]
-        self._store.delete(target.bucket, record)
-        remove_folders(self._store, source.bucket, source.prefix)
-
-    def _exists(self, bucket: str, key: str) -> bool:
-        """Tell whether there is an object."""
-        try:
-            self._store.head(bucket, key)
-        except NotFoundError:
-            return False
-        return True
-
-    def _copy(self, source: Location, info: ObjectInfo, target: Location, *, overwrite: bool) -> None:
-        """Copy one object, naming the path in what goes wrong."""
-        try:
-            self._store.copy(source.bucket, info, target.bucket, target.key, overwrite=overwrite)
-        except AlreadyExistsError as error:
-            raise AlreadyExistsError(error.message, path=target.path) from error
-        except RecordFSError as error:
-            error.path = source.path
-            raise
-
-    def _refuse_directory(self, location: Location) -> None:
-        """Raise if a location is a directory and no file."""
-        if self._file_or_none(location) is None and self._prefix_exists(location):
-            raise IsADirectoryError("a directory stands where the copy is to go", path=location.path)
-
-
-def _named(location: Location, failures: list[tuple[str, RecordFSError]]) -> list[tuple[str, RecordFSError]]:
-    """Return what failed below a location by full path instead of by key."""
-    scheme = parse_path(location.path).scheme
-    return [(f"{scheme}://{location.bucket}/{key}", error) for key, error in failures]
+        rename(self._store, self._locate(source), self._locate(target), overwrite=overwrite)
