@@ -191,7 +191,7 @@ class BundleIndexBuilder:
 
         Raises:
             InvalidArgumentError: As ``check``.
-            ValueError: The lists are not of one length, or types and shapes do not make up the bytes.
+            ValueError: The lists are not of one length, or its types and shapes do not add up to its bytes.
         """
     def check_cover(self) -> None:
         """Raise if the slices of a tensor do not cover it, each element once.

@@ -1,4 +1,4 @@
-"""The errors that recordfs raises, and the status codes behind them.
+"""The errors that recordfs raises, and their status codes.
 
 One class for each TensorFlow status code that a filesystem or a record file can produce. Each is also a
 subclass of the built-in exception that Python programs already catch for the same trouble, so

@@ -187,7 +187,7 @@ def file_crc32(filename: PathInput, block_size: int = _BLOCK_SIZE, **where: Unpa
     import zlib  # needed only here
 
     if block_size == 0 or block_size < -1:
-        raise InvalidArgumentError(f"a block size is at least 1 byte, or -1 for the default, found {block_size}")
+        raise InvalidArgumentError(f"a block size has to be at least 1 byte, or -1 for the default, found {block_size}")
     crc = 0
     with FileIO(filename, "rb", **where) as file:
         while block := file.read(_BLOCK_SIZE if block_size == -1 else block_size):

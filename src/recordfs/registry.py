@@ -419,7 +419,7 @@ def _load_plugin_modules() -> None:
 
     Threads that meet here all import: Python lets one do it and the others wait, and returns a module that is being
     imported by the same thread. Only when all are there is it over, so a broken one is named at every call; those
-    behind it are loaded all the same.
+    after it are loaded all the same.
     """
     if _state.plugin_modules_loaded:
         return

@@ -27,7 +27,7 @@ def make_records(directory):
 
 
 def make_members(directory):
-    """Three GZIP files one behind the other, the second without a record, as `cat` would join them."""
+    """Three GZIP files one after the other, the second without a record, as `cat` would join them."""
     parts = [line_records(0, 10), [], line_records(10, 10)]
     joined = b""
     for records in parts:

@@ -49,8 +49,8 @@ ROWS = {
     "cut zlib trailer": (zlib.compress(TWO)[:-3], "ZLIB", (DataLossError, END), 2, CLEAN, 2),
     "wrong gzip trailer": (flipped(gzip.compress(TWO), -5), "GZIP", (DataLossError, END), 2, "DataLossError", 0),
     "wrong zlib trailer": (flipped(zlib.compress(TWO), -1), "ZLIB", (DataLossError, END), 2, "DataLossError", 0),
-    "no member behind gzip": (gzip.compress(TWO) + b"x" * 50, "GZIP", (CorruptRecordError, END), 2, "DataLossError", 2),
-    "bytes behind zlib": (zlib.compress(TWO) * 2, "ZLIB", (CorruptRecordError, END), 2, CLEAN, 2),
+    "no member after gzip": (gzip.compress(TWO) + b"x" * 50, "GZIP", (CorruptRecordError, END), 2, "DataLossError", 2),
+    "bytes after zlib": (zlib.compress(TWO) * 2, "ZLIB", (CorruptRecordError, END), 2, CLEAN, 2),
     "gzip cut in a payload": (gzip.compress(TWO[:-6])[:-8], "GZIP", (TruncatedRecordError, 21), 1, "DataLossError", 1),
     "gzip cut in a header": (gzip.compress(TWO[:25])[:-8], "GZIP", (TruncatedRecordError, 21), 1, CLEAN, 1),
 }

@@ -29,7 +29,7 @@ def stored(google_client):
 
 
 def write(store, path, *pieces):
-    """Write pieces with a flush behind each."""
+    """Write pieces with a flush after each."""
     with store.new_writable_file(path) as writer:
         for piece in pieces:
             writer.append(piece)

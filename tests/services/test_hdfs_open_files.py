@@ -163,7 +163,7 @@ def test_an_open_file_without_webhdfs_is_a_clear_error(hdfs, hdfs_root):
             reader.read(0, 100)
         with pytest.raises(UnimplementedError):
             without.truncate_file(path, 1)
-        with pytest.raises(UnavailableError, match=r"cutting a file takes WebHDFS.*0\.1:1"):
+        with pytest.raises(UnavailableError, match=r"truncating a file takes WebHDFS.*0\.1:1"):
             unreachable.truncate_file(path, 1)
         file.close()
         assert contents(without, path) == b"flushed"

@@ -61,7 +61,7 @@ def stored(boto3_client):
 
 
 def write_and_check(file_system, path, stored, *, sizes=(3, 3, 3, 3, 14, 1)):
-    """Write with a flush behind each piece, half MiB by half; return what warnings there were."""
+    """Write with a flush after each piece, half MiB by half; return what warnings there were."""
     source = random.Random(path)
     taken = bytearray()
     with warnings.catch_warnings(record=True) as caught:
@@ -151,7 +151,7 @@ def test_exclusive_creation_asks_before_it_promises(lacking, root):
 
 
 def test_equal_parts_behind_an_outage(lacking, root, stored):
-    """What gathers while the store is down is longer than the object that it goes behind, and is cut anew."""
+    """What gathers while the store is down is longer than the object that it goes after, and is cut anew."""
     store, file_system = lacking("unequal parts refused", equal_parts=True, max_attempts=1)
     path = f"{root}/f"
     data = random.Random(1).randbytes(31 * MIB)

@@ -18,7 +18,7 @@ pub struct BadLevel(pub i32);
 
 impl fmt::Display for BadLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a compression level is between -1 and 9, not {}", self.0)
+        write!(f, "a compression level has to be between -1 and 9, found {}", self.0)
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn decode_all(mut bytes: &[u8], out: &mut [i64]) -> Option<()> {
         bytes = &bytes[consumed..];
     }
     while !bytes.is_empty() {
-        // The rest with zeros behind it, whose ends do not count.
+        // The rest with zeros after it, whose ends do not count.
         let mut block = [0; READABLE];
         let length = bytes.len().min(BLOCK);
         block[..length].copy_from_slice(&bytes[..length]);

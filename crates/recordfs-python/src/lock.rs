@@ -85,7 +85,7 @@ impl<T: Send> Guarded<T> {
         }
         loop {
             if !self.belongs_to_this_process() {
-                let message = "another thread was using it when this process was forked; open it anew in the child";
+                let message = "another thread was using it when this process was forked; open it again in the child";
                 return Err(error(py, ErrorClass::FailedPrecondition, message, None, None));
             }
             if let Some(guard) = py.detach(|| self.wait_for_turn()) {

@@ -77,7 +77,7 @@ impl NativeRecordReader {
             // For ever is what None says too.
             Some(Err(_)) if follow_timeout == Some(f64::INFINITY) => None,
             Some(Err(reason)) => {
-                let message = format!("follow_timeout is a number of seconds of at least 0: {reason}");
+                let message = format!("follow_timeout has to be a number of seconds, at least 0: {reason}");
                 return Err(error(py, ErrorClass::InvalidArgument, &message, None, None));
             }
         };

@@ -226,7 +226,7 @@ impl RecordTable {
             // GIL keeps Python from writing meanwhile.
             let (offset, size) = unsafe { (number_at(offsets, index), number_at(sizes, index)) };
             if size < OVERHEAD as u64 || offset.checked_add(size).is_none_or(|end| end > i64::MAX as u64) {
-                let message = format!("the index gives a record of {size} bytes at {offset}, which cannot be");
+                let message = format!("the index gives a record of {size} bytes at {offset}, which is impossible");
                 return Err(error(py, ErrorClass::DataLoss, &message, Some(&self.path), None));
             }
             locations.push(Location { offset, size });
@@ -246,13 +246,13 @@ impl RecordTable {
                 ErrorClass::CorruptRecord,
                 format!(
                     "the index gives a record of {size} bytes here, and the file one of {}: the index is of another \
-                     file, or the file was written anew. Make the index anew with build_index",
+                     file, or the file was written anew. Build the index again with build_index",
                     length.saturating_add(OVERHEAD as u64)
                 ),
             ),
             Problem::Broken(fault @ RecordFault::LengthChecksum { .. }) => (
                 ErrorClass::CorruptRecord,
-                format!("{fault}; if the file was written anew, make its index anew with build_index"),
+                format!("{fault}; if the file was written anew, build its index again with build_index"),
             ),
             Problem::Broken(fault) => (ErrorClass::CorruptRecord, fault.to_string()),
             Problem::Io(failure) => return failure.into(),

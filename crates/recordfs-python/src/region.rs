@@ -101,14 +101,14 @@ impl ReadOnlyMemoryRegion {
             Backing::Mapping(mapping) => py.detach(|| {
                 let bytes = &mapping[own];
                 populate(bytes).map_err(|error| {
-                    OutOfRangeError::new_err(format!("{length} bytes at {offset} are in the file no more: {error}"))
+                    OutOfRangeError::new_err(format!("{length} bytes at {offset} are no longer in the file: {error}"))
                 })?;
                 Ok(work(bytes))
             }),
         }
     }
 
-    /// Takes the backing out if nothing needs it any more; the caller drops it behind the lock.
+    /// Takes the backing out if nothing needs it any more; the caller drops it after it has released the lock.
     fn take_unused(state: &mut State) -> Backing {
         if state.closed && state.exports == 0 {
             std::mem::replace(&mut state.backing, Backing::Empty)
@@ -307,7 +307,7 @@ impl ReadOnlyMemoryRegion {
 /// Has the pages of a mapping ready before they are touched.
 ///
 /// # Errors
-/// There is nothing behind them. A kernel that cannot do it says so in another way, which is no error here.
+/// There is nothing beneath them. A kernel that cannot do it says so in another way, which is no error here.
 #[cfg(target_os = "linux")]
 fn populate(bytes: &[u8]) -> std::io::Result<()> {
     // SAFETY: a question without arguments that matter.

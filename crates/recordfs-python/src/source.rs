@@ -165,7 +165,7 @@ impl Source {
         if self.known_size.is_none_or(|size| size < end) {
             let answer = self.file.call_method0(py, intern!(py, "size"))?;
             let size = answer.extract::<i64>(py).map_err(|_| {
-                let message = format!("size was asked for and returned {answer}");
+                let message = format!("size returned {answer}");
                 error(py, ErrorClass::Internal, &message, Some(&self.path), None)
             })?;
             self.known_size = u64::try_from(size).ok();

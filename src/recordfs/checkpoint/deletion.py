@@ -124,7 +124,7 @@ def find_leftovers(
     """
     system, top = resolve(directory, file_system=file_system, options=options)
     if math.isnan(older_than_seconds):
-        raise InvalidArgumentError("older_than_seconds is a number, found nan", path=top)
+        raise InvalidArgumentError("older_than_seconds has to be a number, found nan", path=top)
     entries = list(system.list_directory(top or "."))
     survey = _Survey.of(system, top, entries)
     limit = time.time() - older_than_seconds

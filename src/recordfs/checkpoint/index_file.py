@@ -38,7 +38,8 @@ def read_bundle_index(file_system: FileSystem, prefix: str) -> BundleIndex:
             ) from error
         if found and _is_table(file_system, prefix):
             raise UnimplementedError(
-                "this is a V1 checkpoint, which keeps its tensors in one file: load and save it anew with TensorFlow",
+                "this is a V1 checkpoint, which keeps its tensors in one file: load it with TensorFlow and "
+                "save it again",
                 path=prefix,
             ) from error
         raise NotFoundError(

@@ -77,10 +77,10 @@ class CheckpointManager(ClosesOnExit):
         if keep_every_n_hours is not None:
             keep_every_n_hours = finite_number(keep_every_n_hours, "keep_every_n_hours", path=self._directory)
         if mode not in ("max", "min"):
-            raise InvalidArgumentError(f"mode is 'max' or 'min', found {mode!r}", path=self._directory)
+            raise InvalidArgumentError(f"mode has to be 'max' or 'min', found {mode!r}", path=self._directory)
         if not checkpoint_name or "/" in checkpoint_name:
             raise InvalidArgumentError(
-                f"checkpoint_name is a name without slashes, found {checkpoint_name!r}", path=self._directory
+                f"checkpoint_name has to be a name without slashes, found {checkpoint_name!r}", path=self._directory
             )
         self._max_to_keep = max_to_keep
         self._keep_every_n_hours = keep_every_n_hours

@@ -67,7 +67,7 @@ _BEST_RATIO = 1032
 def _checked_dimensions(shape: Sequence[int]) -> tuple[int, ...]:
     """Return dimensions out of a file as a shape. Raises ValueError for what are none."""
     if not all(type(dim) is int and dim >= 0 for dim in shape):
-        raise ValueError(f"{shape} is no shape")
+        raise ValueError(f"{shape} is not a shape")
     return tuple(shape)
 
 
@@ -107,7 +107,7 @@ class NpzSource(TensorSource):
             return zipfile.ZipFile(self._stream)
 
     def _broken(self, what: str) -> DataLossError:
-        return DataLossError(f"no sound npz archive: {what}", path=self._path)
+        return DataLossError(f"not a valid npz archive: {what}", path=self._path)
 
     @contextlib.contextmanager
     def _reading(self, what: str) -> Iterator[None]:

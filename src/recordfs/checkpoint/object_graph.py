@@ -243,7 +243,7 @@ class _Tree:
         else:
             names, name, slot = stored
         if not all(names) or not (names or stored):
-            raise InvalidArgumentError(f"an attribute path is names joined by slashes, found {path!r}")
+            raise InvalidArgumentError(f"an attribute path has to be names joined by slashes, found {path!r}")
         node = self._node(names)
         if slot is not None:
             *optimizer, slot_name = slot

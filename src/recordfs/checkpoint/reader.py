@@ -338,7 +338,9 @@ class CheckpointReader(ClosesOnExit, Mapping[str, "Array"]):
     def _wanted(self, names: Iterable[str] | None) -> list[str]:
         """Return the names that are asked for, each once."""
         if isinstance(names, str):
-            raise InvalidArgumentError(f"names is a list of names, found the one name {names!r}", path=self._prefix)
+            raise InvalidArgumentError(
+                f"names has to be a list of names, found the one name {names!r}", path=self._prefix
+            )
         return list(dict.fromkeys(self._all_names() if names is None else names))
 
     def _entries_of(self, names: list[str]) -> list[TensorEntry]:

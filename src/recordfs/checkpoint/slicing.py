@@ -82,7 +82,9 @@ def _parse_part(part: object, dim: int, name: str) -> tuple[int, int, slice | in
             return first, last - first + 1, slice(None, None, selected.step)
         return first, last - first + 1, slice(None, None, selected.step)
     if isinstance(part, bool) or not hasattr(part, "__index__"):
-        raise InvalidArgumentError(f"tensor {name!r}: an index is a slice, a whole number or ..., found {part!r}")
+        raise InvalidArgumentError(
+            f"tensor {name!r}: an index has to be a slice, a whole number or ..., found {part!r}"
+        )
     number = part.__index__()
     if not -dim <= number < dim:
         raise OutOfRangeError(f"tensor {name!r}: {number} lies outside a dimension of {dim}")

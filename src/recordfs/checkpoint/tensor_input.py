@@ -34,7 +34,7 @@ def prepared_tensor(name: str, value: Any, dtype: str | None) -> tuple[TensorTyp
         InvalidArgumentError: The name is no str, a checkpoint has no such type, or an element does not fit it.
     """
     if not isinstance(name, str):
-        raise InvalidArgumentError(f"a tensor's name is a str, found {name!r}")
+        raise InvalidArgumentError(f"a tensor's name has to be a str, found {name!r}")
     found = as_array(name, value)
     try:
         kind = type_for(found.dtype if dtype is None else dtype)
@@ -162,7 +162,7 @@ def stored_extents(name: str, shape: tuple[int, ...], slices: Sequence[slice] | 
     extents: list[tuple[int, int | None]] = []
     for part, dim in zip([*parts, *[slice(None)] * (len(shape) - len(parts))], shape, strict=True):
         if not isinstance(part, slice) or part.step not in (None, 1):
-            raise InvalidArgumentError(f"tensor {name!r}: a rectangle is slices without steps, found {part!r}")
+            raise InvalidArgumentError(f"tensor {name!r}: a rectangle has to be slices without steps, found {part!r}")
         start = (
             0 if part.start is None else whole_number(part.start, f"tensor {name!r}: the start of a slice", at_least=0)
         )

@@ -142,7 +142,7 @@ def type_for(dtype: DTypeLike | str) -> TensorType:
         try:
             numpy_type = np.dtype(dtype)
         except (TypeError, ValueError, SyntaxError) as error:
-            raise InvalidArgumentError(f"{dtype!r} is no type: {error}") from error
+            raise InvalidArgumentError(f"{dtype!r} is not a type: {error}") from error
         found = _BY_NUMPY_TYPE.get(numpy_type)
         if found is None:
             found = STRING if numpy_type.kind in "OSUT" else _BY_NAME.get(numpy_type.name)

@@ -66,7 +66,7 @@ def get_checkpoint_state(
         return None
     if state is not None and not state.model_checkpoint_path:
         raise InvalidArgumentError(
-            "the state file has no model_checkpoint_path: write it anew with `recordfs.checkpoint.write_state`",
+            "the state file has no model_checkpoint_path: write it again with `recordfs.checkpoint.write_state`",
             path=resolve(checkpoint_dir, file_system=file_system, options=options)[1],
         )
     return state

@@ -103,7 +103,7 @@ class EventFileWriter(ClosesOnExit):
         if isinstance(policy, Block) and not policy.timeout >= 0:
             raise InvalidArgumentError(f"the timeout of block has to be at least 0 seconds, found {policy.timeout}")
         if policy not in ("drop", "spool") and not isinstance(policy, Block):
-            raise InvalidArgumentError(f'a policy is block(timeout), "drop" or "spool", found {policy!r}')
+            raise InvalidArgumentError(f'a policy has to be block(timeout), "drop" or "spool", found {policy!r}')
         store, name = resolve(logdir, file_system=file_system, options=options)
         if file_system is None:
             if not name.startswith("./"):  # which says that a local folder is meant

@@ -47,7 +47,7 @@ class RunFollower(ClosesOnExit):
         self, list_files: Callable[[], Sequence[EventFile]], file_system: FileSystem, timeout: float | None = None
     ) -> None:
         if timeout is not None and not timeout >= 0:
-            raise InvalidArgumentError(f"a timeout is a number of seconds of at least 0, found {timeout}")
+            raise InvalidArgumentError(f"a timeout has to be a number of seconds, at least 0, found {timeout}")
         self._list_files = list_files
         self._file_system = file_system
         self._timeout = timeout

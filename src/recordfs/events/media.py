@@ -73,7 +73,7 @@ def image_from_bytes(encoded: bytes) -> Image:
         return Image(height, width, 3, encoded)
     if encoded[:2] == b"\xff\xd8":
         return _jpeg(encoded)
-    raise InvalidArgumentError("an encoded image is a PNG, GIF or JPEG file; found something else")
+    raise InvalidArgumentError("an encoded image has to be a PNG, GIF or JPEG file, found something else")
 
 
 def _jpeg(encoded: bytes) -> Image:

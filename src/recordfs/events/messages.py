@@ -64,7 +64,7 @@ def step_number(step: Any) -> int:
     """
     number = int(step)
     if not -(1 << 63) <= number < 1 << 63:
-        raise InvalidArgumentError("a step is an integer of 64 bits, found one that needs more")
+        raise InvalidArgumentError("a step has to be an integer of 64 bits, found one that needs more")
     return number
 
 
@@ -223,7 +223,7 @@ def _plain_value(value: object) -> bytes:
         return _plain_value(value.item())
     if isinstance(value, (int, float)):
         return encode_message([(2, "d", value)])
-    raise InvalidArgumentError(f"a hyperparameter is a bool, a number or a str, found {type(value).__name__}")
+    raise InvalidArgumentError(f"a hyperparameter has to be a bool, a number or a str, found {type(value).__name__}")
 
 
 def _type_of(values: Sequence[object]) -> int:
@@ -254,7 +254,7 @@ def encode_hparams_start(hparams: Mapping[Any, Any], group: str, start_time: flo
     """Return an ``HParamsPluginData`` of a session's beginning."""
     wrong = [name for name in hparams if not isinstance(name, str)]
     if wrong:
-        raise InvalidArgumentError(f"the name of a hyperparameter is a str, found {wrong[0]!r}")
+        raise InvalidArgumentError(f"the name of a hyperparameter has to be a str, found {wrong[0]!r}")
     fields: list[tuple[int, str, Any]] = [
         (1, "b", encode_message([(1, "b", name), (2, "b", _plain_value(value))]))
         for name, value in sorted(hparams.items())

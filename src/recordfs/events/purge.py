@@ -30,7 +30,7 @@ steps that become smaller instead of for starts; that rule is not followed here.
 def check_purge(purge: str) -> None:
     """Raise InvalidArgumentError unless this is one of the three rules."""
     if purge not in ("tensorboard", "fast", "none"):
-        raise InvalidArgumentError(f'purge is "tensorboard", "fast" or "none", found {purge!r}')
+        raise InvalidArgumentError(f'purge has to be "tensorboard", "fast" or "none", found {purge!r}')
 
 
 def purge_points(points: Points, starts: Sequence[Start], purge: Purge) -> Points:

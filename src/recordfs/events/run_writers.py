@@ -160,7 +160,7 @@ class RunWriters(NativeScalarWriter, ClosesOnExit):
         """
         if not all(map(is_plain_name, name.split("/"))):
             raise InvalidArgumentError(
-                f"the name of a run below is a relative path without empty parts, '.' and '..', found {name!r}",
+                f"the name of a run below has to be a relative path without empty parts, '.' and '..', found {name!r}",
                 path=self.log_dir,
             )
         return join(self._directory, name)

@@ -72,7 +72,7 @@ class SummaryWriter(RunWriters):
             TypeError: The text is no str.
         """
         if not isinstance(text_string, str):
-            raise TypeError(f"a text is a str, found {type(text_string).__name__}")
+            raise TypeError(f"a text has to be a str, found {type(text_string).__name__}")
         tensor = messages.encode_string_tensor([text_string.encode()], [1])
         metadata = messages.encode_metadata("text", data_class=TENSOR)
         self._add(f"{tag}/text_summary", "text", 8, tensor, global_step, walltime, metadata)

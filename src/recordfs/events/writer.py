@@ -41,7 +41,7 @@ def serialized_event(event: Any) -> bytes:
         return bytes(serialize())
     if isinstance(event, (bytearray, memoryview)):
         return bytes(event)
-    raise TypeError(f"an event is bytes or has SerializeToString, found {type(event).__name__}")
+    raise TypeError(f"an event has to be bytes or have SerializeToString, found {type(event).__name__}")
 
 
 def version_event(wall_time: float) -> bytes:

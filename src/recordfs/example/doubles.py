@@ -23,5 +23,5 @@ def are_refused(doubles: Doubles) -> bool:
         InvalidArgumentError: Neither of the two answers.
     """
     if doubles not in ("round", "refuse"):
-        raise InvalidArgumentError(f"doubles is 'round' or 'refuse', found {doubles!r}")
+        raise InvalidArgumentError(f"doubles has to be 'round' or 'refuse', found {doubles!r}")
     return doubles == "refuse"

@@ -226,7 +226,9 @@ def _checked_partition(partition: Any) -> Partition:
         case RowSplits(key) | RowLengths(key) | RowStarts(key) | RowLimits(key) | ValueRowIds(key):
             _check_key("a partition's key", key)
             return partition
-    raise InvalidArgumentError(f"a partition is one of RaggedFeature.RowSplits and its siblings, found {partition!r}")
+    raise InvalidArgumentError(
+        f"a partition has to be RaggedFeature.RowSplits or one of its siblings, found {partition!r}"
+    )
 
 
 class _SparseFields(NamedTuple):

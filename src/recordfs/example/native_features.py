@@ -42,9 +42,7 @@ def native_features(features: Mapping[str, Feature]) -> tuple[list[NativeFeature
         parts = _native_parts(name, feature)
         for plan in parts:
             if plans.setdefault(plan[0], plan) != plan:
-                raise InvalidArgumentError(
-                    f"feature {name!r}: the key {plan[0]!r} is asked for as two different things"
-                )
+                raise InvalidArgumentError(f"feature {name!r}: the key {plan[0]!r} is asked for in two different ways")
         keys.append([plan[0] for plan in parts])
     places = {key: place for place, key in enumerate(plans)}
     return list(plans.values()), [[places[key] for key in of_feature] for of_feature in keys]

@@ -26,13 +26,13 @@ def open_pinned(file_system: FileSystem, path: str, known: FileStatistics) -> Ra
     try:
         file = file_system.new_random_access_file(path)
     except NotFoundError as error:
-        raise AbortedError("the file is gone that was to be read", path=path) from error
+        raise AbortedError("the file was deleted before it was read", path=path) from error
     try:
         check_unchanged(path, known, file_system.stat(path))
     except BaseException as error:
         file.close()
         if isinstance(error, NotFoundError):
-            raise AbortedError("the file is gone that was to be read", path=path) from error
+            raise AbortedError("the file was deleted before it was read", path=path) from error
         raise
     return file
 

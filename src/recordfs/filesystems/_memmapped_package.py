@@ -94,7 +94,7 @@ def read_directory(package: memoryview, path: str) -> dict[str, Region]:
 
 
 def _damaged(what: str, path: str, offset: int | None = None) -> DataLossError:
-    return DataLossError(f"not a sound memory-mapped package: {what}", path=path, offset=offset)
+    return DataLossError(f"not a valid memory-mapped package: {what}", path=path, offset=offset)
 
 
 def _parse_directory(message: memoryview) -> Iterator[tuple[str, Region]]:
@@ -261,7 +261,7 @@ class MemmappedPackageWriter(ClosesOnExit):
         if name in self._regions:
             raise InvalidArgumentError(f"the package has a region {name!r} already", path=self.name)
         if alignment < 1:
-            raise InvalidArgumentError(f"an alignment is at least 1, found {alignment}", path=self.name)
+            raise InvalidArgumentError(f"an alignment has to be at least 1, found {alignment}", path=self.name)
         self._file.append(bytes(-self._file.tell() % alignment))
         offset = self._file.tell()
         for part in parts:

@@ -177,7 +177,7 @@ class FsspecFileSystem(FileSystem):
         """Make one directory; nothing remains of it in a store that has none."""
         self._check_writable(path, "make directories")
         if self.file_exists(path):
-            raise AlreadyExistsError("something stands there already", path=path)
+            raise AlreadyExistsError("a file or directory is there already", path=path)
         self._check_parents(path, needed=True)  # some stores make what is missing, unasked
         file_system, inside = self._clients.resolve(path)
         with fsspec_errors(path):
@@ -343,7 +343,7 @@ class FsspecFileSystem(FileSystem):
         if before is None:
             self._check_parents(path, needed=True)
         elif mode == "xb":
-            raise AlreadyExistsError("something stands there already", path=path)
+            raise AlreadyExistsError("a file or directory is there already", path=path)
         elif before["type"] == "directory":
             raise IsADirectoryError("a directory cannot be written as a file", path=path)
         elif mode == "ab":

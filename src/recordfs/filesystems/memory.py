@@ -191,7 +191,7 @@ class MemoryFileSystem(FileSystem):
         with _lock:
             file = _file_at(path)
             if not 0 <= length <= len(file.data):
-                raise InvalidArgumentError(f"cannot cut {len(file.data)} bytes down to {length}", path=path)
+                raise InvalidArgumentError(f"cannot truncate {len(file.data)} bytes to {length}", path=path)
             del file.data[length:]
             file.changed()
 

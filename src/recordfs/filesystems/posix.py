@@ -80,7 +80,7 @@ class PosixFileSystem(FileSystem):
         try:
             file = PosixRandomAccessFile(path, _local(path))
         except NotFoundError as error:
-            raise AbortedError("the file is gone that was to be read", path=path) from error
+            raise AbortedError("the file was deleted before it was read", path=path) from error
         try:
             check_unchanged(path, known, file.statistics())
         except BaseException:
@@ -212,7 +212,7 @@ class PosixFileSystem(FileSystem):
             try:
                 size = os.fstat(descriptor).st_size
                 if length > size:
-                    raise InvalidArgumentError(f"cannot cut {size} bytes down to {length}", path=path)
+                    raise InvalidArgumentError(f"cannot truncate {size} bytes to {length}", path=path)
                 os.ftruncate(descriptor, length)
             finally:
                 os.close(descriptor)
@@ -300,7 +300,7 @@ def _rename_without_overwriting(source: str, target: str) -> None:
 
 
 def _copy_open_file(reader: int, source: str, local_target: str, target: str, *, overwrite: bool) -> None:
-    """Copy the file behind a descriptor to a target that is replaced as a whole."""
+    """Copy the file of a descriptor to a target that is replaced as a whole."""
     status = os.fstat(reader)
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError("a copy takes files, and this is a directory", path=source)

@@ -74,7 +74,7 @@ class FileObject(LineIterator, ClosesOnExit):
         self._parsed_mode = parse_mode(mode, self._path)
         if atomic and (self._parsed_mode.kind != "w" or self._parsed_mode.update):
             raise InvalidArgumentError(
-                f"atomic needs the mode w, which writes a file anew, found {mode!r}", path=self._path
+                f"atomic needs the mode w, which writes a new file, found {mode!r}", path=self._path
             )
         self._atomic = atomic
         self._name = name

@@ -45,6 +45,6 @@ def parse_mode(mode: str, path: str) -> Mode:
     bare = mode.replace("b", "")
     if bare not in ("r", "w", "a", "r+", "w+", "a+"):
         raise InvalidArgumentError(
-            f"a mode is one of r, w, a, r+, w+, a+, with or without b, found {mode!r}", path=path
+            f"a mode has to be one of r, w, a, r+, w+, a+, with or without b, found {mode!r}", path=path
         )
     return Mode(bare[0], len(bare) == 2, bare != mode)

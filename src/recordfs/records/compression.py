@@ -48,7 +48,7 @@ def check_compression_level(level: int) -> int:
     """
     number = whole_number(level, "a compression level", at_least=-1)
     if number > 9:
-        raise InvalidArgumentError(f"a compression level is between -1 and 9, found {number}")
+        raise InvalidArgumentError(f"a compression level has to be between -1 and 9, found {number}")
     return number
 
 

@@ -214,7 +214,7 @@ def read_index(
         if offset < end or size < RECORD_OVERHEAD:
             raise DataLossError(
                 f"line {line} of the index gives a record of {size} bytes at {offset}; records have at least "
-                f"{RECORD_OVERHEAD} bytes, and the one before ends at {end}. Make the index anew",
+                f"{RECORD_OVERHEAD} bytes, and the one before ends at {end}. Build the index again with build_index",
                 path=name,
             )
         end = offset + size

@@ -106,7 +106,7 @@ class RecordFile(ClosesOnExit, Sequence[bytes]):
             return scan_index(file)
         raise FailedPreconditionError(
             f"the index is not of this file: it ends at byte {index.end}, the file at {file.size()}, or other records "
-            "stand where it leads; make it anew with build_index",
+            "stand where it leads; build it again with build_index",
             path=self._name,
         )
 

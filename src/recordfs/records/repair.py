@@ -77,7 +77,7 @@ def check_tail(
         NotFoundError and others: As ``FileSystem.new_random_access_file``.
     """
     if check not in ("auto", "full"):
-        raise InvalidArgumentError(f'check is "auto" or "full", found {check!r}')
+        raise InvalidArgumentError(f'check has to be "auto" or "full", found {check!r}')
     file_system, name = resolve(path, file_system=file_system, options=options)
     with file_system.new_random_access_file(name) as file:
         size = size_to_scan(file)
@@ -137,8 +137,8 @@ def refuse_uncuttable(file_system: FileSystem, name: str) -> None:
     """
     if not file_system.capabilities(name).truncate:
         raise UnimplementedError(
-            "the file ends inside a record, and this filesystem cannot cut files; write its sound records to a new "
-            'file with RecordReader(on_error="stop")',
+            "the file ends inside a record, and this filesystem cannot truncate files; write its sound records to a "
+            'new file with RecordReader(on_error="stop")',
             path=name,
         )
 

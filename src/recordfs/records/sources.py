@@ -75,7 +75,8 @@ def expand_sources(
         items: Iterable[Any] = iter(source)
     except TypeError:
         raise TypeError(
-            f"a source is a path, a pattern, a readable file object or a list of these, found {type(source).__name__}"
+            f"a source has to be a path, a pattern, a readable file object or a list of these, "
+            f"found {type(source).__name__}"
         ) from None
     found = [one for item in items for one in expand_sources(item, file_system=file_system, options=options)]
     if not found:
@@ -149,7 +150,7 @@ class Sources:
         on_replaced: str = "raise",
     ) -> None:
         if on_replaced not in ("raise", "restart"):
-            raise InvalidArgumentError(f'on_replaced is "raise" or "restart", found {on_replaced!r}')
+            raise InvalidArgumentError(f'on_replaced has to be "raise" or "restart", found {on_replaced!r}')
         if follow and on_replaced == "restart" and sources[-1].file_system is None:
             raise InvalidArgumentError(
                 'on_replaced="restart" opens the last source again, so that has to be a path', path=sources[-1].path

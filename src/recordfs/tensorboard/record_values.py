@@ -124,7 +124,7 @@ def _read_key(key: str) -> tuple[int, int, int, int, str]:
         number, offset, length, place, tag = text.split(".", 4)
         found = (int(number), int(offset), int(length), int(place))
     except (ValueError, binascii.Error) as error:
-        raise InvalidArgumentError("this is no key of a blob") from error
+        raise InvalidArgumentError("this is not the key of a blob") from error
     if min(found) < 0 or found[2] > 1 << 31:
-        raise InvalidArgumentError("this is no key of a blob")
+        raise InvalidArgumentError("this is not the key of a blob")
     return (*found, tag)

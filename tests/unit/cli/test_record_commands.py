@@ -287,6 +287,6 @@ def test_repair_does_not_promise_what_a_store_cannot_do(files: Path, recordfs: R
     for words in (["repair", "--dry-run"], ["repair"]):
         ran = recordfs(*words, uncuttable)
         assert (ran.status, ran.out) == (1, "")
-        assert "cannot cut files" in ran.err
+        assert "cannot truncate files" in ran.err
         assert 'on_error="stop"' in ran.err
     assert "`recordfs repair`" not in recordfs("verify", uncuttable).out

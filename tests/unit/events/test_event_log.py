@@ -329,5 +329,5 @@ def test_a_file_is_read_whatever_its_name_is(tmp_path):
 @pytest.mark.parametrize("timeout", [-1, float("nan")])
 def test_a_timeout_that_cannot_be_is_refused(tmp_path, timeout):
     write_events(tmp_path, [scalar("a", 1.0, 3)])
-    with pytest.raises(InvalidArgumentError, match="seconds of at least 0"):
+    with pytest.raises(InvalidArgumentError, match="seconds, at least 0"):
         EventLog(tmp_path).follow(".", timeout)

@@ -417,7 +417,7 @@ def test_an_end_of_a_name_that_no_reader_would_find_is_refused_before_there_is_a
 
 
 def test_a_text_that_is_no_str_is_said_to_be_none(tmp_path):
-    with SummaryWriter(tmp_path) as writer, pytest.raises(TypeError, match="a text is a str, found bytes"):
+    with SummaryWriter(tmp_path) as writer, pytest.raises(TypeError, match="a text has to be a str, found bytes"):
         writer.add_text("note", b"bytes")
 
 

@@ -148,7 +148,7 @@ def test_every_type_that_fits_is_taken(array: pa.Array, expected: list[Any]) -> 
     [
         (pa.array([1e300]), "float32"),
         (pa.array([2**63], pa.uint64()), "int64"),
-        (pa.array([[1, None]]), "null within a list"),
+        (pa.array([[1, None]]), "null in a list"),
         (pa.array([[[1], [2, 3]]]), "outermost list"),
         (pa.array([{"a": 1}]), "cannot be a feature"),
         (pa.array([dt.date(2020, 1, 1)]), r"date32\[day\] .*cast it"),

@@ -175,7 +175,7 @@ def test_keys_are_shared_with_other_features() -> None:
     columns = parse_example([encode_example({"i": [3], "v": [1.0]})], features)
     assert list(columns) == ["x", "i", "v"]
     assert columns["i"].to_list() == [[3]]
-    with pytest.raises(InvalidArgumentError, match="'i' is asked for as two different things"):
+    with pytest.raises(InvalidArgumentError, match="'i' is asked for in two different ways"):
         parse_example([], {"x": features["x"], "i": FixedLenFeature([], np.int64)})
 
 

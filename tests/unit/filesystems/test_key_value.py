@@ -167,7 +167,7 @@ def test_what_was_not_promised_is_refused_by_name(store):
 def test_a_writer_belongs_to_its_process(store, monkeypatch):
     file = store.new_writable_file("x://f")
     with monkeypatch.context() as patch:
-        patch.setattr("os.getpid", lambda: -1)
+        patch.setattr("recordfs.per_process.OwningProcess.current_pid", -1)
         for call in (lambda: file.append(b""), file.flush, file.tell, file.close, file.discard):
             with pytest.raises(FailedPreconditionError, match="belongs to process"):
                 call()

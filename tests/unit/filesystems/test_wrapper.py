@@ -32,12 +32,16 @@ def test_wrapper_defines_every_public_method_of_a_filesystem():
 @pytest.mark.parametrize(
     ("contract", "wrapper", "own"),
     [
-        (RandomAccessFile, WrapperRandomAccessFile, {"_end", "_check_made", "_check_open", "_checked_range"}),
+        (
+            RandomAccessFile,
+            WrapperRandomAccessFile,
+            {"_end", "_end_after", "_check_made", "_check_open", "_checked_range"},
+        ),
         # What ends and checks a file is the wrapper's own.
         (
             WritableFile,
             WrapperWritableFile,
-            {"_end", "_check_usable", "_check_open", "_check_process", "_check_made", "_checked_range"},
+            {"_end", "_end_after", "_check_usable", "_check_open", "_check_process", "_check_made", "_checked_range"},
         ),
     ],
 )

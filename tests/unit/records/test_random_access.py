@@ -126,7 +126,7 @@ def test_a_file_written_anew_after_it_was_opened_is_noticed(tmp_path):
     write(place, [b"a" * 20] * 50)
     file = open_file(place)
     write(place, [b"b" * 15, b"c" * 25] * 25)
-    with pytest.raises(DataLossError, match="anew"):
+    with pytest.raises(DataLossError, match="index again with build_index"):
         file.__getitems__(range(50))
 
 

@@ -107,7 +107,7 @@ def test_any_flipped_bit_is_noticed(compression, trailer):
         # A changed bit can make a header or the last block swallow the trailer: then the stream looks unfinished.
         if error is not None or reader.report.unfinished_stream:
             continue
-        # gzip's time, system and flag for text do not matter to anybody, nor do the bits behind the last block.
+        # gzip's time, system and flag for text do not matter to anybody, nor do the bits after the last block.
         in_header = compression == "GZIP" and (4 <= at < 10 or (at, bit) == (3, 0))
         assert in_header or (compression and at == len(sound) - trailer - 1)
         assert got == records

@@ -70,7 +70,7 @@ def test_skip_finds_a_header_however_far():
 
 
 def test_skip_passes_a_torn_record_in_the_middle():
-    """A writer died in the middle of a record, and another appended behind it."""
+    """A writer died in the middle of a record, and another appended after it."""
     torn = stream_of([b"z" * 500_000])[:100_000]
     data = stream_of([b"a"]) + torn + stream_of([b"b", b"c"])
     reader = recordfs.RecordReader(ScheduledReadableFile(data), on_error="skip")

@@ -44,9 +44,9 @@ fn take_record<'a>(rest: &mut &'a [u8]) -> Option<(u64, &'a [u8], &'a [u8])> {
     let shared = take_varint(rest)?;
     let fresh = usize::try_from(take_varint(rest)?).ok()?;
     let value = usize::try_from(take_varint(rest)?).ok()?;
-    let (fresh, behind) = rest.split_at_checked(fresh)?;
-    let (value, behind) = behind.split_at_checked(value)?;
-    *rest = behind;
+    let (fresh, after) = rest.split_at_checked(fresh)?;
+    let (value, after) = after.split_at_checked(value)?;
+    *rest = after;
     Some((shared, fresh, value))
 }
 

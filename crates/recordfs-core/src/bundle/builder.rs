@@ -24,7 +24,7 @@ pub enum AddError {
 impl fmt::Display for AddError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Duplicate => "it was added before",
+            Self::Duplicate => "it was added already",
             Self::NoName => "a tensor needs a name that is not empty",
             Self::OutOfShape => "the slice does not lie within the tensor's shape",
             Self::OtherTensor => "a slice of it was added with another type or shape",

@@ -163,7 +163,7 @@ impl fmt::Display for EntryFault {
             Self::Extent { offset, size } => {
                 write!(f, "its entry places {size} bytes at offset {offset}, which no file has")
             }
-            Self::Shape(shape) => write!(f, "its shape {shape:?} is none"),
+            Self::Shape(shape) => write!(f, "its shape {shape:?} is impossible"),
             Self::Size { size, expected } => {
                 write!(
                     f,

@@ -119,7 +119,7 @@ fn overlap(slices: &[&Vec<(i64, i64)>], rank: usize) -> Result<bool, &'static st
         active.retain(|other| other[along].0 + other[along].1 > slice[along].0);
         comparisons += active.len() as u64 + 1;
         if comparisons > MOST_COMPARISONS {
-            return Err("there are more of them side by side than any writer makes");
+            return Err("there are more of them in a row than any writer makes");
         }
         let meets = |other: &&Vec<(i64, i64)>| other.iter().zip(slice).all(|(a, b)| a.0 < b.0 + b.1 && b.0 < a.0 + a.1);
         if active.iter().any(meets) {

@@ -181,7 +181,7 @@ impl BlockReader {
     }
 
     fn planes<const N: usize>(&mut self, count: usize) -> Result<Vec<[u8; N]>, IndexError> {
-        let planes = self.bytes(count.checked_mul(N).ok_or(IndexError("a count of it is absurd"))?)?;
+        let planes = self.bytes(count.checked_mul(N).ok_or(IndexError("a count of it is impossible"))?)?;
         let mut values = vec![[0; N]; count];
         for (plane, bytes) in planes.chunks_exact(count.max(1)).enumerate() {
             for (value, byte) in values.iter_mut().zip(bytes) {

@@ -157,7 +157,7 @@ impl BundleIndexBuilder {
     ///
     /// Raises:
     ///     InvalidArgumentError: As ``check``.
-    ///     ValueError: The lists are not of one length, or types and shapes do not make up the bytes.
+    ///     ValueError: The lists are not of one length, or its types and shapes do not add up to its bytes.
     #[allow(clippy::too_many_arguments)] // which are Python's
     fn add_block(
         &self,
@@ -170,7 +170,7 @@ impl BundleIndexBuilder {
         offset: i64,
     ) -> PyResult<()> {
         if names.len() != dtypes.len() || names.len() != shapes.len() {
-            return Err(PyValueError::new_err("names, types and shapes are not as many"));
+            return Err(PyValueError::new_err("there are not as many names as types and shapes"));
         }
         let names: Vec<Vec<u8>> = names.iter().map(name_from_python).collect::<PyResult<_>>()?;
         let bytes = data.as_bytes();
@@ -178,7 +178,7 @@ impl BundleIndexBuilder {
             let entries = entries_of_block(dtypes, shapes, bytes, shard, offset)?;
             Some(self.lock().add_all(&names, entries))
         })
-        .ok_or_else(|| PyValueError::new_err("types and shapes do not make up the bytes"))?
+        .ok_or_else(|| PyValueError::new_err("its types and shapes do not add up to its bytes"))?
         .map_err(|(place, failure)| refusal(py, &names[place], &failure))
     }
 

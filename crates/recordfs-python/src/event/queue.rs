@@ -308,7 +308,7 @@ fn step_of(step: &Bound<'_, PyAny>) -> PyResult<i64> {
     let number = py.import("builtins")?.getattr("int")?.call1((step,))?;
     number
         .extract()
-        .map_err(|_| invalid(py, "a step is an integer of 64 bits, found one that needs more"))
+        .map_err(|_| invalid(py, "a step has to be an integer of 64 bits, found one that needs more"))
 }
 
 #[pymethods]

@@ -200,7 +200,7 @@ fn dictionary(leaf: Typed<'_>) -> Typed<'_> {
 fn append(array: Typed<'_>, start: usize, end: usize, values: &mut Flat, doubles: Doubles) -> Result<(), Reason> {
     for place in start..end {
         if array.is_null(place) {
-            return Err("a null within a list cannot be written: a feature's values are all there".to_owned());
+            return Err("a null in a list cannot be written: a feature has no missing values".to_owned());
         }
         if let Some((start, end)) = array.list_range(place) {
             append(array.child(0), start, end, values, doubles)?;

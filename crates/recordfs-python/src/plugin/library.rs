@@ -228,7 +228,7 @@ fn open_copy(file: &[u8]) -> Result<*mut c_void, String> {
         unsafe { libc::syscall(libc::SYS_memfd_create, c"recordfs-plugin".as_ptr(), libc::MFD_CLOEXEC) } as c_int;
     if descriptor < 0 {
         return Err(describe(
-            "no file in memory can be made",
+            "a file in memory cannot be created",
             std::io::Error::last_os_error(),
         ));
     }
@@ -317,7 +317,7 @@ fn take_scheme(ops: &PluginOps, free: unsafe extern "C" fn(*mut c_void)) -> Resu
     ] {
         if present && found != abi::ABI {
             return Err(broken(format!(
-                "the plugin was built for ABI {found} of the {table} operations, and this is ABI {}; build it anew",
+                "the plugin was built for ABI {found} of the {table} operations, and this is ABI {}; rebuild it",
                 abi::ABI
             )));
         }

@@ -28,7 +28,7 @@ impl Stream {
         if rest > 0 {
             self.lose(
                 Some(rest),
-                "the file was replaced before the rest of this record came".to_string(),
+                "the file was replaced before the rest of this record was read".to_string(),
             );
         }
         self.large = None;

@@ -107,7 +107,7 @@ def _read_map(path: str) -> dict[str, str | None]:
     try:
         found: Any = json.loads(read_whole_file(file_system, name))
     except (ValueError, RecursionError) as error:
-        raise InvalidArgumentError(f"the name map is no JSON: {error}", path=name) from error
+        raise InvalidArgumentError(f"the name map is not JSON: {error}", path=name) from error
     if not isinstance(found, dict) or not all(value is None or isinstance(value, str) for value in found.values()):
         raise InvalidArgumentError("the name map is a JSON object of old names and new ones, or null", path=name)
     return found

@@ -63,7 +63,7 @@ def _parse_region(text: str) -> tuple[str, str]:
     """Split NAME=FILE and complete the name."""
     name, equals, source = text.partition("=")
     if not (name and equals and source):
-        raise InvalidArgumentError(f"a region is given as NAME=FILE, found {text!r}")
+        raise InvalidArgumentError(f"a region has to be given as NAME=FILE, found {text!r}")
     return PREFIX + name.removeprefix(PREFIX), source
 
 

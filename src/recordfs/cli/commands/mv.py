@@ -74,7 +74,7 @@ def _move(source: str, target: str, console: Console, *, overwrite: bool, jobs: 
     plan = CopyPlan.empty()
     plan_copy(source, target, plan, recursive=True)
     if not overwrite and target_system.file_exists(target):
-        raise AlreadyExistsError("this exists, and is not to be overwritten", path=target)
+        raise AlreadyExistsError("the target exists, and --no-overwrite was given", path=target)
     status = copy_planned(plan, console, overwrite=overwrite, jobs=jobs)
     if status != OK:
         console.error(f"{source}: not deleted, because not all of it could be copied")

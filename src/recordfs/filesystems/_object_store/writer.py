@@ -244,7 +244,7 @@ class ObjectWriter(WritableFile):
         except RecordFSError as unreachable:
             if isinstance(error, AbortedError | NotFoundError | DataLossError):
                 raise unreachable from error  # it may only mean that the first of several tries had succeeded
-            error.add_note(f"whether it happened could not be found out: {unreachable}")
+            error.add_note(f"whether it happened could not be determined: {unreachable}")
             raise error from error.__cause__
         self._raise_if_lost(error)
         raise error from error.__cause__

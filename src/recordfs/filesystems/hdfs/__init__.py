@@ -259,13 +259,13 @@ class HdfsFileSystem(FileSystem):
         length = whole_number(length, "a length", path=path)
         place, service = self._place_and_service(path)
         if self._status(place).isdir:
-            raise IsADirectoryError("a directory cannot be cut", path=path)
+            raise IsADirectoryError("a directory cannot be truncated", path=path)
         when_free(service, path, place.path, partial(self._cut, place, service, length))
 
     def _cut(self, place: _Place, service: NameService, length: int) -> None:
         size = self._status(place).length
         if length > size:
-            raise InvalidArgumentError(f"cannot cut {size} bytes down to {length}", path=place.name)
+            raise InvalidArgumentError(f"cannot truncate {size} bytes to {length}", path=place.name)
         truncate(service, place.name, place.path, length, self._settings.data_timeout)
 
     # Names.

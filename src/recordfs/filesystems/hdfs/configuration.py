@@ -174,7 +174,7 @@ def _properties(path: str) -> dict[str, str]:
     try:
         root = ET.fromstring(content)  # noqa: S314 (the system's own configuration)
     except ET.ParseError as error:
-        raise InvalidArgumentError(f"this is no XML: {error}", path=path) from error
+        raise InvalidArgumentError(f"this is not XML: {error}", path=path) from error
     return {
         name.strip(): (element.findtext("value") or "").strip()
         for element in root.iter("property")

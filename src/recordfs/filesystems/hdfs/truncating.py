@@ -33,15 +33,15 @@ def truncate(service: NameService, name: str, path: str, length: int, seconds: f
         UnimplementedError: WebHDFS may not be used, or wants SPNEGO.
     """
     if service.webhdfs is None:
-        raise UnimplementedError("cutting a file takes WebHDFS, which the option webhdfs=False forbids", path=name)
+        raise UnimplementedError("truncating a file takes WebHDFS, which the option webhdfs=False forbids", path=name)
     deadline = time.monotonic() + seconds
     try:
         if service.webhdfs.truncate(path, length):
             return
     except SpnegoWantedError as error:
-        raise UnimplementedError(f"cutting a file takes WebHDFS: {error.message}", path=name) from error
+        raise UnimplementedError(f"truncating a file takes WebHDFS: {error.message}", path=name) from error
     except WebHdfsUnreachableError as error:
-        raise UnavailableError(f"cutting a file takes WebHDFS: {error.message}", path=name) from error
+        raise UnavailableError(f"truncating a file takes WebHDFS: {error.message}", path=name) from error
     except DeadlineExceededError as error:
         error.path = name
         raise
@@ -51,6 +51,7 @@ def truncate(service: NameService, name: str, path: str, length: int, seconds: f
             return
         if time.monotonic() >= deadline:
             raise DeadlineExceededError(
-                f"the file was not cut to {length} bytes in {seconds:g} s; the namenode goes on with it", path=name
+                f"the file was not truncated to {length} bytes in {seconds:g} s; the namenode goes on with it",
+                path=name,
             )
         time.sleep(PAUSE_SECONDS)

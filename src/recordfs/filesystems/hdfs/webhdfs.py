@@ -314,7 +314,8 @@ class WebHdfs:
         except (ValueError, KeyError, TypeError):
             if answer.status in (401, 403):
                 return SpnegoWantedError(
-                    f"WebHDFS at {' or '.join(self.addresses)} wants Kerberos (SPNEGO), which recordfs does not speak",
+                    f"WebHDFS at {' or '.join(self.addresses)} wants Kerberos (SPNEGO), which recordfs "
+                    "does not support",
                     path=name,
                 )
             return WebHdfsUnreachableError(

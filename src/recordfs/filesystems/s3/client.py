@@ -94,7 +94,7 @@ class Clients(SDKClients[tuple[Any, Any]]):
                 self._look_for_credentials(core)
             trust = settings.trust()
             if isinstance(trust, str) and not os.path.exists(trust):
-                raise InvalidArgumentError(f"there is no file of certificates {trust}")
+                raise InvalidArgumentError(f"there is no certificate file {trust}")
             client = session.client("s3", endpoint_url=self._endpoint(core)[0], verify=trust, config=self._config())
         except Exception as error:  # noqa: BLE001 (what it means is raised)
             raise error_from_sdk(error, "s3://") from redacted_cause(error)

@@ -217,7 +217,7 @@ def error_from_login(error: Exception) -> RecordFSError:
 
 
 def _no_login(said: str, path: str) -> UnauthenticatedError:
-    return UnauthenticatedError(f"credentials could not be had: {said}", path=path)
+    return UnauthenticatedError(f"credentials could not be obtained: {said}", path=path)
 
 
 _NO_LOGIN = (

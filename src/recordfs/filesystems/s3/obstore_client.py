@@ -84,7 +84,7 @@ def _trust(clients: Clients) -> ClientConfig:
         with open(trust, "rb") as file:
             return {"allow_invalid_certificates": False, "root_certificate": file.read()}
     except OSError as error:
-        raise InvalidArgumentError(f"the file of certificates {trust} cannot be read: {error.strerror}") from error
+        raise InvalidArgumentError(f"the certificate file {trust} cannot be read: {error.strerror}") from error
 
 
 class CredentialProvider:

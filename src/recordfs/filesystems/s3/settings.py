@@ -62,7 +62,7 @@ class Settings(StoreSettings):
         super().checked()
         if self.addressing_style not in ("auto", "path", "virtual"):
             raise InvalidArgumentError(
-                f"addressing_style is 'auto', 'path' or 'virtual', found {self.addressing_style!r}"
+                f"addressing_style has to be 'auto', 'path' or 'virtual', found {self.addressing_style!r}"
             )
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
             raise InvalidArgumentError("aws_access_key_id and aws_secret_access_key go together")

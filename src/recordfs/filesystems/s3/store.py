@@ -278,7 +278,7 @@ class S3Store(S3Requests):
             # Taken for a copy, the source of a rename would be deleted after it.
             raise UnimplementedError(
                 f"the answer to CopyObject names no copy of s3://{source_bucket}/{source.key}: this store copies "
-                "nothing, and may have put an empty object there. Read the source and write it anew",
+                "nothing, and may have put an empty object there. Read the source and write it to the target instead",
                 path=path,
             )
 

@@ -167,7 +167,7 @@ impl Directory {
     /// `IndexError`, if the block does not hold them.
     pub fn rows(&self, segment: usize, block: &[u8]) -> Result<Rows, IndexError> {
         let segment = self.segments.get(segment).ok_or(IndexError("it has fewer segments"))?;
-        let size = |count: u64| usize::try_from(count).map_err(|_| IndexError("a count of it is absurd"));
+        let size = |count: u64| usize::try_from(count).map_err(|_| IndexError("a count of it is impossible"));
         decode_rows(block, size(segment.row_count)?, size(segment.start_count)?)
     }
 
@@ -181,7 +181,7 @@ impl Directory {
             TagKind::Float | TagKind::Double => TagKind::Float,
             other => other,
         };
-        let count = usize::try_from(place.count).map_err(|_| IndexError("a count of it is absurd"))?;
+        let count = usize::try_from(place.count).map_err(|_| IndexError("a count of it is impossible"))?;
         decode_column(block, kind, count, rows)
     }
 
