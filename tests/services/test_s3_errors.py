@@ -197,7 +197,7 @@ def test_a_login_that_cannot_be_had(home, monkeypatch, login):
     write_settings(home, config=f"[default]\n{LOGINS[login]}\n")
     with (
         S3FileSystem(endpoint_url=f"http://127.0.0.1:{unused_port()}", max_attempts=1) as file_system,
-        pytest.raises(UnauthenticatedError, match="credentials could not be had"),
+        pytest.raises(UnauthenticatedError, match="credentials could not be obtained"),
     ):
         file_system.stat("s3://bucket/key")
 
