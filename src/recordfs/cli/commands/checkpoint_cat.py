@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from recordfs.cli.console import Console
 
 DESCRIPTION = """\
-Print a tensor of a checkpoint, or part of it: of a remote checkpoint only the bytes of that part are
-read. As text every number is printed, a row a line; as JSON nested lists, bytes as text or, where they are
-no UTF-8, as base64 in an object; as npy the bytes of a file that numpy.load reads. A directory means its
-newest checkpoint.
+Print a tensor of a checkpoint, or part of it. Of a remote checkpoint only the bytes of that part are read.
+Text has one line for each row, with every number. JSON has nested lists; a string is text or, where it is not
+UTF-8, an object with base64. The format npy is a file that numpy.load reads. A directory means its newest
+checkpoint.
 """
 
 EXAMPLES = """\

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from recordfs.cli.console import Console
 
 DESCRIPTION = """\
-Write the tensors of a checkpoint, a safetensors file or an npz archive as another of these, one in memory at
-a time, from and to any filesystem. What a path is, its ending tells: .safetensors, .npz, and else the prefix
-of a checkpoint; a directory means its newest checkpoint. Names can be changed by patterns or a map. For
-safetensors their package has to be there: pip install 'recordfs[safetensors]'.
+Convert between checkpoints, safetensors files and npz archives, from and to any filesystem, with one tensor
+in memory at a time. The ending of a path says what it is: .safetensors, .npz, or else the prefix of a
+checkpoint; a directory means its newest checkpoint. Names can be changed by patterns or a map. Safetensors
+files need their package: pip install 'recordfs[safetensors]'.
 
 With --attributes the names outside of checkpoints are attribute paths such as model/layers/0/kernel, and a
 checkpoint is written with an object graph, so that tf.train.Checkpoint restores it by attribute.

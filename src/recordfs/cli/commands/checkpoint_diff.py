@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from recordfs.cli.console import Console
 
 DESCRIPTION = """\
-Say in which tensors two checkpoints differ: tensors that only one has, other types, other shapes, other
-values; of those how many elements differ, and the largest absolute and relative difference. A directory
+Compare two checkpoints. Lists the tensors that only one of them has, and those that differ in type, shape or
+values; of the last how many elements differ, and the largest absolute and relative difference. A directory
 means its newest checkpoint. The exit status is 0 if there is no difference and 1 if there is one.
 """
 
@@ -30,7 +30,7 @@ recordfs checkpoint diff --tolerance 1e-6 mine/ s3://bucket/theirs/
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "first", help="a prefix, or a directory with a state file")
-    add_paths(parser, "second", help="another")
+    add_paths(parser, "second", help="the other prefix or directory")
     parser.add_argument(
         "--tolerance",
         type=float,

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 List the checkpoints of directories, oldest first: prefix, size of all files, number of data files, time
-of the index (UTC), and what the state file says: newest, kept, or nothing. Reads every index: a
-checkpoint is marked if its index is damaged, or a data file missing or cut, and so are data files without
-an index, which a writer at work or a killed one left. A file that is only called like an index is not
-listed. The exit status is 1 if a checkpoint is broken.
+of the index (UTC), and what the state file says: newest, kept, or nothing. Reads every index, and marks a
+checkpoint whose index is damaged or whose data file is missing or truncated. Also lists data files without
+an index, which a running or a killed writer left. A file that only has the name of an index is not listed.
+The exit status is 1 if a checkpoint is broken.
 """
 
 EXAMPLES = """\

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Make one checkpoint of several that have different tensors, or slices of the same. No tensor moves through
-this process: data files are renamed, or copied by the store where it has no rename or with --keep. All lie
-on one filesystem. If it is cut short, the same command goes on.
+this process: data files are renamed, or copied by the store where it has no rename or with --keep. All
+checkpoints have to be on one filesystem. If it is interrupted, the same command finishes the work.
 """
 
 EXAMPLES = """\

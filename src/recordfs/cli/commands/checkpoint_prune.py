@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem
 
 DESCRIPTION = """\
-Delete what is no longer needed in a directory of checkpoints: with --keep N all whole checkpoints but
-the N newest by the time of their index, and always what saves that did not finish left, if its last
-change is old enough that no writer is at work on it. The checkpoint that the state file calls the newest
-is never deleted, and the state file names none that is. An index is deleted before its data. Broken
-checkpoints stay, and do not count; `ls` shows them.
+Delete what a directory of checkpoints no longer needs. With --keep N all whole checkpoints go but the N
+newest, by the time of their index. What unfinished saves left always goes, once its last change is so old
+that no writer can be at work on it. The checkpoint that the state file calls the newest is never deleted,
+and the state file never names a deleted one. An index is deleted before its data. Broken checkpoints stay,
+and do not count; `ls` shows them.
 """
 
 EXAMPLES = """\

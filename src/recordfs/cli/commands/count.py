@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from recordfs.cli.console import Console
 
 DESCRIPTION = """\
-Count the records in record files. The lengths of records and their checksums are checked, the data
-is not (`recordfs verify` does that), and of large records is not even read. For one file prints the
-number alone, for several a line each and the total. A broken file is an error and has no number.
+Count the records in record files. Checks the lengths of records and their checksums, but not the
+data (`recordfs verify` does that); the data of large records is not even read. Prints the number
+alone for one file, and a line for each and the total for several. A broken file is an error and
+has no number.
 """
 
 EXAMPLES = """\

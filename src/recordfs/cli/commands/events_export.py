@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Write the scalars of runs as one table with the columns run, tag, step, wall_time and value: CSV,
-JSON lines or Parquet (needs pyarrow). Damaged records, and records that are no events, are told on
-standard error and passed over; the exit status is 1 then.
+JSON lines or Parquet (needs pyarrow). Damaged records, and records that are not events, are skipped
+and reported on standard error; the exit status is 1 then.
 """
 
 EXAMPLES = """\

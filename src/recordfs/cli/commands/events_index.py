@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Write an index beside each event file that has none, such as those of torch and TensorFlow, so that
-its curves open at once. Each file is read whole, once. No index is made of a damaged file: it would
-hide the damage. An index's name does not look like an event file's, and nothing but recordfs reads
-it.
+its curves open at once. Each file is read whole, once. A damaged file gets no index, because the
+index would hide the damage. The name of an index does not look like an event file's, and only
+recordfs reads it.
 """
 
 EXAMPLES = """\

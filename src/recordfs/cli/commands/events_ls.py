@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 List the runs below log directories and their tags: kind, number of points, and the last one's step,
 value and time (UTC). A run is a directory with an event file. Files with an index of recordfs are
-not read whole. Damaged records, and records that are no events, are told on standard error and
-passed over; the exit status is 1 then.
+not read whole. Damaged records, and records that are not events, are skipped and reported on
+standard error; the exit status is 1 then.
 """
 
 EXAMPLES = """\

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Draw the curves of tags in the terminal, one for each run that has the tag: the largest and the
 smallest value stand at the left, the first and the last step below. Damaged records, and records
-that are no events, are told on standard error and passed over; the exit status is 1 then.
+that are not events, are skipped and reported on standard error; the exit status is 1 then.
 """
 
 EXAMPLES = """\

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Show events one by one: run, step, time, tag, kind of the value, and the value. Damaged records, and
-records that are no events, are told on standard error and passed over; the exit status is 1 then.
+records that are not events, are skipped and reported on standard error; the exit status is 1 then.
 """
 
 EXAMPLES = """\

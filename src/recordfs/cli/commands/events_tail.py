@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from recordfs.cli.console import Console
 
 DESCRIPTION = """\
-Show the values of a live run as they are written: of an event file, or of the last one in a
-directory, what is there and then what comes, also in files that the run begins later. Ends at
-Ctrl-C, or with --timeout. Damaged records, and records that are no events, are told on standard
-error and passed over; the exit status is 1 then.
+Show the values of a live run as they are written: first what is there, then what comes. Follows an
+event file, or the last one of a directory and those that the run begins later. Ends at Ctrl-C, or
+with --timeout. Damaged records, and records that are not events, are skipped and reported on
+standard error; the exit status is 1 then.
 """
 
 EXAMPLES = """\

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Show every record of a file, then wait for more and show each as soon as it is whole, as
-`tail -f` does for lines. A record that is still being written is waited for. Ends at Ctrl-C, or
-with --timeout after so many seconds without a new byte; then a half-written last record is an
-error.
+`tail -f` does for lines. Ends at Ctrl-C, or with --timeout after so many seconds without a
+new byte; a last record that is still half-written is an error then.
 
-A file that was replaced by another, or deleted, is an error too; with --on-replaced restart it is
-begun with anew, as `tail -F` does, and a deleted one is waited for. A store that cannot be reached
-for a while is asked again.
+If the file is deleted, or replaced by another, that is an error; with --on-replaced restart
+the next file is shown from its beginning, as `tail -F` does, and waited for if there is none.
+A store that cannot be reached for a while is asked again.
 """
 
 EXAMPLES = """\

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Show the first records of record files: number, offset and length in bytes, and the beginning of the
-data. Bytes that are no text are shown as escapes. Compression is recognised; offsets then count
+data. Bytes that are not text are shown as escapes. Compression is recognised; offsets then count
 uncompressed bytes. Checksums are verified. With several files each line begins with the file's name.
 """
 

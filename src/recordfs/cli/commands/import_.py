@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--doubles",
         choices=["round", "refuse"],
         default="round",
-        help="what becomes of a double that no float32 equals (default: round)",
+        help="what to do with a double that no float32 equals (default: round)",
     )
     parser.add_argument("--compression", choices=["GZIP", "ZLIB"], help="compress the record file")
     parser.add_argument("--json", action="store_true", help="print a JSON object with the number of records")

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", nargs="+", help="a directory to make")
     parser.add_argument(
-        "-p", "--parents", action="store_true", help="make missing parents too; what exists is no error"
+        "-p", "--parents", action="store_true", help="make missing parents too; existing directories are fine"
     )
 
 

@@ -19,8 +19,8 @@ DESCRIPTION = """\
 Cut off the half-written record that a writer left at the end of a record file when it died. Only
 bytes after the last whole record are cut, and only if no sound record follows them; any other
 break is reported and left alone. Nobody may be writing to the file. A sound file is not touched.
-A file of less than 12 bytes, of which nothing tells whether it is a record file, is cut only with
---force. Objects in stores cannot be cut: that is said, in a dry run too.
+A file of less than 12 bytes, which could be anything, is cut only with --force. Objects in object
+stores cannot be truncated; that is an error, in a dry run too.
 """
 
 EXAMPLES = """\

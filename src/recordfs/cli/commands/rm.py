@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Delete files, and with -r directories with everything in them. A symbolic link is deleted, never
-what it points to. Nothing is asked and nothing can be brought back. The root of the local
-filesystem, `.` and `..` are never deleted.
+what it points to. There is no question and no way back. The root of the local filesystem, `.` and
+`..` are never deleted.
 """
 
 EXAMPLES = """\
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", nargs="+", help="a file, directory or pattern")
     parser.add_argument("-r", "--recursive", action="store_true", help="delete directories and everything in them")
-    parser.add_argument("-f", "--force", action="store_true", help="what is missing is no error")
+    parser.add_argument("-f", "--force", action="store_true", help="ignore what is missing")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

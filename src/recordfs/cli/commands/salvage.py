@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from recordfs.cli.console import Console
 
 DESCRIPTION = """\
-Copy the sound records of a broken record file to a new one, which may be on another filesystem. Goes
-on after whatever is broken, as `recordfs verify` does, and says what was lost. The broken file is not
+Copy the sound records of a broken record file to a new one, which may be on another filesystem.
+Continues after each break, as `recordfs verify` does, and says what was lost. The broken file is not
 touched, and nothing is ever overwritten. The exit status is 1 if anything was lost.
 """
 
@@ -31,7 +31,7 @@ recordfs salvage s3://bucket/broken.tfrecord sound.tfrecord
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "source", help="a record file")
-    add_paths(parser, "target", help="where the new file goes; nothing may stand there")
+    add_paths(parser, "target", help="where the new file goes; it must not exist")
     add_compression(parser)
     parser.add_argument(
         "--target-compression", choices=[name for name in COMPRESSIONS if name], help="compress the new file"

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 List every scheme that is registered, the filesystem that serves it, and where that was registered:
 built in, by an installed package's entry point, or in code by a module that the environment variable
-RECORDFS_PLUGIN_MODULES names. Nothing is loaded to find out. What only fsspec knows is not listed.
+RECORDFS_PLUGIN_MODULES names. No filesystem is loaded for that. Schemes that only fsspec knows are
+not listed.
 """
 
 EXAMPLES = """\

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from recordfs.cli.console import Console
 
 DESCRIPTION = """\
-A writer of events with policy="spool" keeps each event file on the local disk until the store has
-it. This uploads what writers have left that died before; those that live are left
+Upload the event files that dead writers left on the local disk. A writer of events with
+policy="spool" keeps each file there until the store has it. Files of living writers are left
 alone. The spools are in $RECORDFS_SPOOL_DIR, else in recordfs/spool in your directory for state.
 """
 

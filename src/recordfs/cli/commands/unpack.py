@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Restore the files that `recordfs pack` put into record files. A name that leads out of the target
 directory (an absolute one, one with `..`, one through a link) is refused and ends the work, and so
-does a file that exists already, unless --overwrite is given. Files restored until then stay.
+does a file that exists already, unless --overwrite is given. Files that were restored before stay.
 """
 
 EXAMPLES = """\
