@@ -45,8 +45,8 @@ class TailCheck(NamedTuple):
         sound_end: Where the last sound record ends, in bytes of the uncompressed stream; ``file_size`` for a sound
             plain file.
         error: What is wrong after that, or None.
-        torn: Whether what is wrong is a torn tail: no sound record follows the break, so that cutting the file at
-            ``sound_end`` loses nothing that could be read. Always False for a compressed file.
+        torn: Whether what is wrong is a torn tail: no sound record that ``verify_file`` finds ends after the break, so
+            that cutting the file at ``sound_end`` loses nothing that could be read. Always False for a compressed file.
     """
 
     path: str
@@ -180,21 +180,25 @@ def _check_from(file: RandomAccessFile, size: int, start: int) -> TailCheck:
         fault = _scan(file, last, size, verify=True).fault
     if fault is None:
         return TailCheck(file.name, "", size, size, None, torn=False)
-    return _judge_break(file, size, fault_error(fault, file.name))
+    return _judge_break(file, size, fault_error(fault, file.name), last)
 
 
-def _judge_break(file: RandomAccessFile, size: int, error: DataLossError) -> TailCheck:
-    """Tell a torn tail from damage in the middle."""
+def _judge_break(file: RandomAccessFile, size: int, error: DataLossError, last: int | None) -> TailCheck:
+    """Tell a torn tail from damage in the middle: cutting a torn tail takes no byte of a sound record.
+
+    ``last`` is where the last record before the break begins. It is looked into as well: a writer that died inside it
+    leaves a length that may end in the middle of what others appended, and that is then where the headers break.
+    """
     break_offset = error.offset or 0
-    rest = _scan(file, break_offset, size, verify=True, resync=True)
-    torn = rest.records == 0
-    if isinstance(error, TruncatedRecordError) and rest.sound_end != size:
-        torn = True  # its length is sound: what looks like records after it is payload, unless they reach the end
+    rest = _scan(file, break_offset if last is None else last, size, verify=True, resync=True)
+    torn = rest.sound_end <= break_offset
     if not torn:
+        for offset, _, class_name, message in rest.lost[:1]:
+            error = fault_error((offset, class_name, message), file.name)
         error = CorruptRecordError(
             f"{error.message}; sound records follow it, so it is not a torn tail and is not cut off",
             path=file.name,
-            offset=break_offset,
+            offset=error.offset,
         )
     elif size < HEADER_SIZE:
         torn = False

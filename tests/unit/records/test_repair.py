@@ -98,11 +98,55 @@ def test_records_appended_behind_a_torn_one_are_never_cut(write):
     assert os.path.getsize(path) == len(content)
 
 
-def test_records_nested_in_a_torn_payload_are_cut_with_it(write):
-    nested = stream([b"inner"] * 10)
-    path = write(SOUND + record(nested)[:100])
-    assert repair_tail(path) == 100
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(record(b"x" * 500)[:100], id="torn again"),
+        pytest.param(record(b"x" * 500)[:5], id="torn again in its header"),
+        pytest.param(bytes(50), id="zeros"),
+    ],
+)
+def test_sound_records_between_two_torn_ones_are_never_cut(write, end):
+    content = SOUND + record(bytes(100_000))[:1000] + stream([b"new%04d" % number for number in range(100)]) + end
+    path = write(content)
+    with pytest.raises(CorruptRecordError, match="sound records follow") as caught:
+        repair_tail(path)
+    assert caught.value.offset == len(SOUND)
+    with pytest.raises(CorruptRecordError, match="sound records follow"):
+        RecordWriter(path, append=True, repair_tail=True)
+    assert os.path.getsize(path) == len(content)
+
+
+@pytest.mark.parametrize("end", [b"", record(b"x" * 500)[:100]], ids=["sound", "torn again"])
+def test_a_sound_record_that_the_length_of_a_torn_one_ends_in_is_never_cut(write, end):
+    content = SOUND + record(bytes(100_000))[:1000] + record(bytes(200_000)) + end
+    path = write(content)
+    with pytest.raises(CorruptRecordError, match="sound records follow") as caught:
+        repair_tail(path)
+    assert caught.value.offset == len(SOUND)
+    assert os.path.getsize(path) == len(content)
+
+
+def test_garbage_after_a_last_record_with_a_damaged_payload_is_cut_alone(write):
+    damaged = bytearray(SOUND + bytes(50))
+    damaged[len(SOUND) - 6] ^= 1
+    path = write(damaged)
+    assert repair_tail(path) == 50
     assert os.path.getsize(path) == len(SOUND)
+
+
+def test_no_cut_takes_a_record_that_is_found_by_reading_on(write):
+    """Wherever a writer dies inside a record, and wherever the next dies that appends without looking."""
+    first, second = stream([b"a", b"b" * 16]), stream([b"c" * 9, b"", b"dd"])
+    for torn in range(12, len(first), 3):
+        for cut in range(len(second) + 1):
+            path = write(first[:torn] + second[:cut])
+            found = list(RecordReader(path, on_error="skip"))
+            try:
+                repair_tail(path)
+            except DataLossError:
+                assert os.path.getsize(path) == torn + cut
+            assert list(RecordReader(path, on_error="skip")) == found
 
 
 @pytest.mark.parametrize("content", [b"this is a text and no record file", bytes(100)])
