@@ -98,9 +98,15 @@ def _collect(
         elif file_system.file_exists(path):
             found.append(path)
     else:
-        entries = _entries(file_system.list_directory, directory) if listed is None else listed
         # By index, which is quicker than by name where there are very many.
-        names = [entry[0] for entry in entries] if last else [entry[0] for entry in entries if entry[1]]
+        if last:
+            entries = _entries(file_system.list_directory, directory) if listed is None else listed
+            names = [entry[0] for entry in entries if entry[0] and entry[0][-1] != "/"]
+        else:
+            # A series shows a directory that has a file's name, too: what is below it must not go unseen.
+            lister = file_system.series_lister([directory])
+            entries = _entries(lister, directory) if listed is None else listed
+            names = [entry[0].removesuffix("/") for entry in entries if entry[1] and entry[0]]
         if not component.temporary:
             names = published_names(names)
         matching = names if component.matches is None else filter(component.matches, names)
@@ -153,9 +159,7 @@ def _collect_at_any_depth(
                 [directory + (entry[0] or "/" * entry[1]) for entry in entries if not is_temporary_name(entry[0])]
             )
         else:
-            # A component of a pattern matches names, not what only a whole tree shows; that is gone into above.
-            named = [entry for entry in entries if not entry.only_in_trees]
-            _collect(file_system, directory, components, position + 1, found, named)
+            _collect(file_system, directory, components, position + 1, found, entries)
 
 
 def _entries(list_directory: Callable[[str], Iterable[DirectoryEntry]], directory: str) -> list[DirectoryEntry]:

@@ -32,7 +32,7 @@ from recordfs.filesystems._key_value_files import (
 from recordfs.paths import dirname
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import IO
 
     from recordfs.filesystem.files import RandomAccessFile, WritableFile
@@ -129,6 +129,10 @@ class KeyValueFileSystem(FileSystem):
 
     def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
         """Return what lists a tree with every key in it, whatever its name."""
+        return self._children
+
+    def series_lister(self, directories: Sequence[str]) -> Callable[[str], Iterable[DirectoryEntry]]:
+        """Return what lists directories with every key in them, whatever its name."""
         return self._children
 
     def _children(self, path: str) -> list[DirectoryEntry]:

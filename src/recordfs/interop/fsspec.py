@@ -17,20 +17,20 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem_defaults.copies import stream_copy
-from recordfs.paths import basename, dirname, is_temporary_name, join, scheme_of
+from recordfs.paths import basename, dirname, join, scheme_of
 from recordfs.registry import get_file_system
 
 try:
-    from fsspec.spec import AbstractFileSystem
+    import fsspec  # noqa: F401  # asked for here, used below
     from fsspec.utils import stringify_path
 except ImportError as missing:
     raise MissingDependencyError('fsspec is not installed; pip install "recordfs[fsspec]" brings it') from missing
 
 from recordfs.interop._fsspec_files import RecordFSReader, RecordFSWriter
-from recordfs.interop._fsspec_values import children_of_key, info_of, infos_of_children, offset_and_length, spread
+from recordfs.interop._fsspec_trees import TreeFileSystem
+from recordfs.interop._fsspec_values import info_of, offset_and_length, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from typing_extensions import Buffer
@@ -54,18 +54,6 @@ _FSSPEC_OPTIONS = frozenset(
     | {"use_listings_cache"}
 )
 
-_LISTER = "_list_directory"
-"""The word by which a walk hands what lists its directories on to ``ls``."""
-
-_ON_ERROR = "_on_error"
-"""The word by which a walk hands what it does about errors on to the walks below it."""
-
-
-def _raise_unless_missing(error: Exception) -> None:
-    """Pass over a directory that has gone since it was listed, and raise anything else."""
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise error
-
 
 def _directory_of(path: str) -> str:
     """Return the directory above a path; of ``ram://a``, which may be a file, that is ``ram://``."""
@@ -74,7 +62,7 @@ def _directory_of(path: str) -> str:
     return f"{scheme}://" if scheme and above == path else above
 
 
-class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+class RecordFSFileSystem(TreeFileSystem):
     """recordfs as one fsspec filesystem, whose paths are full recordfs paths (``ram://a/b``, ``/tmp/x``).
 
     Errors are recordfs's, which are the built-in ones that fsspec's users catch as well. There is no listing cache.
@@ -125,45 +113,6 @@ class RecordFSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
         """Return name, size, type ("file" or "directory") and, where the store keeps it, mtime in seconds."""
         file_system, full = self._serving(path)
         return info_of(self._strip_protocol(path), file_system.stat(full))
-
-    def walk(self, path: str, maxdepth: int | None = None, **keywords: Any) -> Iterator[Any]:
-        """Walk a tree; see AbstractFileSystem, which lists by ``ls`` and hands words that it does not know on to it.
-
-        Unlike there, a directory that cannot be listed is an error unless ``on_error`` is a function that takes it:
-        what was not seen would be missing from a copy, and be deleted by a move.
-        """
-        if maxdepth is None and _LISTER not in keywords:
-            file_system, full = self._serving(path)
-            keywords[_LISTER] = file_system.tree_lister(full)
-        # fsspec walks a directory's directories by calling this again, but does not pass `on_error` on.
-        asked = keywords.pop("on_error", keywords.get(_ON_ERROR, "omit"))
-        keywords[_ON_ERROR] = asked
-        on_error = asked if callable(asked) or asked == "raise" else _raise_unless_missing
-        for top, directories, files in super().walk(path, maxdepth, on_error=on_error, **keywords):
-            # What is written but not published yet is no part of a tree, and so no match of a pattern.
-            for name in list(filter(is_temporary_name, files)):
-                files.pop(name) if isinstance(files, dict) else files.remove(name)
-            yield top, directories, files
-
-    def ls(self, path: str, detail: bool = True, **keywords: Any) -> list[Any]:
-        """List a directory, or a file itself."""
-        file_system, full = self._serving(path)
-        directory = self._strip_protocol(path)
-        list_directory = keywords.get(_LISTER)
-        try:
-            entries = None if list_directory is None else list(list_directory(full))
-        except NotADirectoryError:
-            entries = None
-        infos = []
-        if entries is None:
-            statistics = file_system.stat(full)
-            if statistics.is_directory:
-                entries = list(file_system.list_directory(full))
-            else:
-                infos.append(info_of(directory, statistics))
-                entries = [] if list_directory is None else children_of_key(list_directory, full)
-        infos.extend(infos_of_children(file_system, full, directory, entries, detail=detail))
-        return infos if detail else [info["name"] for info in infos]
 
     def exists(self, path: str, **_: Any) -> bool:
         """Tell whether a path is there; a store that cannot be asked raises."""

@@ -92,4 +92,5 @@ class SeededObjectFileSystem(ObjectStoreFileSystem):
             server_side_copy=True,
             memory_region=False,
             detects_replacement=True,
+            verbatim_names=True,
         )

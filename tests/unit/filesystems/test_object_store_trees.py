@@ -84,7 +84,9 @@ class OneByOne(Keys):
     def tree_lister(self, top):
         return self._list_with_all_keys
 
-    series_lister = FileSystem.series_lister
+    def series_lister(self, directories):
+        return self._list_with_all_keys
+
     files_exist = FileSystem.files_exist
 
 

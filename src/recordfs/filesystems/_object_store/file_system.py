@@ -191,16 +191,19 @@ class ObjectStoreFileSystem(FileSystem):
         if not self._store.bucket_exists(location.bucket):
             raise missing_error(self._store, location)
 
+    def _list_buckets_or_keys(self, path: str) -> Iterator[DirectoryEntry]:
+        return self.list_directory(path) if self._is_root(path) else self._list_with_all_keys(path)
+
     def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
         """Return what lists a tree flat, or its directories in parallel; see FileSystem."""
         if self._is_root(top):
-            return lambda path: (self.list_directory if self._is_root(path) else self._list_with_all_keys)(path)
+            return self._list_buckets_or_keys
         location = self._locate(top)
         return TreeLister(self._store, location.bucket, location.prefix, self._prefix_of, self._list_with_all_keys)
 
     def series_lister(self, directories: Sequence[str]) -> Callable[[str], Iterable[DirectoryEntry]]:
         """Return what lists many directories in parallel; see FileSystem."""
-        return SeriesLister(directories, self.list_directory)
+        return SeriesLister(directories, self._list_buckets_or_keys)
 
     def files_exist(self, paths: Iterable[str]) -> list[bool]:
         """Tell for each of many paths whether it is there, asking for many at once; see FileSystem."""

@@ -134,6 +134,8 @@ class TreeLister:
         if listing is None:
             if len(self._ahead) >= MOST_AHEAD:
                 self._forget()  # the walk has gone elsewhere
+            if self._waiting and self._prefix_of(self._waiting[0]) == place:
+                self._waiting.popleft()  # the walk was faster
             entries = list(self._list_directory(directory))
         else:
             entries = listing.result()
