@@ -121,6 +121,10 @@ def find_leftovers(
             never old enough.
         file_system: Serves the directory.
         options: For the filesystem of the directory.
+
+    Raises:
+        InvalidArgumentError: ``older_than_seconds`` is NaN.
+        NotFoundError and others: As listing the directory.
     """
     system, top = resolve(directory, file_system=file_system, options=options)
     if math.isnan(older_than_seconds):
@@ -259,6 +263,15 @@ def remove_leftovers(
     """Delete what ``find_leftovers`` finds, and return what is gone.
 
     A directory into which something else came meanwhile stays, with just that in it.
+
+    Args:
+        directory: As in ``find_leftovers``, and so are the others.
+        older_than_seconds: As there.
+        file_system: As there.
+        options: As there.
+
+    Raises:
+        RecordFSError: As ``find_leftovers``, and what deleting raises; what was deleted before stays deleted.
     """
     system, top = resolve(directory, file_system=file_system, options=options)
     leftovers = find_leftovers(top, older_than_seconds=older_than_seconds, file_system=system)

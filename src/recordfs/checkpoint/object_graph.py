@@ -80,6 +80,8 @@ class ObjectNode(NamedTuple):
 class ObjectGraph:
     """Objects and the attributes between them. Several attributes may lead to one object, and round in circles.
 
+    Its methods change nothing, so that several threads may use one graph.
+
     Args:
         nodes: The objects; the first is the root.
     """

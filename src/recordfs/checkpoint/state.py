@@ -250,8 +250,16 @@ def write_state(
 ) -> None:
     """Replace the state file of a directory, all or nothing. Prefixes within it are stored relative to it.
 
+    Args:
+        directory: Where the checkpoints lie.
+        state: What the file is to say.
+        name: What the file is called.
+        file_system: Serves the directory.
+        options: For the filesystem of the directory.
+
     Raises:
         InvalidArgumentError: There are times, and not one for each prefix.
+        NotFoundError and others: As writing the file.
     """
     system, text = resolve(directory, file_system=file_system, options=options)
     times = state.all_model_checkpoint_timestamps

@@ -93,7 +93,16 @@ def latest_checkpoint(
 def checkpoint_exists(
     checkpoint_prefix: PathInput, *, file_system: FileSystem | None = None, options: Options = None
 ) -> bool:
-    """Tell whether there is a checkpoint of that prefix: whether its index is there."""
+    """Tell whether there is a checkpoint of that prefix: whether its index is there.
+
+    Args:
+        checkpoint_prefix: The path without ``.index``.
+        file_system: Serves the prefix.
+        options: For the filesystem of the prefix.
+
+    Raises:
+        UnavailableError and others: The store gave no answer, which is not taken for a no.
+    """
     system, prefix = resolve(checkpoint_prefix, file_system=file_system, options=options)
     return system.file_exists(index_path(prefix))
 

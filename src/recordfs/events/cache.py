@@ -25,8 +25,8 @@ def cache_directory() -> str:
 class ColumnCache:
     """Indexes by path, version or time of modification, and size of the event file that each is of.
 
-    What cannot be read or written costs time and nothing else: an entry is looked at only if it is whole. Many
-    processes may share a directory.
+    What cannot be read or written costs time and nothing else: an entry is used only if it is whole. Many threads
+    may use one cache, and many processes one directory.
 
     Args:
         directory: Where it is; ``cache_directory()``, if None.

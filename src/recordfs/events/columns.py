@@ -65,7 +65,7 @@ class ColumnsReport(NamedTuple):
 
 
 class Columns(dict[str, Column]):
-    """Columns by tag, in the order in which the tags first appeared.
+    """Columns by tag, in the order in which the tags first appeared: a dict of the caller's own.
 
     Attributes:
         report: What was read, and what was lost.

@@ -32,7 +32,12 @@ class SummaryWriter(RunWriters):
         filename_suffix: What the files' names end with.
         write_to_disk: Whether to log at all; False makes every call do nothing.
         log_dir: Another name for ``logdir``: torch's.
-        max_queue_bytes, policy, index, max_file_bytes, file_system, options: As EventFileWriter.
+        max_queue_bytes: As EventFileWriter, and so are those that follow.
+        policy: As there.
+        index: As there.
+        max_file_bytes: As there.
+        file_system: As there.
+        options: As there.
 
     A tag has values of one kind: another kind is an InvalidArgumentError, because TensorBoard cannot show it. After
     ``close`` logging goes on in another file, where tags keep their kinds; a forked child begins without any. Lifetime,
@@ -170,7 +175,18 @@ class SummaryWriter(RunWriters):
         walltime: float | None = None,
         dataformats: str = "NCHW",
     ) -> None:
-        """Log several images side by side; see ``add_image``."""
+        """Log several images side by side.
+
+        Args:
+            tag: What they show.
+            img_tensor: An array of four dimensions, or what ``add_image`` takes.
+            global_step: The training step.
+            walltime: Seconds since 1970; now, if None.
+            dataformats: What each dimension is; ``N`` is the image's number.
+
+        Raises:
+            As ``add_image``.
+        """
         self.add_image(tag, img_tensor, global_step, walltime, dataformats)
 
     def add_figure(
@@ -277,10 +293,19 @@ class SummaryWriter(RunWriters):
         weights: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Log precision and recall of predictions from 0 to 1 over thresholds, at most 127.
+        """Log precision and recall of predictions over thresholds from 0 to 1.
+
+        Args:
+            tag: What was predicted.
+            labels: 0 or 1, or a bool, for each example; an array of any shape.
+            predictions: A number from 0 to 1 for each label.
+            global_step: The training step.
+            num_thresholds: How many thresholds, at least 2; of more than 127 only 127 are used.
+            weights: One for each label, or one number; 1, if None.
+            walltime: Seconds since 1970; now, if None.
 
         Raises:
-            InvalidArgumentError: There is not a prediction for each label.
+            InvalidArgumentError: There is not a prediction for each label, or not a weight, or a prediction is NaN.
         """
         if self._writes:
             self._add_curve(tag, media.pr_curve_of(labels, predictions, num_thresholds, weights), global_step, walltime)
@@ -299,7 +324,21 @@ class SummaryWriter(RunWriters):
         weights: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Log a curve of precision and recall that is computed already; ``weights`` is not used."""
+        """Log a curve of precision and recall that is computed already.
+
+        Args:
+            tag: What was predicted.
+            true_positive_counts: One number for each threshold, from the lowest to the highest; so are those below.
+            false_positive_counts: As above.
+            true_negative_counts: As above.
+            false_negative_counts: As above.
+            precision: As above.
+            recall: As above.
+            global_step: The training step.
+            num_thresholds: How many of them are logged at most.
+            weights: Not used; torch's writer takes it.
+            walltime: Seconds since 1970; now, if None.
+        """
         np = require_numpy("pr curves")
         counts = [true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts]
         rows = np.stack([media.as_array(row).reshape(-1) for row in [*counts, precision, recall]])
@@ -363,11 +402,16 @@ class SummaryWriter(RunWriters):
         self._add("custom_scalars__config__", "custom_scalars", 8, tensor, None, None, metadata)
 
     def add_graph(self, graph_def: Any, walltime: float | None = None) -> None:
-        """Log a graph that is made already: a serialized ``GraphDef``, or anything with ``SerializeToString``."""
+        """Log a graph that is made already.
+
+        Args:
+            graph_def: A serialized ``GraphDef``, or anything with ``SerializeToString``.
+            walltime: Seconds since 1970; now, if None.
+        """
         if self._writes:
             self._in_open_writer(self._directory, lambda writer: writer.add_graph(graph_def, walltime))
 
     def add_event(self, event: Any, step: int | None = None, walltime: float | None = None) -> None:
-        """Log an event; see ``EventFileWriter.add_event``."""
+        """Log an event; the arguments and errors are those of ``EventFileWriter.add_event``."""
         if self._writes:
             self._in_open_writer(self._directory, lambda writer: writer.add_event(event, step, walltime))

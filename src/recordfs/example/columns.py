@@ -20,6 +20,7 @@ class RaggedColumn:
 
     The fields are those of ``tf.RaggedTensor``. Rows are views, not copies. In the feature lists of SequenceExamples,
     and where a ``RaggedFeature`` has partitions, the values are a ``RaggedColumn`` again: rows of steps of values.
+    Threads may share it as they may share its arrays.
 
     Args:
         values: All values, one row after another: an array whose first dimension is cut into rows, or a column.

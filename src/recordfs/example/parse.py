@@ -64,7 +64,16 @@ class ExampleParser:
         self._single = {name: _single_value_maker(name, feature, keys) for (name, feature), keys in named}
 
     def parse(self, serialized: Iterable[BytesLike], *, threads: int = 1) -> dict[str, Any]:
-        """The columns of a batch. See ``parse_example``."""
+        """Return the columns of a batch, as ``parse_example`` does.
+
+        Args:
+            serialized: One bytes-like object a record.
+            threads: How many threads may decode, this one included. Small batches use fewer.
+
+        Raises:
+            InvalidArgumentError: ``threads`` is below 1.
+            BadRecordError: As ``parse_example``.
+        """
         if threads < 1:
             raise InvalidArgumentError(f"threads has to be at least 1, found {threads}")
         return self._columns(self._native.parse(serialized, threads))

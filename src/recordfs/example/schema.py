@@ -68,7 +68,8 @@ class InferredFeatures(Mapping[str, Any]):
 
     A mapping of name to feature, to be given to ``parse_example``: a feature that every record has, always of the same
     length, is a ``FixedLenFeature`` (``()`` for one value), any other, and one that is always empty, a
-    ``VarLenFeature``. Needs NumPy only when used as a mapping. ``str()`` is a table.
+    ``VarLenFeature``. Needs NumPy only when used as a mapping. ``str()`` is a table. Nothing changes it, so that
+    several threads may use it.
 
     Attributes:
         records: How many records were seen.

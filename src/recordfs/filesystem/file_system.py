@@ -192,7 +192,7 @@ class FileSystem(ClosesOnExit, MadeFromOptions, abc.ABC):
         return read_memory_region(self, path)
 
     def truncate_file(self, path: str, length: int) -> None:
-        """Cut a file down to its first ``length`` bytes.
+        """Truncate a file to its first ``length`` bytes.
 
         Raises:
             InvalidArgumentError: ``length`` is negative or more than the file has.

@@ -61,7 +61,7 @@ class FsspecFileSystem(FileSystem):
     Archives (``zip``, ``tar``, ``libarchive``) are only read.
 
     Listings are not paged. A file that is replaced while it is read is not noticed. Listing caches are off, except in
-    an instance that was given.
+    an instance that was given. A method without a "Raises" of its own raises as FileSystem's.
 
     Args:
         wrapped: A protocol, or an fsspec instance. An instance is used by all threads.

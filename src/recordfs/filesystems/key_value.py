@@ -61,7 +61,8 @@ class KeyValueFileSystem(FileSystem):
 
     All methods may be called from several threads, and after a fork. What they raise reaches the user as an error of
     recordfs that names the path: a LookupError (KeyError, IndexError) says that the key is missing, an OSError is
-    taken by its errno, and anything else is an UnknownError.
+    taken by its errno, and anything else is an UnknownError. A method without a "Raises" of its own raises as
+    FileSystem's.
     """
 
     # What a store writes.

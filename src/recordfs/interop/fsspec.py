@@ -120,7 +120,12 @@ class RecordFSFileSystem(TreeFileSystem):
         return file_system.file_exists(full)
 
     def modified(self, path: str) -> datetime:
-        """Return the time of the last modification; of a directory only where the store keeps one."""
+        """Return the time of the last modification, in UTC.
+
+        Raises:
+            UnimplementedError: The store keeps no such times, or none of directories.
+            FileNotFoundError: Nothing stands at the path.
+        """
         from datetime import UTC, datetime
 
         file_system, full = self._serving(path)

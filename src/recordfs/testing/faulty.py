@@ -126,7 +126,11 @@ class FaultyFileSystem(WrapperFileSystem):
             self._faults.append(fault)
 
     def shorten_reads(self, limit: int | None) -> None:
-        """Let ``read_into`` give at most ``limit`` bytes a call, as the contract allows; None ends that."""
+        """Let ``read_into`` give at most ``limit`` bytes a call, as the contract allows; None ends that.
+
+        Raises:
+            InvalidArgumentError: ``limit`` is below 1: a read of 0 bytes would be the end of the file.
+        """
         if limit is not None and limit < 1:
             raise InvalidArgumentError(f"a read gives at least 1 byte before the end, found a limit of {limit}")
         self._read_limit = limit
