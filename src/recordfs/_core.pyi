@@ -208,7 +208,7 @@ def merge_bundle_indexes(parts: list[BundleIndex], keep_numbers: bool) -> tuple[
 
     Return what several checkpoints come to as one: for each of its data files the part and the number there, and the
     bytes of its index. With ``keep_numbers`` the parts were written for one checkpoint, each its own of these files;
-    nothing is numbered anew then, and the list is empty.
+    nothing is numbered again then, and the list is empty.
 
     Raises:
         InvalidArgumentError: The parts do not go together: a tensor in two of them, different byte orders, slices that do
@@ -1187,7 +1187,7 @@ def end_guest_calls(seconds: float) -> None:
     """
 
 def renew_guest_calls() -> None:
-    """Begin anew in a forked child, which has none of its parent's threads."""
+    """Begin again in a forked child, which has none of its parent's threads."""
 
 def close_guest_writers() -> list[tuple[Any, str | None]]:
     """Publish what TensorFlow has not closed, and return an exception or None for each such file, with its name.

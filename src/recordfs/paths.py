@@ -113,7 +113,7 @@ def _pattern_start(path: str) -> int:
 def join(path: str, *paths: str) -> str:
     """Join path components with ``/``.
 
-    A component with a scheme starts anew. A component with a leading slash starts at the root: of the local
+    A component with a scheme starts over. A component with a leading slash starts at the root: of the local
     filesystem, or of the bucket or host when what stands before it has a scheme (TensorFlow drops the bucket there).
     Empty components add a trailing slash at the end and nothing elsewhere.
     """

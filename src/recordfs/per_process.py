@@ -49,7 +49,7 @@ class PerProcess(Generic[T]):
     parent's value (which may wait for threads that the child does not have) runs in the child.
 
     Args:
-        make: Returns the value. One call at a time; what it raises reaches the caller, and the next call makes anew.
+        make: Returns the value. One call at a time; what it raises reaches the caller, and the next call makes another.
         made: This process's value, where it is there already.
     """
 

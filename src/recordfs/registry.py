@@ -67,7 +67,7 @@ _BUILT_IN = {
 
 _FSSPEC_BRIDGE = "recordfs.filesystems.fsspec:FsspecFileSystem"
 
-# How often a filesystem is made anew because something was registered meanwhile.
+# How often a filesystem is made again because something was registered meanwhile.
 _TRIES = 3
 
 _Factory = type[FileSystem] | FileSystem | str
@@ -172,7 +172,7 @@ def unregister_file_system(scheme: str) -> None:
 
 
 def configure_file_system(scheme: str, **options: object) -> None:
-    """Set the options that a scheme's filesystem gets in this process, until configured anew.
+    """Set the options that a scheme's filesystem gets in this process, until configured again.
 
     Options of a single call win over these, key by key; these win over the environment. Filesystems that are in use
     already keep theirs. ``configure_file_system("s3")`` forgets what was set.

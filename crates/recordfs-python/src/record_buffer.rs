@@ -253,7 +253,8 @@ impl RecordBuffer {
             if skipped > 0 {
                 let message = format!(
                     "another writer has appended {skipped} bytes to this file among the records of this one. They are \
-                     all there, but the index {} gives wrong offsets: when nobody writes any more, make it anew",
+                     all there, but the index {} gives wrong offsets: when nobody writes any more, build it again \
+                     with build_index",
                     index.sink.path()
                 );
                 return Err(error(

@@ -246,13 +246,13 @@ impl RecordTable {
                 ErrorClass::CorruptRecord,
                 format!(
                     "the index gives a record of {size} bytes here, and the file one of {}: the index is of another \
-                     file, or the file was written anew. Build the index again with build_index",
+                     file, or the file was rewritten. Build the index again with build_index",
                     length.saturating_add(OVERHEAD as u64)
                 ),
             ),
             Problem::Broken(fault @ RecordFault::LengthChecksum { .. }) => (
                 ErrorClass::CorruptRecord,
-                format!("{fault}; if the file was written anew, build its index again with build_index"),
+                format!("{fault}; if the file was rewritten, build its index again with build_index"),
             ),
             Problem::Broken(fault) => (ErrorClass::CorruptRecord, fault.to_string()),
             Problem::Io(failure) => return failure.into(),

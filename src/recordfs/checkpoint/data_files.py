@@ -77,7 +77,7 @@ class DataFiles:
         size = self._sizes.get(shard)
         if size is None:
             file = self.file(shard)
-            # A store that reads ahead knows the size since it opened the file; asking anew would be a request.
+            # A store that reads ahead knows the size since it opened the file; asking again would be a request.
             known = file.read_ahead(0, 0)
             size = self._sizes[shard] = file.size() if known is None else known
         return size

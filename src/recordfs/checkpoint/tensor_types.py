@@ -119,7 +119,7 @@ _TYPES = [
 ]
 _BY_NUMBER = {known.number: known for known in _TYPES}
 _BY_NAME = {known.name: known for known in _TYPES}
-# What was found before: NumPy makes the name of a type anew at each question.
+# What was found before: NumPy makes the name of a type at each call.
 _BY_NUMPY_TYPE: dict[np.dtype[Any], TensorType] = {}
 
 

@@ -54,7 +54,7 @@ class EventLog:
         file_system: The filesystem of ``logdir``, instead of the registered one.
         options: For the registered filesystem.
 
-    Nothing is read before it is asked for; ``refresh`` lists anew. What is wrong with one run never ends another: each
+    Nothing is read before it is asked for; ``refresh`` lists again. What is wrong with one run never ends another: each
     has its own report and its own errors. May be used from several threads.
 
     Raises:

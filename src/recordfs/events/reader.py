@@ -47,7 +47,7 @@ class EventFileReader(ClosesOnExit):
         path: The event file, on any filesystem.
         follow: At the end wait for more, as TensorBoard does, until ``stop``.
         follow_timeout: End after so many seconds without a new byte.
-        on_replaced: What to do when the followed file was deleted, replaced by another, cut short or written anew:
+        on_replaced: What to do when the followed file was deleted, replaced by another, cut short or rewritten:
             ``"raise"``, or ``"restart"`` with what stands at its path then.
         verify_checksums: Whether to compare the checksums of payloads.
         file_system: The filesystem of ``path``, instead of the registered one.

@@ -89,14 +89,14 @@ class ArrowExamples:
     """Examples as an Arrow table that is decoded while it is read: one batch in memory at a time.
 
     It has ``__arrow_c_stream__``, so it can be given to ``polars.DataFrame``, ``pyarrow.table``, DuckDB and all others
-    that take Arrow streams; each time the records are read anew. An error in a record comes out of the consumer, as its
-    own exception with recordfs's message.
+    that take Arrow streams; each time the records are read again. An error in a record comes out of the consumer, as
+    its own exception with recordfs's message.
 
     Args:
         features: Column name to feature. From ``infer_features``: what a record lacks is null, also where every record
             of the sample had it, and what a record has that the sample had not is an error. Of other features only
             those are read that are given.
-        batches: Begins anew with the lists of records.
+        batches: Begins again with the lists of records.
         threads: How many threads may decode a batch.
 
     Raises:

@@ -110,7 +110,7 @@ class RandomAccessFile(OpenFile):
         return self._read_ahead(*self._checked_range(offset, n))
 
     def size(self) -> int:
-        """Return the size in bytes, asked anew at every call where the file can grow."""
+        """Return the size in bytes, asked for again at every call where the file can grow."""
         self._check_open()
         return self._size()
 

@@ -74,7 +74,7 @@ def stream_copy(
 def _chunks_of(file_system: FileSystem, path: str, known: FileStatistics | None) -> Generator[bytes, None, None]:
     """Yield the bytes of a file; a small one that is as it is known is read by one request."""
     if known is not None and known.version is not None and 0 < known.length <= COPY_CHUNK:
-        # One that has changed is looked at anew, below.
+        # One that has changed is looked at again, below.
         with contextlib.suppress(AbortedError), file_system.new_pinned_random_access_file(path, known) as pinned:
             data = pinned.read(0, known.length)
             if len(data) == known.length:

@@ -35,7 +35,7 @@ class FsspecRandomAccessFile(RandomAccessFile):
 
     Args:
         name: The full path as the caller gave it.
-        clients: Where the fsspec instance comes from, in every process anew.
+        clients: Where the fsspec instance comes from, again in every process.
         size: In bytes; None where the store does not tell.
     """
 

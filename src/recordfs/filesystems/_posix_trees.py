@@ -1,6 +1,6 @@
 """Deleting local trees without ever following a link, whatever others rename meanwhile.
 
-A path is looked up anew by every system call, and a directory that was looked at may be a link to another tree by the
+A path is looked up again by every system call, and a directory that was looked at may be a link to another tree by the
 next one. So each directory is opened once, in the one above it and with O_NOFOLLOW, and what is in it is deleted
 relative to its descriptor, as ``shutil.rmtree`` does it.
 """

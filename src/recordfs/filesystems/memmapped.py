@@ -43,7 +43,7 @@ _CAPABILITIES = READ_ONLY._replace(memory_region=True, modification_time=False)
 class MemmappedFileSystem(ReadOnlyFileSystem):
     """The regions of one package. Files are views of one mapping, made at first use and kept.
 
-    A package that was replaced is mapped anew when the next file is opened; those that are open keep the old one.
+    A package that was replaced is mapped again when the next file is opened; those that are open keep the old one.
 
     There are no directories, and a package cannot be changed: listing and everything that writes raises
     UnimplementedError. ``region_names`` has all names, and ``MemmappedPackageWriter`` writes whole packages. Without a

@@ -260,7 +260,7 @@ class BlockReader:
         return data
 
     def _size_now(self) -> int:
-        """Return the size of the file, of one that does not grow while it is open looked at anew."""
+        """Return the size of the file, of one that does not grow while it is open looked at again."""
         self._open_again()
         return self._file.size()
 

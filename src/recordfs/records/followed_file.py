@@ -1,7 +1,7 @@
 """A file that is followed: what comes after its end, and whether its path still names it.
 
 Open files of stores that declare ``detects_replacement`` notice for themselves. Of all others the path is looked at
-again whenever the end is reached: if size or time have changed, the file is opened anew, and it is the same one if the
+again whenever the end is reached: if size or time have changed, the file is opened again, and it is the same one if the
 last bytes that were read stand in it where they stood. Where reading begins inside a file, the bytes before that place
 are read for this. The price of a look is one ``stat``.
 """
@@ -32,7 +32,7 @@ REMEMBERED = 64 << 10
 
 PATIENCE = 1.0
 """Seconds after which a file that is gone, or shorter than what was read of it, counts as replaced: some writers write
-the whole file anew to make it longer."""
+the whole file again to make it longer."""
 
 _PASSING = (UnavailableError, DeadlineExceededError, ResourceExhaustedError)
 """Errors of a store or a system that is overloaded or not reached; the same call may work later."""
@@ -75,7 +75,7 @@ class FollowedFile:
         """Read into a buffer and return how many bytes came; 0 if there are none now.
 
         Raises:
-            AbortedError: The file was deleted, replaced, cut short or written anew; ``replaced`` is set then.
+            AbortedError: The file was deleted, replaced, cut short or rewritten; ``replaced`` is set then.
         """
         try:
             count = self._read_into(offset, buffer)
@@ -207,7 +207,7 @@ class FollowedFile:
         return True
 
     def _miss(self, what: str) -> None:
-        """Note that what was read is not there now: a writer may be writing it anew, and a little more.
+        """Note that what was read is not there now: a writer may be rewriting it, and a little more.
 
         Raises:
             AbortedError: That has been so for long.

@@ -312,7 +312,7 @@ def last_entry(file_system: FileSystem, index_name: str) -> tuple[int, int] | No
 
 
 def remove_stale_index(file_system: FileSystem, name: str) -> None:
-    """Delete the index beside a record file that was written anew without one; a file that is no index stays.
+    """Delete the index beside a record file that was rewritten without one; a file that is no index stays.
 
     An index that cannot be looked at or deleted stays too: whoever uses it finds that it is not fresh.
     """

@@ -162,7 +162,7 @@ class RecordFile(ClosesOnExit, Sequence[bytes]):
 
         Raises:
             OutOfRangeError: There is no such record; it is an IndexError too.
-            CorruptRecordError: A record is broken, or not as long as the index says: the file was written anew.
+            CorruptRecordError: A record is broken, or not as long as the index says: the file was rewritten.
             TruncatedRecordError: The file was cut short.
             ClosedFileError: This was closed.
             Whatever reading raises.

@@ -71,9 +71,9 @@ class RecordReader(ClosesOnExit):
         follow_timeout: End after so many seconds without a new byte; None waits until ``stop``. Ctrl-C works. A store
             that cannot be reached meanwhile is asked again; if it still cannot be reached when the time is over, that
             error is raised.
-        on_replaced: What to do when the followed file was deleted, replaced by another, cut short or written anew with
+        on_replaced: What to do when the followed file was deleted, replaced by another, cut short or rewritten with
             other bytes: ``"raise"``, or ``"restart"``, which begins again at offset 0 of what stands at the path, and
-            waits for it if nothing does. ``report.restarts`` counts. A file that was written anew and begins with what
+            waits for it if nothing does. ``report.restarts`` counts. A file that was rewritten and begins with what
             was read (the last 64 KiB are compared) has grown. Of a file that was given open, only what its store
             notices is known.
         on_error: What to do about a broken record: ``"raise"``; ``"stop"``, which ends there; or ``"skip"``, which goes
@@ -301,7 +301,7 @@ class RecordReader(ClosesOnExit):
             raise TypeError("a RecordReader of open files cannot be pickled; give it their paths")
         settings = self._settings
         if settings.shard == "auto" and settings.rank is None:
-            # A process that is started anew knows its worker's number, but perhaps not its rank.
+            # A process that is started again knows its worker's number, but perhaps not its rank.
             settings = settings._replace(rank=current_rank(ask_environment=True))
         return settings, [source.path for source in self._all_sources]
 

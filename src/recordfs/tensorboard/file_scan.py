@@ -50,7 +50,7 @@ class FileScan:
     ) -> bool:
         """Scan on.
 
-        The bytes before are read once more: a file that was written anew is not the old one made longer.
+        The bytes before are read once more: a file that was rewritten is not the old one made longer.
 
         Args:
             indexes: Of what comes before.

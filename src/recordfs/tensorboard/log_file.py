@@ -352,7 +352,7 @@ class LogFile:
     def _scan(self, statistics: FileStatistics, *, until: int) -> bool:
         """Read on from where the events are known, to the end of the file or to a byte.
 
-        The bytes before that are read once more: a file that was written anew is not the old one made longer.
+        The bytes before that are read once more: a file that was rewritten is not the old one made longer.
 
         Returns:
             False if it is another file, of which nothing is known then.

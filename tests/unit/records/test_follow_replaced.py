@@ -1,4 +1,4 @@
-"""Following a file that is replaced, deleted, cut short or written anew."""
+"""Following a file that is replaced, deleted, cut short or rewritten."""
 
 from __future__ import annotations
 

@@ -285,7 +285,7 @@ type MergedTuple<'py> = (Vec<(usize, i32)>, Bound<'py, PyBytes>);
 ///
 /// Return what several checkpoints come to as one: for each of its data files the part and the number there, and the
 /// bytes of its index. With ``keep_numbers`` the parts were written for one checkpoint, each its own of these files;
-/// nothing is numbered anew then, and the list is empty.
+/// nothing is numbered again then, and the list is empty.
 ///
 /// Raises:
 ///     InvalidArgumentError: The parts do not go together: a tensor in two of them, different byte orders, slices that do

@@ -347,7 +347,7 @@ class ComposedObjectUpload(ObjectUpload):
         self._pieces.end()
 
     def _turn_to(self, origin: Origin) -> None:
-        """Begin anew where a commit has happened since the last call."""
+        """Begin again where a commit has happened since the last call."""
         if self._origin is not None and self._origin.sequence != origin.sequence:
             self._forget()
         self._origin = origin

@@ -79,7 +79,7 @@ GROUP = 64
 
 _first_reader: OwningProcess | None = None
 _warned: mmap.mmap | None = None
-"""One byte, 1 once a forked child has warned. All of them share it: a DataLoader forks its workers anew for every
+"""One byte, 1 once a forked child has warned. All of them share it: a DataLoader forks its workers again for every
 epoch, and each has the same to say."""
 
 

@@ -226,7 +226,7 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         return self._upload is None and not commit.staged and commit.total < self._copied_from
 
     def _turn_to(self, origin: Origin) -> None:
-        """Begin anew where a commit has happened since the last call."""
+        """Begin again where a commit has happened since the last call."""
         if self._origin is not None and self._origin.sequence != origin.sequence:
             self._forget()
         self._origin = origin
@@ -277,7 +277,7 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         self._orphans.note_own(upload.identifier)
         with upload.aborted_by_errors():
             if origin.size and self._equal_parts and rest > origin.size:
-                # A last part may not be longer than those before it, so all are cut anew.
+                # A last part may not be longer than those before it, so all are cut again.
                 self._fetched = self._objects.get_range(self._bucket, self._key, 0, origin.size, str(origin.tag))
             elif origin.size:
                 # Where parts have to be equal, one part of whatever size may be in front of the last.

@@ -118,7 +118,7 @@ class PinnedVersion:
         return AbortedError("the object changed again and again while it was read", path=self._name)
 
     def _look_again(self, looks: int = LOOKS) -> ObjectInfo:
-        """Look at the object; pin it anew if it grew.
+        """Look at the object; pin it again if it grew.
 
         Raises:
             AbortedError: It was replaced, or is gone.
@@ -200,7 +200,7 @@ def _is_longer_for_sure(pinned: ObjectInfo, found: ObjectInfo) -> bool:
     """Tell whether one opening of one writer made both versions: it only ever adds.
 
     Who appends takes over the writer's id. Where two do, and the one that lost puts its bytes over the other's, only
-    the third value, which every opening makes anew, tells that these are other bytes.
+    the third value, which every opening makes, tells that these are other bytes.
     """
     same = all(pinned.metadata.get(name) == found.metadata.get(name) for name in (WRITER_METADATA, OPENING_METADATA))
     return same and WRITER_METADATA in pinned.metadata and found.size >= pinned.size

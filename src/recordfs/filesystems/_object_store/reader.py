@@ -180,7 +180,7 @@ class ObjectRandomAccessFile(RandomAccessFile):
         return is_first and end >= PIECE and self._version.info.size >= READ_AHEAD and self._fetcher.can_stream
 
     def _pieces_of(self, block: Block, start: int, end: int) -> list[memoryview] | None:
-        """Return part of a block; None where it has to be fetched anew."""
+        """Return part of a block; None where it has to be fetched again."""
         try:
             chunks, epoch = block.fetched.result()
         except CancelledError:

@@ -103,7 +103,7 @@ class GCSStore(ObjectStore):
 
         Args:
             path: For errors.
-            function: Called anew for every attempt; a body that it sends must be rewound by it.
+            function: Called again for every attempt; a body that it sends must be rewound by it.
             args: Its arguments.
             kwargs: As above; ``timeout`` and ``retry`` are added.
 

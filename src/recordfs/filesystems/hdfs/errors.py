@@ -134,7 +134,7 @@ _CLASS_OF_NATIVE: dict[str, type[RecordFSError]] = {
 
 _HINTS = {
     UnauthenticatedError: "Kerberos needs a ticket (kinit), or the options kerberos_principal and kerberos_keytab",
-    LeaseLostError: "another program recovered its lease, deleted it or wrote it anew while this writer had it open",
+    LeaseLostError: "another program recovered its lease, deleted it or rewrote it while this writer had it open",
 }
 
 _ENDED_UNASKED = "RPC listener disconnected"

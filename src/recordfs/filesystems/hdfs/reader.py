@@ -99,7 +99,7 @@ class _Ahead:
 
 
 class HdfsRandomAccessFile(RandomAccessFile):
-    """A file of HDFS open for reading. Thread-safe; a forked child opens it anew.
+    """A file of HDFS open for reading. Thread-safe; a forked child opens it again.
 
     Args:
         name: The full path as the caller gave it.
@@ -200,7 +200,7 @@ class HdfsRandomAccessFile(RandomAccessFile):
         return self._find_service().stream_blocks(self._name, view.reader, start, end)
 
     def _view_of(self, offset: int, n: int) -> _View:
-        """Return what is known, asked anew where the bytes lie past it."""
+        """Return what is known, asked for again where the bytes lie past it."""
         view = self._views.get()[0]
         return self._refreshed() if offset + n > view.length else view
 

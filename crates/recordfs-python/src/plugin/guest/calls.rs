@@ -428,7 +428,7 @@ fn end_guest_calls(py: Python<'_>, seconds: f64) {
     });
 }
 
-/// Begin anew in a forked child, which has none of its parent's threads.
+/// Begin again in a forked child, which has none of its parent's threads.
 #[pyfunction]
 fn renew_guest_calls() {
     RENEWED.store(Box::into_raw(Box::new(Pool::new())), Ordering::Release);
