@@ -1,9 +1,6 @@
-"""Which filesystem serves a path: schemes, options, and finding what is not loaded yet.
+"""Which filesystem serves a path: the one of its scheme, made once for each set of options, with these options.
 
-Backends are named as strings here and imported when a path first needs them, so that importing recordfs loads no SDK.
-A scheme is looked for in this order: registered in code, built in, a module that ``RECORDFS_PLUGIN_MODULES`` names,
-an installed package's entry point (group ``recordfs.filesystems``), and last, if fsspec is installed, what fsspec
-knows.
+What is registered for which scheme is ``registrations``'; what is made of it, and how it is configured, is here.
 """
 
 from __future__ import annotations
@@ -12,25 +9,14 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast, overload
 
-from recordfs.errors import (
-    AlreadyExistsError,
-    InvalidArgumentError,
-    MissingDependencyError,
-    UnknownSchemeError,
-)
+from recordfs.errors import InvalidArgumentError
 from recordfs.filesystem import FileSystem
 from recordfs.filesystem_defaults.options import options_key
-from recordfs.installed import (
-    fsspec_knows,
-    fsspec_protocols,
-    import_file_system,
-    installed_entry_points,
-    is_file_system,
-    missing_extras,
-)
+from recordfs.installed import fsspec_knows, import_file_system, is_file_system
 from recordfs.paths import path_to_str, scheme_of
 from recordfs.per_process import PerProcess
-from recordfs.spelling import did_you_mean, explain_misspelt_scheme, explain_misspelt_url, url_taken_for_folder
+from recordfs.registrations import FSSPEC_BRIDGE, Factory, Registrations, checked_scheme, describe_factory
+from recordfs.spelling import explain_misspelt_scheme, explain_misspelt_url, url_taken_for_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,45 +34,20 @@ __all__ = [
     "unregister_file_system",
 ]
 
-PLUGIN_MODULES_VARIABLE = "RECORDFS_PLUGIN_MODULES"
-
-# Other spellings of the same filesystem: one instance serves both, so that a rename between them is one. Spark and
-# Hadoop write s3a:// and s3n://, gcsfs gcs://; a path of viewfs:// leads to one of hdfs://.
-_ALIASES = {"file": "", "gcs": "gs", "s3a": "s3", "s3n": "s3", "viewfs": "hdfs"}
-
-_BUILT_IN = {
-    "": "recordfs.filesystems.posix:PosixFileSystem",
-    "gs": "recordfs.filesystems.gcs:GCSFileSystem",
-    "hdfs": "recordfs.filesystems.hdfs:HdfsFileSystem",
-    "http": "recordfs.filesystems.http:HttpFileSystem",
-    "https": "recordfs.filesystems.http:HttpFileSystem",
-    "memmapped_package": "recordfs.filesystems.memmapped:MemmappedFileSystem",
-    "ram": "recordfs.filesystems.memory:MemoryFileSystem",
-    "s3": "recordfs.filesystems.s3:S3FileSystem",
-}
-
-_FSSPEC_BRIDGE = "recordfs.filesystems.fsspec:FsspecFileSystem"
-
 # How often a filesystem is made again because something was registered meanwhile.
 _TRIES = 3
 
-_Factory = type[FileSystem] | FileSystem | str
 _InstanceKey = tuple[str, frozenset[tuple[str, object]]]  # scheme and options
 _FileSystemClass = TypeVar("_FileSystemClass", bound=type[FileSystem])
 
 
 class _State:
-    """Everything that registering changes, under one lock that is never held while foreign code runs."""
+    """What this process has registered, configured and made: all of it changes under the lock of the registrations."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.registered: dict[str, _Factory] = {}
+        self.registrations = Registrations()
         self.scheme_options: dict[str, dict[str, Any]] = {}
         self.instances: PerProcess[dict[_InstanceKey, FileSystem]] = PerProcess(dict)
-        # Counts changes of what is registered, so that an instance made meanwhile from something older is not kept.
-        self.generation = 0
-        self.plugin_modules_loaded = False
-        self.entry_points: dict[str, str] | None = None
 
 
 _state = _State()
@@ -94,28 +55,18 @@ _state = _State()
 
 def _renew_lock_in_child() -> None:
     """Another thread of the parent may have held the lock when the process forked."""
-    _state.lock = threading.RLock()
+    _state.registrations.lock = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_renew_lock_in_child)
 
 
-def _checked_scheme(scheme: str) -> str:
-    """Return a scheme in lower case, or "" for local paths."""
-    bare = scheme.removesuffix("://")
-    if bare and scheme_of(f"{bare}://") != bare.lower():
-        raise InvalidArgumentError(
-            f"a scheme is a letter followed by letters, digits and .+_-, found {scheme!r}; give it without slashes"
-        )
-    return bare.lower()
-
-
 @overload
 def register_file_system(scheme: str, *, overwrite: bool = False) -> Callable[[_FileSystemClass], _FileSystemClass]: ...
 @overload
-def register_file_system(scheme: str, file_system: _Factory, *, overwrite: bool = False) -> None: ...
+def register_file_system(scheme: str, file_system: Factory, *, overwrite: bool = False) -> None: ...
 def register_file_system(
-    scheme: str, file_system: _Factory | None = None, *, overwrite: bool = False
+    scheme: str, file_system: Factory | None = None, *, overwrite: bool = False
 ) -> Callable[[_FileSystemClass], _FileSystemClass] | None:
     """Make a filesystem serve every path with a scheme. Safe to call from any thread.
 
@@ -139,19 +90,15 @@ def register_file_system(
             return cls
 
         return decorate
-    name = _checked_scheme(scheme)
     if isinstance(file_system, str):
         module, colon, attribute = file_system.partition(":")
         if not (module and colon and attribute):
             raise InvalidArgumentError(f"expected 'module:Class', found {file_system!r}")
     elif not is_file_system(file_system):
         raise TypeError(f"expected a FileSystem class or instance or 'module:Class', found {file_system!r}")
-    with _state.lock:
-        taken = name in _state.registered or name in _BUILT_IN or name in _ALIASES
-        if taken and not overwrite:
-            raise AlreadyExistsError(f"the scheme {name!r} is registered already; pass overwrite=True to replace it")
-        _state.registered[name] = file_system
-        _state.generation += 1
+    name = checked_scheme(scheme)
+    with _state.registrations.lock:
+        _state.registrations.add(name, file_system, overwrite=overwrite)
         _forget_instances(name)
     return None
 
@@ -162,12 +109,9 @@ def unregister_file_system(scheme: str) -> None:
     Raises:
         UnknownSchemeError: Nothing was registered in code for the scheme.
     """
-    name = _checked_scheme(scheme)
-    with _state.lock:
-        if name not in _state.registered:
-            raise UnknownSchemeError(f"nothing is registered for the scheme {name!r}")
-        del _state.registered[name]
-        _state.generation += 1
+    name = checked_scheme(scheme)
+    with _state.registrations.lock:
+        _state.registrations.remove(name)
         _forget_instances(name)
 
 
@@ -177,8 +121,8 @@ def configure_file_system(scheme: str, **options: object) -> None:
     Options of a single call win over these, key by key; these win over the environment. Filesystems that are in use
     already keep theirs. ``configure_file_system("s3")`` forgets what was set.
     """
-    name = _canonical(_checked_scheme(scheme))
-    with _state.lock:
+    name = _state.registrations.canonical(checked_scheme(scheme))
+    with _state.registrations.lock:
         _state.scheme_options[name] = dict(options)
 
 
@@ -200,8 +144,8 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
     name = canonical_scheme(path)
     made = None
     for _ in range(_TRIES):
-        with _state.lock:
-            generation = _state.generation
+        with _state.registrations.lock:
+            generation = _state.registrations.generation
             merged = {**_state.scheme_options.get(name, {}), **(options or {})}
         frozen = options_key(merged)
         key = None if frozen is None else (name, frozen)
@@ -212,9 +156,9 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
         made = _make(name, merged)
         if key is None:
             return made
-        with _state.lock:
+        with _state.registrations.lock:
             # Loading a plugin registers things too; only if nothing changed does this instance speak for its scheme.
-            if generation == _state.generation:
+            if generation == _state.registrations.generation:
                 return _state.instances.get().setdefault(key, made)
     assert made is not None
     return made  # somebody registers all the time: serve the call, and keep nothing
@@ -222,7 +166,7 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
 
 def file_systems_in_use() -> list[tuple[str, FileSystem]]:
     """Return every filesystem that this process has made and kept, with its scheme; "" is the local one."""
-    with _state.lock:
+    with _state.registrations.lock:
         return [(name, made) for (name, _), made in _state.instances.get().items()]
 
 
@@ -236,17 +180,17 @@ def canonical_scheme(path: PathInput) -> str:
     scheme = scheme_of(text)
     trouble = None
     if not scheme:
-        trouble = explain_misspelt_url(text, _KnownSchemes())
-    elif scheme.startswith("recordfs") and scheme not in _state.registered:
+        trouble = explain_misspelt_url(text, _state.registrations)
+    elif scheme.startswith("recordfs") and not _state.registrations.is_registered(scheme):
         trouble = explain_misspelt_scheme(scheme, text)
     if trouble is not None:
         raise InvalidArgumentError(trouble, path=text)
-    return _canonical(scheme)
+    return _state.registrations.canonical(scheme)
 
 
 def warn_of_url_folder(path: str) -> None:
     """Warn, if a local path has a folder that is named like a URL: a program before this one took that for local."""
-    url = None if scheme_of(path) else url_taken_for_folder(path, _KnownSchemes())
+    url = None if scheme_of(path) else url_taken_for_folder(path, _state.registrations)
     if url is not None:
         import warnings
 
@@ -256,20 +200,6 @@ def warn_of_url_folder(path: str) -> None:
             RuntimeWarning,
             stacklevel=3,
         )
-
-
-class _KnownSchemes:
-    """The schemes that recordfs serves, and those of fsspec; neither plugins nor other packages are asked."""
-
-    def __contains__(self, scheme: object) -> bool:
-        if scheme in _BUILT_IN or scheme in _ALIASES or scheme in _state.registered:
-            return True
-        # Of `C:/x` nobody thinks as of a URL, and fsspec knows no such scheme.
-        return isinstance(scheme, str) and len(scheme) > 1 and fsspec_knows(scheme)
-
-
-def _canonical(scheme: str) -> str:
-    return scheme if scheme in _state.registered else _ALIASES.get(scheme, scheme)
 
 
 class Where(TypedDict, total=False):
@@ -312,11 +242,7 @@ def get_registered_schemes(*, load_plugins: bool = True) -> list[str]:
     Raises:
         MissingDependencyError: A plugin module cannot be loaded. The others have been.
     """
-    if load_plugins:
-        _load_plugin_modules()
-    installed = _installed_entry_points()
-    with _state.lock:
-        return sorted({*_state.registered, *_BUILT_IN, *_ALIASES, *installed})
+    return _state.registrations.schemes(load_plugins=load_plugins)
 
 
 def registration_of(scheme: str, *, load_plugins: bool = True) -> tuple[str, str]:
@@ -333,28 +259,7 @@ def registration_of(scheme: str, *, load_plugins: bool = True) -> tuple[str, str
         UnknownSchemeError: Nothing does.
         MissingDependencyError: A plugin module cannot be loaded.
     """
-    if load_plugins:
-        _load_plugin_modules()
-    name = _canonical(_checked_scheme(scheme))
-    factory = _state.registered.get(name)
-    if factory is not None:
-        return _describe(factory), "registered in code"
-    if name in _BUILT_IN:
-        return _BUILT_IN[name], "built in"
-    entry = _installed_entry_points().get(name)
-    if entry is not None:
-        return entry, "entry point"
-    if fsspec_knows(name):
-        return _FSSPEC_BRIDGE, "fsspec"
-    raise _unknown_scheme(name)
-
-
-def _describe(factory: _Factory) -> str:
-    """Return ``module:Class`` for anything that can be registered."""
-    if isinstance(factory, str):
-        return factory
-    cls = factory if isinstance(factory, type) else type(factory)
-    return f"{cls.__module__}:{cls.__qualname__}"
+    return _state.registrations.describe(checked_scheme(scheme), load_plugins=load_plugins)
 
 
 def _forget_instances(name: str) -> None:
@@ -366,7 +271,7 @@ def _forget_instances(name: str) -> None:
 
 def _make(name: str, options: dict[str, Any]) -> FileSystem:
     """Make the filesystem for a scheme, outside the lock, because it may import anything."""
-    factory = _find(name)
+    factory = _state.registrations.find(name)
     if factory is None:
         return _make_through_fsspec(name, options)
     if isinstance(factory, str):
@@ -382,7 +287,9 @@ def _make(name: str, options: dict[str, Any]) -> FileSystem:
     except TypeError as error:
         if _takes(factory, options):
             raise
-        raise InvalidArgumentError(f"{_describe(factory)}, which serves {name or 'local'} paths: {error}") from error
+        raise InvalidArgumentError(
+            f"{describe_factory(factory)}, which serves {name or 'local'} paths: {error}"
+        ) from error
 
 
 def _takes(factory: type[FileSystem], options: dict[str, Any]) -> bool:
@@ -396,64 +303,9 @@ def _takes(factory: type[FileSystem], options: dict[str, Any]) -> bool:
     return True
 
 
-def _find(name: str) -> _Factory | None:
-    """Look a scheme up, nearest source first; None if only fsspec is left to ask."""
-    factory = _state.registered.get(name, _BUILT_IN.get(name))
-    if factory is not None:
-        return factory
-    _load_plugin_modules()
-    factory = _state.registered.get(name)
-    return _installed_entry_points().get(name) if factory is None else factory
-
-
 def _make_through_fsspec(name: str, options: dict[str, Any]) -> FileSystem:
     """Make the filesystem for a scheme that recordfs does not know and fsspec does."""
     if not fsspec_knows(name):
-        raise _unknown_scheme(name)
-    bridge: Any = import_file_system(_FSSPEC_BRIDGE, name)
+        raise _state.registrations.unknown(name)
+    bridge: Any = import_file_system(FSSPEC_BRIDGE, name)
     return cast("FileSystem", bridge(name, **options))
-
-
-def _load_plugin_modules() -> None:
-    """Import what ``RECORDFS_PLUGIN_MODULES`` names (separated by commas).
-
-    Threads that meet here all import: Python lets one do it and the others wait, and returns a module that is being
-    imported by the same thread. Only when all are there is it over, so a broken one is named at every call; those
-    after it are loaded all the same.
-    """
-    if _state.plugin_modules_loaded:
-        return
-    broken: MissingDependencyError | None = None
-    for module_name in filter(None, map(str.strip, os.environ.get(PLUGIN_MODULES_VARIABLE, "").split(","))):
-        import importlib  # as above
-
-        try:
-            importlib.import_module(module_name)
-        except Exception as error:  # noqa: BLE001  # a plugin may raise anything, and it is raised below
-            broken = broken or MissingDependencyError(
-                f"the module {module_name}, named by {PLUGIN_MODULES_VARIABLE}, could not be loaded: "
-                f"{type(error).__name__}: {error}"
-            )
-            broken.__cause__ = broken.__cause__ or error
-    if broken is not None:
-        raise broken
-    _state.plugin_modules_loaded = True
-
-
-def _installed_entry_points() -> dict[str, str]:
-    """Return ``{scheme: "module:Class"}`` of the installed packages, read once."""
-    if _state.entry_points is None:
-        _state.entry_points = installed_entry_points()
-    return _state.entry_points
-
-
-def _unknown_scheme(name: str) -> UnknownSchemeError:
-    """Return the error that tells what is registered and how to add more."""
-    known = [scheme for scheme in get_registered_schemes() if scheme]
-    missing = missing_extras()
-    extras = f": {'; '.join(missing)}" if missing else ""
-    return UnknownSchemeError(
-        f"no filesystem is registered for {name}://{did_you_mean(name, known + fsspec_protocols(), suffix='://')}; "
-        f"registered are local paths, {', '.join(f'{scheme}://' for scheme in known)}. Register one with "
-        f"recordfs.register_file_system({name!r}, ...), or install a package that brings it{extras}"
-    )

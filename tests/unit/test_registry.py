@@ -231,7 +231,7 @@ def test_a_forked_child_makes_its_own_even_if_a_thread_held_the_lock():
     held, release = threading.Event(), threading.Event()
 
     def hold():
-        with registry._state.lock:
+        with registry._state.registrations.lock:
             held.set()
             release.wait()
 

@@ -42,7 +42,7 @@ def test_schemes_lists_what_works_beside_a_plugin_that_does_not(
         "recordfs.register_file_system('good', MemoryFileSystem)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(registry._state, "plugin_modules_loaded", False)
+    monkeypatch.setattr(registry._state.registrations, "plugin_modules_loaded", False)
     monkeypatch.setenv("RECORDFS_PLUGIN_MODULES", "recordfs_no_such_module,recordfs_test_good")
     try:
         status, out, err = recordfs("schemes")
