@@ -134,7 +134,7 @@ def test_a_reader_finds_the_copies_that_were_made_since_it_opened_the_file(broke
             file.append(data)
         with hdfs.new_random_access_file(path) as file:
             assert file.read(0, 10) == data[:10]
-            service = hdfs._service(hdfs_root.split("/")[2])
+            service = hdfs._cluster.service(hdfs_root.split("/")[2])
             inside = path.removeprefix(broken_cluster.url)
             only = service.last_block_datanodes(inside)
             broken_cluster.shell("-setrep", "2", path)
@@ -148,7 +148,7 @@ def test_a_reader_finds_the_copies_that_were_made_since_it_opened_the_file(broke
 
 def test_an_atomic_file_is_published_once_though_the_answer_was_lost(hdfs, hdfs_root):
     path = f"{hdfs_root}/f"
-    service = hdfs._service(hdfs_root.split("/")[2])
+    service = hdfs._cluster.service(hdfs_root.split("/")[2])
     native = service.native
     file = hdfs.new_writable_file(path, atomic=True)
     file.append(b"whole")
