@@ -72,10 +72,11 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
             re.compile(rf"(?i)([?&;](?:{_NAME_OF_SECRET}|sig|key|policy|jwt|hmac|auth)=)[^&;\s'\"<>#]*"),
             rf"\g<1>{HIDDEN}",
         ),
-        # Headers and fields: `name: value`, `name=value`, `"name": "value"`, `<name>value<`.
+        # Headers and fields: `name: value`, `name=value`, `"name": "value"`, `<name>value<`. After a slash
+        # only `=` makes one: the error of a path is `dir/tokens: Permission denied`.
         (
             re.compile(
-                rf"(?i)(\b{_NAME_OF_SECRET}[\"']?(?:\s*[:=]\s*|>)[\"']?)"
+                rf"(?i)((?<![\w.-])(?:(?<!\w/)|(?=[\w.-]+=)){_NAME_OF_SECRET}[\"']?(?:\s*[:=]\s*|>)[\"']?)"
                 r"((?:bearer|basic|negotiate|aws4-hmac-sha256)\s+)?(?!\*\*\*|bearer\s|basic\s|negotiate\s|aws4-)[^\s\"'<>,;&)}]{6,}"
             ),
             rf"\g<1>\g<2>{HIDDEN}",

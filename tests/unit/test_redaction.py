@@ -35,6 +35,7 @@ SECRET = "PLANTED-s3cr3t"
         f"x-amz-security-token:{SECRET}\nhost:x",
         f"AWS4-HMAC-SHA256 Credential={SECRET}/2026/x, SignedHeaders=host, Signature={SECRET}",
         f"aws_secret_access_key={SECRET}",
+        f"https://host/dir/token={SECRET}/f",
         f"client_kwargs={{'auth': BasicAuth(login='u', password='{SECRET}')}}",
     ],
 )
@@ -50,6 +51,9 @@ def test_a_secret_goes_and_the_rest_stays(text):
     [
         "/tmp/x: no such file",
         "s3://bucket/passwords/x.tfrecord: expected 3 tokens: found 4",
+        "runs/tokens-00001: permission denied",
+        "s3://bucket/data.v2/secret: permission denied",
+        "the first is a/b.c/token.tfrecord: truncated record",
         "sftp://me@host/f",
         "abfs://container@account.dfs.core.windows.net/f",
         "the option token takes str, found int",

@@ -144,13 +144,18 @@ class Console:
         if self.draws_progress:
             self._print_to_stderr(text)
 
-    def error(self, text: str) -> None:
-        """Print an error as one line on standard error."""
-        self._print_to_stderr("recordfs: " + " ".join(text.splitlines()))
+    def error(self, error: RecordFSError | str, *, note: str = "") -> None:
+        """Print an error as one line on standard error, and a note after it.
+
+        One of ours has no secrets in its text any more: taken as a whole, ``tokens.tfrecord: corrupt record`` would look
+        like a header with its value.
+        """
+        text = redact(error) if isinstance(error, str) else str(error)
+        self._print_redacted("recordfs: " + " ".join(f"{text}{note}".splitlines()))
 
     def failure(self, error: RecordFSError) -> int:
         """Print what went wrong with one of several things, and return the exit status that it means."""
-        self.error(str(error))
+        self.error(error)
         if self.as_json:
             path = None if error.path is None else redact(error.path)
             self.print_json({"path": path, "error": type(error).__name__, "message": error.message})
@@ -168,7 +173,9 @@ class Console:
 
     def _print_to_stderr(self, text: str) -> None:
         """Print a line above a bar, if there is one. Paths in it may be signed URLs."""
-        text = redact(text)
+        self._print_redacted(redact(text))
+
+    def _print_redacted(self, text: str) -> None:
         if self._stderr_is_terminal:
             text = _without_controls(text)
             if self._progress is not None and self._progress.print_above(text):

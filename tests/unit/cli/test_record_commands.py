@@ -93,6 +93,14 @@ def test_verify_without_checksums_misses_what_only_they_find(files: Path, record
     assert recordfs("verify", "--no-checksums", "corrupt.tfrecord").status == 0
 
 
+def test_the_error_of_a_file_whose_name_sounds_secret_is_told_whole(files: Path, recordfs: Recordfs) -> None:
+    (files / "corrupt.tfrecord").rename("tokens.tfrecord")
+    ran = recordfs("verify", "tokens.tfrecord", "password.tfrecord")
+    assert "password.tfrecord: No such file or directory" in ran.err
+    ran = recordfs("head", "tokens.tfrecord")
+    assert ran.err.startswith("recordfs: tokens.tfrecord: corrupt record: the data's checksum is")
+
+
 def test_forcing_a_compression(files: Path, recordfs: Recordfs) -> None:
     assert recordfs("verify", "--compression", "GZIP", "gzip.tfrecord").status == 0
     assert recordfs("verify", "--compression", "none", "gzip.tfrecord").status == 1
