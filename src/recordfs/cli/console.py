@@ -147,8 +147,8 @@ class Console:
     def error(self, error: RecordFSError | str, *, note: str = "") -> None:
         """Print an error as one line on standard error, and a note after it.
 
-        One of ours has no secrets in its text any more: taken as a whole, ``tokens.tfrecord: corrupt record`` would look
-        like a header with its value.
+        One of ours has no secrets in its text any more. As a whole it would look as if it had one: in
+        ``tokens.tfrecord: corrupt record`` the path looks like a header's name.
         """
         text = redact(error) if isinstance(error, str) else str(error)
         self._print_redacted("recordfs: " + " ".join(f"{text}{note}".splitlines()))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
-from recordfs.errors import InvalidArgumentError, RecordFSError
+from recordfs.errors import FailedPreconditionError, InvalidArgumentError, RecordFSError
 from recordfs.example import decode_example, encode_example
 from recordfs.operations.walking import entries_below
 from recordfs.paths import basename, is_plain_name, is_temporary_name, match_component
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from recordfs.filesystem import FileSystem
 
@@ -44,13 +44,19 @@ class FoundFile(NamedTuple):
     length: int
 
 
-def find_files(file_system: FileSystem, directory: str, excluded: Sequence[str] = ()) -> Iterator[FoundFile]:
+def find_files(
+    file_system: FileSystem,
+    directory: str,
+    excluded: Sequence[str],
+    on_link: Callable[[FailedPreconditionError], object],
+) -> Iterator[FoundFile]:
     """Yield every file below a directory, sorted by name within each directory; links to directories are not followed.
 
     Args:
         file_system: Serves the directory.
         directory: Where to begin.
         excluded: Patterns of bare names; a file of such a name is passed over, a directory with all in it.
+        on_link: Called with what to say of each link to a directory.
 
     Raises:
         NotFoundError, NotADirectoryError: As ``list_directory``.
@@ -66,7 +72,15 @@ def find_files(file_system: FileSystem, directory: str, excluded: Sequence[str] 
                 "leave it out with --exclude",
                 path=path,
             )
-        if not entry.is_directory:
+        if entry.is_directory and entry.is_symbolic_link:
+            on_link(
+                FailedPreconditionError(
+                    "not packed: this is a link to a directory, and links are not followed; --exclude its name if that "
+                    "is right",
+                    path=path,
+                )
+            )
+        elif not entry.is_directory:
             length = entry.length if entry.length is not None else file_system.stat(path).length
             yield FoundFile(path, name, length)
 

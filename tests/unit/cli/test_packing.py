@@ -47,6 +47,15 @@ def test_what_is_packed_comes_back(folder: Path, recordfs: Recordfs, extra: list
     assert files_below(folder / "back") == files_below(folder / "d")
 
 
+def test_a_link_to_a_directory_is_named_and_fails_unless_it_is_excluded(folder: Path, recordfs: Recordfs) -> None:
+    (folder / "d" / "sub" / "link").symlink_to(folder / "d" / "sub" / "deep")
+    ran = recordfs("pack", "-q", "d", "d.tfrecord")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("recordfs: d/sub/link: not packed: this is a link to a directory")
+    assert recordfs("count", "d.tfrecord").out == "5\n"  # the rest is packed
+    assert recordfs("pack", "-q", "d", "again.tfrecord", "--exclude", "link") == (0, "", "")
+
+
 def test_a_packed_file_is_an_example_that_anyone_can_read(folder: Path, recordfs: Recordfs) -> None:
     recordfs("pack", "d", "d.tfrecord")
     examples = [decode_example(record) for record in RecordReader("d.tfrecord")]

@@ -23,9 +23,11 @@ from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from recordfs.cli.console import Console
     from recordfs.cli.progress import Progress
+    from recordfs.errors import FailedPreconditionError
 
 DESCRIPTION = """\
 Pack every file below a directory into record files. Each file becomes one record: a
@@ -34,7 +36,8 @@ any reader of TFRecord files can use it, and `recordfs unpack` restores the file
 
 With --shards N the records go into N files of about the same size, NAME-00000-of-0000N.EXTENSION.
 A record file appears whole or not at all where the store can do that. Links to directories are not
-followed. Permissions, times and empty directories are not kept.
+followed: each is named, and the exit status is 1, unless --exclude leaves it out. Permissions, times
+and empty directories are not kept.
 """
 
 EXAMPLES = """\
@@ -66,7 +69,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Pack the directory and say what came of it."""
     began = time.perf_counter()
     names = shard_names(arguments.target, arguments.shards)
-    files = _files_to_pack(arguments.directory, arguments.target, arguments.exclude)
+    statuses: list[int] = []
+    files = _files_to_pack(arguments, on_link=lambda error: statuses.append(console.failure(error)))
     shards = assign_shards(files, arguments.shards)
     _check_target(arguments.target, names, overwrite=arguments.overwrite)
     total = sum(file.length for file in files)
@@ -81,23 +85,26 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             f"packed {format_count(len(files), 'file')} ({format_size(packed)}) into "
             f"{format_count(len(names), 'record file')} in {format_duration(seconds)} ({format_rate(packed, seconds)})"
         )
-    return OK
+    return max(statuses, default=OK)
 
 
-def _files_to_pack(directory: str, target: str, excluded: list[str]) -> list[FoundFile]:
+def _files_to_pack(
+    arguments: argparse.Namespace, on_link: Callable[[FailedPreconditionError], object]
+) -> list[FoundFile]:
     """Return the files below the directory, without the record files that an earlier packing left in it.
 
     Raises:
         NotFoundError: The directory is missing, or holds no file.
         InvalidArgumentError: A file is too large for a record.
     """
+    directory, target = arguments.directory, arguments.target
     file_system = get_file_system(directory)
     target_system = get_file_system(target)
     outputs: set[str] = set()
     if target_system is file_system:
         written = [target, *target_system.get_matching_paths(shard_pattern(target))]
         outputs = {file_system.canonical_path(path) for path in written}
-    found = find_files(file_system, directory, excluded)
+    found = find_files(file_system, directory, arguments.exclude, on_link)
     files = [file for file in found if file_system.canonical_path(file.path) not in outputs]
     if not files:
         raise NotFoundError("there is no file to pack in this directory", path=directory)
