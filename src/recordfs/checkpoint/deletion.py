@@ -93,12 +93,12 @@ class Leftover(NamedTuple):
     Attributes:
         path: A file, or a directory with all in it.
         is_directory: Which of the two.
-        modified: Seconds since 1970 when it was last changed.
+        mtime_nsec: When it was last changed, in nanoseconds since 1970.
     """
 
     path: str
     is_directory: bool
-    modified: float
+    mtime_nsec: int
 
 
 def find_leftovers(
@@ -131,14 +131,14 @@ def find_leftovers(
         raise InvalidArgumentError("older_than_seconds has to be a number, found nan", path=top)
     entries = list(system.list_directory(top or "."))
     survey = _Survey.of(system, top, entries)
-    limit = time.time() - older_than_seconds
+    limit = (time.time() - older_than_seconds) * 1e9
     found = []
     for entry in entries:
         path = join(top, entry.name)
         if survey.is_leftover(path, entry):
-            modified = _modified(system, path, entry)
-            if modified is not None and modified <= limit:
-                found.append(Leftover(path, entry.is_directory, modified))
+            mtime_nsec = _mtime_nsec(system, path, entry)
+            if mtime_nsec is not None and mtime_nsec <= limit:
+                found.append(Leftover(path, entry.is_directory, mtime_nsec))
     if any(_is_data(leftover) for leftover in found) and survey.is_data_missing():
         found = [leftover for leftover in found if not _is_data(leftover)]
     return sorted(found)
@@ -227,21 +227,18 @@ def _is_data(leftover: Leftover) -> bool:
     return parsed is not None and parsed.shard is not None
 
 
-def _modified(file_system: FileSystem, path: str, entry: DirectoryEntry) -> float | None:
-    """Return when something was last changed; of a directory, the newest of what is in it."""
+def _mtime_nsec(file_system: FileSystem, path: str, entry: DirectoryEntry) -> int | None:
+    """Return when something was last changed; of a directory, the newest of what is in it. None: nobody knows."""
     if not entry.is_directory:
-        nanoseconds = entry.mtime_nsec
-        if nanoseconds is None:
-            nanoseconds = file_system.stat(path).mtime_nsec
-        return nanoseconds / 1e9 if nanoseconds else None
-    newest = 0.0
+        mtime_nsec = entry.mtime_nsec
+        return (file_system.stat(path).mtime_nsec if mtime_nsec is None else mtime_nsec) or None
+    newest = 0
     for child in _files_below(file_system, path):
-        modified = _modified(file_system, *child)
-        if modified is None:
+        mtime_nsec = _mtime_nsec(file_system, *child)
+        if mtime_nsec is None:
             return None
-        newest = max(newest, modified)
-    own = file_system.stat(path).mtime_nsec / 1e9
-    return max(newest, own) or None
+        newest = max(newest, mtime_nsec)
+    return max(newest, file_system.stat(path).mtime_nsec) or None
 
 
 def _files_below(file_system: FileSystem, directory: str) -> Iterator[tuple[str, DirectoryEntry]]:

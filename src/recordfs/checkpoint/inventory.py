@@ -60,11 +60,11 @@ class Inventory(NamedTuple):
 
     Attributes:
         checkpoints: The checkpoints, in the order of their times.
-        strangers: Files called like an index that are none, and no data file of that prefix is there.
+        misnamed: Files that have the name of an index and are none, without a data file of that prefix.
     """
 
     checkpoints: list[FoundCheckpoint]
-    strangers: list[str]
+    misnamed: list[str]
 
 
 class _Group:
@@ -102,7 +102,7 @@ def find_checkpoints(
         else:
             group.data[parsed.shard, parsed.num_shards] = _length_and_time(system, join(top, entry.name), entry)
     checkpoints: list[FoundCheckpoint] = []
-    strangers: list[str] = []
+    misnamed: list[str] = []
 
     def look(prefix: str) -> None:
         try:
@@ -110,12 +110,12 @@ def find_checkpoints(
         except NotFoundError:
             return  # deleted meanwhile
         if found is None:
-            strangers.append(index_path(prefix))
+            misnamed.append(index_path(prefix))
         else:
             checkpoints.append(found)
 
     do_all(look, list(groups), REMOTE_THREADS)
-    return Inventory(sorted(checkpoints, key=lambda each: (each.mtime_nsec, each.prefix)), sorted(strangers))
+    return Inventory(sorted(checkpoints, key=lambda each: (each.mtime_nsec, each.prefix)), sorted(misnamed))
 
 
 def _length_and_time(file_system: FileSystem, path: str, entry: DirectoryEntry) -> tuple[int, int]:

@@ -42,21 +42,21 @@ def export_columns(
     runs: Iterable[tuple[str, Columns]],
     target: PathInput,
     *,
-    to: Literal["csv", "jsonl", "parquet"] | None = None,
+    target_format: Literal["csv", "jsonl", "parquet"] | None = None,
 ) -> int:
     """Write the scalars of runs as a table; return the number of rows. The file is there whole or not at all.
 
     Args:
         runs: Names and columns; one run is held in memory at a time.
         target: The file, on any filesystem.
-        to: The format; None goes by the target's name.
+        target_format: None goes by the target's name.
 
     Raises:
         InvalidArgumentError: The format is none of the three.
         MissingDependencyError: Parquet needs pyarrow.
         Otherwise as writing files does.
     """
-    kind = format_of(str(target), to)
+    kind = format_of(str(target), target_format)
     count = 0
     with open_output(target) as stream:
         if kind == "parquet":

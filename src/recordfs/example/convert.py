@@ -87,7 +87,7 @@ def export_examples(
     source: Any,
     target: Any,
     *,
-    to: str | None = None,
+    target_format: str | None = None,
     features: Mapping[str, Feature] | None = None,
     sample: int | None = 1000,
     sequence: bool = False,
@@ -104,7 +104,7 @@ def export_examples(
     Args:
         source: A path or pattern on any filesystem, or a list of them; read twice where features are inferred.
         target: The file to write, on any filesystem.
-        to: ``"parquet"`` (needs pyarrow), ``"jsonl"`` or ``"npz"``; None goes by the target's name.
+        target_format: ``"parquet"`` (needs pyarrow), ``"jsonl"`` or ``"npz"``; None goes by the target's name.
         features: Column name to feature, and only these are exported; None infers all. JSON lines hold every feature of
             every record.
         sample: Records to infer from; None looks at all. A later record with another feature, kind or length is an
@@ -124,7 +124,7 @@ def export_examples(
         MissingDependencyError: The format's package is not installed.
         NotFoundError and others: As reading and writing.
     """
-    chosen = format_of(os.fspath(target)) if to is None else to
+    chosen = format_of(os.fspath(target)) if target_format is None else target_format
     exports: dict[str, Callable[[_Export], int]] = {
         "parquet": _export_parquet_of_sequences if sequence else _export_parquet,
         "jsonl": _export_jsonl,

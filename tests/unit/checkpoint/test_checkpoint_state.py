@@ -187,7 +187,7 @@ def test_checkpoint_is_whole_where_a_store_hides_the_sizes_of_files():
     save_checkpoint("ram://hidden/ckpt", {"w": 1}, file_system=system)
     found = find_checkpoints("ram://hidden", file_system=system)
     assert [(one.prefix, one.condition, one.size) for one in found.checkpoints] == [("ram://hidden/ckpt", "whole", 0)]
-    assert found.strangers == []
+    assert found.misnamed == []
 
 
 @pytest.mark.parametrize("keywords", [{"timeout": float("nan")}, {"timeout": -1}, {"min_interval_secs": float("nan")}])

@@ -72,7 +72,7 @@ def test_parquet_is_what_others_read(source: str, tmp_path: Path) -> None:
 
 def test_npz_is_what_numpy_reads(source: str, tmp_path: Path) -> None:
     target = str(tmp_path / "columns")
-    export_examples(source, target, to="npz", features={"id": FixedLenFeature([], np.int64)})
+    export_examples(source, target, target_format="npz", features={"id": FixedLenFeature([], np.int64)})
     with np.load(target) as archive:
         assert archive.files == ["id"]
         assert archive["id"].tolist() == list(range(5000))

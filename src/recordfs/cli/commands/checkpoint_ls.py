@@ -78,8 +78,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             console.print_table(_COLUMNS, rows)
             if not rows:
                 console.remark(f"no checkpoints in {directory}")
-        for path in found.strangers:
-            console.remark(f"{path} is no checkpoint's index")
+        for path in found.misnamed:
+            console.remark(f"{path} is not the index of a checkpoint")
 
     status = for_each_path(arguments.path, console, show)
     return max(status, FAILED if broken else 0)

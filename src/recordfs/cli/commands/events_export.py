@@ -33,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", help="a log directory or an event file")
     add_paths(parser, "target", help="the file to write, on any filesystem")
-    parser.add_argument("--to", choices=["csv", "jsonl", "parquet"], help="the format (default: by the target's name)")
+    parser.add_argument(
+        "--to",
+        dest="target_format",
+        choices=["csv", "jsonl", "parquet"],
+        help="the format (default: by the target's name)",
+    )
     parser.add_argument("--tag", action="append", metavar="TAG", help="only this tag; may be given again")
     add_purge(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object with the number of rows")
@@ -43,7 +48,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Write the table."""
     from recordfs.events.tables import export_columns, format_of
 
-    format_of(arguments.target, arguments.to)
+    format_of(arguments.target, arguments.target_format)
     log = open_log(arguments.path, console)
     if not log.runs:
         raise NotFoundError("there is no event file here or below", path=arguments.path)
@@ -56,7 +61,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             status = max(status, tell_report(found.report, console))
             yield one, found
 
-    count = export_columns(runs(), arguments.target, to=arguments.to)
+    count = export_columns(runs(), arguments.target, target_format=arguments.target_format)
     if not count and arguments.tag:
         raise InvalidArgumentError(f"no run has scalars with these tags: {', '.join(arguments.tag)}", path=log.logdir)
     if arguments.json:

@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_paths(parser, "path", nargs="+", help="a record file or pattern")
     add_paths(parser, "target", help="the file to write, on any filesystem")
     parser.add_argument(
-        "--to", choices=["parquet", "jsonl", "npz"], help="the format (default: what the target's name ends with)"
+        "--to",
+        dest="target_format",
+        choices=["parquet", "jsonl", "npz"],
+        help="the format (default: what the target's name ends with)",
     )
     parser.add_argument(
         "--sample",
@@ -62,7 +65,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         count = export_examples(
             paths,
             arguments.target,
-            to=arguments.to,
+            target_format=arguments.target_format,
             sample=arguments.sample or None,
             sequence=arguments.sequence,
             on_position=progress.positions(paths, lengths),
