@@ -9,6 +9,9 @@ RUST := $(shell find crates \( -name '*.rs' -o -name '*.c' \) -not -path '*/targ
 # one document build on each other; in the order of conftest.py.
 PYTEST_ARGS ?= --numprocesses $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
 
+# A run starts hundreds of interpreters: each would compile all that it imports, and each worker every test.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test peers servers docs check format bench wheel clean
 
