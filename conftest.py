@@ -11,17 +11,20 @@ Each document has a fresh directory, in which all of its examples run. docs/desi
 
 Tests marked ``build`` are skipped without ``--with-builds``, which `make check` gives.
 
-For all tests it starts the slow files first, and takes what was collected out of the garbage collector's sight.
+For all tests it writes their files to memory where there is plenty, starts the slow files first, and takes what was
+collected out of the garbage collector's sight.
 """
 
 import doctest
 import gc
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,10 +39,42 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 _SECONDS_PER_COMMAND = 60
 
+_MEMORY = "/dev/shm"
+"""Linux's filesystem in memory."""
+
+_FREE_MEMORY = 4 << 30
+"""Bytes that have to be free there for the tests' files; a run keeps a tenth of it at a time."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what `make check` gives."""
     parser.addoption("--with-builds", action="store_true", help="run the tests marked build, which take minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have `tmp_path` in memory where there is plenty, unless ``--basetemp`` or ``PYTEST_DEBUG_TEMPROOT`` says where.
+
+    The tests make and remove a hundred thousand small files, for which some disks take half a millisecond each. What
+    is about a disk asks for `disk_path`; servers, which keep gigabytes, are on the disk too.
+    """
+    if config.option.basetemp is None and _free_memory() >= _FREE_MEMORY:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
+
+
+def _free_memory() -> int:
+    """Return how many bytes may be written to memory without harm: 0 where no program may be run from there."""
+    if not os.access(_MEMORY, os.W_OK) or os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
+        return 0
+    with open("/proc/meminfo") as file:
+        kilobytes = {line.partition(":")[0]: int(line.split()[1]) for line in file}
+    return min(kilobytes["MemAvailable"] << 10, shutil.disk_usage(_MEMORY).free)
+
+
+@pytest.fixture
+def disk_path() -> Iterator[pathlib.Path]:
+    """A fresh directory where temporary files usually are: on a disk, for what is about one."""
+    with tempfile.TemporaryDirectory(prefix="recordfs-") as directory:
+        yield pathlib.Path(directory)
 
 
 @pytest.hookimpl(tryfirst=True)

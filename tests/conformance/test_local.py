@@ -25,9 +25,11 @@ class FilesToo(WrapperFileSystem):
 
 
 class TestPosix(FileSystemConformance):
+    """On a disk; the others that write files do it where pytest does, which may be memory."""
+
     @pytest.fixture
-    def file_system_and_root(self, tmp_path):
-        return PosixFileSystem(), f"{tmp_path}/root"
+    def file_system_and_root(self, disk_path):
+        return PosixFileSystem(), f"{disk_path}/root"
 
 
 class TestFileScheme(FileSystemConformance):

@@ -34,6 +34,12 @@ def interrupted_at(line_number, call):
 
 
 @pytest.fixture
+def tmp_path(disk_path):
+    """Where the tests here write: a disk is what they are about."""
+    return disk_path
+
+
+@pytest.fixture
 def file_size_limit():
     """Let files grow to a size and no further, as a quota does; the test sets it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import tempfile
 
 import pytest
 
@@ -29,13 +30,13 @@ S3_OPTIONS = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_K
 
 
 @pytest.fixture(scope="session")
-def server_directory(tmp_path_factory):
-    """Make directories for what servers keep, removed at the end: gigabytes, which pytest keeps after a failure."""
+def server_directory():
+    """Make directories for what servers keep, on the disk and removed at the end: these are gigabytes."""
     directories = []
 
     def make(name):
-        directories.append(tmp_path_factory.mktemp(name))
-        return str(directories[-1])
+        directories.append(tempfile.mkdtemp(prefix=f"recordfs-{name}-"))
+        return directories[-1]
 
     yield make
     for directory in directories:

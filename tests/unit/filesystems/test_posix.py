@@ -39,6 +39,12 @@ def read(path):
 
 
 @pytest.fixture
+def tmp_path(disk_path):
+    """Where the tests here write: a disk is what they are about."""
+    return disk_path
+
+
+@pytest.fixture
 def umask():
     before = os.umask(0o027)
     yield 0o027
