@@ -1,4 +1,4 @@
-"""What is installed that has filesystems: modules, entry points, recordfs's own extras, and fsspec.
+"""What is installed that brings filesystems: modules, entry points, recordfs's own extras, and fsspec.
 
 Nothing here keeps what it found; the registry does.
 """

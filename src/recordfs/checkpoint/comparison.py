@@ -1,4 +1,4 @@
-"""In what two checkpoints differ: names, types, shapes, values, and values by how much."""
+"""How two checkpoints differ: in names, types, shapes and values, and by how much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index of a checkpoint, read from its file: that it can be read makes the checkpoint."""
+"""The index of a checkpoint, read from its file: where it can be read, there is a checkpoint."""
 
 from __future__ import annotations
 

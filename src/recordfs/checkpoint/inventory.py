@@ -1,4 +1,4 @@
-"""Which checkpoints lie in a directory: told by what is in their files, because a name alone proves nothing."""
+"""Which checkpoints lie in a directory, by what is in their files, because a name alone proves nothing."""
 
 from __future__ import annotations
 

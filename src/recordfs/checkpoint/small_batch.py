@@ -1,4 +1,4 @@
-"""Small tensors that are written together: what each of a hundred thousand costs alone is more than its bytes do."""
+"""Small tensors that are written together, because writing one costs more than its bytes do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of tensors, whatever their format, read and written tensor by tensor: what conversion stands on."""
+"""Files of tensors, whatever their format, read and written tensor by tensor: the base of conversion."""
 
 from __future__ import annotations
 

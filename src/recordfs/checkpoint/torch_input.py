@@ -1,4 +1,4 @@
-"""Tensors of PyTorch as arrays, without importing it: who has a tensor has imported it."""
+"""Tensors of PyTorch as arrays. It imports no torch, because whoever has a tensor has imported it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what the user typed to the paths that are meant: patterns are matched on any filesystem."""
+"""The paths that the user's words stand for: patterns are matched on any filesystem."""
 
 from __future__ import annotations
 

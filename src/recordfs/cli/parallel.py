@@ -1,4 +1,4 @@
-"""Doing the same to many files at once: in threads, with results in order, and ended soon by Ctrl-C.
+"""The same work on many files at once: in threads, with results in order, and ended soon by Ctrl-C.
 
 The library releases the interpreter lock while it waits and while it checks bytes, so threads help with stores that are
 far away and with many processors alike.

@@ -1,4 +1,4 @@
-"""The messages inside of events, read: tensors, histograms, pictures and sounds as plain values."""
+"""Reading the messages inside events: tensors, histograms, pictures and sounds as plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The messages inside of events, as they are built: what each of TensorBoard's dashboards takes.
+"""Building the messages inside events: what each of TensorBoard's dashboards takes.
 
 Field numbers: ``{summary,tensor,tensor_shape}.proto`` in ``tensorboard/compat/proto``, and each plugin's own.
 """

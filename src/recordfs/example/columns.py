@@ -1,4 +1,4 @@
-"""What features become that have another number of values in every record: ``RaggedColumn`` and ``SparseColumn``."""
+"""Columns of features whose number of values differs by record: ``RaggedColumn`` and ``SparseColumn``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of doubles: a feature holds float32, so most of their digits have no place.
+"""What becomes of doubles: a feature holds float32, so that most doubles have to be rounded.
 
 One rule for values, arrays, columns, Arrow and JSON lines: a double is rounded to the nearest float32, as TensorFlow's
 own ``FloatList`` does, unless the caller asks for an error. An integer is never rounded, and no number becomes

@@ -1,4 +1,4 @@
-"""What a column shall be: TensorFlow's names, checked when they are made.
+"""What a column is to hold: TensorFlow's features by their names, checked when they are made.
 
 Source of names, fields and defaults: ``tensorflow/python/ops/parsing_config.py``.
 """

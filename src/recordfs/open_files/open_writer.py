@@ -1,4 +1,4 @@
-"""What every writer shares: the process that it belongs to, and how it ends, by itself too where nobody ends it."""
+"""What every writer shares: the process that it belongs to, and how it ends, also where nobody closes it."""
 
 from __future__ import annotations
 

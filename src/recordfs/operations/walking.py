@@ -1,4 +1,4 @@
-"""Going through a tree of directories, one listing at a time, with a stack of its own: depth is no matter."""
+"""Going through a tree of directories, one listing at a time, with a stack of its own, so that no tree is too deep."""
 
 from __future__ import annotations
 

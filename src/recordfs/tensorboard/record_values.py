@@ -1,4 +1,4 @@
-"""Values that are no scalars: read from the records that hold them, as tensors or as keys of blobs."""
+"""Values that are not scalars: read from the records that hold them, as tensors or as keys of blobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that end before their last byte, under the right status: asked for again, as nobody else notices."""
+"""Answers that end before their last byte, with the right status: no SDK notices them, so they are asked for again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of stores as people write them: with or without a scheme, and told apart from what can be none."""
+"""Addresses of stores as people write them, with or without a scheme; what cannot be an address is refused."""
 
 from __future__ import annotations
 

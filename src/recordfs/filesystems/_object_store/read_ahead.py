@@ -1,4 +1,4 @@
-"""What is on its way for a reader: blocks in order, by one request for all of them or one for each."""
+"""What was requested for a reader and not read yet: blocks in order, by one request for all or one for each."""
 
 from __future__ import annotations
 

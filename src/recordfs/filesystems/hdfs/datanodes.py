@@ -1,4 +1,4 @@
-"""Datanodes: where they are, and whether they live. The native client notices neither a dead nor a frozen one soon."""
+"""Datanodes: where they are, and whether they live. The native client is slow to notice a dead or a frozen one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""From what the native client and WebHDFS raise to recordfs's errors: by the class that the error has in Java.
+r"""Which recordfs error an error of the native client or WebHDFS is, by the class that it has in Java.
 
 The native client raises built-in classes for some of Hadoop's, and for the rest a RuntimeError whose text is
 ``RPCError("<class in Java>", "<message>\n\tat <its stack>")``, or names a fault of its own in the same way.

@@ -1,4 +1,4 @@
-"""Cutting files, which only WebHDFS can."""
+"""Truncating files, which only WebHDFS can do."""
 
 from __future__ import annotations
 

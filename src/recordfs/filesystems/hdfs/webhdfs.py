@@ -1,4 +1,4 @@
-"""WebHDFS, for what the native client lacks: the block that is being written, and cutting files.
+"""WebHDFS, for what the native client lacks: the block that is being written, and truncating files.
 
 The namenode's web server answers, or sends the client on to a datanode. Source of names and answers: "WebHDFS REST API"
 of Hadoop 3.
