@@ -7,7 +7,7 @@ import contextlib
 import io
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
 
 from recordfs.errors import FailedPreconditionError, InvalidArgumentError
@@ -25,6 +25,8 @@ from recordfs.example.schema import InferredFeatures, infer_features
 from recordfs.example.sequence_table import SequenceTable, sequence_records
 from recordfs.file_objects import open_input, open_output
 from recordfs.records.writer import RecordWriter
+from recordfs.records.writer_factory import writer_factory_for
+from recordfs.registry import resolve
 
 if TYPE_CHECKING:
     from recordfs.example.doubles import Doubles
@@ -152,6 +154,7 @@ def _export_parquet(export: _Export) -> int:
     pyarrow, parquet = pyarrow_module(), pyarrow_module("pyarrow.parquet")
     features = export.infer() if export.features is None else export.features
     examples = arrow_examples(export.reader, features, sample=None, batch_size=_BATCH_SIZE, threads=1)
+    _check_columns(pyarrow.schema(examples).names)
     count = 0
     with open_output(export.target) as stream, parquet.ParquetWriter(stream, pyarrow.schema(examples)) as writer:
         for batch in examples.batches():
@@ -164,6 +167,7 @@ def _export_parquet(export: _Export) -> int:
 def _export_parquet_of_sequences(export: _Export) -> int:
     pyarrow, parquet = pyarrow_module(), pyarrow_module("pyarrow.parquet")
     table = SequenceTable(pyarrow, export.infer())
+    _check_columns(table.schema.names)
     count = 0
     batches = export.batches()
     with open_output(export.target) as stream, parquet.ParquetWriter(stream, table.schema) as writer:
@@ -176,6 +180,15 @@ def _export_parquet_of_sequences(export: _Export) -> int:
             count += len(records)
             export.advance(len(records))
     return count
+
+
+def _check_columns(names: Collection[str]) -> None:
+    """Refuse to write a table without columns: it has no rows, whatever was put into it."""
+    if not names:
+        raise InvalidArgumentError(
+            "there is no feature to make a column of, and a table without columns has no rows; JSON lines can hold "
+            "records without features"
+        )
 
 
 def _export_jsonl(export: _Export) -> int:
@@ -218,6 +231,7 @@ def _export_npz(export: _Export) -> int:
                 if error.record < batches.first + len(batch):
                     raise batches.located_in_stream(error) from None
         raise
+    _check_columns(columns)
     arrays: dict[str, Any] = arrays_of_columns(columns)
     with open_output(export.target) as stream:
         # zipfile writes from front to back where it cannot seek.
@@ -249,6 +263,9 @@ def import_examples(
     **options: Unpack[WriterKeywords],
 ) -> int:
     """Write a Parquet, JSON lines or npz file as a record file of Examples.
+
+    The record file appears whole or not at all where its filesystem can do that, unless ``atomic``, ``append`` or
+    ``require_flush`` are given.
 
     Args:
         source: The file to read, on any filesystem; JSON lines are read twice, because a feature has one kind in all of
@@ -282,14 +299,36 @@ def import_examples(
     check_keywords("import_examples", options, WriterKeywords)
     notify = progress or _ignore
     count = 0
-    with io.BufferedReader(open_input(source), 1 << 20) as stream, RecordWriter(target, **options) as writer:
+    with io.BufferedReader(open_input(source), 1 << 20) as stream:
         size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
-        for batch in readers[chosen](_Import(stream, size, sequence, doubles, on_offset or _ignore)):
-            writer.write_batch(batch)
-            count += len(batch)
-            notify(len(batch))
+        with RecordWriter(target, **_whole_if_possible(target, options)) as writer:
+            for batch in _told_of_source(
+                source, readers[chosen](_Import(stream, size, sequence, doubles, on_offset or _ignore))
+            ):
+                writer.write_batch(batch)
+                count += len(batch)
+                notify(len(batch))
     return count
+
+
+def _whole_if_possible(target: Any, options: WriterKeywords) -> WriterKeywords:
+    """Ask for a file that appears whole or not at all, unless the caller said how to open it, or it has no path."""
+    said = options.keys() & {"append", "atomic", "require_flush"}
+    if said or not isinstance(target, str | bytes | os.PathLike) or writer_factory_for(target) is not None:
+        return options
+    file_system, name = resolve(target, file_system=options.get("file_system"), options=options.get("options"))
+    return {**options, "atomic": file_system.capabilities(name).atomic_write}
+
+
+def _told_of_source(source: Any, batches: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+    """Name the source in what is wrong with it."""
+    try:
+        yield from batches
+    except InvalidArgumentError as error:
+        if error.path is None and isinstance(source, str | os.PathLike):
+            error.path = os.fspath(source)
+        raise
 
 
 def _read_parquet(wanted: _Import) -> Iterator[list[bytes]]:

@@ -143,15 +143,23 @@ def _list_from_json(name: str, values: Any) -> Any:
     return [_value_from_json(name, value) for value in listed]
 
 
+def _special_float(text: str) -> float:
+    """Return what ``{"float": text}`` stands for; a number too large for a float is none of the infinities."""
+    number = float(text)
+    if math.isinf(number) and "inf" not in text.lower():
+        raise ValueError(f"{text} is larger than any float")
+    return number
+
+
 def _value_from_json(name: str, value: Any) -> Any:
     try:
         match value:
             case int() | float() | str():
                 return value
-            case {"base64": str(text)}:
+            case {"base64": str(text), **others} if not others:
                 return base64.b64decode(text, validate=True)
-            case {"float": str(text)}:
-                return float(text)
+            case {"float": str(text), **others} if not others:
+                return _special_float(text)
     except ValueError as error:
         raise InvalidArgumentError(f"feature {name!r}: {error}") from None
     raise InvalidArgumentError(f"feature {name!r}: {value!r} is not a value of a feature")

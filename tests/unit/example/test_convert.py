@@ -205,7 +205,16 @@ def test_npz_refuses_a_name_that_would_be_read_as_anothers_values(tmp_path: Path
         export_examples(tmp_path / "records", tmp_path / "x.npz")
 
 
-@pytest.mark.parametrize("line", ['{"x": ' + "[" * 100_000, '{"x": {"empty": []}}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"x": ' + "[" * 100_000,
+        '{"x": {"empty": []}}',
+        '{"x": {"base64": "AA==", "more": 1}}',
+        '{"x": {"float": "nan", "more": 1}}',
+        '{"x": {"float": "1e400"}}',
+    ],
+)
 def test_lines_of_strange_shape_are_refused_clearly(line: str) -> None:
     with pytest.raises(InvalidArgumentError):
         line_to_features(line)

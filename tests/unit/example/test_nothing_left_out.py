@@ -266,3 +266,37 @@ def test_json_lines_that_no_record_file_can_hold_are_refused_with_their_line(
     with pytest.raises(InvalidArgumentError, match=reason):
         import_examples(str(tmp_path / "p.jsonl"), str(target), atomic=True)
     assert not target.exists()
+
+
+@pytest.mark.parametrize("form", ["parquet", "npz"])
+def test_records_without_any_feature_are_no_table_of_no_rows(tmp_path: Path, form: str) -> None:
+    source, target = str(tmp_path / "x.tfrecord"), tmp_path / f"x.{form}"
+    with RecordWriter(source) as writer:
+        writer.write_batch([b"", encode_example({})])
+    with pytest.raises(InvalidArgumentError, match="no feature to make a column of"):
+        export_examples(source, str(target))
+    assert not target.exists()
+    assert export_examples(source, str(tmp_path / "x.jsonl")) == 2
+    assert import_examples(str(tmp_path / "x.jsonl"), source) == 2
+
+
+def test_sequence_examples_without_any_feature_are_no_table_of_no_rows(tmp_path: Path) -> None:
+    source = str(tmp_path / "x.tfrecord")
+    with RecordWriter(source) as writer:
+        writer.write_batch([encode_sequence_example({}, {})])
+    with pytest.raises(InvalidArgumentError, match="no feature to make a column of"):
+        export_examples(source, str(tmp_path / "x.parquet"), sequence=True)
+
+
+def test_an_import_that_fails_leaves_the_old_records_and_names_its_source(tmp_path: Path) -> None:
+    source, target = tmp_path / "x.jsonl", str(tmp_path / "x.tfrecord")
+    with RecordWriter(target) as writer:
+        writer.write(b"old")
+    source.write_text('{"a": [1.5]}\n' * 5000 + '{"a": [1e39]}\n')
+    with pytest.raises(InvalidArgumentError, match="line 5001") as caught:
+        import_examples(str(source), target)
+    assert caught.value.path == str(source)
+    assert list(RecordReader(target)) == [b"old"]
+    with pytest.raises(InvalidArgumentError, match="line 5001"):
+        import_examples(str(source), target, append=True)
+    assert next(iter(RecordReader(target))) == b"old"

@@ -8,7 +8,6 @@ from recordfs.cli.arguments import add_paths
 from recordfs.cli.expansion import total_length
 from recordfs.cli.formatting import format_count
 from recordfs.cli.status import OK
-from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
     import argparse
@@ -66,7 +65,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             doubles=arguments.doubles,
             on_offset=progress.offsets(arguments.source),
             compression=arguments.compression,
-            atomic=get_file_system(target).capabilities(target).atomic_write,
         )
     if arguments.json:
         console.print_json({"source": arguments.source, "target": target, "records": count})
