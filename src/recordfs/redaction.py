@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Callable
 
 __all__ = ["HIDDEN", "RedactedError", "redact", "redacted_cause", "remember_secret"]
 
@@ -27,10 +28,19 @@ _MOST_SECRETS = 1000
 
 _secrets: dict[str, None] = {}
 
-# Parts of the names of parameters, headers and fields whose values are secrets.
+# The names of parameters, headers and fields whose values are secrets. A run of characters is looked at once, from its
+# beginning, and as a whole: a server may send any text, and no text may take long.
 _NAME_OF_SECRET = (
-    r"[\w.-]*(?:signature|credential|token|secret|passw|pwd|api[-_]?key|access[-_]?key|authorization|x-amz-cred)[\w.-]*"  # noqa: S105 (a pattern)
+    r"(?<![\w.-])(?>[\w.-]*"  # noqa: S105 (a pattern)
+    r"(?:signature|credential|token|secret|passw|passphrase|pwd|(?:api|access|account|auth|private)[-_]?key"
+    r"|authorization|cookie|jsessionid|delegation|x-amz-cred)[\w.-]*)"
 )
+
+# How an Authorization header begins; that much may be told.
+_METHOD = r"((?:bearer|basic|negotiate|digest|aws4-hmac-sha256)\s+)?+"
+
+# What a text must hold for a pattern below to match.
+_MARKS = ("=", ":", ">", "%3", "', ", '", ', "&gt;", "earer ", "eyJ", "ya29.", "-----BEGIN ")
 
 
 def remember_secret(value: str | None) -> None:
@@ -40,10 +50,22 @@ def remember_secret(value: str | None) -> None:
     """
     if value is None or len(value) < _SHORTEST_SECRET:
         return
-    _secrets.pop(value, None)
-    _secrets[value] = None
+    for written in {value, *_other_spellings(value)}:
+        _secrets.pop(written, None)
+        _secrets[written] = None
     while len(_secrets) > _MOST_SECRETS:
         _secrets.pop(next(iter(_secrets)), None)
+
+
+def _other_spellings(value: str) -> tuple[str, ...]:
+    """Return a value as URLs, web pages and JSON show it, whatever may repeat it."""
+    if value.isalnum():
+        return ()
+    import html  # with the two below: costs milliseconds that only a client's making pays
+    import json
+    from urllib.parse import quote
+
+    return quote(value), quote(value, safe=""), html.escape(value), json.dumps(value)[1:-1]
 
 
 def redact(text: str) -> str:
@@ -51,37 +73,65 @@ def redact(text: str) -> str:
     for secret in tuple(_secrets):
         if secret in text:
             text = text.replace(secret, HIDDEN)
-    if "=" not in text and ":" not in text and ">" not in text and "earer " not in text:
-        return text  # nothing below is without one of these
+    if not any(mark in text for mark in _MARKS):
+        return text
     for pattern, replacement in _patterns():
         text = pattern.sub(replacement, text)
     return text
 
 
 @functools.cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+def _patterns() -> tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]:
     import re  # costs 5 ms of import, and is needed when something went wrong
 
     return (
         # `scheme://user:password@host`: up to the last @ before the path, because passwords hold them too.
-        (re.compile(r"(?<=://)[^/\s'\"<>?#]*:[^/\s'\"<>?#]*@"), f"{HIDDEN}@"),
+        (re.compile(r"(?<=://)[^/\s'\"<>?#]*@"), lambda found: f"{HIDDEN}@" if ":" in found[0] else found[0]),
         # On the web the user alone is a token.
         (re.compile(r"(?<=http://)[^/\s'\"<>?#]+@|(?<=https://)[^/\s'\"<>?#]+@"), f"{HIDDEN}@"),
         # Parameters of URLs; short names only there.
         (
-            re.compile(rf"(?i)([?&;](?:{_NAME_OF_SECRET}|sig|key|policy|jwt|hmac|auth)=)[^&;\s'\"<>#]*"),
+            re.compile(rf"(?i)([?&;](?:{_NAME_OF_SECRET}|sig|key|policy|jwt|hmac|auth|hdne[at]|hdnts)=)[^&;\s'\"<>#]*"),
             rf"\g<1>{HIDDEN}",
         ),
-        # Headers and fields: `name: value`, `name=value`, `"name": "value"`, `<name>value<`. After a slash
-        # only `=` makes one: the error of a path is `dir/tokens: Permission denied`.
+        # A URL inside a URL: `next=http%3A%2F%2Fhost%3Fsig%3Dvalue`.
         (
             re.compile(
-                rf"(?i)((?<![\w.-])(?:(?<!\w/)|(?=[\w.-]+=)){_NAME_OF_SECRET}[\"']?(?:\s*[:=]\s*|>)[\"']?)"
-                r"((?:bearer|basic|negotiate|aws4-hmac-sha256)\s+)?(?!\*\*\*|bearer\s|basic\s|negotiate\s|aws4-)[^\s\"'<>,;&)}]{6,}"
+                rf"(?i)((?:{_NAME_OF_SECRET}|%26sig|%3Fsig)(?:%3D|%3A(?:%20|\+)*))(?:(?!%26|%0A|%0D)[^&\s'\"<>])+"
+            ),
+            rf"\g<1>{HIDDEN}",
+        ),
+        # A private key is many lines, or one with `\n` in it.
+        (re.compile(r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?!\*\*\*).*?(-----END|$)"), rf"\g<1>{HIDDEN}\g<2>"),
+        # Headers whose whole value is the secret, whatever words and commas are in it; the method may be told.
+        (
+            re.compile(
+                r"(?i)((?<![\w.-])(?<!\w/)(?>[\w.-]*(?:authorization|cookie))[\"'\\]*\s*"
+                r"(?:[:=]|(?<=[\"']),(?=\s*b?[\"']))\s*\[?(?:b(?=[\"']))?[\"'\\]*)"
+                rf"{_METHOD}(?!\*\*\*)[^\s\"'<>\\][^\"'\r\n<>\\]*"
+            ),
+            rf"\g<1>\g<2>{HIDDEN}",
+        ),
+        # Fields in quotes: `"name": "value"`, `name='value'`, `(b'name', b'value')`, `\"name\": \"value\"`.
+        (
+            re.compile(
+                rf"(?i)((?:(?<!\w/)|(?=[\w.-]+=)){_NAME_OF_SECRET}[\"'\\]*(?:\s*[:=]\s*|(?<=[\"']),\s*(?=b?[\"']))b?(\\*[\"']))"
+                rf"{_METHOD}(?!\*\*\*|-----BEGIN).+?(?=\2)"
+            ),
+            rf"\g<1>\g<3>{HIDDEN}",
+        ),
+        # Others: `name: value`, `name=value`, `<name>value<`, `&lt;name&gt;value&lt;`. After a
+        # slash only `=` makes one: the error of a path is `dir/tokens: Permission denied`.
+        (
+            re.compile(
+                rf"(?i)((?:(?<!\w/)|(?=[\w.-]+=)){_NAME_OF_SECRET}[\"']?(?:\s*[:=]\s*|>|&gt;))"
+                rf"{_METHOD}(?!\*\*\*|-----BEGIN)[^\s\"'<>,;&)}}\\\[{{(]{{6,}}"
             ),
             rf"\g<1>\g<2>{HIDDEN}",
         ),
         (re.compile(r"(?i)(\bbearer\s+)(?!\*\*\*)[A-Za-z0-9._~+/=-]{8,}"), rf"\g<1>{HIDDEN}"),
+        # Tokens that their first characters give away: signed JSON, and Google's.
+        (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?|\bya29\.[\w.-]{8,}"), HIDDEN),
     )
 
 

@@ -37,6 +37,25 @@ SECRET = "PLANTED-s3cr3t"
         f"aws_secret_access_key={SECRET}",
         f"https://host/dir/token={SECRET}/f",
         f"client_kwargs={{'auth': BasicAuth(login='u', password='{SECRET}')}}",
+        f"password='two words, {SECRET}'",
+        f'{{\\"access_token\\": \\"{SECRET}\\"}}',
+        f"&lt;SessionToken&gt;{SECRET}&lt;/SessionToken&gt;",
+        f"headers=[(b'x-goog-iam-authorization-token', b'{SECRET}')]",
+        f"http://host/login?next=http%3A%2F%2Fhost%2Ff%3FX-Amz-Signature%3D{SECRET}%26x%3D1",
+        f"http://host/?headers=Host%3A+h%0AAuthorization%3A+Bearer+{SECRET}",
+        f"http://host/f;jsessionid={SECRET}",
+        f"http://host/webhdfs/v1/f?delegation={SECRET}&op=OPEN",
+        f"AccountName=a;AccountKey={SECRET}==;EndpointSuffix=core.windows.net",
+        f"{{'private_key': '-----BEGIN PRIVATE KEY-----\\n{SECRET}\\n-----END PRIVATE KEY-----'}}",
+        f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}",
+        f"passphrase: {SECRET}",
+        f"Set-Cookie: sid={SECRET}; path=/",
+        f"X-Auth-Key: {SECRET}",
+        f"Authorization: AWS AKIA:{SECRET}",
+        f"Authorization: Digest username=u, response={SECRET}",
+        f"'GET /\\r\\nAuthorization: Bearer {SECRET}\\r\\n'",
+        f"invalid assertion eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJtZSJ9.{SECRET}",
+        f"refused ya29.a0{SECRET}",
     ],
 )
 def test_a_secret_goes_and_the_rest_stays(text):
@@ -59,16 +78,35 @@ def test_a_secret_goes_and_the_rest_stays(text):
         "the option token takes str, found int",
         "authorization failed: 403",
         "gs://b/key?generation=12 (at byte 5)",
+        "token, 'expected', found",
+        "s3://b/cookies/private_keys/f: no such object",
+        "data/cookie: Permission denied",
     ],
 )
 def test_what_is_no_secret_is_left_alone(text):
     assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    "piece", ["a-", "token", "token=", "token='", "a:", "x://", "authorization: ", "%3F", "x://a:"]
+)
+def test_a_long_text_of_a_hostile_server_takes_no_longer_than_its_length(piece):
+    """Any of these would take hours if each place of the text were looked at from each other place."""
+    assert len(redact(piece * 100_000)) <= len(piece) * 100_000 + len(HIDDEN)
+
+
 def test_a_value_that_a_client_remembers_goes_wherever_it_stands():
     remember_secret("remembered/value+1")
     remember_secret("short")
     assert redact("<Message>remembered/value+1</Message> short") == f"<Message>{HIDDEN}</Message> short"
+
+
+@pytest.mark.parametrize(
+    "shown", ['to/ken+1&"2"', "to%2Fken%2B1%26%222%22", "to/ken+1&amp;&quot;2&quot;", 'to/ken+1&\\"2\\"']
+)
+def test_a_remembered_value_goes_however_a_server_repeats_it(shown):
+    remember_secret('to/ken+1&"2"')
+    assert redact(f"the server said {shown} twice") == f"the server said {HIDDEN} twice"
 
 
 def test_an_error_shows_no_secret_in_message_repr_or_pickle():
