@@ -541,7 +541,8 @@ class EventDirectory:
         """One of them, by its number."""
     def signature(self) -> bytes:
         """What its tags are, without what their points are: equal bytes for files whose tags have equal names, kinds and
-        metadata, in the same order, and have points or have none."""
+        metadata, in the same order, and have points or have none.
+        """
     def largest(self) -> list[tuple[int, float]]:
         """The largest step and the latest time of each tag."""
     def columns(self, number: int) -> list[tuple[int, int, int, int]]:

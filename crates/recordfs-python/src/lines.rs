@@ -14,7 +14,7 @@ use crate::error::raised_by_next;
 
 /// Whole lines of a block of bytes, each with its newline, as bytes or, of UTF-8, as str.
 ///
-/// Lines of text end before the first that is no UTF-8.
+/// Lines of text end before the first that is not UTF-8.
 #[pyclass(frozen, module = "recordfs._core")]
 pub struct BlockLines {
     block: Py<PyBytes>,
@@ -36,7 +36,7 @@ impl BlockLines {
         if !self.text {
             return Some(PyBytes::new(py, line).into_any());
         }
-        // SAFETY: `new` has found everything before `end` to be UTF-8, and a newline is no part of a character.
+        // SAFETY: `new` has found everything before `end` to be UTF-8, and a newline is not part of a character.
         Some(PyString::new(py, unsafe { std::str::from_utf8_unchecked(line) }).into_any())
     }
 }

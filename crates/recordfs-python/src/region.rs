@@ -307,7 +307,7 @@ impl ReadOnlyMemoryRegion {
 /// Has the pages of a mapping ready before they are touched.
 ///
 /// # Errors
-/// The file ends before the mapping, or its memory is damaged. A kernel without this call is no error.
+/// The file ends before the mapping, or its memory is damaged. A kernel without this call is not an error.
 #[cfg(target_os = "linux")]
 fn populate(bytes: &[u8]) -> std::io::Result<()> {
     // SAFETY: a question without arguments that matter.

@@ -126,7 +126,7 @@ class ArrayReader:
         views: dict[str, Array] = {}
         stretches: list[Stretch] = []
         # Arrays keep these, and these the mapping. NumPy makes an array over a buffer without keeping the buffer, if it
-        # is no array itself.
+        # is not an array itself.
         mapped: dict[int, Array | None] = {}
         for entry in entries:
             view = self._view(entry, mapped)

@@ -60,7 +60,7 @@ def compare_checkpoints(
 ) -> Iterator[TensorDifference]:
     """Yield each tensor in which two checkpoints differ, in the order of names, with memory for two at a time.
 
-    Numbers are alike if their bytes are, zeros of both signs too, and two that are no numbers (NaN).
+    Numbers are alike if their bytes are, zeros of both signs too, and two that are not numbers (NaN).
 
     Args:
         first: A checkpoint.

@@ -61,7 +61,7 @@ def data_files_of(file_system: FileSystem, prefix: str) -> list[str]:
 def delete_checkpoint(prefix: PathInput, *, file_system: FileSystem | None = None, options: Options = None) -> None:
     """Delete a checkpoint: its index first, then its data, so that no index ever leads to nothing.
 
-    Deletes a TF1 Saver's ``PREFIX.meta``, too. What is deleted already is no error, if anything was there.
+    Deletes a TF1 Saver's ``PREFIX.meta``, too. What is deleted already is not an error, if anything was there.
 
     Raises:
         NotFoundError: There is no file of that prefix.

@@ -55,7 +55,7 @@ class CheckpointManager(ClosesOnExit):
 
     Raises:
         DataLossError: The state file, or that of the metrics, cannot be read as one.
-        TypeError: ``max_to_keep`` is no whole number.
+        TypeError: ``max_to_keep`` is not a whole number.
         InvalidArgumentError: A number can never be right.
     """
 
@@ -171,7 +171,7 @@ class CheckpointManager(ClosesOnExit):
 
         Raises:
             AlreadyExistsError: There is a checkpoint of that step and ``overwrite`` is False.
-            TypeError: The step is no whole number. Nothing is saved then.
+            TypeError: The step is not a whole number. Nothing is saved then.
             InvalidArgumentError: The step is below 0, or a metric no number. Nothing is saved then.
             Exception: What an earlier ``save_async`` failed of, if nobody asked for it.
             RecordFSError: An old checkpoint could not be deleted; the new one is saved then, and a note says so.
@@ -200,7 +200,7 @@ class CheckpointManager(ClosesOnExit):
         next call until ``close``.
 
         Raises:
-            TypeError: The step is no whole number. Nothing is saved then.
+            TypeError: The step is not a whole number. Nothing is saved then.
             InvalidArgumentError: The step is below 0, or a metric no number. Nothing is saved then.
             Exception: What the ``save_async`` before failed of, if nobody asked for it. Nothing is saved then.
         """

@@ -51,7 +51,7 @@ def merge_parts(
 
     Raises:
         FailedPreconditionError: A part is not there: its writer is at work or died.
-        TypeError: ``num_parts`` is no whole number.
+        TypeError: ``num_parts`` is not a whole number.
         InvalidArgumentError: Two parts have a tensor of the same name, or contradict each other, or slices do not cover
             their tensor.
         AlreadyExistsError: There is a checkpoint of this prefix.

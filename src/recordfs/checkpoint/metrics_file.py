@@ -31,7 +31,7 @@ def as_numbers(metrics: Mapping[str, float] | None, directory: str) -> dict[str,
     """Return metrics as what the file holds.
 
     Raises:
-        InvalidArgumentError: One is no number.
+        InvalidArgumentError: One is not a number.
     """
     numbers = {}
     for name, value in (metrics or {}).items():

@@ -165,7 +165,7 @@ class NpzSource(TensorSource):
             try:
                 kind = type_for(noted)
             except InvalidArgumentError as error:
-                raise self._broken(f"tensor {name!r} is noted as {noted!r}, which is no type") from error
+                raise self._broken(f"tensor {name!r} is noted as {noted!r}, which is not a type") from error
             if _carrier(kind) != dtype:
                 raise self._broken(f"tensor {name!r} is noted as {noted}, and its member holds {dtype}")
             return kind

@@ -141,7 +141,7 @@ class ObjectGraph:
         Args:
             paths: For each variable the attributes that lead to it, joined by ``/``: ``"model/layers/0/kernel"``. A
                 list's elements are called ``0``, ``1`` and so on, a dict's by their keys, in which a slash is written
-                ``\/`` and a backslash ``\\``. The name of a tensor that is no variable's value, such as
+                ``\/`` and a backslash ``\\``. The name of a tensor that is not a variable's value, such as
                 ``"table/.ATTRIBUTES/table-keys"``, or of a slot variable, finds its place, too.
 
         Raises:

@@ -41,7 +41,7 @@ class SmallBatch:
         return len(self.names)
 
     def take(self, name: str, value: Any) -> bool:
-        """Take a tensor, and tell whether that was possible; what is no small array of a plain type is not taken."""
+        """Take a tensor, and tell whether that was possible; what is not a small array of a plain type is not taken."""
         if type(value) is not np.ndarray or not isinstance(name, str):
             return False
         number, size = _NUMBERS.get(value.dtype), value.nbytes

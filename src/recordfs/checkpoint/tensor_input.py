@@ -31,7 +31,7 @@ def prepared_tensor(name: str, value: Any, dtype: str | None) -> tuple[TensorTyp
         dtype: TensorFlow's name of the type to store; None for that of the value.
 
     Raises:
-        InvalidArgumentError: The name is no str, a checkpoint has no such type, or an element does not fit it.
+        InvalidArgumentError: The name is not a str, a checkpoint has no such type, or an element does not fit it.
     """
     if not isinstance(name, str):
         raise InvalidArgumentError(f"a tensor's name has to be a str, found {name!r}")
@@ -153,7 +153,7 @@ def stored_extents(name: str, shape: tuple[int, ...], slices: Sequence[slice] | 
     """Return start and length of a rectangle in each dimension, None as the length of a whole one.
 
     Raises:
-        TypeError: The start or end of a slice is no whole number.
+        TypeError: The start or end of a slice is not a whole number.
         InvalidArgumentError: It does not lie within the shape, or has steps.
     """
     parts: list[Any] = list(slices) if isinstance(slices, tuple | list) else [slices]

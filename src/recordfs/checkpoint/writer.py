@@ -72,7 +72,7 @@ class CheckpointWriter(ClosesOnExit):
     Raises:
         AlreadyExistsError: There is a checkpoint of this prefix and ``overwrite`` is False.
         FailedPreconditionError: A merge into this prefix was cut short; it has to go on first.
-        TypeError: A number is no whole number.
+        TypeError: A number is not a whole number.
         InvalidArgumentError: The prefix or a number can never be right.
     """
 
@@ -220,7 +220,7 @@ class CheckpointWriter(ClosesOnExit):
             dtype: As in ``add``.
 
         Raises:
-            TypeError: A dimension, or the start or end of a slice, is no whole number.
+            TypeError: A dimension, or the start or end of a slice, is not a whole number.
             InvalidArgumentError: The rectangle does not lie within the shape, was added before, or ``array`` has
                 another shape than it.
             Otherwise as ``add``.

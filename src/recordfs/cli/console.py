@@ -79,7 +79,7 @@ class Console:
         """Print one line of results.
 
         On a terminal, control characters (a file's name may hold any) are shown as escapes. Elsewhere the line is
-        verbatim, and names that are no UTF-8 come out with the bytes that they have on disk.
+        verbatim, and names that are not UTF-8 come out with the bytes that they have on disk.
 
         Args:
             text: The line.
@@ -120,7 +120,7 @@ class Console:
         """Print a table: aligned and with a head on a terminal, tab-separated lines without a head elsewhere.
 
         Control characters of cells are shown as escapes, tabs and line ends among them, so that a name of a tag or a
-        file makes no cell or row. Names that are no UTF-8 keep their bytes, as with ``print``.
+        file makes no cell or row. Names that are not UTF-8 keep their bytes, as with ``print``.
 
         Args:
             columns: The heads; one that begins with ``>`` is aligned to the right.
@@ -240,4 +240,4 @@ def abandon_stdout() -> None:
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
     except (OSError, ValueError):
-        pass  # standard output is no real file, so nothing is left to be written at exit
+        pass  # standard output is not a real file, so nothing is left to be written at exit

@@ -50,7 +50,7 @@ class ColumnsReport(NamedTuple):
     Attributes:
         files: How many event files.
         indexed_bytes: How many bytes of them were not read, because an index covers them.
-        losses: The bytes that gave no event: damage, and records that are no events.
+        losses: The bytes that gave no event: damage, and records that are not events.
         loss_count: How many such places there are; the first thousand a file are in ``losses``.
         truncated: The files that end inside a record, as they do while their writer is at work or when that died.
         deleted: The files of the run that somebody deleted after they were listed, and before they were read.

@@ -218,7 +218,7 @@ class EventFileWriter(ClosesOnExit):
             walltime: The time to give it instead of its own, in seconds since 1970.
 
         Raises:
-            InvalidArgumentError: It is no Event, its step needs more than 64 bits, or its time is NaN or infinite.
+            InvalidArgumentError: It is not an Event, its step needs more than 64 bits, or its time is NaN or infinite.
             ClosedFileError: The writer is closed.
         """
         payload = serialized_event(event)

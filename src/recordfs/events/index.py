@@ -40,16 +40,16 @@ class TagEntry(NamedTuple):
     """A tag as an index or a scan tells it, before any of its points is read.
 
     Attributes:
-        tag: The tag; for events that are no summaries the name of their field in Event, such as ``"graph_def"``.
+        tag: The tag; for events that are not summaries the name of their field in Event, such as ``"graph_def"``.
         kind: ``"float32"`` or ``"float64"`` for scalars, ``"summary"`` for other values, else as ``tag``.
         metadata: What its first value said about it; None where it said nothing.
         point_count: How many points it has.
         last_step: The step of the point that was written last.
         last_wall_time: Its time, in seconds since 1970.
-        last_value: Its value; NaN for what is no scalar.
+        last_value: Its value; NaN for what is not a scalar.
         max_step: The largest step.
         max_wall_time: The latest time.
-        value_kind: Of values that are no scalars the name of the field that the first was in, as ``SummaryValue.kind``
+        value_kind: Of values that are not scalars the name of the field that the first was in, as ``SummaryValue.kind``
             has it; None where the index does not know.
     """
 
@@ -170,7 +170,7 @@ class EventIndex:
         """Return what the index tells of a tag; None if the tag is not in it.
 
         Args:
-            tag: The tag; for events that are no summaries the name of their kind.
+            tag: The tag; for events that are not summaries the name of their kind.
             scalars: Whether its scalars are wanted, or its other values; None is what came first.
         """
         number = self._number_of(tag, scalars)
@@ -212,7 +212,7 @@ class EventIndex:
         """Return the byte ranges ``(offset, length)`` that hold the points of a tag; none for an unknown tag.
 
         Args:
-            tag: The tag; for events that are no summaries the name of their kind, with ``scalars=False``.
+            tag: The tag; for events that are not summaries the name of their kind, with ``scalars=False``.
             scalars: Whether its scalars are wanted, or its other values.
         """
         number = self._number_of(tag, scalars)

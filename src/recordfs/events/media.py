@@ -184,7 +184,7 @@ def histogram_of(values: Any, bins: Any = "tensorflow", max_bins: int | None = N
 
     Raises:
         InvalidArgumentError: There is to be no bucket.
-        ValueError: What ``numpy.histogram`` refuses, and values that are no numbers.
+        ValueError: What ``numpy.histogram`` refuses, and values that are not numbers.
     """
     np = require_numpy("histograms")
     if max_bins is not None and max_bins < 1:

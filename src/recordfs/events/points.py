@@ -40,7 +40,7 @@ class Points(NamedTuple):
         wall_time: float64, seconds since 1970.
         value: float32 or float64 for scalars; for other values int64, the offset in the file of the record that holds
             the value.
-        length: For values that are no scalars int64, the length of that record's payload in bytes; else None.
+        length: For values that are not scalars int64, the length of that record's payload in bytes; else None.
     """
 
     order: NDArray[np.int64]
@@ -64,7 +64,7 @@ class Points(NamedTuple):
         return self if count >= len(self.step) else self.take(slice(count))
 
     def at_places(self, offsets: Collection[int]) -> Self:
-        """Return the points whose records are at some offsets; of values that are no scalars only."""
+        """Return the points whose records are at some offsets; of values that are not scalars only."""
         np = require_numpy("columns of event files")
         return self.take(np.isin(self.value, list(offsets)))
 

@@ -29,7 +29,7 @@ class EventsReport(NamedTuple):
 
     Attributes:
         events: Events handed out.
-        losses: Bytes that gave no event: damaged records, and records that are no events; the first thousand of each.
+        losses: Bytes that gave no event: damaged records, and records that are not events; the first thousand of each.
         loss_count: How many losses there are in all.
         truncated_tail: Whether the file ends inside a record, as it does while its writer is at work or when that died.
     """
@@ -53,7 +53,7 @@ class EventFileReader(ClosesOnExit):
         file_system: The filesystem of ``path``, instead of the registered one.
         options: For the registered filesystem.
 
-    A damaged record, or one that is no Event, ends nothing: ``report`` tells of it, and what stands after it is read.
+    A damaged record, or one that is not an Event, ends nothing: ``report`` has it, and what stands after it is read.
     The index of recordfs is left out. At the end of a file whose last record is not whole the iteration ends, and
     ``report.truncated_tail`` tells.
 

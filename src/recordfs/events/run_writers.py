@@ -130,7 +130,7 @@ class RunWriters(NativeScalarWriter, ClosesOnExit):
         *,
         directory: str | None = None,
     ) -> None:
-        """Log a value that is no plain scalar; ``field`` is the number of its field in ``Summary.Value``."""
+        """Log a value that is not a plain scalar; ``field`` is the number of its field in ``Summary.Value``."""
         if not self._writes:
             return
         summary = messages.encode_value(tag, field, content, metadata)

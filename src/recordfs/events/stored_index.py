@@ -63,7 +63,7 @@ class StoredIndex(NamedTuple):
         raise DataLossError("this is not the index of an event file, or it is incomplete")
 
     def event_index(self) -> EventIndex | None:
-        """Return what the record says; None if it is no index.
+        """Return what the record says; None if it is not an index.
 
         Raises:
             DataLossError: It is damaged.

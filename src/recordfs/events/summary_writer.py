@@ -74,7 +74,7 @@ class SummaryWriter(RunWriters):
         """Log a text, in Markdown. The tag is written as ``<tag>/text_summary``, as torch and tensorboardX do.
 
         Raises:
-            TypeError: The text is no str.
+            TypeError: The text is not a str.
         """
         if not isinstance(text_string, str):
             raise TypeError(f"a text has to be a str, found {type(text_string).__name__}")

@@ -31,7 +31,7 @@ class DescribedTag(NamedTuple):
         tag: As in TagEntry, like the others.
         kind: ``"float32"`` or ``"float64"`` for scalars, ``"summary"`` for other values, else as ``tag``.
         metadata: What its first value said about it.
-        value_kind: Of values that are no scalars the field that the first was in.
+        value_kind: Of values that are not scalars the field that the first was in.
         has_points: Whether it has any.
     """
 

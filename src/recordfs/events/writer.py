@@ -106,7 +106,7 @@ class EventsWriter(ClosesOnExit):
         """Append an event: bytes, or anything with ``SerializeToString``.
 
         Raises:
-            InvalidArgumentError: It is no Event: it would end TensorBoard's loader for ever.
+            InvalidArgumentError: It is not an Event: it would end TensorBoard's loader for ever.
             ClosedFileError: The writer is closed.
             As ``WritableFile.append``. The event is kept then, and written by the next call.
         """

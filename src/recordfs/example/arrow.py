@@ -195,7 +195,7 @@ def to_arrow(records: Iterable[bytes], features: Mapping[str, Any] | None = None
         threads: How many threads may decode.
 
     Raises:
-        InvalidArgumentError: Features that make no sense; with None, no records, or one that is no Example.
+        InvalidArgumentError: Features that make no sense; with None, no records, or one that is not an Example.
     """
     held = records if isinstance(records, list) else list(records)
     chosen = infer_features(held) if features is None else features

@@ -8,7 +8,7 @@ __all__ = ["BadRecordError"]
 
 
 class BadRecordError(InvalidArgumentError):
-    """A record is no Example, or does not fit the features that were asked for.
+    """A record is not an Example, or does not fit the features that were asked for.
 
     Args:
         message: Which record, which feature, what was expected and found.

@@ -121,7 +121,7 @@ def export_examples(
         The number of records.
 
     Raises:
-        BadRecordError: A record that is no Example or does not fit the features.
+        BadRecordError: A record that is not an Example or does not fit the features.
         InvalidArgumentError: An unknown format; no records to infer from; SequenceExamples without ``sequence``.
         MissingDependencyError: The format's package is not installed.
         NotFoundError and others: As reading and writing.

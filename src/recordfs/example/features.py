@@ -325,7 +325,7 @@ def checked_features(features: Mapping[str, Any]) -> dict[str, Feature]:
     """A copy of what a user calls features; what each is, is checked where it is used.
 
     Raises:
-        InvalidArgumentError: It is no mapping, or a name is not text that UTF-8 can spell.
+        InvalidArgumentError: It is not a mapping, or a name is not text that UTF-8 can spell.
     """
     if not isinstance(features, Mapping):
         raise InvalidArgumentError(f"features have to be a mapping from names to features, found {features!r}")

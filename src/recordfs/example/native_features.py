@@ -34,7 +34,7 @@ def native_features(features: Mapping[str, Feature]) -> tuple[list[NativeFeature
     Columns that read the same key share a place. The values come first, then what cuts them or places them.
 
     Raises:
-        InvalidArgumentError: Something that is no feature, or one key asked for as two different things.
+        InvalidArgumentError: Something that is not a feature, or one key asked for as two different things.
     """
     plans: dict[str, NativeFeature] = {}
     keys = []

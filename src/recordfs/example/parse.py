@@ -46,7 +46,7 @@ class ExampleParser:
             record with another feature, or of another type, is an error.
 
     Raises:
-        InvalidArgumentError: Something that is no feature; a ``FixedLenSequenceFeature`` without ``allow_missing``
+        InvalidArgumentError: Something that is not a feature; a ``FixedLenSequenceFeature`` without ``allow_missing``
             (as in TensorFlow); one key asked for as two different things.
     """
 
@@ -137,7 +137,7 @@ def parse_example(serialized: Iterable[BytesLike], features: Mapping[str, Any], 
         Arrays are int64, float32 or, for bytes, object arrays of ``bytes``; all are writable and own their memory.
 
     Raises:
-        BadRecordError: A record is no Example; a required feature is missing; a feature has another kind or another
+        BadRecordError: A record is not an Example; a required feature is missing; a feature has another kind or another
             number of values than asked for. The message names record and feature. It is an InvalidArgumentError.
     """
     return _parser_for(features).parse(serialized, threads=threads)

@@ -27,7 +27,7 @@ def check_batch_size(size: int) -> int:
 
     Raises:
         InvalidArgumentError: It is none.
-        TypeError: It is no whole number.
+        TypeError: It is not a whole number.
     """
     return min(whole_number(size, "batch_size", at_least=1), sys.maxsize)
 

@@ -34,7 +34,7 @@ class FeatureSummary(NamedTuple):
     #: Records that have it, and all records seen.
     records: int
     total_records: int
-    #: The fewest and the most steps of a record; None for a feature that is no feature list.
+    #: The fewest and the most steps of a record; None for a feature that is not a feature list.
     steps: tuple[int, int] | None
 
     @property

@@ -111,7 +111,7 @@ class FileObjectWriter(WritableFile):
 
         Raises:
             UnavailableError: The object is non-blocking and takes nothing now.
-            InternalError: The object's ``write`` returned what is no count of bytes.
+            InternalError: The object's ``write`` returned what is not a count of bytes.
             Whatever the object raises. ``tell`` says whether the bytes were taken: they are once the first of them
             was written.
         """

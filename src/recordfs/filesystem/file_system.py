@@ -196,7 +196,7 @@ class FileSystem(ClosesOnExit, MadeFromOptions, abc.ABC):
 
         Raises:
             InvalidArgumentError: ``length`` is negative or more than the file has.
-            TypeError: ``length`` is no whole number.
+            TypeError: ``length`` is not a whole number.
             IsADirectoryError: It is a directory.
         """
         raise self._unimplemented("truncate files", path)

@@ -45,7 +45,7 @@ class RandomAccessFile(OpenFile):
 
         Raises:
             InvalidArgumentError: ``offset`` or ``n`` is negative.
-            TypeError: One of them is no whole number.
+            TypeError: One of them is not a whole number.
             AbortedError: The store noticed that the file was replaced by another since it was opened.
         """
         offset, n = self._checked_range(offset, n)
@@ -69,7 +69,7 @@ class RandomAccessFile(OpenFile):
     def read_ranges(self, ranges: Sequence[tuple[int, int]], *, max_gap: int = 65536) -> list[bytes]:
         """Read many ranges, merging neighbours.
 
-        They are no part of a sequence: no read-ahead begins by them, and none that is under way is given up.
+        They are not part of a sequence: they begin no read-ahead, and end none that is under way.
 
         Args:
             ranges: ``(offset, length)`` pairs in any order; duplicates and overlaps are allowed.
@@ -80,7 +80,7 @@ class RandomAccessFile(OpenFile):
 
         Raises:
             InvalidArgumentError: A number is negative. Nothing is read then.
-            TypeError: A number is no whole one. Nothing is read then.
+            TypeError: A number is not a whole one. Nothing is read then.
             AbortedError: As ``read``.
         """
         self._check_open()
@@ -91,9 +91,9 @@ class RandomAccessFile(OpenFile):
     def read_range_into(self, offset: int, buffer: Buffer) -> int:
         """Fill a writable buffer and return how many bytes came: fewer than its size only where the file ends.
 
-        It is no part of a sequence, as ``read_ranges``, and takes no memory for a copy of what is read: the way to read
-        large parts of a file from several threads. What the buffer holds after an error is not said. The file keeps no
-        reference to the buffer. Raises as ``read_into``.
+        As ``read_ranges`` it is not part of a sequence. It takes no memory for a copy of what is read, so it is the way
+        to read large parts of a file from several threads. After an error the buffer may hold anything. The file keeps
+        no reference to the buffer. Raises as ``read_into``.
         """
         offset, _ = self._checked_range(offset)
         with writable_byte_view(buffer, self._name) as view:

@@ -27,7 +27,7 @@ def count_taken(answer: Any, offered: int, path: str) -> int:
     if answer is None:
         return offered
     try:
-        taken = -1 if isinstance(answer, bool) else operator.index(answer)  # True is no count, though Python adds it
+        taken = -1 if isinstance(answer, bool) else operator.index(answer)  # True is not a count, though Python adds it
     except TypeError:
         taken = -1
     if not 0 < taken <= offered:

@@ -121,7 +121,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview | None]
     """Yield the fields of a protobuf message: varints as int, byte strings as views, None for every other kind.
 
     Raises:
-        ValueError: It is no protobuf message.
+        ValueError: It is not a protobuf message.
     """
     position = 0
     open_groups: list[int] = []

@@ -129,7 +129,7 @@ class PosixRandomAccessFile(RandomAccessFile):
             status = os.fstat(number)
             if stat.S_ISREG(status.st_mode):
                 return status.st_size
-            # For what is no regular file the system says 0, whatever there is to read.
+            # For what is not a regular file the system says 0, whatever there is to read.
             if stat.S_ISBLK(status.st_mode):
                 return os.lseek(number, 0, os.SEEK_END)  # reads take an offset, and have no position to lose
             if not os.pread(number, 1, 0):

@@ -57,7 +57,7 @@ class FileObject(LineIterator, ClosesOnExit):
 
     Raises:
         InvalidArgumentError: The mode is none of these, or not ``w`` and ``atomic``, or the path holds a NUL character.
-        TypeError: ``name`` is no path.
+        TypeError: ``name`` is not a path.
     """
 
     def __init__(

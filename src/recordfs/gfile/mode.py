@@ -38,7 +38,7 @@ def parse_mode(mode: str, path: str) -> Mode:
 
     Raises:
         InvalidArgumentError: It is anything else, ``rt`` and ``x`` included.
-        TypeError: It is no str.
+        TypeError: It is not a str.
     """
     if not isinstance(mode, str):
         raise TypeError(f"a mode has to be a str, found {type(mode).__name__}")

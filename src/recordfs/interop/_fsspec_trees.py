@@ -71,7 +71,7 @@ class TreeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no
         asked = keywords[_WALK].on_error
         on_error = asked if callable(asked) or asked == "raise" else _raise_unless_missing
         for top, directories, files in super().walk(path, maxdepth, on_error=on_error, **keywords):
-            # What is written but not published yet is no part of a tree, and so no match of a pattern.
+            # What is written but not published yet is not part of a tree, and so no match of a pattern.
             for name in list(filter(is_temporary_name, files)):
                 files.pop(name) if isinstance(files, dict) else files.remove(name)
             yield top, directories, files

@@ -85,7 +85,7 @@ def register(
         UnknownSchemeError: recordfs has no filesystem for it.
         MissingDependencyError: TensorFlow is not installed.
         UnimplementedError: The system is not Linux.
-        TypeError: A scheme is no str, or ``file_system`` neither a FileSystem nor a class of one.
+        TypeError: A scheme is not a str, or ``file_system`` neither a FileSystem nor a class of one.
     """
     if sys.platform != "linux":
         raise UnimplementedError(f"recordfs registers with TensorFlow on Linux only, not on {sys.platform}")

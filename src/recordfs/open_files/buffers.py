@@ -37,7 +37,7 @@ def writable_byte_view(buffer: Buffer, path: str) -> memoryview:
 
     Raises:
         InvalidArgumentError: It is read-only or not contiguous.
-        TypeError: It is no buffer.
+        TypeError: It is not a buffer.
     """
     with memoryview(buffer) as view:
         if "O" in (view.format or ""):
@@ -52,7 +52,7 @@ def bytes_of_answer(answer: Buffer, n: int, kind: type[object], path: str) -> by
     """Return what a backend's ``_read`` gave for ``n`` bytes as bytes, unless it can be no answer.
 
     Raises:
-        InternalError: It is no buffer, or has more than ``n`` bytes; names the backend's class.
+        InternalError: It is not a buffer, or has more than ``n`` bytes; names the backend's class.
     """
     try:
         content = answer if isinstance(answer, bytes) else bytes(memoryview(answer))

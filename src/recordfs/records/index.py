@@ -302,7 +302,7 @@ def _headers_agree(file: RandomAccessFile, entries: Iterable[tuple[int, int]]) -
 
 
 def last_entry(file_system: FileSystem, index_name: str) -> tuple[int, int] | None:
-    """Return the last ``(offset, size)`` of an index; None if it is empty or its last line is no entry.
+    """Return the last ``(offset, size)`` of an index; None if it is empty or its last line is not an entry.
 
     Raises:
         As ``FileSystem.new_random_access_file``.

@@ -69,7 +69,7 @@ def numbers_of(block: bytes, path: str, offset: int) -> array[int]:
 
 
 def last_entry_of(file: RandomAccessFile) -> tuple[int, int] | None:
-    """Return the last ``(offset, size)`` of an index; None if it is empty or its last line is no entry."""
+    """Return the last ``(offset, size)`` of an index; None if it is empty or its last line is not an entry."""
     tail = file.read(max(0, file.size() - 2 * LONGEST_LINE), 2 * LONGEST_LINE)
     lines = tail.splitlines()
     # A line without its end may have been cut off inside a number.

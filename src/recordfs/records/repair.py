@@ -109,7 +109,7 @@ def repair_tail(
     tells whether it is a record file.
 
     Raises:
-        CorruptRecordError: The break is no torn tail: sound records follow it, or there is no sound record at
+        CorruptRecordError: The break is not a torn tail: sound records follow it, or there is no sound record at
             all. Nothing is cut. ``RecordReader(on_error="skip")`` reads what can be read.
         TruncatedRecordError: The whole file is shorter than a header, and ``force`` is not set. Nothing is cut.
         AbortedError: The file changed its size meanwhile, so somebody is writing to it.

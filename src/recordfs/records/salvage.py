@@ -88,7 +88,7 @@ def salvage_file(
         raise InvalidArgumentError("the sound records go to a new file, not over the broken one", path=name)
     with (
         RecordReader(
-            os.fsencode(name),  # as bytes a name is no pattern
+            os.fsencode(name),  # as bytes a name is not a pattern
             compression=compression,
             on_error="skip",
             max_record_size=max_record_size,

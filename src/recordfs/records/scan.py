@@ -34,7 +34,7 @@ def checked_max_record_size(size: int) -> int:
     """Return the longest payload in bytes that a caller expects; no file has a longer one than a signed number can say.
 
     Raises:
-        TypeError: It is no whole number.
+        TypeError: It is not a whole number.
         InvalidArgumentError: It is negative.
     """
     return min(whole_number(size, "max_record_size"), 2**63 - 1)

@@ -15,7 +15,7 @@ def make_valid_tf_name(name: str) -> str:
     one ``_``; at the end it vanishes. The results are those of tensorboardX 2.6's function of the same name.
 
     Raises:
-        TypeError: ``name`` is no str.
+        TypeError: ``name`` is not a str.
     """
     if not isinstance(name, str):
         raise TypeError(f"a name has to be str, found {type(name).__name__}")

@@ -385,7 +385,7 @@ def _look_at(file: LogFile, statistics: FileStatistics | None) -> None:
 
 
 def _shown_name(name: str) -> str:
-    """Return the name of a run as a message can hold it: what is no UTF-8 in a local path is replaced."""
+    """Return the name of a run as a message can hold it: what is not UTF-8 in a local path is replaced."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -112,7 +112,7 @@ def describe(entry: DescribedTag, value_kind: str | None) -> Description | None:
 
 
 def describe_event(kind: str) -> tuple[str, Description] | None:
-    """Return the tag of events that are no summaries, and how it is shown; None if no dashboard does."""
+    """Return the tag of events that are not summaries, and how it is shown; None if no dashboard does."""
     if kind == "graph_def":
         return RUN_GRAPH_TAG, Description(
             "graphs", BLOB_SEQUENCE, encode_metadata("graphs", b"", ("", ""), BLOB_SEQUENCE)

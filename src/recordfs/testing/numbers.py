@@ -10,7 +10,7 @@ NO_WHOLE_NUMBERS: tuple[Any, ...] = (1.5, 2.0, "1", None)
 
 
 def other_whole_number(value: int) -> Any:
-    """Return a whole number that is no int, as NumPy has them."""
+    """Return a whole number that is not an int, as NumPy has them."""
     return _WholeNumber(value)
 
 

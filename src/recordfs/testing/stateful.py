@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FileSystemMachine"]
 
-# Few names, so that calls meet: "a" and "ab" because a name is no prefix.
+# Few names, so that calls meet: "a" and "ab" because a name is not a prefix.
 _NAMES = ("a", "ab")
 _PATHS = [*_NAMES, *(f"{x}/{y}" for x in _NAMES for y in _NAMES), "a/a/a", "a/a/ab"]
 

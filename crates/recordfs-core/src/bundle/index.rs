@@ -33,7 +33,7 @@ impl Index {
     /// Reads an index file.
     ///
     /// # Errors
-    /// The file is no index, damaged, or of a version that may not be read. An entry that makes no sense is no error
+    /// The file is not an index, damaged, or of a version that may not be read. An entry that makes no sense is not an error
     /// here but in [`Index::entry`]: the other tensors can be read.
     pub fn parse(file: &[u8]) -> Result<Self, BundleError> {
         let mut header: Option<Header> = None;

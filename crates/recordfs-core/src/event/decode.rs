@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::protobuf::{Field, Malformed, for_each_field};
 
-/// A record that is no Event: what TensorBoard's loaders would refuse. TensorBoard's Python loader ends at one for ever.
+/// A record that is not an Event: what TensorBoard's loaders would refuse. TensorBoard's Python loader ends at one for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAnEvent {
     /// What is wrong.
@@ -124,7 +124,7 @@ pub fn decode_event(record: &[u8]) -> Result<Event<'_>, NotAnEvent> {
 ///
 /// # Errors
 /// What [`decode_event`] refuses, values that are none, 2 GiB, and a wall time that [`is_wall_time`] refuses: TensorBoard
-/// sorts and draws by time, and cannot do it with one that is no number.
+/// sorts and draws by time, and cannot do it with one that is not a number.
 pub fn decode_writable_event(record: &[u8]) -> Result<Event<'_>, NotAnEvent> {
     let event = decode_event(record)?;
     check_writable(&event, record.len())?;

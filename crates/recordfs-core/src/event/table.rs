@@ -94,7 +94,7 @@ impl Values {
 /// One tag, and its points in the order in which they were written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TagColumn {
-    /// The tag; empty for events that are no summaries.
+    /// The tag; empty for events that are not summaries.
     pub name: Box<str>,
     /// What it is; scalars become `Double` with the first value of 64 bits.
     pub kind: TagKind,
@@ -121,7 +121,7 @@ pub struct Column {
     pub values: Values,
 }
 
-/// What the points of a tag tell in short; zeros where there are none, and NaN for the value of what is no scalar.
+/// What the points of a tag tell in short; zeros where there are none, and NaN for the value of what is not a scalar.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
     /// How many there are.
@@ -164,7 +164,7 @@ pub struct DescribedTag {
 }
 
 impl DescribedTag {
-    /// None for events that are no summaries: nothing has to be known of them.
+    /// None for events that are not summaries: nothing has to be known of them.
     #[must_use]
     pub fn new(name: &str, kind: TagKind, metadata: Option<&[u8]>) -> Option<Self> {
         let kind = match kind {

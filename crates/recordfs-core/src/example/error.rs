@@ -45,7 +45,7 @@ pub enum Fault {
         /// In the record.
         found: usize,
     },
-    /// A number of values that is no multiple of a step's size.
+    /// A number of values that is not a multiple of a step's size.
     NotAMultiple {
         /// Values a step.
         stride: usize,

@@ -55,7 +55,7 @@ impl From<Stop> for PyErr {
 ///     version str; of all else bytes.
 ///
 /// Raises:
-///     ValueError: It is no Event.
+///     ValueError: It is not an Event.
 #[pyfunction]
 fn decode_event_record<'py>(py: Python<'py>, record: &[u8]) -> PyResult<Bound<'py, PyTuple>> {
     let event = decode_event(record).map_err(Stop::from)?;
@@ -142,7 +142,7 @@ fn check(record: &[u8]) -> Result<(), NotAnEvent> {
 ///     a length. Groups are left out.
 ///
 /// Raises:
-///     ValueError: It is no protobuf message.
+///     ValueError: It is not a protobuf message.
 #[pyfunction]
 fn decode_message<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyList>> {
     let fields = PyList::empty(py);

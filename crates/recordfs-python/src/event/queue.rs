@@ -152,7 +152,7 @@ impl EventQueue {
     }
 
     /// Add a serialized event; False if it was dropped. If it was not, the tag holds values of the kind from now on.
-    /// Raises ValueError if it is no event, InvalidArgumentError if the tag has another kind, ClosedFileError if the queue
+    /// Raises ValueError if it is not an event, InvalidArgumentError if the tag has another kind, ClosedFileError if the queue
     /// is closed.
     #[pyo3(signature = (payload, repeats_metadata = false, tag = None, kind = ""))]
     fn add_event(
@@ -345,7 +345,7 @@ impl NativeScalarWriter {
     /// Raises:
     ///     InvalidArgumentError: The tag has values of another kind, the step needs more than 64 bits, or the time is NaN
     ///         or infinite.
-    ///     TypeError: The value or the step is no number.
+    ///     TypeError: The value or the step is not a number.
     #[pyo3(signature = (tag, scalar_value, global_step = None, walltime = None, new_style = false, double_precision = false, display_name = "", summary_description = ""))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of torch and of tensorboardX")]
     fn add_scalar(

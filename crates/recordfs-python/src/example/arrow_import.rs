@@ -95,7 +95,7 @@ impl<'a> Typed<'a> {
         unsafe { std::slice::from_raw_parts(self.buffer::<u8>(index).add(start), length) }
     }
 
-    /// Where the lists of one value each begin and end, in the child's places; None if this is no list.
+    /// Where the lists of one value each begin and end, in the child's places; None if this is not a list.
     fn list_range(self, place: usize) -> Option<(usize, usize)> {
         match self.format() {
             "+l" => Some((

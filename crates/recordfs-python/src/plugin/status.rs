@@ -23,7 +23,7 @@ impl Status {
         self.code
     }
 
-    /// The message that was set last; bytes that are no UTF-8 are replaced.
+    /// The message that was set last; bytes that are not UTF-8 are replaced.
     pub fn message(&self) -> String {
         self.message.to_string_lossy().into_owned()
     }

@@ -186,7 +186,7 @@ class ObjectStore(abc.ABC):
 
     @abc.abstractmethod
     def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
-        """Delete one object; a missing one is no error.
+        """Delete one object; a missing one is not an error.
 
         Args:
             bucket: The bucket's name.

@@ -16,7 +16,7 @@ pub enum TagKind {
     /// Anything else that a summary holds; the number of the field in `Summary.Value` that the first value was in, or 0
     /// where that is not known.
     Located(u8),
-    /// Events that are no summaries; the number of their field in `Event`.
+    /// Events that are not summaries; the number of their field in `Event`.
     Event(u8),
 }
 
@@ -85,7 +85,7 @@ pub struct ColumnPlace {
 /// A tag as the directory tells it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TagEntry {
-    /// The tag; empty for events that are no summaries.
+    /// The tag; empty for events that are not summaries.
     pub name: Box<str>,
     /// What it holds.
     pub kind: TagKind,
@@ -97,7 +97,7 @@ pub struct TagEntry {
     pub last_step: i64,
     /// Its time.
     pub last_wall: f64,
-    /// Its value; NaN for what is no scalar.
+    /// Its value; NaN for what is not a scalar.
     pub last_value: f64,
     /// The largest step.
     pub max_step: i64,
