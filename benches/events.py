@@ -5,8 +5,8 @@
   takes 3 seconds. Peers have no such store, so theirs is a local file. One call in 20 comes after the pause, when code
   and data have left the processor's caches and an idle virtual machine has given its processor away, so this is what a
   first call costs, on a quiet machine more than on a busy one. Two floors tell how much of it belongs to any call: a
-  method of Python's own that does nothing, and the encoder alone, which has the arguments of ``add_scalar`` and keeps
-  nothing.
+  method of Python's own that does nothing, and the encoder alone, which has the arguments of ``add_scalar``, keeps
+  nothing, and is called as native functions usually are.
 - Columns: wall time an event from a file of 200 tags to arrays, by the index and by reading every event.
 - Uploads: what 40 flushes of a log of 9.4 MB send to S3, counted by a proxy.
 """
@@ -175,7 +175,7 @@ def logging_rows(scale: float) -> list[Row]:
             "add_scalar, 99th percentile of paced calls",
             _PACED,
             int(2000 * max(scale, 0.5)),
-            [Below(10), Within(1.25, of=ENCODER)],
+            [Below(10), Within(1.5, of=IDLE)],
         ),
     ):
         with_time = source.replace("0.5, step)", "0.5, step, 1.7e9)")

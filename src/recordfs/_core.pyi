@@ -472,10 +472,7 @@ class NativeScalarWriter:
         display_name: str = "",
         summary_description: str = "",
     ) -> None:
-        """add_scalar(tag, scalar_value, global_step=None, walltime=None, new_style=False, double_precision=False, display_name="", summary_description="")
-        --
-
-        Log one number. It takes well under a microsecond and waits for nothing: see EventFileWriter for when the queue
+        """Log one number. It takes well under a microsecond and waits for nothing: see EventFileWriter for when the queue
         is full.
 
         Args:

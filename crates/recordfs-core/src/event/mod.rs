@@ -25,7 +25,7 @@ pub use decode::{
     Content, Event, Metadata, NOT_A_WALL_TIME, NotAnEvent, Value, What, decode_event, decode_metadata,
     decode_writable_event, for_each_value, is_wall_time,
 };
-pub use encode::{encode_scalar_event, scalar_event_size};
+pub use encode::{ScalarTag, encode_scalar_event, scalar_event_size};
 pub use framer::{EventFramer, FramerOptions};
 pub use index::{ColumnPlace, Directory, IndexError, IndexPlace, MAGIC, Segment, TagEntry, TagKind, locate_index};
 pub use queue::{Chunk, EventQueue, Pushed, SCALAR_KIND};

@@ -5,6 +5,7 @@ mod encode;
 mod framer;
 mod index;
 mod queue;
+mod scalar_writer;
 mod scan;
 
 use pyo3::prelude::*;
@@ -19,6 +20,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     framer::register(module)?;
     index::register(module)?;
     queue::register(module)?;
+    scalar_writer::register(module)?;
     scan::register(module)
 }
 

@@ -1,12 +1,9 @@
-//! `EventQueue`: where loggers leave their events for the thread that writes; and the method that is called by the
-//! million, `NativeScalarWriter.add_scalar`.
+//! `EventQueue`: where loggers leave their events for the thread that writes.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyTuple};
 use recordfs_core::event as core;
 use recordfs_core::event::{Chunk, Pushed};
 
@@ -16,8 +13,7 @@ use crate::process::ProcessMark;
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<EventQueue>()?;
-    module.add_class::<NativeScalarWriter>()
+    module.add_class::<EventQueue>()
 }
 
 /// How long a blocked logger goes without looking for signals.
@@ -48,7 +44,7 @@ const KINDS: [&str; 10] = [
 ///     former: A queue of this process, whose tags keep their kinds.
 #[pyclass(frozen, module = "recordfs._core")]
 pub struct EventQueue {
-    queue: core::EventQueue,
+    queue: Arc<core::EventQueue>,
     /// Chunks that were taken and are not done.
     taken: Mutex<Vec<Chunk>>,
     patience: Duration,
@@ -57,7 +53,7 @@ pub struct EventQueue {
     made_in: ProcessMark,
 }
 
-fn invalid(py: Python<'_>, message: &str) -> PyErr {
+pub fn invalid(py: Python<'_>, message: &str) -> PyErr {
     error(py, ErrorClass::InvalidArgument, message, None, None)
 }
 
@@ -99,8 +95,19 @@ impl EventQueue {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The queue itself.
+    pub fn inner(&self) -> &Arc<core::EventQueue> {
+        &self.queue
+    }
+
+    /// The process that it belongs to.
+    pub fn process(&self) -> ProcessMark {
+        self.made_in
+    }
+
+    /// Adds the event of a scalar, and waits for room as long as the queue's patience lasts.
     #[inline]
-    fn add_scalar_to(&self, py: Python<'_>, tag: &str, value: f32, step: i64, wall_time: f64) -> PyResult<Pushed> {
+    pub fn add_scalar_to(&self, py: Python<'_>, tag: &str, value: f32, step: i64, wall_time: f64) -> PyResult<Pushed> {
         match self.add(py, || self.queue.push_scalar(wall_time, step, tag, value))? {
             Pushed::OtherKind(kind) => Err(other_kind(py, tag, kind, core::SCALAR_KIND)),
             Pushed::NoWallTime => Err(invalid(py, core::NOT_A_WALL_TIME)),
@@ -135,10 +142,10 @@ impl EventQueue {
     #[pyo3(signature = (limit, patience, former = None))]
     fn new(limit: usize, patience: f64, former: Option<&Self>) -> Self {
         Self {
-            queue: former.map_or_else(
+            queue: Arc::new(former.map_or_else(
                 || core::EventQueue::new(limit),
                 |former| core::EventQueue::after(&former.queue, limit),
-            ),
+            )),
             taken: Mutex::default(),
             patience: Duration::try_from_secs_f64(patience.max(0.0)).unwrap_or(Duration::MAX),
             full_since: Mutex::default(),
@@ -258,137 +265,5 @@ impl EventQueue {
     #[getter]
     fn belongs_to_this_process(&self) -> bool {
         self.made_in.is_current()
-    }
-}
-
-/// The base of SummaryWriter: its ``add_scalar``.
-#[pyclass(frozen, subclass, module = "recordfs._core")]
-pub struct NativeScalarWriter {
-    /// None while there is none to write to: `_queue_to_use` then gives one. The lock is held only with the GIL held.
-    queue: Mutex<Option<Py<EventQueue>>>,
-}
-
-impl NativeScalarWriter {
-    /// The queue, if it is one of this process.
-    #[inline]
-    fn current(&self, py: Python<'_>) -> Option<Py<EventQueue>> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let queue = queue.as_ref()?;
-        queue.get().made_in.is_current().then(|| queue.clone_ref(py))
-    }
-}
-
-#[inline]
-fn now() -> f64 {
-    // A clock before 1970 is set wrong, and 0 is as good a time as any.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |time| time.as_secs_f64())
-}
-
-fn number_of(value: &Bound<'_, PyAny>) -> PyResult<f64> {
-    if let Ok(number) = value.cast_exact::<PyFloat>() {
-        return Ok(number.value());
-    }
-    value.extract::<f64>().or_else(|failure| {
-        // Arrays and tensors of one element, whatever their shape.
-        match value.call_method0(intern!(value.py(), "item")) {
-            Ok(item) => item.extract::<f64>(),
-            Err(_) => Err(failure),
-        }
-    })
-}
-
-/// The number of a step: an integer, or what `int` makes one of.
-fn step_of(step: &Bound<'_, PyAny>) -> PyResult<i64> {
-    if let Ok(number) = step.extract() {
-        return Ok(number);
-    }
-    let py = step.py();
-    let number = py.import("builtins")?.getattr("int")?.call1((step,))?;
-    number
-        .extract()
-        .map_err(|_| invalid(py, "a step has to be an integer of 64 bits, found one that needs more"))
-}
-
-#[pymethods]
-impl NativeScalarWriter {
-    #[new]
-    #[pyo3(signature = (*_arguments, **_keywords))]
-    fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        Self {
-            queue: Mutex::default(),
-        }
-    }
-
-    /// The queue that `add_scalar` adds to; None while there is none.
-    fn _set_queue(&self, queue: Option<Py<EventQueue>>) {
-        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = queue;
-    }
-
-    /// add_scalar(tag, scalar_value, global_step=None, walltime=None, new_style=False, double_precision=False, display_name="", summary_description="")
-    /// --
-    ///
-    /// Log one number. It takes well under a microsecond and waits for nothing: see EventFileWriter for when the queue
-    /// is full.
-    ///
-    /// Args:
-    ///     tag: What it is a value of.
-    ///     scalar_value: A number, or an array or tensor of one element. Stored with 32 bits.
-    ///     global_step: The training step.
-    ///     walltime: Seconds since 1970; now, if None.
-    ///     new_style: Store it as a tensor, as TensorFlow 2 does.
-    ///     double_precision: Store it as a tensor of 64 bits. TensorBoard's fast mode does not show those: it warns.
-    ///     display_name: The tag's name for people.
-    ///     summary_description: A description, in Markdown.
-    ///
-    /// Raises:
-    ///     InvalidArgumentError: The tag has values of another kind, the step needs more than 64 bits, or the time is NaN
-    ///         or infinite.
-    ///     TypeError: The value or the step is not a number.
-    #[pyo3(signature = (tag, scalar_value, global_step = None, walltime = None, new_style = false, double_precision = false, display_name = "", summary_description = ""))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of torch and of tensorboardX")]
-    fn add_scalar(
-        slf: &Bound<'_, Self>,
-        tag: &str,
-        scalar_value: &Bound<'_, PyAny>,
-        global_step: Option<&Bound<'_, PyAny>>,
-        walltime: Option<f64>,
-        new_style: bool,
-        double_precision: bool,
-        display_name: &str,
-        summary_description: &str,
-    ) -> PyResult<()> {
-        let py = slf.py();
-        let value = number_of(scalar_value)?;
-        let step = global_step.map_or(Ok(0), step_of)?;
-        let wall_time = walltime.unwrap_or_else(now);
-        if new_style || double_precision || !display_name.is_empty() || !summary_description.is_empty() {
-            let arguments = (
-                tag,
-                value,
-                step,
-                wall_time,
-                new_style,
-                double_precision,
-                display_name,
-                summary_description,
-            );
-            slf.call_method1(intern!(py, "_add_described_scalar"), arguments)?;
-            return Ok(());
-        }
-        let mut queue = slf.get().current(py);
-        loop {
-            if let Some(queue) = queue
-                && queue.get().add_scalar_to(py, tag, value as f32, step, wall_time)? != Pushed::Closed
-            {
-                return Ok(());
-            }
-            // There is none yet, or it was closed, maybe by another thread or a signal: this one is open.
-            queue = slf.call_method0(intern!(py, "_queue_to_use"))?.extract()?;
-            if queue.is_none() {
-                return Ok(());
-            }
-        }
     }
 }
