@@ -7,7 +7,7 @@ import pytest
 
 from recordfs.filesystem import DirectoryEntry
 from recordfs.filesystems._object_store.listing import list_one_level
-from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage
+from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
 
 KEYS = ["d/", "d/a", "d/a-1", "d/a-2/x", "d/a/b", "d/a/c/d", "d/b/x", "d/b/y", "d/c", "d/.recordfs-tmp/x", "d//x"]
 

@@ -18,9 +18,10 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._object_store.commits import NOTHING
 from recordfs.filesystems._object_store.composing import MOST_SOURCES
+from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
 from recordfs.filesystems._object_store.opening import Known
 from recordfs.filesystems._object_store.parts import UploadGoneError
-from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
+from recordfs.filesystems._object_store.store import ObjectStore
 from recordfs.testing.seeded_requests import NO_FAULTS, SeededRequests
 from recordfs.testing.seeded_uploads import PART_SIZE, SeededUpload
 

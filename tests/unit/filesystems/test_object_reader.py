@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from recordfs.errors import AbortedError, UnavailableError
+from recordfs.filesystems._object_store.objects import ObjectInfo
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
-from recordfs.filesystems._object_store.store import ObjectInfo
 
 MIB = 1 << 20
 

@@ -11,7 +11,7 @@ from concurrent.futures import ALL_COMPLETED, Executor, Future
 import pytest
 
 from recordfs.errors import AbortedError, AlreadyExistsError, DataLossError, RecordFSError, UnavailableError
-from recordfs.filesystems._object_store import bulk, composing, orphans, part_queue, parts
+from recordfs.filesystems._object_store import composing, orphans, parallel, part_queue, parts
 from recordfs.filesystems._object_store import writer as writer_module
 from recordfs.filesystems._object_store.commits import OPENING_METADATA, Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN, Location, Opening
@@ -314,7 +314,7 @@ class Schedule:
 
 
 def one_after_the_other(action, items):
-    failures = bulk.Failures()
+    failures = parallel.Failures()
     for item in items:
         try:
             action(item)

@@ -11,7 +11,8 @@ from recordfs.errors import NotADirectoryError, NotFoundError, PermissionDeniedE
 from recordfs.filesystem.file_system import FileSystem
 from recordfs.filesystems._object_store import tree
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
-from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
+from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
+from recordfs.filesystems._object_store.store import ObjectStore
 from recordfs.paths import join_entry
 
 PAGE = 7

@@ -8,8 +8,8 @@ import pytest
 
 from recordfs.errors import AbortedError
 from recordfs.filesystems._object_store import read_ahead, streaming
+from recordfs.filesystems._object_store.objects import ObjectInfo
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
-from recordfs.filesystems._object_store.store import ObjectInfo
 
 MIB = 1 << 20
 CONTENT = random.Random(1).randbytes(MIB) * 96

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs._core import crc32c
 
 if TYPE_CHECKING:
+    from recordfs.filesystems._object_store.objects import ObjectInfo
     from recordfs.filesystems._object_store.opening import Known, Opening
-    from recordfs.filesystems._object_store.store import ObjectInfo
 
 __all__ = ["NOTHING", "OPENING_METADATA", "SEQUENCE_METADATA", "WRITER_METADATA", "Commit", "Ledger", "Origin", "Part"]
 

@@ -17,9 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError
-from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
 from recordfs.filesystems._object_store.orphans import OrphanSearch
+from recordfs.filesystems._object_store.parallel import for_each_in_parallel
 from recordfs.filesystems._object_store.part_queue import PartQueue, SentPart, parts_in_flight
 from recordfs.filesystems._object_store.temporary import temporary_key, temporary_prefix
 from recordfs.filesystems._object_store.upload import ObjectUpload
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from recordfs.filesystems._object_store.commits import Commit, Origin, Part
+    from recordfs.filesystems._object_store.objects import ObjectInfo
     from recordfs.filesystems._object_store.opening import Location
-    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.store import ObjectStore
 
     Piece = SentPart[str, str]
 

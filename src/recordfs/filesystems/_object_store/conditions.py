@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from recordfs.filesystems._object_store.commits import Commit
-    from recordfs.filesystems._object_store.store import ObjectInfo
+    from recordfs.filesystems._object_store.objects import ObjectInfo
 
 __all__ = ["Conditions"]
 

@@ -33,9 +33,9 @@ from recordfs.filesystems._object_store.lookups import (
     state_of,
 )
 from recordfs.filesystems._object_store.moves import copy_file, rename
+from recordfs.filesystems._object_store.objects import ObjectInfo
 from recordfs.filesystems._object_store.opening import Location, Opening
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
-from recordfs.filesystems._object_store.store import ObjectInfo
 from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.filesystems._object_store.tree import SeriesLister, TreeLister
 from recordfs.filesystems._object_store.writer import open_writer

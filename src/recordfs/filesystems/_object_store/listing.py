@@ -11,7 +11,8 @@ from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
+    from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
+    from recordfs.filesystems._object_store.store import ObjectStore
 
 __all__ = ["list_objects", "list_one_level", "list_pages"]
 

@@ -13,8 +13,9 @@ from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from recordfs.filesystems._object_store.objects import ObjectInfo
     from recordfs.filesystems._object_store.opening import Location
-    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.store import ObjectStore
 
 __all__ = ["describe", "file_or_none", "missing_error", "prefix_exists", "refuse_children", "state_of"]
 

@@ -25,8 +25,9 @@ from recordfs.filesystems._object_store.lookups import describe, file_or_none, p
 from recordfs.filesystems._object_store.temporary import is_temporary, move_record_key
 
 if TYPE_CHECKING:
+    from recordfs.filesystems._object_store.objects import ObjectInfo
     from recordfs.filesystems._object_store.opening import Location
-    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.store import ObjectStore
 
 __all__ = ["copy_file", "rename"]
 

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from recordfs.filesystems._object_store.commits import Commit, Ledger, Origin, Part
+    from recordfs.filesystems._object_store.objects import ObjectInfo
     from recordfs.filesystems._object_store.opening import Location, Opening
-    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.store import ObjectStore
 
 __all__ = ["MultipartObjectUpload"]
 

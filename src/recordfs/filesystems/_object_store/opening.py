@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from recordfs.filesystems._object_store.store import ObjectInfo
+    from recordfs.filesystems._object_store.objects import ObjectInfo
 
 __all__ = ["NOTHING_KNOWN", "Known", "Location", "Opening"]
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from recordfs.filesystems._object_store.objects import UnfinishedUpload
     from recordfs.filesystems._object_store.opening import Location
-    from recordfs.filesystems._object_store.store import ObjectStore, UnfinishedUpload
+    from recordfs.filesystems._object_store.store import ObjectStore
 
 __all__ = ["ORPHAN_AGE", "OrphanSearch", "Orphans", "remove_orphans"]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from recordfs.errors import RecordFSError
-from recordfs.filesystems._object_store.bulk import submit
+from recordfs.filesystems._object_store.parallel import submit
 from recordfs.per_process import PerProcess
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from recordfs.errors import AbortedError, DataLossError, RecordFSError, UnimplementedError
-from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.features import RANGE_COPIES
+from recordfs.filesystems._object_store.parallel import for_each_in_parallel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from recordfs.filesystems._object_store.fetching import RangeFetcher
-    from recordfs.filesystems._object_store.store import ObjectInfo
+    from recordfs.filesystems._object_store.objects import ObjectInfo
 
 __all__ = ["LOOKS", "PinnedVersion"]
 

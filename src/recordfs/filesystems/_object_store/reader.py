@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from recordfs.filesystems._object_store.fetching import RangeFetcher
+    from recordfs.filesystems._object_store.objects import ObjectInfo
     from recordfs.filesystems._object_store.read_ahead import Block
-    from recordfs.filesystems._object_store.store import ObjectInfo
 
 __all__ = ["ObjectRandomAccessFile"]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recordfs.errors import NotFoundError, RecordFSError
-from recordfs.filesystem import DirectoryEntry, FileStatistics
 from recordfs.filesystems._http_statuses import error_class_of_status
-from recordfs.filesystems._object_store.bulk import for_each_in_parallel
 from recordfs.filesystems._object_store.features import Features
 from recordfs.filesystems._object_store.notices import Notices
+from recordfs.filesystems._object_store.parallel import for_each_in_parallel
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -18,68 +17,12 @@ if TYPE_CHECKING:
 
     from obstore import GetOptions, GetResult
 
+    from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage, UnfinishedUpload
     from recordfs.filesystems._object_store.opening import Known, Location, Opening
     from recordfs.filesystems._object_store.streaming import ByteStream
     from recordfs.filesystems._object_store.upload import ObjectUpload
 
-__all__ = ["ObjectInfo", "ObjectPage", "ObjectStore", "UnfinishedUpload"]
-
-
-class ObjectInfo(NamedTuple):
-    """One object as the store describes it.
-
-    Attributes:
-        key: The whole key, verbatim.
-        size: In bytes.
-        mtime_nsec: Last change in nanoseconds since 1970-01-01 UTC.
-        tag: What changes whenever the bytes do: the ETag on S3, the generation on Google Cloud Storage.
-        metadata: The user metadata, lower-case names; empty in listings, which do not carry it.
-        checksum: What tells equal bytes under another tag; empty where the tag itself does, and in listings.
-    """
-
-    key: str
-    size: int
-    mtime_nsec: int
-    tag: str
-    metadata: dict[str, str]
-    checksum: str = ""
-
-    @property
-    def statistics(self) -> FileStatistics:
-        """What the contract tells of it."""
-        return FileStatistics(self.size, self.mtime_nsec, False, self.tag)
-
-    def entry(self, name: str) -> DirectoryEntry:
-        """Return what the contract lists of it, under its bare name."""
-        return DirectoryEntry(name, False, self.size, self.mtime_nsec, False, self.tag)
-
-
-class ObjectPage(NamedTuple):
-    """One page of a listing, in key order unless ``lists_in_order`` says otherwise.
-
-    Attributes:
-        objects: The objects directly asked for.
-        prefixes: With a delimiter, the common prefixes, each with its trailing delimiter.
-        next_page: What asks for the next page, or None at the end.
-    """
-
-    objects: list[ObjectInfo]
-    prefixes: list[str]
-    next_page: str | None
-
-
-class UnfinishedUpload(NamedTuple):
-    """An upload of parts that nobody has completed.
-
-    Attributes:
-        key: Of the object that it is to make.
-        identifier: The store's name for it.
-        begun: When it was begun.
-    """
-
-    key: str
-    identifier: str
-    begun: dt.datetime
+__all__ = ["ObjectStore"]
 
 
 class ObjectStore(abc.ABC):

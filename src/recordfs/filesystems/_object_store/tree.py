@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
-    from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+    from recordfs.filesystems._object_store.objects import ObjectInfo
+    from recordfs.filesystems._object_store.store import ObjectStore
 
     ListDirectory = Callable[[str], Iterable[DirectoryEntry]]
     # The children of each prefix: files under their name, directories under theirs and a slash.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from recordfs.filesystems._object_store.commits import Commit, Ledger, Origin, Part
-    from recordfs.filesystems._object_store.store import ObjectInfo
+    from recordfs.filesystems._object_store.objects import ObjectInfo
 
 __all__ = ["ObjectUpload"]
 

@@ -22,8 +22,9 @@ from recordfs.errors import (
 from recordfs.filesystems._object_store.broken_answers import whole_range
 from recordfs.filesystems._object_store.checksums import crc32c_from_header
 from recordfs.filesystems._object_store.commits import WRITER_METADATA
+from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
 from recordfs.filesystems._object_store.opening import Known
-from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, ObjectStore
+from recordfs.filesystems._object_store.store import ObjectStore
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_answer, error_from_sdk
 from recordfs.filesystems.gcs.object_upload import LARGEST_UPLOADED_AGAIN, PART_SIZE, GCSObjectUpload
 from recordfs.redaction import redacted_cause

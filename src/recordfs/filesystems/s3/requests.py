@@ -11,7 +11,8 @@ from urllib3.exceptions import HTTPError
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnavailableError, UnknownError
 from recordfs.filesystems._object_store.broken_answers import BrokenAnswerError, again_if_broken, whole_range
 from recordfs.filesystems._object_store.commits import NOTHING
-from recordfs.filesystems._object_store.store import ObjectInfo, ObjectStore
+from recordfs.filesystems._object_store.objects import ObjectInfo
+from recordfs.filesystems._object_store.store import ObjectStore
 from recordfs.filesystems.s3.errors import (
     NO_S3_SERVER,
     SDK_ERRORS,

@@ -15,9 +15,9 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._object_store.broken_answers import again_if_broken
 from recordfs.filesystems._object_store.checksums import crc32c_from_header
+from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage, UnfinishedUpload
 from recordfs.filesystems._object_store.opening import Known, Location
 from recordfs.filesystems._object_store.parts import CopySource
-from recordfs.filesystems._object_store.store import ObjectInfo, ObjectPage, UnfinishedUpload
 from recordfs.filesystems.s3.errors import (
     _BY_CODE,
     NO_S3_SERVER,
