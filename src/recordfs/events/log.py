@@ -9,17 +9,16 @@ from recordfs.events.columns import Columns, ColumnsReport, columns_of_files, re
 from recordfs.events.file_columns import FileColumns, ReadOptions, read_index
 from recordfs.events.follow import RunFollower
 from recordfs.events.purge import Purge, check_purge
-from recordfs.events.reader import EventFileReader
 from recordfs.events.run_files import EventFile, files_of_runs
+from recordfs.events.run_reader import RunReader
 from recordfs.events.stored import read_event_files
 from recordfs.paths import scheme_of
 from recordfs.registry import resolve, warn_of_url_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from recordfs.events.cache import ColumnCache
-    from recordfs.events.event import Event
     from recordfs.events.index import TagEntry
     from recordfs.filesystem import FileSystem
     from recordfs.paths import PathInput
@@ -161,15 +160,15 @@ class EventLog:
         wanted = None if tags is None else [tags] if isinstance(tags, str) else list(tags)
         return columns_of_files(*self._read(run, ReadOptions(wanted)), purge)
 
-    def events(self, run: str) -> Iterator[Event]:
-        """Iterate over the events of a run, file after file. Damage is passed over: see EventFileReader.
+    def events(self, run: str) -> RunReader:
+        """Return an iterator over the events of a run, file after file.
+
+        Damage and files that were deleted meanwhile do not end it: its ``reports`` and ``deleted`` tell of them.
 
         Raises:
             NotFoundError: There is no such run.
         """
-        for file in self.files(run):
-            with EventFileReader(file.path, file_system=self._file_system) as reader:
-                yield from reader
+        return RunReader([file.path for file in self.files(run)], self._file_system)
 
     def follow(self, run: str, timeout: float | None = None) -> RunFollower:
         """Return an iterator over the events of a live run: those of its last file, and what comes.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from recordfs.errors import NotADirectoryError, NotFoundError
 from recordfs.events.names import IGNORED_ENDING
 from recordfs.events.stored_index import STORED_INDEX_PREFIX, stored_index_path
 from recordfs.filesystem import FileStatistics
-from recordfs.paths import basename, join_entry
+from recordfs.paths import basename, join_entry, scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,24 +83,42 @@ def _named_file(file_system: FileSystem, path: str) -> EventFile:
     return EventFile(".", path, statistics.length, statistics.mtime_nsec, statistics.version)
 
 
+class _Links(NamedTuple):
+    """The symbolic links that a walk has followed on its way to a directory. TensorBoard follows them as well.
+
+    Attributes:
+        left: The real paths of the directories that they were found in.
+    """
+
+    left: tuple[str, ...] = ()
+
+    def followed(self, directory: str, link: str) -> _Links | None:
+        """Return these links and one more; None for one that leads back up, or that only its filesystem can follow."""
+        if scheme_of(link):
+            return None
+        left = (*self.left, os.path.realpath(directory))
+        target = os.path.join(os.path.realpath(link), "")
+        return None if any(os.path.join(real, "").startswith(target) for real in left) else _Links(left)
+
+
 def _walk(file_system: FileSystem, logdir: str) -> Iterator[EventFile]:
     list_directory = file_system.tree_lister(logdir)
-    waiting = [("", logdir)]
+    waiting = [("", logdir, _Links())]
     top = logdir if logdir.endswith("/") else f"{logdir}/"
     while waiting:
-        run, directory = waiting.pop()
+        run, directory, links = waiting.pop()
         found = []
         indexes = set()
         try:
             for entry in list_directory(directory):
                 if entry.is_directory:
-                    # A link to a directory may lead back up.
-                    if not entry.is_symbolic_link:
-                        path = join_entry(directory, entry.name, is_directory=True)
+                    path = join_entry(directory, entry.name, is_directory=True)
+                    after = links.followed(directory, path) if entry.is_symbolic_link else links
+                    if after is not None:
                         # A key with two slashes has a directory without a name, which the run's name keeps.
                         within = path.startswith(top) and len(path) > len(top)
                         child = path[len(top) :] if within else f"{run}/{entry.name}" if run else entry.name
-                        waiting.append((child, path))
+                        waiting.append((child, path, after))
                 elif is_event_file(entry.name):
                     path = join_entry(directory, entry.name, is_directory=False)
                     found.append(EventFile(run or ".", path, entry.length, entry.mtime_nsec, entry.version))

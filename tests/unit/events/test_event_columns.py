@@ -274,9 +274,15 @@ def test_a_file_that_is_deleted_after_it_was_listed_is_reported_and_the_others_a
     summary = log.summary(".")
     assert [tag.point_count for tag in summary.tags] == [1]
     assert summary.report.deleted == (first,)
+    with log.events(".") as events:
+        assert [event.step for event in events if event.summary] == [2]
+        assert events.deleted == [first]
+        assert [report.events for _, report in events.reports] == [2]
     store.suffix = ".second"
     with pytest.raises(NotFoundError, match="second"):
         columns(tmp_path, file_system=store)
+    with pytest.raises(NotFoundError, match="second"):
+        list(log.events("."))
 
 
 def test_a_file_that_is_there_and_cannot_be_found_is_an_error(tmp_path, faulty):

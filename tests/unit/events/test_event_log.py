@@ -159,6 +159,27 @@ def test_following_a_run_survives_a_store_that_is_away(monkeypatch):
         assert [event.step for event in events] == [0, 2]
 
 
+def test_a_link_to_a_directory_is_a_run_and_one_that_leads_up_is_none(tmp_path):
+    write_events(tmp_path / "elsewhere" / "deep", [scalar("a", 1.0, 1)])
+    write_events(tmp_path / "other", [scalar("b", 1.0, 1)])
+    logdir = tmp_path / "logs"
+    write_events(logdir / "plain", [scalar("c", 1.0, 1)])
+    for place, target in [
+        ("linked", tmp_path / "elsewhere"),
+        ("twin", logdir / "plain"),
+        ("plain/self", logdir / "plain"),
+        ("plain/up", tmp_path),
+        ("linked/there", tmp_path / "other"),
+        ("linked/there/back", tmp_path / "elsewhere"),
+        ("linked/deep/nowhere", tmp_path / "missing"),
+    ]:
+        os.symlink(target, logdir / place)
+    log = EventLog(logdir)
+    assert log.runs == ["linked/deep", "linked/there", "plain", "twin"]
+    assert log.columns("linked/deep")["a"].step.tolist() == [1]
+    assert EventLog(os.path.relpath(logdir)).runs == log.runs
+
+
 def test_runs_are_the_directories_that_hold_event_files(tmp_path):
     write_events(tmp_path, [scalar("a", 1.0, 1)])
     write_events(tmp_path / "x" / "y", [scalar("b", 2.0, 1), scalar("b", 3.0, 2)])
