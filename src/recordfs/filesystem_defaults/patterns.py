@@ -53,9 +53,9 @@ def find_matching_paths(file_system: FileSystem, pattern: str, *, recursive: boo
         return [literal] if file_system.file_exists(literal) else []
     fixed, parts = split_pattern(pattern)
     components = [_component(part, recursive=recursive) for part in parts]
-    found: list[str] = []
-    _collect(file_system, fixed, components, 0, found)
-    found.sort()
+    search = _Search(file_system, components)
+    search.collect(fixed, 0)
+    found = sorted(search.found)
     if any(component.any_depth for component in components):
         # Two of them can find one path in several ways; in a store of keys one path can name a directory and a key.
         return list(dict.fromkeys(found))
@@ -72,94 +72,95 @@ def _component(part: str, *, recursive: bool) -> _Component:
     return _Component(None, None if part in ("*", "**") else match_component(part))
 
 
-def _collect(
-    file_system: FileSystem,
-    directory: str,
-    components: list[_Component],
-    position: int,
-    found: list[str],
-    listed: list[DirectoryEntry] | None = None,
-) -> None:
-    """Add what matches the components from a position on, inside a directory ("" or with its trailing slash).
+class _Search:
+    """One search: what it goes through, and what it has found.
 
-    ``listed`` holds the directory's children where they are known already.
+    Attributes:
+        file_system: Where it looks.
+        components: The parts of the pattern, after those that are fixed.
+        found: The paths that match, so far.
     """
-    component = components[position]
-    last = position + 1 == len(components)
-    if component.any_depth:
-        _collect_at_any_depth(file_system, directory, components, position, found)
-    elif component.literal is not None:
-        # Literal parts after a wildcard are looked up, not listed.
-        path = directory + component.literal
-        if listed is not None and not _may_be_among(component.literal, listed):
+
+    def __init__(self, file_system: FileSystem, components: list[_Component]) -> None:
+        self.file_system = file_system
+        self.components = components
+        self.found: list[str] = []
+
+    def collect(self, directory: str, position: int, listed: list[DirectoryEntry] | None = None) -> None:
+        """Add what matches the components from a position on, inside a directory ("" or with its trailing slash).
+
+        ``listed`` holds the directory's children where they are known already.
+        """
+        component = self.components[position]
+        last = position + 1 == len(self.components)
+        if component.any_depth:
+            self._collect_at_any_depth(directory, position)
+        elif component.literal is not None:
+            # Literal parts after a wildcard are looked up, not listed.
+            path = directory + component.literal
+            if listed is not None and not _may_be_among(component.literal, listed):
+                return
+            if not last:
+                self.collect(path + "/", position + 1)
+            elif self.file_system.file_exists(path):
+                self.found.append(path)
+        else:
+            # By index, which is quicker than by name where there are very many.
+            if last:
+                entries = _entries(self.file_system.list_directory, directory) if listed is None else listed
+                names = [entry[0] for entry in entries if entry[0] and entry[0][-1] != "/"]
+            else:
+                # A series shows a directory that has a file's name, too: what is below it must not go unseen.
+                lister = self.file_system.series_lister([directory])
+                entries = _entries(lister, directory) if listed is None else listed
+                names = [entry[0].removesuffix("/") for entry in entries if entry[1] and entry[0]]
+            if not component.temporary:
+                names = published_names(names)
+            matching = names if component.matches is None else filter(component.matches, names)
+            if last:
+                self.found.extend([directory + name for name in matching])
+            else:
+                self._collect_in_each([f"{directory}{name}/" for name in matching], position + 1)
+
+    def _collect_in_each(self, directories: list[str], position: int) -> None:
+        """Add what matches the components from a position on in any of several directories, asking for many at once."""
+        component = self.components[position]
+        if component.literal is not None and position + 1 == len(self.components):
+            paths = [directory + component.literal for directory in directories]
+            there = self.file_system.files_exist(paths)
+            self.found.extend([path for path, exists in zip(paths, there, strict=True) if exists])
             return
-        if not last:
-            _collect(file_system, path + "/", components, position + 1, found)
-        elif file_system.file_exists(path):
-            found.append(path)
-    else:
-        # By index, which is quicker than by name where there are very many.
-        if last:
-            entries = _entries(file_system.list_directory, directory) if listed is None else listed
-            names = [entry[0] for entry in entries if entry[0] and entry[0][-1] != "/"]
-        else:
-            # A series shows a directory that has a file's name, too: what is below it must not go unseen.
-            lister = file_system.series_lister([directory])
-            entries = _entries(lister, directory) if listed is None else listed
-            names = [entry[0].removesuffix("/") for entry in entries if entry[1] and entry[0]]
-        if not component.temporary:
-            names = published_names(names)
-        matching = names if component.matches is None else filter(component.matches, names)
-        if last:
-            found.extend([directory + name for name in matching])
-        else:
-            _collect_in_each(file_system, [f"{directory}{name}/" for name in matching], components, position + 1, found)
+        listed_here = component.literal is None and not component.any_depth
+        list_directory = self.file_system.series_lister(directories) if listed_here else None
+        for directory in directories:
+            listed = None if list_directory is None else _entries(list_directory, directory)
+            self.collect(directory, position, listed)
 
-
-def _collect_in_each(
-    file_system: FileSystem, directories: list[str], components: list[_Component], position: int, found: list[str]
-) -> None:
-    """Add what matches the components from a position on in any of several directories, asking for many at once."""
-    component = components[position]
-    if component.literal is not None and position + 1 == len(components):
-        paths = [directory + component.literal for directory in directories]
-        there = file_system.files_exist(paths)
-        found.extend([path for path, exists in zip(paths, there, strict=True) if exists])
-        return
-    listed_here = component.literal is None and not component.any_depth
-    list_directory = file_system.series_lister(directories) if listed_here else None
-    for directory in directories:
-        listed = None if list_directory is None else _entries(list_directory, directory)
-        _collect(file_system, directory, components, position, found, listed)
+    def _collect_at_any_depth(self, top: str, position: int) -> None:
+        """Add what matches the components after ``**`` in a directory and in all those below it."""
+        last = position + 1 == len(self.components)
+        list_directory = self.file_system.tree_lister(top or ".")
+        stack = [top]
+        while stack:
+            directory = stack.pop()
+            entries = _entries(list_directory, directory)
+            stack.extend(
+                f"{directory}{entry[0].removesuffix('/')}/"
+                for entry in reversed(entries)
+                if entry[1] and not entry.is_symbolic_link and not is_temporary_name(entry[0])
+            )
+            if last:
+                # What has no name is a directory (or its own key): its path ends with the slash after the empty name.
+                self.found.extend(
+                    [directory + (entry[0] or "/" * entry[1]) for entry in entries if not is_temporary_name(entry[0])]
+                )
+            else:
+                self.collect(directory, position + 1, entries)
 
 
 def _may_be_among(literal: str, listed: list[DirectoryEntry]) -> bool:
     """Tell whether a name can lead anywhere from a directory with these children."""
     return literal in ("", ".", "..") or any(entry[0] == literal for entry in listed)
-
-
-def _collect_at_any_depth(
-    file_system: FileSystem, top: str, components: list[_Component], position: int, found: list[str]
-) -> None:
-    """Add what matches the components after ``**`` in a directory and in all those below it."""
-    last = position + 1 == len(components)
-    list_directory = file_system.tree_lister(top or ".")
-    stack = [top]
-    while stack:
-        directory = stack.pop()
-        entries = _entries(list_directory, directory)
-        stack.extend(
-            f"{directory}{entry[0].removesuffix('/')}/"
-            for entry in reversed(entries)
-            if entry[1] and not entry.is_symbolic_link and not is_temporary_name(entry[0])
-        )
-        if last:
-            # What has no name is a directory (or its own key): its path ends with the slash after the empty name.
-            found.extend(
-                [directory + (entry[0] or "/" * entry[1]) for entry in entries if not is_temporary_name(entry[0])]
-            )
-        else:
-            _collect(file_system, directory, components, position + 1, found, entries)
 
 
 def _entries(list_directory: Callable[[str], Iterable[DirectoryEntry]], directory: str) -> list[DirectoryEntry]:
