@@ -42,10 +42,10 @@ class FileSystem(ClosesOnExit, MadeFromOptions, abc.ABC):
     A backend writes the methods marked abstract. All methods may be called from several threads at once. An instance
     can be pickled if its options can, and works after ``fork``: connections are made per process, at first use.
 
-    Whatever takes a path raises, unless it says otherwise, NotFoundError where nothing stands at it (or a link that
+    Unless it says otherwise, a method that takes a path raises NotFoundError where nothing stands at it (or a link that
     leads nowhere), NotADirectoryError where a part above it is a file, PermissionDeniedError where it may not be
     touched, UnimplementedError for what the store cannot do and ``capabilities`` do not declare, and UnavailableError
-    where the store does not answer. Below "Raises" stands what a method has beside these.
+    where the store does not answer. The "Raises" of a method has what comes beside these.
 
     Args:
         options: A backend names its own options as keyword arguments and passes the rest up; what arrives here is
@@ -93,7 +93,7 @@ class FileSystem(ClosesOnExit, MadeFromOptions, abc.ABC):
         """Iterate over the children of a directory, in no order, page by page, each once.
 
         Hidden names are included, ``.`` and ``..`` are not. Children that come or go meanwhile may or may not be seen.
-        Errors come before the first entry, or when a later page cannot be had.
+        Errors come before the first entry, or when a later page cannot be fetched.
 
         Raises:
             NotADirectoryError: It is a file, or a part above it is.
@@ -164,12 +164,12 @@ class FileSystem(ClosesOnExit, MadeFromOptions, abc.ABC):
     def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
         """Open a file for reading, if it is still the version that ``stat`` or a listing reported.
 
-        Loaders, indexes and caches that have looked at a file once read it by this: never another version of it, and
-        without a further request where the store can pin one. The default opens the file and looks at it.
+        It is for loaders, indexes and caches that have looked at a file once: they read that version or none, without
+        a further request where the store can pin one. The default opens the file and looks at it.
 
         Args:
             path: The file.
-            known: What was told. Without a ``version``, size and time are compared.
+            known: What was reported. Without a ``version``, size and time are compared.
 
         Raises:
             AbortedError: The file is another by now, or gone. It may come at opening, or with the first read or
@@ -204,8 +204,8 @@ class FileSystem(ClosesOnExit, MadeFromOptions, abc.ABC):
     def close_abandoned_file(self, path: str) -> None:
         """Close a file that a dead writer left open, where the store keeps such files open (HDFS).
 
-        After that its length is final. Who appends to a file or cuts it need not call this; who decides by the file's
-        end where to go on does it first. The default does nothing.
+        After that its length is final. Appending and truncating do this by themselves. A program that decides by the
+        end of a file where to continue calls it first. The default does nothing.
 
         Raises:
             FailedPreconditionError: A writer that is not known to be dead has it open.
@@ -224,10 +224,13 @@ class FileSystem(ClosesOnExit, MadeFromOptions, abc.ABC):
         copy_file(self, source, target, overwrite=overwrite)
 
     def tree_lister(self, top: str) -> Callable[[str], Iterable[DirectoryEntry]]:
-        """Return what lists the directories of a tree during one walk from ``top``, each before those below it.
+        """Return a function that lists the directories of a tree during one walk, each before those below it.
 
-        It takes a path, and returns and raises as ``list_directory``. A store to which each listing is a request may
-        list ahead, or show the tree as it was at the beginning of the walk. For one thread.
+        It takes a path, and returns and raises as ``list_directory``. Where each listing is a request, it may list
+        ahead, or show the tree as it was at the beginning of the walk. For one thread.
+
+        Args:
+            top: Where the walk begins.
 
         A store of keys (capability ``verbatim_names``) shows here also what a single listing leaves out, so that
         nothing of a tree goes unseen: a directory that has a file's name, as ``name/``; a directory whose name is
@@ -237,9 +240,9 @@ class FileSystem(ClosesOnExit, MadeFromOptions, abc.ABC):
         return self.list_directory
 
     def series_lister(self, directories: Sequence[str]) -> Callable[[str], Iterable[DirectoryEntry]]:
-        """Return what lists these directories, and no others, one after the other in their order.
+        """Return a function that lists these directories, and no others, one after the other in their order.
 
-        As ``tree_lister`` otherwise.
+        Otherwise as ``tree_lister``.
         """
         return self.list_directory
 

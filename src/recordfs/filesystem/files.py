@@ -193,7 +193,7 @@ class WritableFile(OpenWriter):
 
         Raises:
             ResourceExhaustedError: No space or quota is left.
-            TypeError: ``data`` is str or no contiguous buffer.
+            TypeError: ``data`` is str, or not a contiguous buffer.
         """
         self._check_usable()
         with byte_view(data) as view:

@@ -31,7 +31,7 @@ class DirectoryEntry(NamedTuple):
         is_directory: True for a directory; a symbolic link counts as what it points to.
         length: Size in bytes where the listing knows it without a further request, else None.
         mtime_nsec: As in FileStatistics where the listing knows it without a further request, else None.
-        is_symbolic_link: True for a link, whatever it points to; who deletes or walks a tree does not follow it.
+        is_symbolic_link: True for a link, whatever it points to; deleting or walking a tree does not follow it.
         version: As in FileStatistics where the listing knows it without a further request, else None.
     """
 
@@ -81,14 +81,14 @@ class Capabilities(NamedTuple):
         update_in_place: ``new_update_file`` works.
         versions: ``stat`` tells a file's version.
         detects_replacement: An open file whose path was deleted or came to name another raises AbortedError when it is
-            asked for its size or for bytes that it has not fetched. Others give what they opened, or perhaps what is
-            there now: who follows such a file looks at its path again.
+            asked for its size or for bytes that it has not fetched. Without this a file gives what was opened, or
+            perhaps what is there now, and following it means to look at its path again.
         verbatim_names: Every text is a name: ``.``, ``..`` and nothing between two slashes are names like others, as
             in stores of keys. Elsewhere they lead somewhere else, and nobody makes a path of them unasked.
-        refused_characters: Characters that no name can have: who makes a file or directory of such a name gets
+        refused_characters: Characters that no name can have: making a file or directory of such a name is an
             InvalidArgumentError.
-        flush_resends: How many bytes before the end of a file ``flush`` may send again, though an earlier one sent
-            them: who flushes small pieces often pays less with several files.
+        flush_resends: How many bytes at the end of a file a ``flush`` may send again, although an earlier one sent
+            them. Where it is not 0, many small flushes cost less if they go to several files.
     """
 
     write: bool = True

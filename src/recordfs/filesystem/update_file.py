@@ -30,7 +30,7 @@ class UpdateFile(RandomAccessFile):
         Raises:
             InvalidArgumentError: ``offset`` is negative.
             ResourceExhaustedError: No space or quota is left.
-            TypeError: ``data`` is str or no contiguous buffer.
+            TypeError: ``data`` is str, or not a contiguous buffer.
             UnimplementedError: The file takes bytes only at its end, and this is not there.
         """
         offset, _ = self._checked_range(offset)
@@ -42,7 +42,7 @@ class UpdateFile(RandomAccessFile):
 
         Raises:
             InvalidArgumentError: ``length`` is negative.
-            UnimplementedError: The file cannot.
+            UnimplementedError: The store cannot change the length of a file.
         """
         length, _ = self._checked_range(length)
         self._truncate(length)
