@@ -33,7 +33,7 @@ from recordfs.errors import (
 from recordfs.filesystems._object_store.obstore_errors import error_from_obstore
 from recordfs.filesystems._object_store.stream_choice import StreamChoice
 from recordfs.filesystems._object_store.threads import call_interruptibly, shared_pool
-from recordfs.per_process import OwningProcess
+from recordfs.per_process import OwningProcess, PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,7 +124,7 @@ class RangeFetcher:
         self._scheme = scheme
         self._buckets: dict[str, Any] = {}
         self._served = True
-        self._choice = StreamChoice()
+        self._choice: PerProcess[StreamChoice] = PerProcess(StreamChoice)
 
     def fetch(self, bucket: str, key: str, start: int, end: int, tag: str) -> Buffer:
         """Return the bytes from ``start`` to ``end`` of the version that ``tag`` names; the range has to lie inside.
@@ -138,9 +138,10 @@ class RangeFetcher:
 
     def fetch_chunks(self, bucket: str, key: str, start: int, end: int, tag: str) -> list[Buffer]:
         """Return the same in chunks of about 8 MiB: a longer range is nowhere put together that is only handed on."""
-        return self._choice.measured(
+        return self._choice.get().measured(
             lambda: self._take(bucket, key, start, end, tag, lambda answer: list(answer.stream(min_chunk_size=CHUNK))),
-            end - start,
+            lambda _chunks: end - start,
+            is_range=True,
         )
 
     def fetch_into(self, bucket: str, key: str, start: int, view: memoryview, tag: str) -> None:
@@ -163,7 +164,7 @@ class RangeFetcher:
         if self._store.streams_as is None or len(view) < STREAMED_INTO:
             return done
         try:
-            body = self.stream(bucket, key, start, start + len(view), tag)
+            body = self._open(bucket, key, start, start + len(view), tag)
             try:
                 while done < len(view):
                     content = body.read(min(PIECE, len(view) - done))
@@ -181,14 +182,17 @@ class RangeFetcher:
     @property
     def can_stream(self) -> bool:
         """Whether the store's SDK hands out bytes as they come, and several ranges were not faster a while ago."""
-        return self._store.streams_as is not None and self._choice.prefers_streams
+        return self._store.streams_as is not None and self._choice.get().prefers_streams
 
-    def gives_up_slow_stream(self, bytes_a_second: float) -> bool:
+    def gives_up_slow_stream(self) -> bool:
         """Tell whether a slow stream is to make way for several ranges at once."""
-        return self._choice.gives_up_slow_stream(bytes_a_second)
+        return self._choice.get().gives_up_slow_stream()
 
     def stream(self, bucket: str, key: str, start: int, end: int, tag: str) -> ByteStream:
-        """Ask for a range whose bytes are read later; raises as ``fetch``."""
+        """Ask for a long range whose bytes are read later; raises as ``fetch``."""
+        return _Measured(self._open(bucket, key, start, end, tag), self._choice.get())
+
+    def _open(self, bucket: str, key: str, start: int, end: int, tag: str) -> ByteStream:
         body = self._store.open_range(bucket, key, start, end, tag)
         return _Counted(body, partial(self._counter.add, str(self._store.streams_as)))
 
@@ -328,6 +332,23 @@ class _Counted:
         content = self._body.read(n)
         self._count(received=len(content))
         return content
+
+
+class _Measured:
+    """A stream whose pace is taken note of.
+
+    Args:
+        body: The stream.
+        choice: Takes note.
+    """
+
+    def __init__(self, body: ByteStream, choice: StreamChoice) -> None:
+        self._body = body
+        self._choice = choice
+        self.close = body.close
+
+    def read(self, n: int, /) -> bytes:
+        return self._choice.measured(lambda: self._body.read(n), len, is_range=False)
 
 
 def _size(content: Buffer) -> int:

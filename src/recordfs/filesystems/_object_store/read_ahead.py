@@ -55,7 +55,7 @@ class Source(Protocol):
     def new_stream(self, start: int) -> BlockStream[Fetched] | None:
         """Return a stream of all that comes from a position on, or None."""
 
-    def gives_up_slow_stream(self, bytes_a_second: float) -> bool:
+    def gives_up_slow_stream(self) -> bool:
         """Tell whether a slow stream is to make way for several ranges; no other begins while these are used."""
 
 
@@ -105,7 +105,7 @@ class ReadAhead:
         stream = self._stream
         if stream is not None:
             self._may_stream = not stream.has_failed
-            is_given_up = stream.is_slow and source.gives_up_slow_stream(stream.bytes_a_second)
+            is_given_up = stream.is_slow and source.gives_up_slow_stream()
             if is_given_up or not self._may_stream or stream.position != start or start >= stream.end:
                 self._stream = None
                 stream.close()

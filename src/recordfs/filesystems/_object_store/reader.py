@@ -234,9 +234,9 @@ class ObjectRandomAccessFile(RandomAccessFile):
             instead=fetch_instead,
         )
 
-    def gives_up_slow_stream(self, bytes_a_second: float) -> bool:
+    def gives_up_slow_stream(self) -> bool:
         """See Source."""
-        return self._fetcher.gives_up_slow_stream(bytes_a_second)
+        return self._fetcher.gives_up_slow_stream()
 
     def _fetch_all(self, ranges: list[tuple[int, int]]) -> list[Buffer]:
         """Fetch many ranges, all in one epoch."""

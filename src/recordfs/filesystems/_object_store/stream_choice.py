@@ -1,7 +1,9 @@
 """Whether long reads come by one stream or by several ranges at once, decided by what each of them brings.
 
-A stream below ``streaming.FAST_ENOUGH`` may wait for a store that gives one connection no more, or for a processor that
-others use. Ranges are faster in the first case and cost more in the second, so they are tried and compared.
+A stream below ``streaming.FAST_ENOUGH`` may wait for a store that gives one connection no more, or for a line or a
+processor that others use. Ranges are faster in the first case and cost more in the second, so they are tried. Compared
+is what comes in altogether, before and while they are: where eight readers share a line, the ranges of all of them are
+faster than one of their streams.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["StreamChoice"]
 
 TRIAL_BYTES = 64 << 20
-"""Bytes of ranges by which they are compared with the stream before them: two windows of one reader."""
+"""Bytes of ranges by which they are compared with the streams before them: two windows of one reader. The pace of
+these is that of as many bytes, too, or up to twice as many.
+"""
 
 GAIN = 1.25
 """How much faster ranges have to be: they cost more processor time."""
@@ -25,6 +29,42 @@ VERDICT_SECONDS = 60.0
 """How long what was found holds; a connection or a machine may be another by then."""
 
 Result = TypeVar("Result")
+
+
+class _Pace:
+    """How fast bytes have come while any were on their way. Its owner locks.
+
+    Attributes:
+        bytes: So many.
+        seconds: In which they came.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.seconds = 0.0
+        self._in_flight = 0
+        self._busy_since = 0.0
+
+    def begin(self, now: float) -> None:
+        """One more request is waited for."""
+        if self._in_flight == 0:
+            self._busy_since = now
+        self._in_flight += 1
+
+    def end(self, now: float, came: int) -> None:
+        """What a request was asked for has come, or none of it."""
+        self._in_flight -= 1
+        self.bytes += came
+        self.seconds += now - self._busy_since
+        self._busy_since = now
+
+    def forget(self, now: float) -> None:
+        """Count from now on."""
+        self.bytes, self.seconds, self._busy_since = 0, 0.0, now
+
+    def forget_half(self) -> None:
+        """Let what came long ago count less."""
+        self.bytes, self.seconds = self.bytes // 2, self.seconds / 2
 
 
 class StreamChoice:
@@ -38,18 +78,16 @@ class StreamChoice:
         self._lock = threading.Lock()
         self._ranges_until = 0.0
         self._settled_until = 0.0
-        self._stream_pace = 0.0  # bytes a second of the slow stream while ranges are on trial, else 0
-        self._in_flight = 0
-        self._busy_since = 0.0
-        self._bytes = 0
-        self._busy_seconds = 0.0
+        self._pace = _Pace()
+        self._pace_of_streams: float | None = None  # bytes a second before the trial of ranges that is under way
+        self._bytes_of_ranges = 0
 
     @property
     def prefers_streams(self) -> bool:
         """Whether a long read begins a stream now."""
         return self._clock() >= self._ranges_until
 
-    def gives_up_slow_stream(self, bytes_a_second: float) -> bool:
+    def gives_up_slow_stream(self) -> bool:
         """Tell whether a slow stream is to make way for ranges, which are on trial from then on."""
         with self._lock:
             now = self._clock()
@@ -57,33 +95,33 @@ class StreamChoice:
                 return False
             if now >= self._ranges_until:
                 self._ranges_until = now + VERDICT_SECONDS
-                self._stream_pace, self._bytes, self._busy_seconds = bytes_a_second, 0, 0.0
-                self._busy_since = now
+                self._pace_of_streams = self._pace.bytes / max(self._pace.seconds, 1e-9)
+                self._bytes_of_ranges = 0
+                self._pace.forget(now)
             return True
 
-    def measured(self, fetch: Callable[[], Result], size: int) -> Result:
-        """Call what fetches a range of a long read, and measure while ranges are on trial."""
+    def measured(self, fetch: Callable[[], Result], size_of: Callable[[Result], int], *, is_range: bool) -> Result:
+        """Call what waits for bytes of a long read, of a stream or of a range, and take note of how fast they come."""
         with self._lock:
-            if self._in_flight == 0:
-                self._busy_since = self._clock()
-            self._in_flight += 1
+            self._pace.begin(self._clock())
         came = 0
         try:
             found = fetch()
-            came = size
+            came = size_of(found)
             return found
         finally:
             with self._lock:
-                self._in_flight -= 1
-                self._count(came)
+                self._pace.end(self._clock(), came)
+                self._bytes_of_ranges += came if is_range else 0
+                self._compare()
 
-    def _count(self, came: int) -> None:
-        """Take note that a range has come. Needs the lock."""
-        now = self._clock()
-        self._bytes += came
-        self._busy_seconds += now - self._busy_since
-        self._busy_since = now
-        if self._stream_pace and self._bytes >= TRIAL_BYTES:
-            if self._bytes < GAIN * self._stream_pace * self._busy_seconds:
-                self._ranges_until, self._settled_until = 0.0, now + VERDICT_SECONDS
-            self._stream_pace = 0.0
+    def _compare(self) -> None:
+        """End the trial of ranges when enough of them have come. Needs the lock."""
+        before, pace = self._pace_of_streams, self._pace
+        if before is None:
+            if pace.bytes >= 2 * TRIAL_BYTES:
+                pace.forget_half()
+        elif self._bytes_of_ranges >= TRIAL_BYTES:
+            if pace.bytes < GAIN * before * pace.seconds:
+                self._ranges_until, self._settled_until = 0.0, self._clock() + VERDICT_SECONDS
+            self._pace_of_streams = None

@@ -71,7 +71,6 @@ class BlockStream(Generic[Block]):
         end: As above.
         has_failed: The stream broke off; blocks come by other requests.
         is_slow: It has delivered less than FAST_ENOUGH for a while.
-        bytes_a_second: What it delivered when it was judged last; 0.0 before.
     """
 
     def __init__(
@@ -95,7 +94,6 @@ class BlockStream(Generic[Block]):
         self._is_closed = False
         self.has_failed = False
         self.is_slow = False
-        self.bytes_a_second = 0.0
         self._slow_in_a_row = 0
         _open.get().add(self)
         self._read = 0
@@ -180,6 +178,5 @@ class BlockStream(Generic[Block]):
         self._seconds += seconds
         if self._read >= JUDGED_BY:
             self._slow_in_a_row = self._slow_in_a_row + 1 if self._read < FAST_ENOUGH * self._seconds else 0
-            self.bytes_a_second = self._read / max(self._seconds, 1e-9)
             self.is_slow = self._slow_in_a_row >= SLOW_IN_A_ROW
             self._read, self._seconds = 0, 0.0
