@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Never, TypeAlias, overload
 
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError
@@ -105,6 +105,12 @@ class ExampleParser:
         return {name: make(native) for name, make in self._single.items()}
 
 
+# The first overload is for pyright, to which a dict of several kinds of features has values of a type unknown: it takes
+# the first one that fits, and would hold every column for an array.
+@overload
+def parse_example(
+    serialized: Iterable[BytesLike], features: Mapping[str, Never], *, threads: int = 1
+) -> dict[str, Any]: ...
 @overload
 def parse_example(
     serialized: Iterable[BytesLike],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, Unpack, cast, overload
 
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.features import (
@@ -114,6 +114,17 @@ def _with_batch(message: str, first: int) -> str:
     return f"{message} (the batch begins with record {first} of what was read)"
 
 
+# The first overload is for pyright, see ``parse_example``.
+@overload
+def read_examples(
+    source: Any,
+    features: Mapping[str, Never],
+    *,
+    batch_size: int,
+    threads: int = 1,
+    drop_remainder: bool = False,
+    **reader_options: Unpack[ReaderKeywords],
+) -> ExampleReader[Any]: ...
 @overload
 def read_examples(
     source: Any,
