@@ -10,10 +10,41 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
+    from types import ModuleType
 
 __all__ = ["did_you_mean", "explain_chain", "explain_misspelt_scheme", "explain_misspelt_url", "url_taken_for_folder"]
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9.+_-]*"
+
+# Stores that recordfs, fsspec or Hadoop serve, whether or not what serves them is installed: nobody names a folder so.
+_STORES = frozenset(
+    {
+        "abfs",
+        "abfss",
+        "adl",
+        "az",
+        "b2",
+        "cos",
+        "cosn",
+        "dbfs",
+        "ftp",
+        "ftps",
+        "gcs",
+        "gs",
+        "hdfs",
+        "hf",
+        "http",
+        "https",
+    }
+    | {"memory", "minio", "obs", "oci", "oss", "r2", "recordfs", "s3", "s3a", "s3n", "sftp", "smb", "ssh", "swebhdfs"}
+    | {"tos", "viewfs", "wasb", "wasbs", "webhdfs"}
+)
+
+# Those among them whose names alone, before one colon, begin no file's name.
+_BUCKETS = frozenset({"abfs", "abfss", "az", "gcs", "gs", "hdfs", "http", "https", "s3", "s3a", "s3n", "viewfs"})
+
+# A cache on disk may name its folders after URLs of the web.
+_WEB = frozenset({"ftp", "ftps", "http", "https"})
 
 _CHAINED_PROTOCOLS = frozenset(
     {"blockcache", "cached", "dir", "filecache", "libarchive", "reference", "simplecache", "tar", "zip"}
@@ -27,8 +58,7 @@ def explain_misspelt_url(path: str, known_schemes: Container[str]) -> str | None
         path: Without ``scheme://`` at its beginning.
         known_schemes: The schemes that a filesystem serves, in lower case.
     """
-    colon = path.find(":")
-    if colon <= 0:
+    if ":" not in path:
         return None
     import re  # costs 5 ms of import, and hardly a local name has a colon
 
@@ -36,10 +66,14 @@ def explain_misspelt_url(path: str, known_schemes: Container[str]) -> str | None
     found = re.match(rf"({_SCHEME}):/+(?=[^/]|$)", path)
     if found is not None:
         scheme = found[1].lower().removeprefix("recordfs+")
-        if scheme not in known_schemes:
+        if scheme not in _STORES and scheme not in known_schemes:
             return None
         rest = path[found.end() :]
-        right = f"/{rest}" if scheme == "file" else f"{scheme}://{rest}"
+        right = f"{scheme}://{rest}"
+        if scheme == "file":
+            right = f"/{rest}"
+        elif scheme == "recordfs":
+            right = re.sub(rf"^({_SCHEME}):/+", r"\1://", rest)
         return (
             f"a URL has two slashes: write {right!r} (pathlib.Path takes one of them away; keep URLs as text). A local "
             f"folder of this name is './{path}'"
@@ -48,7 +82,33 @@ def explain_misspelt_url(path: str, known_schemes: Container[str]) -> str | None
     chain = re.match(rf"({_SCHEME})::(.*)", path, re.DOTALL)
     if chain is not None and ("://" in chain[2] or chain[1].lower() in _CHAINED_PROTOCOLS):
         return f"{_chain_advice(path)}. A local file of this name is './{path}'"
-    return None
+    return _explain_slips(path, re)
+
+
+def _explain_slips(path: str, re: ModuleType) -> str | None:
+    """Return what is wrong with a path that only slips of the hand keep from being a URL."""
+    # `s3:bucket/x` and `s3:\\bucket\\x`: no slash at all, or another.
+    found = re.match(rf"({_SCHEME}):([^/:].*)?$", path, re.DOTALL)
+    if found is not None and "://" not in path and found[1].lower() in _BUCKETS:
+        rest = (found[2] or "").replace("\\", "/").lstrip("/")
+        return f"a URL has two slashes: write '{found[1].lower()}://{rest}'. A local file of this name is './{path}'"
+    # ` s3://bucket/x`, `"s3://bucket/x"`: what stands before the two slashes is no scheme.
+    found = re.match(r"([^/]*)://", path)
+    if found is None:
+        # `data/s3://bucket/x`: os.path.join put a folder before a URL.
+        found = re.search(rf"/({_SCHEME})://", path)
+        if found is None or found[1].lower() not in _STORES - _WEB:
+            return None
+        return f"a folder stands before a URL: write {path[found.start() + 1 :]!r}"
+    near = re.search(rf"({_SCHEME})\W*$", found[1])
+    right = ""
+    if near is not None and near[1].lower() in _STORES:
+        quote = found[1][:1] if found[1][:1] in "\"'`" else ""
+        right = f": write '{near[1].lower()}://{path[found.end() :].removesuffix(quote or ' ')}'"
+    return (
+        f"{found[1]!r} is no scheme of a URL, which is a letter followed by letters, digits and .+_-{right}. A local "
+        f"folder of this name is './{path}'"
+    )
 
 
 def url_taken_for_folder(path: str, known_schemes: Container[str]) -> str | None:
