@@ -20,6 +20,7 @@ __all__ = [
     "apply_filesystem_options",
     "at_least",
     "compression_of",
+    "number_at_least",
     "parse_filesystem_options",
 ]
 
@@ -79,8 +80,8 @@ def compression_of(arguments: argparse.Namespace) -> str:
     return "" if arguments.compression == "none" else str(arguments.compression)
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """Return a type for ``add_argument``: a whole number that is not less than ``minimum``."""
+def at_least(minimum: int, *, at_most: int | None = None) -> Callable[[str], int]:
+    """Return a type for ``add_argument``: a whole number that is not less than ``minimum``, nor over ``at_most``."""
 
     def parse(text: str) -> int:
         try:
@@ -89,6 +90,23 @@ def at_least(minimum: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}") from None
         if number < minimum:
             raise argparse.ArgumentTypeError(f"expected at least {minimum}, found {number}")
+        if at_most is not None and number > at_most:
+            raise argparse.ArgumentTypeError(f"expected at most {at_most}, found {number}")
+        return number
+
+    return parse
+
+
+def number_at_least(minimum: float) -> Callable[[str], float]:
+    """Return a type for ``add_argument``: a number that is not less than ``minimum``; NaN is none."""
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a number, found {text!r}") from None
+        if not number >= minimum:
+            raise argparse.ArgumentTypeError(f"expected at least {minimum:g}, found {text}")
         return number
 
     return parse

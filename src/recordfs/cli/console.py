@@ -153,12 +153,12 @@ class Console:
         text = redact(error) if isinstance(error, str) else str(error)
         self._print_redacted("recordfs: " + " ".join(f"{text}{note}".splitlines()))
 
-    def failure(self, error: RecordFSError) -> int:
-        """Print what went wrong with one of several things, and return the exit status that it means."""
-        self.error(error)
+    def failure(self, error: RecordFSError, *, note: str = "") -> int:
+        """Print what went wrong with one of several things, and a note; return the exit status that it means."""
+        self.error(error, note=note)
         if self.as_json:
             path = None if error.path is None else redact(error.path)
-            self.print_json({"path": path, "error": type(error).__name__, "message": error.message})
+            self.print_json({"path": path, "error": type(error).__name__, "message": f"{error.message}{note}"})
         return status_of(error)
 
     @property

@@ -32,6 +32,9 @@ __all__ = [
 MAX_FILE_LENGTH = (1 << 31) - (1 << 16)
 """A protobuf message holds less than 2 GiB, the name and the framing included."""
 
+MOST_SHARDS = 99_999
+"""The five digits of a shard's name count no further."""
+
 PATH_FEATURE = "path"
 CONTENT_FEATURE = "content"
 

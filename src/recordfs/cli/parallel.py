@@ -26,6 +26,9 @@ __all__ = ["add_jobs", "do_in_parallel"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_MOST_THREADS = 1000
+"""More than any store serves at once, and fewer than a process may have."""
+
 _AHEAD = 4
 """Items handed out for each thread before the first result is in, so that a slow one stops no other."""
 
@@ -57,12 +60,13 @@ def do_in_parallel(
     Args:
         work: Called in threads. It has to report to ``progress`` now and then.
         items: What to work on.
-        jobs: The number of threads; with 1, or a single item, there are none.
+        jobs: The number of threads, of which at most 1,000 are made; with 1, or a single item, there are none.
         progress: When the work is to end early, its ``advance`` raises in the threads, and that ends them.
         handle: Called in the calling thread, in the order of the items, with what the work returned, or with the error
             of the library that it raised. Any other error ends everything.
     """
-    if jobs == 1 or len(items) < 2:
+    jobs = min(jobs, len(items), _MOST_THREADS)
+    if jobs < 2:
         for item in items:
             handle(item, _outcome(work, item))
         return

@@ -76,7 +76,8 @@ class PosixRandomAccessFile(RandomAccessFile):
         except OSError as error:
             raise posix_error(error, name) from error
         if stat.S_ISDIR(mode):
-            raise IsADirectoryError("a directory cannot be read as a file", path=name)
+            files = f"{name.rstrip('/')}/*"
+            raise IsADirectoryError(f"a directory cannot be read as a file; {files!r} matches what is in it", path=name)
         if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
             raise UnimplementedError("a pipe cannot be read at offsets; pass an open file object instead", path=name)
         super().__init__(name)

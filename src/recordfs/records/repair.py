@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem, RandomAccessFile
     from recordfs.paths import PathInput
 
-__all__ = ["TAIL_SIZE", "TailCheck", "check_tail", "refuse_uncuttable", "repair_tail", "torn_bytes"]
+__all__ = ["HEADER_SIZE", "TAIL_SIZE", "TailCheck", "check_tail", "refuse_uncuttable", "repair_tail", "torn_bytes"]
 
 HEADER_SIZE = 12
 """A record's length and its checksum: with fewer bytes nothing can be checked."""

@@ -284,7 +284,7 @@ def test_rm_never_deletes_roots_or_where_one_stands(tree: Path, recordfs: Record
     assert (tree / "d" / "a.txt").exists()
 
 
-@pytest.mark.parametrize("jobs", ["1", "4"])
+@pytest.mark.parametrize("jobs", ["1", "4", "99999999999999999999"])
 def test_many_files_are_copied_whatever_the_number_of_jobs(tree: Path, recordfs: Recordfs, jobs: str) -> None:
     many = tree / "many"
     many.mkdir()

@@ -31,6 +31,27 @@ def test_help_lists_every_command_once(capsys: pytest.CaptureFixture[str]) -> No
             assert sum(line.split() == f"{entry.name} {entry.summary}".split() for line in lines) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "trouble"),
+    [
+        (["follow", "--timeout", "-1", "f"], "expected at least 0, found -1"),
+        (["follow", "--timeout", "nan", "f"], "expected at least 0, found nan"),
+        (["follow", "--timeout", "soon", "f"], "expected a number, found 'soon'"),
+        (["events", "tail", "--timeout", "-1", "f"], "expected at least 0, found -1"),
+        (["checkpoint", "prune", "--older-than", "-24", "d"], "expected at least 0, found -24"),
+        (["checkpoint", "diff", "--tolerance", "nan", "a", "b"], "expected at least 0, found nan"),
+        (["tensorboard", "--port", "70000", "d"], "expected at most 65535, found 70000"),
+        (["tensorboard", "--requests", "0", "d"], "expected at least 1, found 0"),
+        (["pack", "--shards", "99999999999999999999", "d", "f"], "expected at most 99999"),
+    ],
+)
+def test_a_number_that_means_nothing_is_wrong_usage(
+    words: list[str], trouble: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert trouble in capsys.readouterr().err
+
+
 def test_calling_without_a_command_is_wrong_usage_and_helps(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "usage: recordfs COMMAND" in capsys.readouterr().out

@@ -172,6 +172,11 @@ def test_a_record_that_is_no_file_is_an_error_that_says_so(folder: Path, recordf
         assert ran.status == 1
         assert "this record holds no packed file" in ran.err
         assert ran.err.count("\n") == 1
+        (line,) = recordfs("unpack", "--json", "other.tfrecord", "target").out.splitlines()
+        told = json.loads(line)
+        assert told["path"] == "other.tfrecord"
+        assert "holds no packed file" in told["message"]
+        assert told["message"].endswith("(record 0)")
 
 
 def test_unpacking_replaces_files_only_when_told(folder: Path, recordfs: Recordfs) -> None:

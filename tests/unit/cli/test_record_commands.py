@@ -1,6 +1,7 @@
 """The commands for record files."""
 
 import base64
+import gzip
 import json
 import subprocess
 import sys
@@ -80,6 +81,24 @@ def test_verify_tells_a_torn_tail(files: Path, recordfs: Recordfs) -> None:
     assert report["lost"][0]["error"] == "TruncatedRecordError"
     assert report["lost"][0]["offset"] == 164
     assert "`recordfs repair`" in recordfs("verify", "torn.tfrecord").out
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("tiny", "`recordfs repair --force` empties it"), ("tiny.gz", "only copied")]
+)
+def test_verify_advises_what_repair_would_do(files: Path, recordfs: Recordfs, name: str, advice: str) -> None:
+    (files / name).write_bytes(gzip.compress(b"hello") if name.endswith("gz") else b"hello")
+    ran = recordfs("verify", name)
+    assert ran.status == 1
+    assert advice in ran.out
+
+
+def test_a_directory_is_no_record_file_and_its_pattern_is_told(files: Path, recordfs: Recordfs) -> None:
+    (files / "folder").mkdir()
+    for command in ("count", "verify", "head", "index"):
+        ran = recordfs(command, "folder/")
+        assert ran.status == 1
+        assert "'folder/*' matches what is in it" in ran.err
 
 
 def test_verify_goes_on_after_a_missing_file(files: Path, recordfs: Recordfs) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recordfs.cli.arguments import add_paths
+from recordfs.cli.arguments import add_paths, number_at_least
 from recordfs.cli.formatting import format_count
 from recordfs.cli.status import FAILED, OK
 from recordfs.registry import get_file_system
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_paths(parser, "second", help="the other prefix or directory")
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=number_at_least(0),
         default=0.0,
         metavar="X",
         help="treat a tensor's numbers as equal if none differs by more than X (default: 0)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recordfs.cli.arguments import add_paths, at_least
+from recordfs.cli.arguments import add_paths, at_least, number_at_least
 from recordfs.cli.formatting import format_count
 from recordfs.errors import InvalidArgumentError
 from recordfs.registry import get_file_system
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=at_least(1), metavar="N", help="keep the N newest checkpoints (default: all)")
     parser.add_argument(
         "--older-than",
-        type=float,
+        type=number_at_least(0),
         default=24.0,
         metavar="HOURS",
         help="delete what an unfinished save left if it is older than this (default: 24)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recordfs.cli.arguments import add_paths
+from recordfs.cli.arguments import add_paths, number_at_least
 from recordfs.cli.event_runs import open_log, show_event, tell_losses
 from recordfs.errors import NotFoundError
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_paths(parser, "path", help="an event file, or the directory of a run, whose last file is followed")
     parser.add_argument("--tag", action="append", metavar="TAG", help="only values of this tag; may be given again")
     parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="end after so many seconds without a new event"
+        "--timeout", type=number_at_least(0), metavar="SECONDS", help="end after so many seconds without a new event"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object for each value, one a line")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recordfs.cli.arguments import add_paths, at_least
+from recordfs.cli.arguments import add_paths, at_least, number_at_least
 from recordfs.cli.record_lines import PREVIEW_LENGTH, record_cells, record_object
 from recordfs.cli.status import FAILED, OK
 from recordfs.records.reader import RecordReader
@@ -34,7 +34,9 @@ recordfs follow --on-replaced restart gs://bucket/live.tfrecord
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "path", help="a record file")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end after so many seconds without a new byte")
+    parser.add_argument(
+        "--timeout", type=number_at_least(0), metavar="SECONDS", help="end after so many seconds without a new byte"
+    )
     parser.add_argument(
         "--on-replaced",
         choices=["raise", "restart"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recordfs.cli.arguments import add_paths, at_least
 from recordfs.cli.file_records import (
     MAX_FILE_LENGTH,
+    MOST_SHARDS,
     FoundFile,
     assign_shards,
     encode_file,
@@ -51,7 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "directory", help="the directory to pack")
     add_paths(parser, "target", help="the record file to write, or the name that the shards are numbered from")
-    parser.add_argument("--shards", type=at_least(1), default=1, metavar="N", help="write N record files (default: 1)")
+    parser.add_argument(
+        "--shards",
+        type=at_least(1, at_most=MOST_SHARDS),
+        default=1,
+        metavar="N",
+        help="write N record files (default: 1)",
+    )
     parser.add_argument(
         "--exclude",
         action="append",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recordfs.cli.arguments import add_paths
+from recordfs.cli.arguments import add_paths, at_least, number_at_least
 
 if TYPE_CHECKING:
     import argparse
@@ -30,9 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     add_paths(parser, "logdir", nargs="+", help="a directory with runs below it")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s, this machine only)")
-    parser.add_argument("--port", type=int, default=6006, help="the port of the page (default: %(default)s)")
-    parser.add_argument("--reload", type=float, default=5.0, metavar="SECONDS", help="pause between looks at the logs")
-    parser.add_argument("--requests", type=int, default=256, metavar="N", help="requests under way at once")
+    parser.add_argument(
+        "--port", type=at_least(0, at_most=65535), default=6006, help="the port of the page (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--reload", type=number_at_least(0), default=5.0, metavar="SECONDS", help="pause between looks at the logs"
+    )
+    parser.add_argument("--requests", type=at_least(1), default=256, metavar="N", help="requests under way at once")
     parser.add_argument(
         "--flag", action="append", default=[], metavar="NAME=VALUE", help="a flag for TensorBoard; may be repeated"
     )
@@ -45,5 +49,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     flags = ["--host", arguments.host, "--port", str(arguments.port)]
     flags += [f"--{flag.removeprefix('--')}" for flag in arguments.flag]
-    options = CatalogOptions(requests=max(1, arguments.requests), reload_seconds=max(0.0, arguments.reload))
+    options = CatalogOptions(requests=arguments.requests, reload_seconds=arguments.reload)
     return launch(arguments.logdir, flags, options)

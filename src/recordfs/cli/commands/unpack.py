@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                     except InvalidArgumentError as error:
                         # What is in a file is no fault of the command line's.
                         error.path = source
-                        console.error(error, note=f" (record {index})")
+                        console.failure(error, note=f" (record {index})")
                         return FAILED
                     target.write(name, content)
                     files += 1

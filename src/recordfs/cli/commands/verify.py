@@ -10,6 +10,7 @@ from recordfs.cli.formatting import format_count, format_size
 from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.cli.status import FAILED
 from recordfs.errors import RecordFSError
+from recordfs.records.repair import HEADER_SIZE
 from recordfs.records.verify import VerifyReport, verify_file
 from recordfs.registry import get_file_system
 
@@ -91,11 +92,18 @@ def _print_report(report: VerifyReport, console: Console) -> None:
     if report.lost_ranges > len(report.lost):
         console.print(f"  and {report.lost_ranges - len(report.lost)} more")
     if report.truncated_tail:
-        can_cut = get_file_system(report.path).capabilities(report.path).truncate
-        advice = "`recordfs repair` cuts that off" if can_cut else "it cannot be cut there, only copied up to the break"
-        console.print(f"  the file ends inside a record: its writer is at work or died; {advice}")
+        console.print(f"  the file ends inside a record: its writer is at work or died{_advice(report)}")
     if report.unfinished_stream:
         console.print("  the compressed stream has no trailer: its writer is still at work, or died")
+
+
+def _advice(report: VerifyReport) -> str:
+    """Return what to do with a record that is not whole, as far as `recordfs repair` would do it."""
+    if report.compression or not get_file_system(report.path).capabilities(report.path).truncate:
+        return "; it cannot be cut there, only copied up to the break"
+    if report.file_size < HEADER_SIZE:
+        return ", or it is no record file; `recordfs repair --force` empties it"
+    return "; `recordfs repair` cuts that off"
 
 
 def _print_total(reports: list[VerifyReport], console: Console) -> None:
