@@ -1,7 +1,9 @@
 """fsspec's own filesystems that differ keep the contract through the bridge, as far as the bridge promises it."""
 
+import gc
 import itertools
 import socket
+import threading
 import zipfile
 
 import pytest
@@ -51,7 +53,8 @@ class TestFsspecFtp(FileSystemConformance):
     @pytest.fixture
     def file_system_and_root(self, ftp_root, ftp_directory):
         self.directory, self.url = ftp_directory, ftp_root
-        return FsspecFileSystem("ftp"), f"{ftp_root}/place-{next(_numbers)}/root"
+        with FsspecFileSystem("ftp") as file_system:
+            yield file_system, f"{ftp_root}/place-{next(_numbers)}/root"
 
     def put_empty_files(self, file_system, paths):
         """FTP tells of a file by listing its directory, so that the thousandth costs a thousand times the first."""
@@ -65,15 +68,56 @@ class TestFsspecFtp(FileSystemConformance):
 
 
 @pytest.fixture(scope="module")
-def sftp_root(tmp_path_factory):
-    with serve_sftp(str(tmp_path_factory.mktemp("sftp"))) as url:
+def sftp_directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("sftp")
+
+
+@pytest.fixture(scope="module")
+def sftp_root(sftp_directory):
+    with serve_sftp(str(sftp_directory)) as url:
         yield url
 
 
 class TestFsspecSftp(FileSystemConformance):
     @pytest.fixture
-    def file_system_and_root(self, sftp_root):
-        return FsspecFileSystem("sftp"), f"{sftp_root}/place-{next(_numbers)}/root"
+    def file_system_and_root(self, sftp_root, sftp_directory):
+        self.directory, self.url = sftp_directory, sftp_root
+        with FsspecFileSystem("sftp") as file_system:
+            yield file_system, f"{sftp_root}/place-{next(_numbers)}/root"
+
+    def put_empty_files(self, file_system, paths):
+        """Each costs five round trips over SSH, which other scenarios make as well."""
+        for path in paths:
+            (self.directory / path.removeprefix(f"{self.url}/")).touch()
+
+
+@pytest.mark.parametrize("how", ["closed", "dropped"])
+def test_sftp_connection_ends_with_its_filesystem_and_the_last_open_file(sftp_root, how):
+    before = set(threading.enumerate())
+    file_system = FsspecFileSystem("sftp")
+    file = file_system.new_writable_file(f"{sftp_root}/{how}")
+    connections = set(threading.enumerate()) - before
+    assert connections
+    if how == "closed":
+        file_system.close()
+    else:
+        del file_system
+    gc.collect()
+    with file:
+        file.append(b"goes on")
+    del file
+    gc.collect()
+    for connection in connections:
+        connection.join(60)
+        assert not connection.is_alive()
+
+
+def test_sftp_filesystem_is_used_again_after_close(sftp_root):
+    file_system = FsspecFileSystem("sftp")
+    for _ in range(2):
+        assert file_system.is_directory(sftp_root)
+        file_system.close()
+        file_system.close()
 
 
 def test_sftp_sends_the_end_of_a_block_without_waiting_for_the_server(sftp_root):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError, MissingDependencyError
@@ -77,6 +78,11 @@ class FsspecClients:
             wrapped = inner
         return _protocols_of(wrapped)
 
+    def close(self) -> None:
+        """Forget the instances that were made here: each closes its connections when no open file uses it any more."""
+        self._shared.take()
+        self._of_thread.take()
+
     def resolve(self, path: str) -> tuple[Any, str]:
         """Return the fsspec filesystem for a full path, and the path as that filesystem takes it."""
         with fsspec_errors(path):
@@ -107,6 +113,7 @@ class FsspecClients:
             if is_our_own_bridge(instance):
                 raise InvalidArgumentError("this protocol leads back to recordfs; use the URL after it", path=path)
             _send_at_once(instance)
+            _close_when_unused(instance)
             listings: Any = getattr(instance, "dircache", None)
             if hasattr(listings, "use_listings_cache"):
                 listings.use_listings_cache = False
@@ -125,6 +132,15 @@ def _send_at_once(instance: Any) -> None:
     sock = getattr(get_transport() if get_transport else None, "sock", None)
     if isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _close_when_unused(instance: Any) -> None:
+    """Let a connection over SSH end with the last of its instance and of the files that are open over it.
+
+    paramiko's thread would keep it for as long as the process lives; others end theirs themselves.
+    """
+    if "sftp" in _protocols_of(instance) and hasattr(instance, "ftp"):
+        weakref.finalize(instance.ftp, instance.client.close).atexit = False
 
 
 def _protocols_of(wrapped: Any) -> tuple[str, ...]:

@@ -103,6 +103,10 @@ class FsspecFileSystem(FileSystem):
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, self._made_of)
 
+    def close(self) -> None:
+        """Let go of the fsspec instances that were made here; what is open over them goes on, and calls make others."""
+        self._clients.close()
+
     def capabilities(self, path: str) -> Capabilities:
         """Return the cautious default, or what was said at construction."""
         return self._capabilities
