@@ -24,7 +24,7 @@ def whole_number(value: object, what: str, *, at_least: int = 0, path: str | Non
         path: The file that it is about, if there is one.
 
     Raises:
-        TypeError: It is none: a float, a text, or True or False, which nobody means as a number of bytes.
+        TypeError: It is a float, a text, or True or False, which nobody means as a number of bytes.
         InvalidArgumentError: It is smaller.
     """
     try:

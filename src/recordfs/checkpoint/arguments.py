@@ -18,7 +18,7 @@ def finite_number(value: SupportsFloat, name: str, *, path: str | None = None) -
     """Return a number that is finite and not negative, such as a duration.
 
     Raises:
-        InvalidArgumentError: It is none.
+        InvalidArgumentError: It is not finite, or negative.
     """
     number = float(value) if isinstance(value, numbers.Real) else math.nan
     if isinstance(value, bool) or not (math.isfinite(number) and number >= 0):

@@ -106,7 +106,7 @@ class ObjectGraph:
             path: Where it comes from, for errors.
 
         Raises:
-            DataLossError: It is none, or refers to nodes that are not there.
+            DataLossError: It is not an object graph, or refers to nodes that are not there.
         """
         return cls(
             ObjectNode(

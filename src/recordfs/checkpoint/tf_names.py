@@ -123,7 +123,7 @@ def load_checkpoint(
         options: For the filesystem of the path.
 
     Raises:
-        NotFoundError: There is none.
+        NotFoundError: There is no checkpoint.
     """
     system, path = resolve(ckpt_dir_or_file, file_system=file_system, options=options)
     try:

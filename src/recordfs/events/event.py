@@ -106,7 +106,7 @@ class Event(NamedTuple):
         """Read a serialized Event.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It is not an Event.
         """
         wall_time, step, number, content, writer, is_index = decode_event_record(record)
         if number == 5:
@@ -121,7 +121,7 @@ def decode_event(record: bytes) -> Event:
     """Read a serialized Event: the payload of a record of an event file.
 
     Raises:
-        DataLossError: It is none.
+        DataLossError: It is not an Event.
     """
     try:
         return Event.from_record(bytes(record))

@@ -88,7 +88,7 @@ def parse_metadata(message: bytes | None) -> SummaryMetadata | None:
     """Read a serialized SummaryMetadata.
 
     Raises:
-        DataLossError: It is none.
+        DataLossError: It is not a SummaryMetadata.
     """
     if message is None:
         return None

@@ -63,7 +63,7 @@ def image_from_bytes(encoded: bytes) -> Image:
     """Return an image whose file is given: PNG, GIF or JPEG. Its size is read from the file.
 
     Raises:
-        InvalidArgumentError: It is none of these.
+        InvalidArgumentError: It is not one of these.
     """
     if encoded[:8] == b"\x89PNG\r\n\x1a\n" and len(encoded) >= 26:
         width, height, _, color = struct.unpack(">IIBB", encoded[16:26])

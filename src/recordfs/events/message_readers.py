@@ -33,7 +33,7 @@ def decode_tensor(message: bytes) -> Tensor:
     """Read a ``TensorProto``.
 
     Raises:
-        DataLossError: It is none, its values are not as many as its shape says, or its type is one that NumPy lacks.
+        DataLossError: It is not a TensorProto, has not as many values as its shape says, or a type that NumPy lacks.
         MissingDependencyError: NumPy is not installed.
     """
     np = require_numpy("tensors of event files")
@@ -119,7 +119,7 @@ def decode_histogram(message: bytes) -> Histogram:
     """Read a ``HistogramProto``.
 
     Raises:
-        DataLossError: It is none.
+        DataLossError: It is not a HistogramProto.
     """
     numbers = [0.0] * 5
     lists: tuple[list[float], list[float]] = ([], [])
@@ -136,7 +136,7 @@ def decode_image(message: bytes) -> Image:
     """Read a ``Summary.Image``.
 
     Raises:
-        DataLossError: It is none.
+        DataLossError: It is not a Summary.Image.
     """
     values: dict[int, Any] = dict(_fields(message, "Summary.Image"))
     height, width, colorspace = (_of_type(values.get(number, 0), int, "Summary.Image") for number in (1, 2, 3))
@@ -147,7 +147,7 @@ def decode_audio(message: bytes) -> Audio:
     """Read a ``Summary.Audio``.
 
     Raises:
-        DataLossError: It is none.
+        DataLossError: It is not a Summary.Audio.
     """
     values: dict[int, Any] = dict(_fields(message, "Summary.Audio"))
     return Audio(

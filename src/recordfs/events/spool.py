@@ -177,7 +177,7 @@ class Spool:
 
         Raises:
             NotFoundError: There is no note.
-            InvalidArgumentError: It is none that can be read.
+            InvalidArgumentError: It cannot be read.
         """
         try:
             with open(self._note, "rb") as file:

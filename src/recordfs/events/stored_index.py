@@ -100,7 +100,7 @@ class IndexInFile(NamedTuple):
         """Read the directory of an index from the file of this size that holds it.
 
         Raises:
-            DataLossError: The file is none, or not whole.
+            DataLossError: The file is not an index, or not whole.
             Otherwise as reading does.
         """
         tail_offset = max(_HEADER.size, size - TAIL_SIZE)

@@ -26,7 +26,7 @@ def check_batch_size(size: int) -> int:
     """Return how many records a batch has.
 
     Raises:
-        InvalidArgumentError: It is none.
+        InvalidArgumentError: It is not at least 1.
         TypeError: It is not a whole number.
     """
     return min(whole_number(size, "batch_size", at_least=1), sys.maxsize)

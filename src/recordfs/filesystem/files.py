@@ -118,7 +118,7 @@ class RandomAccessFile(OpenFile):
         """Return the operating system's descriptor, which stays this object's.
 
         Raises:
-            UnimplementedError: The file is none of the operating system's. (It is an io.UnsupportedOperation too, as
+            UnimplementedError: The operating system has no such open file. (It is an io.UnsupportedOperation too, as
                 Python's own files raise.)
         """
         self._check_open()

@@ -66,7 +66,7 @@ def read_directory(package: memoryview, path: str) -> dict[str, Region]:
         ``{name: region}`` in the order of the offsets. A region without a length is empty, as in TensorFlow.
 
     Raises:
-        DataLossError: The package is damaged, or is none.
+        DataLossError: The package is damaged, or the file is not a package.
     """
     if len(package) <= _FOOTER_SIZE:
         raise _damaged(f"it has {len(package)} bytes, and needs more than {_FOOTER_SIZE}", path)

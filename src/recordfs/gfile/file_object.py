@@ -141,7 +141,7 @@ class FileObject(LineIterator, ClosesOnExit):
         """Return the size of the file of this name, as others see it now, in bytes.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such file.
             IsADirectoryError: It is a directory.
         """
         file_system, path = self._resolve()
@@ -209,7 +209,7 @@ class FileObject(LineIterator, ClosesOnExit):
         """Return the next line, as ``next(file)`` does.
 
         Raises:
-            StopIteration: There is none. When the file has grown there is one again.
+            StopIteration: There is no further line. When the file has grown, there is one again.
         """
         return next(self)
 

@@ -58,7 +58,7 @@ def parse_index(text: str) -> tuple[Any, ...]:
     """Return the index that a text such as ``10:20, ::2`` means.
 
     Raises:
-        InvalidArgumentError: It is none.
+        InvalidArgumentError: The text is not an index.
     """
     try:
         node = ast.parse(f"x[{text}]", mode="eval").body

@@ -279,7 +279,7 @@ class RangeFetcher:
         """Describe an object as ``ObjectStore.head`` does, at a tenth of the cost where obstore can.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such object.
         """
         operation = self._store.described_by_obstore
         served = operation is not None and self._served

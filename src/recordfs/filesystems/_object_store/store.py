@@ -81,7 +81,7 @@ class ObjectStore(abc.ABC):
         """Describe one object.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such object.
         """
 
     def exists(self, bucket: str, key: str) -> bool:

@@ -61,7 +61,7 @@ class ObjectUpload(abc.ABC):
         """Return the object as it is now, with metadata.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such object.
         """
 
     @abc.abstractmethod
