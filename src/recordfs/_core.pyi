@@ -357,7 +357,7 @@ def decode_event_record(record: bytes) -> tuple[float, int, int, Any, str | None
         version str; of all else bytes.
 
     Raises:
-        ValueError: It is no Event.
+        ValueError: It is not an Event.
     """
 
 def decode_message(message: bytes) -> list[tuple[int, Any]]:
@@ -368,7 +368,7 @@ def decode_message(message: bytes) -> list[tuple[int, Any]]:
         a length. Groups are left out.
 
     Raises:
-        ValueError: It is no protobuf message.
+        ValueError: It is not a protobuf message.
     """
 
 def check_event(record: bytes) -> None:
@@ -420,7 +420,7 @@ class EventQueue:
         """Add the event of a scalar; False if it was dropped. Raises ClosedFileError if the queue is closed."""
     def add_event(self, payload: bytes, repeats_metadata: bool = False, tag: str | None = None, kind: str = "") -> bool:
         """Add a serialized event; False if it was dropped. If it was not, the tag holds values of the kind from now on.
-        Raises ValueError if it is no event, InvalidArgumentError if the tag has another kind, ClosedFileError if the queue
+        Raises ValueError if it is not an event, InvalidArgumentError if the tag has another kind, ClosedFileError if the queue
         is closed.
         """
     def close(self) -> None:
@@ -488,7 +488,7 @@ class NativeScalarWriter:
         Raises:
             InvalidArgumentError: The tag has values of another kind, the step needs more than 64 bits, or the time is NaN
                 or infinite.
-            TypeError: The value or the step is no number.
+            TypeError: The value or the step is not a number.
         """
 
 @final
@@ -761,7 +761,7 @@ class NativeRecordReader:
 class BlockLines:
     """Whole lines of a block of bytes, each with its newline, as bytes or, of UTF-8, as str.
 
-    Lines of text end before the first that is no UTF-8.
+    Lines of text end before the first that is not UTF-8.
     """
     def __new__(cls, block: bytes, start: int, stop: int, text: bool) -> Self: ...
     def __iter__(self) -> Self: ...
@@ -860,7 +860,7 @@ class ReadOnlyMemoryRegion:
             ClosedFileError: The region is closed.
         """
     def checksum(self, offset: int, length: int) -> int:
-        """The CRC-32C of a part of the bytes.
+        """Return the CRC-32C of a part of the bytes.
 
         The pages of a mapped file are mapped together first, which costs less than one by one as they are met, and tells
         of a file that was shortened since, where touching the missing part would end the process.
@@ -874,7 +874,7 @@ class ReadOnlyMemoryRegion:
             ClosedFileError: The region is closed.
         """
     def subregion(self, offset: int, length: int) -> ReadOnlyMemoryRegion:
-        """A region over a part of this one, without a copy.
+        """Return a region over a part of this one, without a copy.
 
         The two share the memory and nothing else: each is closed by itself, and the memory stays while either needs it.
 

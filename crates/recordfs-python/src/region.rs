@@ -171,7 +171,7 @@ impl ReadOnlyMemoryRegion {
         PyMemoryView::from(slf.as_any())
     }
 
-    /// A region over a part of this one, without a copy.
+    /// Return a region over a part of this one, without a copy.
     ///
     /// The two share the memory and nothing else: each is closed by itself, and the memory stays while either needs it.
     ///
@@ -202,7 +202,7 @@ impl ReadOnlyMemoryRegion {
         Ok(Self::with_backing(backing, self.start + offset, length))
     }
 
-    /// The CRC-32C of a part of the bytes.
+    /// Return the CRC-32C of a part of the bytes.
     ///
     /// The pages of a mapped file are mapped together first, which costs less than one by one as they are met, and tells
     /// of a file that was shortened since, where touching the missing part would end the process.

@@ -131,7 +131,7 @@ class ArrowExamples:
         return self._parser.stream(iter(self._batches()))
 
     def batches(self) -> Iterator[Any]:
-        """The batches one by one: objects with ``__arrow_c_array__``.
+        """Yield the batches one by one: objects with ``__arrow_c_array__``.
 
         Raises:
             BadRecordError: A record that does not fit the features. Where it is is known where the records come from
@@ -187,7 +187,7 @@ def pyarrow_module(name: str = "pyarrow") -> Any:
 
 
 def to_arrow(records: Iterable[bytes], features: Mapping[str, Any] | None = None, *, threads: int = 1) -> ArrowExamples:
-    """Serialized Examples as an Arrow table.
+    """Return serialized Examples as an Arrow table.
 
     Args:
         records: The records; other than a list they are put into one.
@@ -211,7 +211,7 @@ def read_arrow(
     threads: int = 1,
     **reader_options: Unpack[ReaderKeywords],
 ) -> ArrowExamples:
-    """Record files of Examples as an Arrow table that is read as it is consumed, in bounded memory.
+    """Return record files of Examples as an Arrow table that is read as it is consumed, in bounded memory.
 
     Args:
         source: A path or pattern on any filesystem, or a list of them, as ``RecordReader`` takes.
@@ -260,7 +260,7 @@ def read_table(
     threads: int = 1,
     **reader_options: Unpack[ReaderKeywords],
 ) -> Any:
-    """Record files of Examples as a ``pyarrow.Table``, in memory.
+    """Read record files of Examples into a ``pyarrow.Table``, in memory.
 
     Args:
         source: As ``read_arrow``.
@@ -278,7 +278,7 @@ def read_table(
 
 
 def from_arrow(data: Any, *, doubles: Doubles = "round") -> Iterator[bytes]:
-    """Arrow data as serialized Examples, one record for each row, one batch in memory at a time.
+    """Yield Arrow data as serialized Examples, one record for each row, one batch in memory at a time.
 
     Integers and booleans become int64 features, floats float32 ones, strings and binary bytes ones; lists become their
     values. A null is a feature that the record does not have.

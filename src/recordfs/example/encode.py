@@ -17,7 +17,7 @@ __all__ = ["encode_example", "encode_examples", "encode_sequence_example"]
 
 
 def encode_example(features: Mapping[str, Any], *, doubles: Doubles = "round") -> bytes:
-    """One serialized ``tf.train.Example``.
+    """Serialize a ``tf.train.Example``.
 
     Args:
         features: Name to value. ``bytes``, ``bytearray``, ``memoryview`` and ``str`` (as UTF-8) are one value each;
@@ -41,7 +41,7 @@ def encode_example(features: Mapping[str, Any], *, doubles: Doubles = "round") -
 def encode_sequence_example(
     context: Mapping[str, Any], feature_lists: Mapping[str, Iterable[Any]], *, doubles: Doubles = "round"
 ) -> bytes:
-    """One serialized ``tf.train.SequenceExample``.
+    """Serialize a ``tf.train.SequenceExample``.
 
     Args:
         context: As ``encode_example`` takes features.
@@ -58,7 +58,7 @@ def encode_sequence_example(
 
 
 def encode_examples(columns: Mapping[str, Any], *, omit_empty: bool = False, doubles: Doubles = "round") -> list[bytes]:
-    """Serialized Examples from columns: the way back from ``parse_example``.
+    """Serialize Examples from columns: the way back from ``parse_example``.
 
     Args:
         columns: Name to column, all with the same number of records: an array whose first dimension counts records

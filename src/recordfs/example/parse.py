@@ -79,11 +79,11 @@ class ExampleParser:
         return self._columns(self._native.parse(serialized, threads))
 
     def can_parse_in_place(self) -> bool:
-        """Whether ``parse_reader`` knows all features: padding needs the whole batch at once."""
+        """Tell whether ``parse_reader`` knows all features: padding needs the whole batch at once."""
         return not any(isinstance(feature, FixedLenSequenceFeature) for feature in self._features.values())
 
     def parse_reader(self, reader: RecordReader, batch_size: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The records of a reader, from its ``start``: their number and columns, batch by batch.
+        """Yield the records of a reader, from its ``start``: their number and columns, batch by batch.
 
         Yields:
             What ``parse`` gives of the same records, which never become Python objects here.
@@ -100,7 +100,7 @@ class ExampleParser:
         return {name: make(native) for name, make in self._batch.items()}
 
     def parse_single(self, serialized: BytesLike) -> dict[str, Any]:
-        """The values of one record. See ``parse_single_example``."""
+        """Return the values of one record. See ``parse_single_example``."""
         native = self._native.parse_single(serialized)
         return {name: make(native) for name, make in self._single.items()}
 

@@ -29,7 +29,7 @@ PlainFeature: TypeAlias = list[int] | list[float] | list[bytes] | None
 
 
 def decode_example(serialized: bytes | bytearray | memoryview) -> dict[str, PlainFeature]:
-    """The features of one serialized ``tf.train.Example``.
+    """Return the features of one serialized ``tf.train.Example``.
 
     Reads as protobuf does: lists written in parts are joined, unknown fields are stepped over, the last of several
     entries with one key wins.
@@ -51,7 +51,7 @@ def decode_example(serialized: bytes | bytearray | memoryview) -> dict[str, Plai
 def decode_sequence_example(
     serialized: bytes | bytearray | memoryview,
 ) -> tuple[dict[str, PlainFeature], dict[str, list[PlainFeature]]]:
-    """The context and the feature lists of one serialized ``tf.train.SequenceExample``.
+    """Return the context and the feature lists of one serialized ``tf.train.SequenceExample``.
 
     An Example reads as a SequenceExample without feature lists.
 

@@ -164,7 +164,7 @@ def read_examples(
     drop_remainder: bool = False,
     **reader_options: Unpack[ReaderKeywords],
 ) -> ExampleReader[Any]:
-    """Batches of columns from record files that hold Examples, one batch in memory at a time.
+    """Read batches of columns from record files that hold Examples, one batch in memory at a time.
 
     Args:
         source: What ``RecordReader`` takes: a path or pattern on any filesystem, an open file, an iterable of these;

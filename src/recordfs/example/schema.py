@@ -50,7 +50,7 @@ class FeatureSummary(NamedTuple):
         return kinds[0] if len(kinds) == 1 else None
 
     def describe(self) -> str:
-        """One line: kind, lengths, share missing."""
+        """Return one line: kind, lengths, share missing."""
         kinds = self.kind or " and ".join(f"{kind} ({count})" for kind, count in self.kinds.items())
         lengths = _span(self.min_length, self.max_length, "value")
         steps = "" if self.steps is None else _span(*self.steps, "step") + " of "
@@ -120,7 +120,7 @@ class InferredFeatures(Mapping[str, Any]):
             )
 
     def regardless_of_missing(self) -> dict[str, Any]:
-        """The features, but ``FixedLenFeature`` also for those that some records do without, if their length is one."""
+        """Return the features, with ``FixedLenFeature`` also for those of one length that some records do without."""
         return {
             summary.name: _context_feature(summary, may_miss=True) for summary in self.summaries if summary.name in self
         }
