@@ -136,7 +136,8 @@ class Sources:
 
     Raises:
         InvalidArgumentError: ``start`` is negative, beyond what a file can have, or names a path that is not among the
-            sources; ``on_replaced`` is neither; or the last source is to be opened again and has no path.
+            sources, or more than once; ``on_replaced`` is neither; or the last source is to be opened again and has no
+            path.
     """
 
     def __init__(
@@ -177,6 +178,12 @@ class Sources:
             matching = [index for index, source in enumerate(self._sources) if source.path == path]
             if not matching:
                 raise InvalidArgumentError("the position to start at is in none of the sources", path=path)
+            if len(matching) > 1:
+                raise InvalidArgumentError(
+                    f"the position to start at is in {len(matching)} of the sources, which are the same file: it does "
+                    "not tell how many of them were read. Give the sources that are left, and the offset alone",
+                    path=path,
+                )
             index = matching[0]
         if offset > MAX_OFFSET:
             raise InvalidArgumentError(

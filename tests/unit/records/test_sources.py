@@ -110,6 +110,17 @@ def test_positions_resume_in_any_file(folder):
         recordfs.RecordReader(str(folder / "*"), start=(str(folder / "d"), 0))
 
 
+def test_a_position_in_a_file_that_is_read_twice_is_refused(folder):
+    twice = [str(folder / "a"), str(folder / "c"), str(folder / "a")]
+    reader = recordfs.RecordReader(twice)
+    assert list(reader) == [b"a", b"c", b"a"]
+    with pytest.raises(InvalidArgumentError, match="in 2 of the sources") as caught:
+        recordfs.RecordReader(twice, start=reader.tell())
+    assert caught.value.path == twice[0]
+    assert read(twice, start=(twice[1], 0)) == [b"c", b"a"]
+    assert read(twice, start=0) == [b"a", b"c", b"a"]
+
+
 def test_other_filesystems():
     with recordfs.RecordWriter("ram://test_sources/a/b") as writer:
         writer.write(b"in memory")
