@@ -21,5 +21,8 @@ BROKEN_PIPE = 141
 
 
 def status_of(error: BaseException) -> int:
-    """Return the exit status for an error: USAGE for an argument that can never be right, else FAILED."""
-    return USAGE if isinstance(error, InvalidArgumentError) else FAILED
+    """Return the exit status for an error: USAGE for an argument that can never be right, else FAILED.
+
+    What is wrong at some byte of a file is no fault of the command line's.
+    """
+    return USAGE if isinstance(error, InvalidArgumentError) and error.offset is None else FAILED

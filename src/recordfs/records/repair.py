@@ -137,8 +137,8 @@ def refuse_uncuttable(file_system: FileSystem, name: str) -> None:
     """
     if not file_system.capabilities(name).truncate:
         raise UnimplementedError(
-            "the file ends inside a record, and this filesystem cannot truncate files; write its sound records to a "
-            'new file with RecordReader(on_error="stop")',
+            "the file ends inside a record, and this filesystem cannot truncate files; salvage_file (recordfs salvage) "
+            "copies its sound records to a new file",
             path=name,
         )
 
@@ -153,8 +153,8 @@ def torn_bytes(tail: TailCheck, *, force: bool = False) -> int:
         return 0
     if tail.compression:
         raise UnimplementedError(
-            f"a {tail.compression} file cannot be cut at a record; write its records to a new file with "
-            f'RecordReader(on_error="stop"). What is wrong: {tail.error.message}',
+            f"a {tail.compression} file cannot be cut at a record; salvage_file (recordfs salvage) copies its sound "
+            f"records to a new file. What is wrong: {tail.error.message}",
             path=tail.path,
         ) from tail.error
     if not tail.torn and not (force and tail.file_size < HEADER_SIZE):

@@ -75,7 +75,7 @@ def test_head_of_what_is_no_example_is_an_error(recordfs: Recordfs, tmp_path: Pa
     with RecordWriter(path) as writer:
         writer.write(b"\xff\xff")
     ran = recordfs("head", "--example", path)
-    assert ran.status != 0
+    assert ran.status == 1
     assert f"{path}: not a serialized Example" in ran.err
     assert "at byte 0" in ran.err
 
@@ -210,7 +210,7 @@ def test_schema_names_the_file_and_the_offset_of_what_is_no_example(recordfs: Re
         with RecordWriter(path) as writer:
             writer.write_batch(records)
     ran = recordfs("schema", good, bad)
-    assert ran.status != 0
+    assert ran.status == 1
     assert f"{bad}: record 2: not a serialized Example" in ran.err
     assert f"(at byte {len(example) + 16})" in ran.err
     ran = recordfs("export", good, bad, str(tmp_path / "t.jsonl"))
