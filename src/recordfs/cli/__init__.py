@@ -4,7 +4,7 @@ Adding a command takes two steps:
 
 1. Write ``recordfs/cli/commands/<name>.py`` (``-`` and spaces become ``_``), one command a file, with
 
-   - ``DESCRIPTION``: what it does, for its help; a few sentences.
+   - ``DESCRIPTION``: what it does, for its help; a few sentences, which the help wraps to the terminal.
    - ``EXAMPLES``: lines for the end of its help, each a command that works; may be empty.
    - ``add_arguments(parser)``: adds to an ``argparse.ArgumentParser``. Arguments that take paths are added by
      ``recordfs.cli.arguments.add_paths``, which gives ``-o KEY=VALUE`` its meaning.

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Command", "command_parser", "main"]
 
+MOST_COLUMNS = 100
+"""Longer lines are hard to read, however wide the terminal is."""
+
 _INTRODUCTION = """\
 usage: recordfs COMMAND [ARGUMENTS]
        recordfs COMMAND --help
@@ -171,7 +174,7 @@ def command_parser(entry: CommandEntry, command: Command, console: Console) -> a
         epilog = "examples:\n" + "\n".join(f"  {line}" if line else "" for line in lines)
     parser = _Parser(
         prog=f"recordfs {entry.name}",
-        description=command.DESCRIPTION.strip(),
+        description=_wrapped(command.DESCRIPTION),
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
@@ -183,6 +186,16 @@ def command_parser(entry: CommandEntry, command: Command, console: Console) -> a
     return parser
 
 
+def _wrapped(description: str) -> str:
+    """Return the paragraphs of a description in lines that fit the terminal, as argparse does with all else."""
+    import shutil
+    import textwrap
+
+    width = min(shutil.get_terminal_size().columns - 2, MOST_COLUMNS)
+    paragraphs = [" ".join(paragraph.split()) for paragraph in description.split("\n\n")]
+    return "\n\n".join(textwrap.fill(paragraph, width, break_on_hyphens=False) for paragraph in paragraphs)
+
+
 def _print_help(console: Console) -> None:
     """Print the list of commands."""
     console.print_lines(_INTRODUCTION)
@@ -190,7 +203,7 @@ def _print_help(console: Console) -> None:
         width = max(10, *(len(entry.name) for entry in entries))
         console.print(f"{group}:")
         for entry in entries:
-            console.print(f"  {entry.name:<{width}} {entry.summary}")
+            console.print(f"  {entry.name:<{width}}  {entry.summary}")
         console.print()
     console.print_lines(_CONCLUSION)
 

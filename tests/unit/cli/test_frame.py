@@ -68,6 +68,17 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == text
 
 
+@pytest.mark.parametrize("name", ALL_COMMANDS)
+def test_help_of_a_command_fits_the_terminal(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([name, "--help"]) == 0
+    # Examples are lines for a shell and stay as they are.
+    text = capsys.readouterr().out.partition("\nexamples:\n")[0]
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
 def test_help_imports_no_command_and_no_rich() -> None:
     loaded = run_python(
         "import sys; from recordfs.cli import main; main(['--help']); "
