@@ -19,6 +19,7 @@ mod lock;
 mod plugin;
 mod process;
 mod progress;
+mod python_call;
 mod reader;
 mod record_buffer;
 mod record_table;

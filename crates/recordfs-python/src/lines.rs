@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::error::raised_by_next;
+use crate::python_call::call_method;
 
 /// Whole lines of a block of bytes, each with its newline, as bytes or, of UTF-8, as str.
 ///
@@ -150,9 +151,7 @@ impl LineIterator {
                 }
                 slf.get().set(py, None);
             }
-            let more = slf
-                .call_method0(intern!(py, "_next_lines"))
-                .map_err(|error| raised_by_next(py, error))?;
+            let more = call_method(slf, intern!(py, "_next_lines"), ()).map_err(|error| raised_by_next(py, error))?;
             if more.is_none() {
                 return Ok(None);
             }

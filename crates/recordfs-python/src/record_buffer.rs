@@ -12,6 +12,7 @@ use recordfs_core::index_line::push_index_line;
 use recordfs_core::record::{OVERHEAD, encode_footer, encode_header, encode_record};
 
 use crate::error::{ErrorClass, error};
+use crate::python_call::call_method;
 use crate::sink::{AppendFailure, Sink};
 
 /// Framed bytes are handed on in pieces of about this size: large enough that a call into Python does not count, small
@@ -243,13 +244,13 @@ impl RecordBuffer {
             self.frames.clear();
         }
         self.drain(py)?;
-        self.sink.file(py).call_method0(method)?;
+        call_method(self.sink.file(py), method, ())?;
         let skipped = self.sink.catch_up(py);
         if self.compressor.is_none() {
             self.offset += skipped;
         }
         if let Some(index) = &self.index {
-            index.sink.file(py).call_method0(method)?;
+            call_method(index.sink.file(py), method, ())?;
             if skipped > 0 {
                 let message = format!(
                     "another writer has appended {skipped} bytes to this file among the records of this one. They are \
@@ -295,9 +296,9 @@ impl RecordBuffer {
     }
 
     fn close_files(&self, py: Python<'_>) -> PyResult<()> {
-        self.sink.file(py).call_method0(intern!(py, "close"))?;
+        call_method(self.sink.file(py), intern!(py, "close"), ())?;
         if let Some(index) = &self.index {
-            index.sink.file(py).call_method0(intern!(py, "close"))?;
+            call_method(index.sink.file(py), intern!(py, "close"), ())?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use pyo3::{exceptions::PyException, intern};
 
 use crate::error::{ErrorClass, error};
 use crate::lease::lend_buffer;
+use crate::python_call::call_method;
 
 /// A signal may come while a file is asked what became of an interrupted append; it is asked again this often.
 const TELL_ATTEMPTS: usize = 16;
@@ -87,7 +88,7 @@ impl Sink {
         let size = buffer.len();
         let result = self.call(py, size, |file| {
             lend_buffer(py, buffer, |view| {
-                file.call_method1(intern!(py, "append"), (view,)).map(drop)
+                call_method(file, intern!(py, "append"), (view,)).map(drop)
             })
         });
         if result.as_ref().map_or_else(|failure| failure.taken, |()| true) {
@@ -108,7 +109,7 @@ impl Sink {
         let result = self.call(py, size, |file| {
             lend_buffer(py, buffer, |view| {
                 let parts = PyList::new(py, std::iter::once(view.as_any()).chain(more))?;
-                file.call_method1(intern!(py, "append_parts"), (parts,)).map(drop)
+                call_method(file, intern!(py, "append_parts"), (parts,)).map(drop)
             })
         });
         if result.as_ref().map_or_else(|failure| failure.taken, |()| true) {

@@ -10,6 +10,7 @@ use recordfs_core::inflate::{EndOfInput, Inflater};
 
 use crate::error::{ErrorClass, error};
 use crate::lease::Place;
+use crate::python_call::call_method;
 use crate::window::{WINDOW_SIZE, Window};
 
 /// Whether and how a file is compressed.
@@ -163,8 +164,8 @@ impl Source {
             return Ok(None);
         }
         if self.known_size.is_none_or(|size| size < end) {
-            let answer = self.file.call_method0(py, intern!(py, "size"))?;
-            let size = answer.extract::<i64>(py).map_err(|_| {
+            let answer = call_method(self.file.bind(py), intern!(py, "size"), ())?;
+            let size = answer.extract::<i64>().map_err(|_| {
                 let message = format!("size returned {answer}");
                 error(py, ErrorClass::Internal, &message, Some(&self.path), None)
             })?;
@@ -202,7 +203,7 @@ impl Source {
 
     /// Closes the file.
     pub fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.file.call_method0(py, intern!(py, "close")).map(drop)
+        call_method(self.file.bind(py), intern!(py, "close"), ()).map(drop)
     }
 }
 
@@ -247,7 +248,7 @@ impl Decompression {
 fn read_into(py: Python<'_>, file: &Py<PyAny>, path: &Py<PyString>, position: u64, place: Place) -> PyResult<usize> {
     let wanted = place.length();
     let answer = place.lend(py, |view| {
-        file.bind(py).call_method1(intern!(py, "read_into"), (position, view))
+        call_method(file.bind(py), intern!(py, "read_into"), (position, view))
     })?;
     match answer
         .extract::<i64>()

@@ -30,6 +30,7 @@ use crate::error::{ErrorClass, error, is_aborted};
 use crate::large::LargeRecord;
 use crate::lease::bytes_from;
 use crate::progress::Progress;
+use crate::python_call::call_method;
 use crate::source::{Compression, ReadError, Source};
 use crate::window::{WINDOW_SIZE, Window};
 use share::Share;
@@ -299,7 +300,7 @@ impl Stream {
 
     /// Opens the next source, if there is one; the one before it is closed then.
     fn open_next(&mut self, py: Python<'_>) -> PyResult<bool> {
-        let next = self.sources.bind(py).call_method0(intern!(py, "open_next"))?;
+        let next = call_method(self.sources.bind(py), intern!(py, "open_next"), ())?;
         if next.is_none() {
             return Ok(false);
         }

@@ -19,6 +19,7 @@ use recordfs_core::event::Pushed;
 
 use super::queue::{EventQueue, invalid};
 use crate::process::ProcessMark;
+use crate::python_call::call_method;
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -184,7 +185,7 @@ impl NativeScalarWriter {
                 display_name,
                 summary_description,
             );
-            slf.call_method1(intern!(py, "_add_described_scalar"), arguments)?;
+            call_method(slf, intern!(py, "_add_described_scalar"), arguments)?;
             return Ok(());
         }
         let mut queue = slf.get().current(py);
@@ -199,7 +200,7 @@ impl NativeScalarWriter {
                 }
             }
             // There is none yet, or it was closed, maybe by another thread or a signal: this one is open.
-            queue = slf.call_method0(intern!(py, "_queue_to_use"))?.extract()?;
+            queue = call_method(slf, intern!(py, "_queue_to_use"), ())?.extract()?;
             if queue.is_none() {
                 return Ok(());
             }

@@ -11,6 +11,7 @@ use recordfs_core::scan::{Chain, ChainSearch};
 
 use super::{OnError, Status, Step, Stream};
 use crate::error::{ErrorClass, error};
+use crate::python_call::call_method;
 use crate::source::Source;
 
 /// How long a follower waits between two looks at a file that does not grow: at first, and at most.
@@ -201,7 +202,7 @@ impl Stream {
             if left.is_zero() {
                 let waited = self.waiting.take();
                 let sources = self.sources.bind(py);
-                if sources.call_method0(intern!(py, "check_ending"))?.extract()? {
+                if call_method(sources, intern!(py, "check_ending"), ())?.extract()? {
                     // Only a byte of what stands there now begins another wait.
                     self.waiting = waited;
                     return Ok(self.begin_again(py, may_wait)?.unwrap_or(Step::End));

@@ -5,6 +5,8 @@ use pyo3::prelude::*;
 
 use super::{Step, Stream};
 
+use crate::python_call::call_method;
+
 impl Stream {
     /// Opens the last source again, if its path names another file by now and the reader was told to go on with that.
     /// What was read of the old file and is no whole record is lost. None if it is not to go on.
@@ -16,7 +18,7 @@ impl Stream {
                 return Ok(Some(step));
             }
         }
-        let again = self.sources.bind(py).call_method0(intern!(py, "open_again"))?;
+        let again = call_method(self.sources.bind(py), intern!(py, "open_again"), ())?;
         if again.is_none() {
             return Ok(None);
         }
