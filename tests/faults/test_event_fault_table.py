@@ -147,6 +147,71 @@ def test_a_program_that_closes_nothing(run, policy, end, expected):
     assert bool(said) == bool(expected[1])
 
 
+@line("threads or functions of `atexit` log on after the main thread has ended")
+def test_threads_that_log_on_after_the_main_thread_ended_lose_nothing(run, policy):
+    program = """
+        from recordfs.events import SummaryWriter
+
+        writer = EventFileWriter(directory, policy=policy)
+        add(writer, range(10))
+        other = SummaryWriter(directory, policy=policy)
+
+        def log():
+            threading.main_thread().join()
+            add(writer, range(10, 100))
+            for step in range(100):
+                other.add_scalar("b", 1.0, step)
+
+        threading.Thread(target=log).start()
+    """
+    assert run(program, policy) == (0, "", {"a": list(range(100)), "b": list(range(100))})
+
+
+@line("threads or functions of `atexit` log on after the main thread has ended")
+def test_functions_of_atexit_may_log_and_make_writers(run, policy):
+    program = """
+        import atexit
+        from recordfs.events import SummaryWriter
+
+        def log(step):
+            writer.add_scalar("a", 1.0, step)
+            with SummaryWriter(directory, policy=policy) as other:
+                other.add_scalar("b", 1.0, step)
+
+        atexit.register(log, 2)
+        writer = SummaryWriter(directory, policy=policy)
+        writer.add_scalar("a", 1.0, 0)
+        atexit.register(log, 1)
+    """
+    assert run(program, policy) == (0, "", {"a": [0, 1, 2], "b": [1, 2]})
+
+
+@line("daemon threads log until the process ends")
+@pytest.mark.parametrize("call", ["add_scalar('a', 1.0, step)", "add_text('a', 'text', step)"])
+def test_daemon_threads_that_log_while_the_process_ends_do_not_abort_it(run, policy, call):
+    program = f"""
+        from recordfs.events import SummaryWriter
+
+        writer = SummaryWriter(directory, policy=policy)
+        writer.add_scalar("b", 1.0, 0)
+        logged = threading.Barrier(4)
+
+        def log():
+            for step in range(10**9):
+                writer.{call}
+                if step == 1000:
+                    logged.wait()
+
+        for _ in range(3):
+            threading.Thread(target=log, daemon=True).start()
+        logged.wait()
+    """
+    status, _, steps = run(program, policy)
+    assert status == 0
+    assert steps["b"] == [0]
+    assert "text" in call or set(range(1000)) <= set(steps["a"])
+
+
 @line("a child of `multiprocessing` ends without `close`")
 def test_a_child_of_multiprocessing(run, policy):
     program = """

@@ -102,3 +102,33 @@ def test_a_child_that_outlives_its_parent_keeps_nobody_from_the_parents_spool(ru
         assert tag_steps(tmp_path / "run") == {"a": list(range(100))}
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def test_a_function_of_atexit_that_makes_the_first_writer_loses_nothing(run):
+    assert run('import atexit\natexit.register(lambda: exec("""' + LOG_100 + '"""))') == (
+        0,
+        "",
+        {"a": list(range(100))},
+    )
+
+
+def test_an_object_that_logs_when_the_interpreter_deletes_it_ends(run):
+    program = """
+        from recordfs.events import SummaryWriter
+
+        class Model:
+            def __init__(self):
+                self.writer = SummaryWriter(directory)
+
+            def __del__(self):
+                try:
+                    self.writer.add_scalar("a", 1.0, 1)
+                finally:
+                    self.writer.close()
+
+        model = Model()
+        model.writer.add_scalar("a", 1.0, 0)
+    """
+    status, said, steps = run(program)
+    assert (status, steps) == (0, {"a": [0]})
+    assert "Exception ignored in" in said

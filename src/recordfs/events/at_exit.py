@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -10,12 +11,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+import recordfs.open_files.unclosed_writers  # noqa: F401 (its function of atexit closes our files, after ours)
+from recordfs.errors import ClosedFileError
 from recordfs.per_process import PerProcess
 
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["close_at_exit", "close_on_sigterm", "forget_at_exit"]
+__all__ = ["check_not_ended", "check_threads_live", "close_at_exit", "close_on_sigterm", "forget_at_exit"]
 
 
 EXIT_SECONDS = 120.0
@@ -24,6 +27,7 @@ EXIT_SECONDS = 120.0
 
 class _Writer(Protocol):
     def get_logdir(self) -> str: ...
+    def flush(self, timeout: float | None = None) -> None: ...
     def close(self, timeout: float | None = None) -> None: ...
 
 
@@ -44,26 +48,89 @@ def forget_at_exit(writer: _Writer) -> None:
 
 def close_all() -> None:
     """Close every writer of this process that is open; what cannot be written is said on standard error."""
-    deadline = time.monotonic() + EXIT_SECONDS
-    for writer in list(_open.values()):
+    _close(list(_open.values()), EXIT_SECONDS)
+
+
+def _close(writers: list[_Writer], seconds: float) -> list[_Writer]:
+    """Close writers within so many seconds in all, and return those of which it said that they cannot be closed."""
+    deadline = time.monotonic() + seconds
+    failed = []
+    for writer in writers:
         # It is forgotten once it is closed: what stays open takes events, and is closed later.
         try:
             writer.close(max(0.0, deadline - time.monotonic()))
         except BaseException as error:  # noqa: BLE001 - the other writers have to be closed as well
+            failed.append(writer)
             print(
                 f"recordfs: events of {writer.get_logdir()} could not be written at exit: "
                 f"{type(error).__name__}: {error}",
                 file=sys.stderr,
             )
+    return failed
+
+
+def _close_for_good(seconds: float) -> None:
+    """Close every writer that is open, but for those that were tried before."""
+    _given_up.extend(_close([writer for writer in _open.values() if writer not in _given_up], seconds))
+
+
+def check_not_ended(logdir: str) -> None:
+    """Refuse to begin a file when the process is so far at its end that nobody would write it.
+
+    Raises:
+        ClosedFileError: It is.
+    """
+    if _has_ended or sys.is_finalizing():
+        raise ClosedFileError("the process is at its end: events can no longer be logged", path=logdir)
+
+
+def check_threads_live(logdir: str) -> None:
+    """Refuse to wait for a thread once the interpreter has ended all but one.
+
+    Raises:
+        ClosedFileError: It has.
+    """
+    if sys.is_finalizing():
+        raise ClosedFileError("the interpreter has ended the thread that writes events", path=logdir)
+
+
+def _main_thread_ends() -> None:
+    """Have events written while everything works, such as the threads that clients of stores begin."""
+    global _end
+    _end = time.monotonic() + EXIT_SECONDS
+    if not any(_may_log_on(thread) for thread in threading.enumerate()):
+        _close_for_good(EXIT_SECONDS)
+        return
+    for writer in list(_open.values()):
+        # What fails is tried again when the process ends, and told then.
+        with contextlib.suppress(Exception):
+            writer.flush(max(0.0, _end - time.monotonic()))
+
+
+def _may_log_on(thread: threading.Thread) -> bool:
+    """Whether Python waits for a thread before the process ends."""
+    return not thread.daemon and thread not in (threading.main_thread(), threading.current_thread())
+
+
+def _process_ends() -> None:
+    """Close what threads and other functions of ``atexit`` have logged to since the main thread ended."""
+    global _has_ended
+    end = time.monotonic() + EXIT_SECONDS if _end is None else _end
+    _close_for_good(max(0.0, end - time.monotonic()))
+    # A daemon thread may have begun another file meanwhile. It begins no more.
+    _has_ended = True
+    _close_for_good(max(0.0, end - time.monotonic()))
 
 
 def _prepare() -> bool:
-    """Have ``close_all`` called at the end of this process, early enough for threads to work still."""
+    """Have writers closed at the end of this process, first when its main thread ends."""
     global _is_registered
     if not _is_registered:
-        # Functions of atexit run when no new thread can be started any more, which clients of stores may need.
-        register: Any = getattr(threading, "_register_atexit", atexit.register)
-        register(close_all)
+        register: Any = getattr(threading, "_register_atexit", None)
+        if register is not None:
+            # The main thread may have ended already: it has no more functions called then.
+            with contextlib.suppress(RuntimeError):
+                register(_main_thread_ends)
         _is_registered = True
     if "multiprocessing.util" in sys.modules:
         from multiprocessing import process, util
@@ -75,10 +142,22 @@ def _prepare() -> bool:
 
 
 _is_registered = False
-"""Whether this process or one that it was forked from registered ``close_all``: children keep what is registered."""
+"""Whether this process or one that it was forked from registered its end: children keep what is registered."""
 
 _prepared = PerProcess(_prepare)
-"""Whether this process calls ``close_all`` at its end."""
+"""Whether this process closes its writers at its end."""
+
+_end: float | None = None
+"""The time of ``time.monotonic`` until which the end of the process waits for events; None before it begins."""
+
+_given_up: list[_Writer] = []
+"""The writers that could not be closed when the process ended."""
+
+_has_ended = False
+"""Whether the process is so far at its end that no file can be begun."""
+
+# As early as can be: functions of ``atexit`` that are registered after it are called before it, and may log.
+atexit.register(_process_ends)
 
 
 def close_on_sigterm() -> None:

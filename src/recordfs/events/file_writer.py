@@ -14,7 +14,7 @@ from recordfs.errors import (
     InvalidArgumentError,
     UnavailableError,
 )
-from recordfs.events.at_exit import close_at_exit, forget_at_exit
+from recordfs.events.at_exit import check_not_ended, check_threads_live, close_at_exit, forget_at_exit
 from recordfs.events.messages import step_number
 from recordfs.events.names import anchored
 from recordfs.events.output import OutputOptions
@@ -128,6 +128,7 @@ class EventFileWriter(ClosesOnExit):
 
     def _begin(self) -> Session:
         """Begin the first session, and its file: what is wrong with the arguments has to be said now."""
+        check_not_ended(self._logdir)
         output = self._settings.new_output(self._options)
         try:
             output.open()
@@ -258,6 +259,7 @@ class EventFileWriter(ClosesOnExit):
         session = self._session
         if session.is_closed:
             raise ClosedFileError("the writer is closed", path=self._logdir)
+        check_threads_live(self._logdir)
         deadline = None if timeout is None else time.monotonic() + timeout
         session.worker.flush(timeout)
         session.output.settle(None if deadline is None else _left(deadline))
@@ -275,6 +277,7 @@ class EventFileWriter(ClosesOnExit):
             return
         if session.is_closed:
             return
+        check_threads_live(self._logdir)
         deadline = None if timeout is None else time.monotonic() + timeout
         # Another thread may be closing it, and have more time.
         if not self._lock.acquire(timeout=-1 if deadline is None else min(_left(deadline), threading.TIMEOUT_MAX)):
@@ -310,7 +313,12 @@ class EventFileWriter(ClosesOnExit):
         """After ``close``, go on with another file in the same directory, begun with the first event. Else do nothing.
 
         While another thread closes the writer, it waits until that is done.
+
+        Raises:
+            ClosedFileError: The process is at its end: functions of ``atexit`` that were registered before
+                ``recordfs.events`` was imported, and daemon threads, come too late to log.
         """
+        check_not_ended(self._logdir)
         if not self._session.queue.belongs_to_this_process:
             self._lock = threading.RLock()
         with self._lock:
