@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
 from recordfs import __version__
-from recordfs.cli.arguments import add_common_arguments, apply_filesystem_options
+from recordfs.cli.arguments import add_common_arguments, apply_filesystem_options, remote_places
 from recordfs.cli.command_table import COMMAND_GROUPS, CommandEntry, family_of, find_command, module_of
 from recordfs.cli.console import Console, OutputClosedError, OutputFailedError, abandon_stdout
 from recordfs.cli.status import BROKEN_PIPE, FAILED, INTERRUPTED, OK, USAGE
@@ -132,7 +132,8 @@ def _dispatch(words: list[str], console: Console) -> int:
     console.as_json = getattr(arguments, "json", False)
     configured = apply_filesystem_options(arguments)
     try:
-        return command.run(arguments, console)
+        with console.patience(remote_places(arguments)):
+            return command.run(arguments, console)
     finally:
         if arguments.stats:
             _print_statistics(console)

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError
-from recordfs.paths import scheme_of
+from recordfs.paths import parse_path, scheme_of
 from recordfs.registry import configure_file_system
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "compression_of",
     "number_at_least",
     "parse_filesystem_options",
+    "remote_places",
 ]
 
 _PATH_DESTINATIONS = "path_destinations"
@@ -168,6 +169,12 @@ def apply_filesystem_options(arguments: argparse.Namespace) -> list[str]:
     for scheme, chosen in merged.items():
         configure_file_system(scheme, **chosen)
     return list(merged)
+
+
+def remote_places(arguments: argparse.Namespace) -> list[str]:
+    """Return the stores and hosts of a command's paths, each once: ``s3://bucket``."""
+    parsed = [parse_path(path) for path in _paths_in(arguments)]
+    return sorted({f"{each.scheme}://{each.authority}" for each in parsed if each.scheme not in ("", "file", "ram")})
 
 
 def _paths_in(arguments: argparse.Namespace) -> Iterator[str]:

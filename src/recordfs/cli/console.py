@@ -6,6 +6,8 @@ import json
 import math
 import os
 import sys
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
 
 from recordfs.cli.progress import Progress
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Console", "OutputClosedError", "OutputFailedError", "abandon_stdout"]
 
+
+PATIENCE_SECONDS = 5.0
+"""How long a person sees nothing before it is said that the work goes on."""
 
 _RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
 
@@ -56,9 +61,39 @@ class Console:
         self.stdout_is_terminal = self._stdout is not None and self._stdout.isatty()
         self._stderr_is_terminal = self._stderr is not None and self._stderr.isatty()
         self._progress: Progress | None = None
+        self._has_shown = False
+
+    @contextmanager
+    def patience(self, places: Sequence[str]) -> Iterator[None]:
+        """Say once to a person who has seen nothing for five seconds that the work goes on, and where.
+
+        Args:
+            places: The stores and hosts that may let the command wait; none if all is local.
+        """
+        if not self.draws_progress:
+            yield
+            return
+        timer = threading.Timer(PATIENCE_SECONDS, self._say_that_it_goes_on, (places,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def hand_over(self) -> None:
+        """Leave the terminal to another program, which says itself what it does."""
+        self._has_shown = True
+
+    def _say_that_it_goes_on(self, places: Sequence[str]) -> None:
+        if self._has_shown or (self._progress is not None and self._progress.done):
+            return
+        what = f"waiting for {', '.join(places)}" if places else "at work"
+        self.remark(f"recordfs: still {what}; Ctrl-C ends it")
 
     def write(self, data: bytes | memoryview) -> None:
         """Write bytes to standard output as they are."""
+        self._has_shown = True
         if self._stdout is None:
             raise OutputFailedError("cannot write to standard output: it is closed")
         try:
@@ -176,6 +211,7 @@ class Console:
         self._print_redacted(redact(text))
 
     def _print_redacted(self, text: str) -> None:
+        self._has_shown = True
         if self._stderr_is_terminal:
             text = _without_controls(text)
             if self._progress is not None and self._progress.print_above(text):

@@ -1,18 +1,25 @@
 """The command line as a person meets it: under a terminal."""
 
+import io
 import os
 import pty
 import select
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
 import pytest
 
+from recordfs import get_file_system, register_file_system, unregister_file_system
+from recordfs.cli import console as console_module
 from recordfs.cli import progress as progress_module
 from recordfs.cli.console import Console
+from recordfs.filesystem import FileStatistics
+from recordfs.filesystems.memory import MemoryFileSystem
 from support.framing import stream
 
 
@@ -51,6 +58,70 @@ class Terminal:
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+class Silent(MemoryFileSystem):
+    """Answers only when the person has been told that it does not."""
+
+    told = threading.Event()
+
+    def stat(self, path: str) -> FileStatistics:
+        assert self.told.wait(30)
+        return super().stat(path)
+
+
+@pytest.mark.parametrize(("quiet", "terminal"), [(False, True), (True, True), (False, False)])
+def test_a_person_who_sees_nothing_is_told_what_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, quiet: bool, terminal: bool
+) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+        def write(self, text: str) -> int:
+            Silent.told.set()
+            return super().write(text)
+
+    said = not quiet and terminal
+    Silent.told.clear()
+    if not said:
+        Silent.told.set()
+    monkeypatch.setattr(console_module, "PATIENCE_SECONDS", 0.001)
+    register_file_system("silent", Silent)
+    try:
+        screen = Screen()
+        console = Console(quiet=quiet, stdout=io.BytesIO(), stderr=screen)
+        with console.patience(["silent://host"]):
+            get_file_system("silent://host/x").is_directory("silent://host/x")
+    finally:
+        unregister_file_system("silent")
+    assert screen.getvalue() == ("recordfs: still waiting for silent://host; Ctrl-C ends it\n" if said else "")
+
+
+def test_a_command_that_has_shown_something_is_not_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    class AtOnce:
+        """A timer that has run out when it is started."""
+
+        def __init__(self, seconds: float, call: Callable[..., None], arguments: tuple[object, ...]) -> None:
+            self.start = lambda: calls.append(lambda: call(*arguments))
+            self.cancel = lambda: None
+
+    calls: list[Callable[[], None]] = []
+    monkeypatch.setattr(threading, "Timer", AtOnce)
+    screen = Screen()
+    console = Console(stdout=io.BytesIO(), stderr=screen)
+    with console.patience([]):
+        console.print("a result")
+        calls[0]()
+    assert screen.getvalue() == ""
+    console = Console(stdout=io.BytesIO(), stderr=screen)
+    with console.patience([]):
+        calls[1]()
+    assert screen.getvalue() == "recordfs: still at work; Ctrl-C ends it\n"
 
 
 def test_a_table_has_a_head_and_aligned_columns(directory: Path) -> None:

@@ -50,4 +50,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     flags = ["--host", arguments.host, "--port", str(arguments.port)]
     flags += [f"--{flag.removeprefix('--')}" for flag in arguments.flag]
     options = CatalogOptions(requests=arguments.requests, reload_seconds=arguments.reload)
+    console.hand_over()
     return launch(arguments.logdir, flags, options)
