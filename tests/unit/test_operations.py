@@ -6,6 +6,7 @@ import pytest
 
 from recordfs import operations
 from recordfs.errors import (
+    AbortedError,
     AlreadyExistsError,
     FailedPreconditionError,
     InvalidArgumentError,
@@ -176,6 +177,45 @@ def test_copy_between_filesystems_and_back(tmp_path):
     assert os.listdir(tmp_path) == ["f"]
 
 
+def test_a_file_cut_short_while_it_is_copied_is_an_error_and_one_that_grows_is_none(tmp_path, monkeypatch):
+    source, target = tmp_path / "source", tmp_path / "target"
+    target.write_bytes(b"old")
+    copy_file_range = os.copy_file_range
+    new_size = 0
+
+    def resize_after_a_part(reader, writer, count):
+        copied = copy_file_range(reader, writer, 1000)
+        os.truncate(source, new_size)
+        return copied
+
+    monkeypatch.setattr(os, "copy_file_range", resize_after_a_part)
+    for new_size in (0, 999):
+        source.write_bytes(bytes(5000))
+        with pytest.raises(AbortedError, match=f"cut short to {new_size} bytes while it was copied") as caught:
+            operations.copy(source, target, overwrite=True)
+        assert caught.value.path == str(source)
+        assert (target.read_bytes(), sorted(os.listdir(tmp_path))) == (b"old", ["source", "target"])
+    for new_size in (5000, 6000):
+        source.write_bytes(bytes(5000))
+        operations.copy(source, target, overwrite=True)
+        assert target.stat().st_size == new_size
+
+
+def test_a_file_cut_short_while_it_is_copied_elsewhere_is_an_error(tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(bytes(5 << 20))
+    write("ram://unit-operations-cut/target", b"old")
+    with pytest.raises(AbortedError, match="cut short to 10 bytes while it was copied"):
+        operations.copy(
+            source,
+            "ram://unit-operations-cut/target",
+            overwrite=True,
+            progress=lambda _: os.truncate(source, 10),
+        )
+    assert read("ram://unit-operations-cut/target") == b"old"
+    operations.rmtree("ram://unit-operations-cut")
+
+
 def test_copy_within_a_filesystem_leaves_it_to_that():
     faulty = FaultyFileSystem(MemoryFileSystem())
     write("ram://unit-server/f", b"data")
@@ -328,7 +368,7 @@ def test_two_filesystems_are_told_apart_by_what_serves_them(tmp_path):
         operations.copy("ram://unit-two/f", "ram://unit-two/g", file_system=first, target_file_system=second)
     finally:
         operations.rmtree("ram://unit-two")
-    assert {operation for operation, _ in first.calls} == {"new_random_access_file", "read"}
+    assert {operation for operation, _ in first.calls} == {"new_random_access_file", "read", "size"}
     assert "new_writable_file" in {operation for operation, _ in second.calls}
 
 

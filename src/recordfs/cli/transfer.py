@@ -10,6 +10,7 @@ from recordfs.cli.formatting import format_count, format_duration, format_rate, 
 from recordfs.cli.parallel import do_in_parallel
 from recordfs.cli.status import FAILED, OK
 from recordfs.errors import (
+    AbortedError,
     InvalidArgumentError,
     IsADirectoryError,
     NotADirectoryError,
@@ -186,7 +187,7 @@ def copy_planned(plan: CopyPlan, console: Console, *, overwrite: bool, jobs: int
 
 
 def delete_copied(plan: CopyPlan, console: Console, *, jobs: int) -> int:
-    """Delete what a plan has copied and nothing else: what has come into the source meanwhile stays.
+    """Delete what a plan has copied and nothing else: what has come into the source meanwhile, or was written, stays.
 
     Returns:
         The exit status.
@@ -194,7 +195,13 @@ def delete_copied(plan: CopyPlan, console: Console, *, jobs: int) -> int:
     status = OK
 
     def delete(file: PlannedFile) -> None:
-        get_file_system(file.source).delete_file(file.source)
+        file_system = get_file_system(file.source)
+        if file.known is not None and not _is_unchanged(file.known, file_system.stat(file.source)):
+            raise AbortedError(
+                "not deleted, because it was written to while it was copied: the copy may not have all of it",
+                path=file.source,
+            )
+        file_system.delete_file(file.source)
         progress.advance(1, file.source)
 
     def note(file: PlannedFile, outcome: RecordFSError | None) -> None:
@@ -212,6 +219,13 @@ def delete_copied(plan: CopyPlan, console: Console, *, jobs: int) -> int:
         except RecordFSError as error:
             status = max(status, console.failure(error))
     return status
+
+
+def _is_unchanged(known: FileStatistics, now: FileStatistics) -> bool:
+    """Tell whether a file is still what it was before it was copied, as far as the store can tell."""
+    if known.version is not None and now.version is not None:
+        return known.version == now.version
+    return (known.length, known.mtime_nsec) == (now.length, now.mtime_nsec)
 
 
 def make_parent(path: str) -> None:

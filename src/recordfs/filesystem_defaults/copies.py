@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystem import FileStatistics, FileSystem
 
-__all__ = ["COPY_CHUNK", "copy_file", "stream_copy"]
+__all__ = ["COPY_CHUNK", "check_not_cut_short", "copy_file", "stream_copy"]
 
 COPY_CHUNK = 4 << 20
 """Bytes moved at a time by a copy through this process: large enough for object stores, small enough for memory."""
@@ -80,8 +80,28 @@ def _chunks_of(file_system: FileSystem, path: str, known: FileStatistics | None)
             if len(data) == known.length:
                 yield data
                 return
+    capabilities = file_system.capabilities(path)
     with file_system.new_random_access_file(path) as reader:
+        # Elsewhere a file that is open stays as it is, or reading it tells that it was replaced.
+        size_before = reader.size() if capabilities.growing_reads and not capabilities.detects_replacement else 0
         offset = 0
         while chunk := reader.read(offset, COPY_CHUNK):
             yield chunk
             offset += len(chunk)
+        if size_before:
+            check_not_cut_short(path, offset, size_before, reader.size())
+
+
+def check_not_cut_short(path: str, copied: int, size_before: int, size_after: int) -> None:
+    """Raise if a file became shorter than what was copied of it: that is neither what it was nor what it is now.
+
+    A file that grows is copied up to where it ended.
+
+    Raises:
+        AbortedError: It did.
+    """
+    if size_after < min(copied, size_before):
+        raise AbortedError(
+            f"the file was cut short to {size_after} bytes while it was copied, when {copied} had been; copy it again",
+            path=path,
+        )

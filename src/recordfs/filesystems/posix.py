@@ -26,6 +26,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
+from recordfs.filesystem_defaults.copies import check_not_cut_short
 from recordfs.filesystem_defaults.opening import check_unchanged
 from recordfs.filesystems._posix_files import AtomicPosixFile, PosixRandomAccessFile, PosixWritableFile
 from recordfs.filesystems._posix_names import make_temporary_beside, move_without_overwriting, posix_error, version_of
@@ -324,6 +325,7 @@ def _copy_open_file(reader: int, source: str, local_target: str, target: str, *,
     try:
         try:
             _copy_bytes(reader, writer)
+            check_not_cut_short(source, os.fstat(writer).st_size, status.st_size, os.fstat(reader).st_size)
         finally:
             os.close(writer)
         if overwrite:

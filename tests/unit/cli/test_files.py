@@ -301,7 +301,7 @@ def test_many_files_are_copied_whatever_the_number_of_jobs(tree: Path, recordfs:
 
 
 class NoRename(WrapperFileSystem):
-    """A store that cannot rename, in memory, and sees a file come while another is read."""
+    """A store that cannot rename, in memory, and sees a file come or grow while another is read."""
 
     def __init__(self) -> None:
         super().__init__(MemoryFileSystem())
@@ -313,7 +313,11 @@ class NoRename(WrapperFileSystem):
         if path.endswith("trigger"):
             with self.inner.new_writable_file(path.replace("trigger", "late")):
                 pass
-        return super().new_random_access_file(path)
+        reader = super().new_random_access_file(path)
+        if path.endswith("last"):
+            with self.inner.new_appendable_file(path.replace("last", "grows")) as writer:
+                writer.append(b" and more")
+        return reader
 
     def new_pinned_random_access_file(self, path: str, known: FileStatistics) -> RandomAccessFile:
         return self.new_random_access_file(path)
@@ -348,6 +352,20 @@ def test_mv_deletes_only_what_it_copied(tree: Path, recordfs: Recordfs, norename
     assert ran.err.startswith("recordfs: norename://norename-test/d: ")
     assert files_below(tree / "moved") == {"trigger": b"alpha!"}
     assert recordfs("ls", "norename://norename-test/d").out == "late\n"
+
+
+def test_mv_keeps_a_file_that_was_written_to_while_it_was_moved(
+    tree: Path, recordfs: Recordfs, norename: NoRename
+) -> None:
+    for name in ("grows", "last", "quiet"):
+        recordfs("cp", "d/a.txt", f"norename://norename-grows/d/{name}")
+    ran = recordfs("mv", "-j1", "norename://norename-grows/d", "moved")  # copies "grows", and then "last"
+    assert ran.status == 1
+    assert ran.err.startswith("recordfs: norename://norename-grows/d/grows: not deleted, because it was written to")
+    assert recordfs("ls", "norename://norename-grows/d").out == "grows\n"
+    assert recordfs("cat", "norename://norename-grows/d/grows").out == "alpha! and more"
+    assert recordfs("ls", "moved").out == "grows\nlast\nquiet\n"
+    recordfs("rm", "-r", "norename://norename-grows")
 
 
 @pytest.fixture
