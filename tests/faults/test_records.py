@@ -2,6 +2,9 @@
 
 import contextlib
 import itertools
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -146,3 +149,43 @@ def test_a_read_that_fails_can_be_made_again(place):
             assert errors < 3
     assert errors == 1
     assert found == RECORDS
+
+
+def test_daemon_threads_in_the_middle_of_records_do_not_abort_the_end_of_the_process(tmp_path):
+    program = """
+        import sys, threading
+        from recordfs import RecordReader, RecordWriter
+        from recordfs.filesystems.posix import PosixFileSystem
+        from recordfs.filesystems.wrapper import WrapperFileSystem
+
+        # Its files are Python's, in which a thread waits for the interpreter.
+        store, path = WrapperFileSystem(PosixFileSystem()), sys.argv[1]
+        with RecordWriter(path) as writer:
+            writer.write_batch([bytes(1000)] * 5000)
+        begun = threading.Barrier(5)
+
+        def read():
+            begun.wait()
+            while True:
+                with RecordReader(path, file_system=store) as reader:
+                    list(reader)
+
+        def write(number):
+            begun.wait()
+            while True:
+                with RecordWriter(f"{path}{number}", file_system=store) as writer:
+                    writer.write_batch([bytes(100_000)] * 50)
+
+        for number in range(2):
+            threading.Thread(target=read, daemon=True).start()
+            threading.Thread(target=write, args=[number], daemon=True).start()
+        begun.wait()
+        threading.Event().wait(0.1)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "records")],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
