@@ -125,7 +125,7 @@ class Ledger:
         found, appended = opening.found, opening.found if opening.append else None
         self.most_kept = most_kept
         self.is_exclusive = opening.exclusive
-        self.is_blind = opening.is_blind
+        self.is_write_only = opening.is_write_only
         metadata = {} if appended is None else appended.metadata
         # Appending keeps the id that it finds: to a reader it is the same object growing.
         self._writer_id = metadata.get(WRITER_METADATA) or uuid.uuid4().hex
@@ -292,7 +292,7 @@ class Ledger:
             return None
         if tag is not None:
             return tag
-        return None if self.is_blind else NOTHING
+        return None if self.is_write_only else NOTHING
 
     def _check(self) -> None:
         """Assert what is always true; for tests."""

@@ -21,14 +21,14 @@ class Conditions:
 
     Args:
         look: Returns the object as it is now, or raises NotFoundError.
-        is_blind: The credentials could not look at the object when it was opened.
+        is_write_only: The credentials could not look at the object when it was opened.
         path: For errors.
     """
 
-    def __init__(self, look: Callable[[], ObjectInfo], *, is_blind: bool, path: str) -> None:
+    def __init__(self, look: Callable[[], ObjectInfo], *, is_write_only: bool, path: str) -> None:
         self._look = look
         self._path = path
-        self.is_blind = is_blind
+        self.is_write_only = is_write_only
         self._can_match = True  # until credentials turn out to have no right to
 
     def send(self, commit: Commit, are_kept: Callable[[], bool | None], send: Callable[[str | None], str]) -> str:
@@ -56,7 +56,7 @@ class Conditions:
         try:
             return send(replaces)
         except PermissionDeniedError:
-            if not self.is_blind or replaces == NOTHING:
+            if not self.is_write_only or replaces == NOTHING:
                 raise
         self._can_match = False  # matching a version needs the right to read, and that is not there
         return send(None)
@@ -72,7 +72,7 @@ class Conditions:
         except NotFoundError:
             now = None
         except PermissionDeniedError:
-            if self.is_blind:
+            if self.is_write_only:
                 return
             raise
         if now != expected:
@@ -89,7 +89,7 @@ class Conditions:
             PermissionDeniedError: The credentials can only write, and the object has become too large to be put again
                 as a whole. ``close`` publishes what is kept.
         """
-        if not self.is_blind:
+        if not self.is_write_only:
             return
         try:
             self._look()
@@ -101,4 +101,4 @@ class Conditions:
                 f"({right}). The bytes are kept, and published when the writer is closed",
                 path=self._path,
             ) from error
-        self.is_blind = False
+        self.is_write_only = False

@@ -129,8 +129,8 @@ class ObjectStoreFileSystem(FileSystem):
                 raise AlreadyExistsError("a directory stands where a file was to be made", path=path) from error
             raise
         except PermissionDeniedError:
-            self._store.say_blind(location)
-            return open_writer(self._store, Opening(location, exclusive=exclusive, atomic=atomic, is_blind=True))
+            self._store.say_write_only(location)
+            return open_writer(self._store, Opening(location, exclusive=exclusive, atomic=atomic, is_write_only=True))
         if exclusive and found is not None:
             # From the one look that the first commit is conditional on: a second look could see what another made.
             raise AlreadyExistsError("the object exists, and exclusive was asked for", path=path)

@@ -66,7 +66,7 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         self._target = opening.location
         self._path, self._bucket, self._key = opening.location
         self._is_atomic = opening.atomic
-        self._conditions = Conditions(self.look, is_blind=opening.is_blind, path=self._path)
+        self._conditions = Conditions(self.look, is_write_only=opening.is_write_only, path=self._path)
         self._equal_parts = store.features(self._bucket).equal_parts
         self._copied_from = part_size if self._equal_parts else copied_from
         self.part_size = part_size
@@ -172,7 +172,7 @@ class MultipartObjectUpload(ObjectUpload, Generic[Target]):
         upload = self._upload if self._staging is None else self._staging.upload
         if upload is None or upload.next_number <= upload.limits.filled:
             return False
-        if not self._is_atomic and not self._conditions.is_blind and not self._equal_parts:
+        if not self._is_atomic and not self._conditions.is_write_only and not self._equal_parts:
             return True
         if self._is_atomic and not self._equal_parts and self._upload is not None and Staging.has_room(self._upload):
             return False

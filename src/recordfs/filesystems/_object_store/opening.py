@@ -43,7 +43,7 @@ class Opening(NamedTuple):
         append: Go on after what is there instead of replacing it.
         exclusive: Finding the object made by somebody else is AlreadyExistsError.
         atomic: Only ``close`` publishes.
-        is_blind: The credentials could not look at the object, so ``found`` is None whatever is there.
+        is_write_only: The credentials could not look at the object, so ``found`` is None whatever is there.
     """
 
     location: Location
@@ -51,7 +51,7 @@ class Opening(NamedTuple):
     append: bool = False
     exclusive: bool = False
     atomic: bool = False
-    is_blind: bool = False
+    is_write_only: bool = False
 
 
 class Known(NamedTuple):

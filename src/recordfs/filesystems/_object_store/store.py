@@ -40,7 +40,7 @@ class ObjectStore(abc.ABC):
         notices: What has been said about the buckets.
     """
 
-    blind_advice: ClassVar[str] = ""
+    write_only_advice: ClassVar[str] = ""
     """What more may be refused to a writer whose credentials cannot look at its object, and the right to grant."""
 
     max_delete: int = 1000
@@ -174,13 +174,13 @@ class ObjectStore(abc.ABC):
     def check_exclusive(self, location: Location) -> None:
         """Raise UnimplementedError if the store cannot make one of several writers the only one."""
 
-    def say_blind(self, location: Location) -> None:
+    def say_write_only(self, location: Location) -> None:
         """Say once a bucket what follows from writing with credentials that cannot look at the object."""
         self.notices.once(
             location.bucket,
-            "blind",
+            "write-only",
             f"{location.path} could not be looked at with these credentials: the first commit replaces whatever is "
-            f"there, and a lost answer cannot be told from a failure. {self.blind_advice}",
+            f"there, and a lost answer cannot be told from a failure. {self.write_only_advice}",
         )
 
     def unfinished_uploads(self, bucket: str, prefix: str) -> list[UnfinishedUpload]:

@@ -227,7 +227,7 @@ class ObjectWriter(WritableFile):
         except NotFoundError:
             return False
         except PermissionDeniedError:
-            if not self._ledger.is_blind:
+            if not self._ledger.is_write_only:
                 raise
             self._ledger.stop_conditions()  # nobody can tell; sent again as it is, it does no harm
             return False
@@ -264,7 +264,7 @@ class ObjectWriter(WritableFile):
         except NotFoundError:
             now = None
         except PermissionDeniedError:
-            if not ledger.is_blind:
+            if not ledger.is_write_only:
                 raise
             now = "one that these credentials cannot look at"
         if now == ledger.tag:

@@ -76,7 +76,7 @@ class GCSStore(ObjectStore):
         clients: As above.
     """
 
-    blind_advice = (
+    write_only_advice = (
         f"More than {PART_SIZE >> 20} MiB or a second flush may be refused. Grant storage.objects.get, as the role "
         "Storage Object User has it"
     )

@@ -64,7 +64,7 @@ class S3Store(S3Requests):
 
     described_by_obstore = "HeadObject"
     streams_as = "GetObject"
-    blind_advice = "Grant s3:GetObject and s3:ListBucket to have both"
+    write_only_advice = "Grant s3:GetObject and s3:ListBucket to have both"
 
     def __init__(self, clients: Clients, part_size: int = SMALLEST_PART) -> None:
         super().__init__(clients)
