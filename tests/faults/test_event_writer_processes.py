@@ -132,3 +132,44 @@ def test_an_object_that_logs_when_the_interpreter_deletes_it_ends(run):
     status, said, steps = run(program)
     assert (status, steps) == (0, {"a": [0]})
     assert "Exception ignored in" in said
+
+
+def test_ctrl_c_again_and_again_while_the_process_ends_loses_nothing_that_the_store_takes(run):
+    program = """
+        class SlowFile(WrapperWritableFile):
+            def append(self, data):
+                for _ in range(5):
+                    time.sleep(0.02)
+                    os.kill(os.getpid(), signal.SIGINT)
+                super().append(data)
+
+        class SlowStore(WrapperFileSystem):
+            def new_writable_file(self, path, **keywords):
+                return SlowFile(super().new_writable_file(path, **keywords))
+
+        writer = EventFileWriter(directory, policy=policy, file_system=SlowStore(PosixFileSystem()))
+        add(writer, range(100))
+        raise KeyboardInterrupt
+    """
+    status, said, steps = run(program)
+    assert status == -signal.SIGINT
+    assert steps == {"a": list(range(100))}
+    assert "recordfs:" not in said
+
+
+def test_ctrl_c_while_the_process_ends_ends_the_wait_for_a_store_that_hangs(run):
+    program = """
+        class HangingFile(WrapperWritableFile):
+            def append(self, data):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(100)
+
+        class HangingStore(WrapperFileSystem):
+            def new_writable_file(self, path, **keywords):
+                return HangingFile(super().new_writable_file(path, **keywords))
+
+        at_exit.INTERRUPTED_SECONDS = 0.2
+        writer = EventFileWriter(directory, policy=policy, file_system=HangingStore(PosixFileSystem()))
+    """
+    _, said, _ = run(program)
+    assert "could not be written at exit" in said

@@ -25,6 +25,10 @@ EXIT_SECONDS = 120.0
 """Seconds for which the end of a process waits, in all, for events to be written, whatever the store does."""
 
 
+INTERRUPTED_SECONDS = 2.0
+"""Seconds for which it waits once Ctrl-C was pressed meanwhile, however often."""
+
+
 class _Writer(Protocol):
     def get_logdir(self) -> str: ...
     def flush(self, timeout: float | None = None) -> None: ...
@@ -53,12 +57,12 @@ def close_all() -> None:
 
 def _close(writers: list[_Writer], seconds: float) -> list[_Writer]:
     """Close writers within so many seconds in all, and return those of which it said that they cannot be closed."""
-    deadline = time.monotonic() + seconds
+    limit = _Limit(time.monotonic() + seconds)
     failed = []
     for writer in writers:
         # It is forgotten once it is closed: what stays open takes events, and is closed later.
         try:
-            writer.close(max(0.0, deadline - time.monotonic()))
+            _close_patiently(writer, limit)
         except BaseException as error:  # noqa: BLE001 - the other writers have to be closed as well
             failed.append(writer)
             print(
@@ -67,6 +71,34 @@ def _close(writers: list[_Writer], seconds: float) -> list[_Writer]:
                 file=sys.stderr,
             )
     return failed
+
+
+class _Limit:
+    """Until when the end of a process waits, by ``time.monotonic``: not for long once somebody pressed Ctrl-C."""
+
+    def __init__(self, end: float) -> None:
+        self.end = end
+        self._is_interrupted = False
+
+    def interrupt(self) -> None:
+        if not self._is_interrupted:
+            self.end = min(self.end, time.monotonic() + INTERRUPTED_SECONDS)
+            self._is_interrupted = True
+
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, self.end - time.monotonic())
+
+
+def _close_patiently(writer: _Writer, limit: _Limit) -> None:
+    """Close a writer. Another Ctrl-C, from a launcher or an impatient person, leaves a healthy store its time."""
+    while True:
+        try:
+            return writer.close(limit.seconds_left)
+        except KeyboardInterrupt:
+            limit.interrupt()
+            if not limit.seconds_left:
+                raise
 
 
 def _close_for_good(seconds: float) -> None:
