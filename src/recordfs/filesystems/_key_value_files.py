@@ -125,7 +125,15 @@ class ValueReader(RandomAccessFile):
         length = min(n, self._length - offset)
         if length <= 0:
             return b""
-        with store_errors(self._name), memoryview(self._read_value(offset, length)) as view:
+        with store_errors(self._name):
+            value = self._read_value(offset, length)
+        try:
+            view = memoryview(value)
+        except TypeError as error:
+            raise InternalError(
+                f"read_value returned a {type(value).__name__}; expected bytes", path=self._name
+            ) from error
+        with view:
             found = view.nbytes
             if found == length:
                 return view.tobytes()

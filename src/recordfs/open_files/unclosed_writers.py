@@ -103,6 +103,7 @@ def forget(writer: _Writer) -> None:
 @atexit.register
 def _close_all() -> None:
     """Publish what is still open; what cannot be is said on standard error, with its path and the reason."""
+    said: set[str] = set()
     # The last first: what buffers bytes for a writer came after it, and closes it as well.
     for key, unclosed in reversed(list(_open_writers.items())):
         writer = unclosed.find()
@@ -131,8 +132,11 @@ def _close_all() -> None:
             else:
                 writer.close()
         except Exception as error:  # noqa: BLE001 (the other writers have to be closed as well)
-            print(
+            line = (
                 f"recordfs: {redact(writer.name)} could not be {fate} at exit, and what it had not flushed is lost: "
-                f"{type(error).__name__}: {redact(str(error))}",
-                file=sys.stderr,
+                f"{type(error).__name__}: {redact(str(error))}"
             )
+            # A writer and what buffers bytes for it are one thing to the person, and fail alike.
+            if line not in said:
+                print(line, file=sys.stderr)
+            said.add(line)

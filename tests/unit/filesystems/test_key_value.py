@@ -251,6 +251,16 @@ def test_a_store_that_tells_no_length_is_an_error_that_says_what_it_told(store, 
     assert store.values["g"] == b"1"
 
 
+@pytest.mark.parametrize(("told", "kind"), [("text", "str"), (None, "NoneType"), (4, "int")])
+def test_a_store_that_reads_no_bytes_is_an_error_that_names_the_method(store, monkeypatch, told, kind):
+    with store.new_writable_file("dict://a") as file:
+        file.append(b"data")
+    monkeypatch.setattr(store, "read_value", lambda key, offset, length: told)
+    with store.new_random_access_file("dict://a") as file, pytest.raises(InternalError) as caught:
+        file.read(0, 4)
+    assert str(caught.value) == f"dict://a: read_value returned a {kind}; expected bytes"
+
+
 def test_whole_numbers_of_any_type_are_lengths(store):
     store.values["f"] = b"12345"
     store.find_value = lambda key: (np.uint64(5), np.int64(7)) if key == "f" else None

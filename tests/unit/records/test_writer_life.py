@@ -334,6 +334,7 @@ sys.excepthook = lambda *_, writer=writer: None
     told = done.stderr.splitlines()
     assert all(line.startswith("recordfs: /dev/full could not be published at exit") for line in told), done.stderr
     assert 1 <= len(told) <= 2  # the records, and the file that has taken some of them
+    assert len(set(told)) == len(told)
 
 
 def test_an_atomic_writer_that_is_open_at_the_end_leaves_nothing(tmp_path):
