@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from recordfs.filesystem import FileSystem, RandomAccessFile
     from recordfs.paths import PathInput
 
-__all__ = ["LostRange", "VerifyReport", "count_records", "verify_file"]
+__all__ = ["Count", "LostRange", "VerifyReport", "count_as_far_as_written", "count_records", "verify_file"]
 
 
 class LostRange(NamedTuple):
@@ -214,6 +214,35 @@ def count_records(
         CorruptRecordError, DataLossError: It is broken in another way.
         NotFoundError and others: As ``FileSystem.new_random_access_file``.
     """
+    return count_as_far_as_written(
+        path,
+        compression=compression,
+        verify_checksums=verify_checksums,
+        max_record_size=max_record_size,
+        progress=progress,
+        file_system=file_system,
+        options=options,
+    ).records
+
+
+class Count(NamedTuple):
+    """How many records a file holds, and whether its compressed stream has no trailer, so that some may be missing."""
+
+    records: int
+    unfinished_stream: bool
+
+
+def count_as_far_as_written(
+    path: PathInput,
+    *,
+    compression: str | int | None = "auto",
+    verify_checksums: bool = False,
+    max_record_size: int = DEFAULT_MAX_RECORD_SIZE,
+    progress: Callable[[int], object] | None = None,
+    file_system: FileSystem | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Count:
+    """Count records as ``count_records`` does, and tell whether the file has its end."""
     file_system, name = resolve(path, file_system=file_system, options=options)
     with _open_as_it_is(file_system, name) as file:
         size = size_to_scan(file)
@@ -228,4 +257,4 @@ def count_records(
     fault = scanner.fault
     if fault is not None:
         raise fault_error(fault, name)
-    return scanner.records
+    return Count(scanner.records, scanner.unfinished_stream)

@@ -215,3 +215,30 @@ def test_schema_names_the_file_and_the_offset_of_what_is_no_example(recordfs: Re
     assert f"(at byte {len(example) + 16})" in ran.err
     ran = recordfs("export", good, bad, str(tmp_path / "t.jsonl"))
     assert f"{bad}: record 2: not a serialized Example" in ran.err
+
+
+def test_what_a_stream_without_an_end_holds_is_used_and_the_command_fails(recordfs: Recordfs, tmp_path: Path) -> None:
+    """Its writer is at work, or the file was cut: nobody can tell whether records are missing."""
+    live, sound = str(tmp_path / "live"), str(tmp_path / "sound")
+    for path in (live, sound):
+        with RecordWriter(path, compression="GZIP") as writer:
+            writer.write(encode_example({"path": "name", "content": b"x"}))
+    with open(live, "r+b") as file:
+        file.truncate(os.path.getsize(live) - 8)
+    target = str(tmp_path / "t.jsonl")
+    for words, shown in (
+        (["count", live], "1\n"),
+        (["schema", live], None),
+        (["export", live, target], "exported 1 record\n"),
+        (["unpack", "-q", live, str(tmp_path / "files")], ""),
+    ):
+        ran = recordfs(*words)
+        assert ran.status == 1
+        assert ran.err.startswith(f"recordfs: {live}: the compressed stream has no trailer")
+        assert shown is None or ran.out == shown
+    assert os.listdir(tmp_path / "files") == ["name"]
+    ran = recordfs("export", sound, live, target)
+    assert (ran.status, ran.out) == (1, "exported 2 records\n")
+    assert "in one of 2 files" in ran.err
+    assert recordfs("export", "-q", sound, target) == (0, "", "")
+    assert recordfs("count", sound) == (0, "1\n", "")

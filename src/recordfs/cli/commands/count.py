@@ -8,8 +8,9 @@ from recordfs.cli.arguments import add_compression, add_paths, compression_of
 from recordfs.cli.expansion import expand_record_files, total_length
 from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.cli.status import FAILED
+from recordfs.cli.unfinished import say_if_unfinished
 from recordfs.errors import RecordFSError
-from recordfs.records.verify import count_records
+from recordfs.records.verify import Count, count_as_far_as_written
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +21,7 @@ DESCRIPTION = """\
 Count the records in record files. Checks the lengths of records and their checksums, but not the
 data (`recordfs verify` does that); the data of large records is not even read. Prints the number
 alone for one file, and a line for each and the total for several. A broken file is an error and
-has no number.
+has no number. One that is compressed and has no end has one, and fails: records may be missing.
 """
 
 EXAMPLES = """\
@@ -43,20 +44,21 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     alone = len(paths) == 1 and len(arguments.path) == 1
     total = 0
 
-    def count(path: str) -> int:
-        return count_records(path, compression=compression_of(arguments), progress=progress.offsets(path))
+    def count(path: str) -> Count:
+        return count_as_far_as_written(path, compression=compression_of(arguments), progress=progress.offsets(path))
 
-    def show(path: str, outcome: int | RecordFSError) -> None:
+    def show(path: str, outcome: Count | RecordFSError) -> None:
         nonlocal status, total
         if isinstance(outcome, RecordFSError):
             console.failure(outcome)
             status = max(status, FAILED)
             return
-        total += outcome
+        total += outcome.records
         if arguments.json:
-            console.print_json({"path": path, "records": outcome})
+            console.print_json({"path": path, "records": outcome.records})
         else:
-            console.print(str(outcome) if alone else f"{outcome}\t{path}")
+            console.print(str(outcome.records) if alone else f"{outcome.records}\t{path}")
+        status = max(status, say_if_unfinished(outcome.unfinished_stream, [path], console))
 
     with console.progress("counting", total=total_length(paths, console)) as progress:
         do_in_parallel(count, paths, arguments.jobs, progress, show)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
 from recordfs.cli.expansion import expand_record_files, lengths_of
 from recordfs.cli.formatting import format_count
+from recordfs.cli.unfinished import say_if_unfinished
+from recordfs.records.reader import RecordReader
 
 if TYPE_CHECKING:
     import argparse
@@ -61,16 +63,19 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if not paths or status:
         return status
     lengths = lengths_of(paths, console)
-    with console.progress("exporting", total=None if lengths is None else sum(lengths)) as progress:
+    with (
+        RecordReader(paths, compression=compression_of(arguments)) as reader,
+        console.progress("exporting", total=None if lengths is None else sum(lengths)) as progress,
+    ):
         count = export_examples(
-            paths,
+            reader,
             arguments.target,
             target_format=arguments.target_format,
             sample=arguments.sample or None,
             sequence=arguments.sequence,
             on_position=progress.positions(paths, lengths),
-            compression=compression_of(arguments),
         )
+        status = say_if_unfinished(reader.report.unfinished_stream, paths, console)
     if arguments.json:
         console.print_json({"target": arguments.target, "records": count})
     elif not console.quiet:

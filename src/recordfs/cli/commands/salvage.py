@@ -8,6 +8,7 @@ from recordfs.cli.arguments import add_compression, add_paths, compression_of
 from recordfs.cli.expansion import total_length
 from recordfs.cli.formatting import format_count
 from recordfs.cli.status import FAILED, OK
+from recordfs.cli.unfinished import UNFINISHED
 from recordfs.records.compression import COMPRESSIONS
 from recordfs.records.salvage import salvage_file
 
@@ -63,5 +64,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         if report.loss_count > len(report.losses):
             console.print(f"  and {report.loss_count - len(report.losses)} more")
         if report.unfinished_stream:
-            console.print("  the compressed stream has no trailer: its writer is still at work, or died")
+            console.print(f"  {UNFINISHED}")
     return OK if whole else FAILED

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
 from recordfs.cli.expansion import expand_record_files, lengths_of
 from recordfs.cli.formatting import format_count
+from recordfs.cli.unfinished import say_if_unfinished
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.record_batches import RecordBatches
 from recordfs.example.schema import infer_features
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             inferred = infer_features(records, sample=arguments.records)
         except BadRecordError as error:
             raise batches.located_in_stream(error) from None
+        status = max(status, say_if_unfinished(reader.report.unfinished_stream, paths, console))
     summaries = [*inferred.summaries, *inferred.list_summaries]
     if arguments.json:
         for summary in summaries:

@@ -11,6 +11,7 @@ from recordfs.cli.expansion import expand, total_length
 from recordfs.cli.file_records import decode_file
 from recordfs.cli.formatting import format_count, format_duration, format_rate, format_size
 from recordfs.cli.status import FAILED, OK
+from recordfs.cli.unfinished import say_if_unfinished
 from recordfs.errors import AlreadyExistsError, InvalidArgumentError
 from recordfs.paths import dirname, join, parse_path
 from recordfs.records.reader import RecordReader
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     sources = [path for argument in arguments.source for path in expand(argument)]
     target = _Target(arguments.directory, overwrite=arguments.overwrite)
     files = unpacked = 0
+    status = OK
     with console.progress("unpacking", total=total_length(sources, console)) as progress:
         for source in sources:
             with RecordReader(source) as reader:
@@ -63,6 +65,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                     files += 1
                     unpacked += len(content)
                     progress.advance(len(record), name)
+                status = max(status, say_if_unfinished(reader.report.unfinished_stream, [source], console))
     seconds = time.perf_counter() - began
     if arguments.json:
         console.print_json({"files": files, "bytes": unpacked, "seconds": round(seconds, 6)})
@@ -71,7 +74,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             f"unpacked {format_count(files, 'file')} ({format_size(unpacked)}) in {format_duration(seconds)} "
             f"({format_rate(unpacked, seconds)})"
         )
-    return OK
+    return status
 
 
 class _Target:

@@ -9,6 +9,7 @@ from recordfs.cli.expansion import expand_record_files, total_length
 from recordfs.cli.formatting import format_count, format_size
 from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.cli.status import FAILED
+from recordfs.cli.unfinished import UNFINISHED
 from recordfs.errors import RecordFSError
 from recordfs.records.repair import HEADER_SIZE
 from recordfs.records.verify import VerifyReport, verify_file
@@ -94,7 +95,7 @@ def _print_report(report: VerifyReport, console: Console) -> None:
     if report.truncated_tail:
         console.print(f"  the file ends inside a record: its writer is at work or died{_advice(report)}")
     if report.unfinished_stream:
-        console.print("  the compressed stream has no trailer: its writer is still at work, or died")
+        console.print(f"  {UNFINISHED}")
 
 
 def _advice(report: VerifyReport) -> str:
