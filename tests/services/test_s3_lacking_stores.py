@@ -215,6 +215,30 @@ def test_each_object_that_cannot_be_deleted_is_told_without_bulk_deletes(lacking
     assert len(caught.value.failures) == 100
 
 
+def test_a_page_in_answer_to_a_deletion_is_no_deletion(lacking, root, stored):
+    store, file_system = lacking()
+    for name in ("d/a", "d/b"):
+        with file_system.new_writable_file(f"{root}/{name}") as writer:
+            writer.append(b"x")
+    file_system.create_dir(f"{root}/empty")
+    store.lacks.add("deleting answered by a page")
+    with pytest.raises(UnknownError, match="still there"):
+        file_system.delete_file(f"{root}/d/a")
+    with pytest.raises(UnknownError, match="still there"):
+        file_system.delete_dir(f"{root}/empty")
+    with pytest.raises(UnknownError, match="still there"):
+        file_system.rename_file(f"{root}/d/a", f"{root}/copy")
+    with pytest.raises(FailedPreconditionError, match="2 file") as caught:
+        file_system.delete_recursively(f"{root}/d")
+    assert {path for path, _ in caught.value.failures} == {f"{root}/d/a", f"{root}/d/b"}
+    with pytest.raises(FailedPreconditionError, match="2 object"):
+        file_system.rename_file(f"{root}/d", f"{root}/moved")
+    assert stored(f"{root}/d/a") == b"x"
+    store.lacks.clear()
+    file_system.delete_recursively(f"{root}/d")
+    assert not file_system.file_exists(f"{root}/d")
+
+
 @pytest.mark.parametrize("how", ["ignored", "refused"])
 def test_without_the_second_listing_nothing_is_missing(lacking, root, how, monkeypatch):
     store, file_system = lacking(f"listing version 2 {how}")

@@ -34,6 +34,7 @@ LACKS = frozenset(
         "whole checksums refused",
         "object size refused",
         "bulk deletes refused",
+        "deleting answered by a page",
         "deleting denied",
         "listing version 2 ignored",
         "listing version 2 refused",
@@ -157,6 +158,8 @@ class LackingStore:
         except RefusalError as refusal:
             body = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>".encode()
             return refusal.status, {"content-type": "application/xml"}, b"" if request.method == "HEAD" else body
+        if "deleting answered by a page" in self.lacks and request.operation in ("DeleteObject", "DeleteObjects"):
+            return 200, {"content-type": "text/html"}, b"<html><body>Please log in</body></html>"
         status, headers, body = self._pass_on(request)
         if "checksums ignored" in self.lacks:
             headers = {name: value for name, value in headers.items() if not name.startswith("x-amz-checksum")}

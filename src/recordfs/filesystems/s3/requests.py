@@ -45,6 +45,9 @@ def nanoseconds(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000_000_000
 
 
+DELETED = 204
+"""The status of what was deleted, or was not there (Amazon S3 API reference, DeleteObject)."""
+
 _WITHOUT_OPTIONS = ("list_buckets", "head_bucket", "get_bucket_versioning")
 """The requests about buckets, which take no RequestPayer."""
 
@@ -169,7 +172,13 @@ class S3Requests(ObjectStore):
                 return
             if now != tag:
                 raise AbortedError(f"expected {tag}, found {now}", path=f"s3://{bucket}/{key}")
-        self.call("delete_object", f"s3://{bucket}/{key}", Bucket=bucket, Key=key)
+        path = f"s3://{bucket}/{key}"
+        answer = self.call("delete_object", path, Bucket=bucket, Key=key)
+        # S3 answers 204. A page that a proxy answers with, or nothing, is not taken for a deletion.
+        if answer["ResponseMetadata"]["HTTPStatusCode"] != DELETED and self.exists(bucket, key):
+            raise UnknownError(
+                f"the object is still there after DeleteObject; of the answer: {NO_S3_SERVER}", path=path
+            )
 
 
 def _check_range(answer: dict[str, Any], start: int, end: int, path: str) -> None:

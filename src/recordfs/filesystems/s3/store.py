@@ -158,7 +158,10 @@ class S3Store(S3Requests):
             raise AlreadyExistsError("the directory exists", path=error.path) from error
 
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
-        """DeleteObjects, or where the store has no such thing DeleteObject for each, in parallel."""
+        """DeleteObjects, or where the store has no such thing DeleteObject for each, in parallel.
+
+        An answer that does not name each key, as one of a proxy's does not, is not taken for a deletion.
+        """
         features = self.features(bucket)
         if features.has(BULK_DELETES):
             try:
@@ -166,17 +169,17 @@ class S3Store(S3Requests):
                     "delete_objects",
                     f"s3://{bucket}",
                     Bucket=bucket,
-                    Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
+                    Delete={"Objects": [{"Key": key} for key in keys]},
                 )
             except RecordFSError as error:
                 if not features.is_refusal(error):
                     raise
                 features.lacking.add(BULK_DELETES)
             else:
-                return [
-                    (item["Key"], _error_of_item(item, f"s3://{bucket}/{item['Key']}"))
-                    for item in answer.get("Errors", [])
-                ]
+                failed = answer.get("Errors", [])
+                # By number: what XML cannot hold comes back as another name.
+                if len(answer.get("Deleted", [])) + len(failed) >= len(keys):
+                    return [(item["Key"], _error_of_item(item, f"s3://{bucket}/{item['Key']}")) for item in failed]
         return super().delete_many(bucket, keys)
 
     # Writing
