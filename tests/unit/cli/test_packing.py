@@ -189,6 +189,15 @@ def test_unpacking_replaces_files_only_when_told(folder: Path, recordfs: Recordf
     assert (folder / "back" / "a.txt").read_bytes() == b"alpha"
 
 
+@pytest.mark.parametrize("extra", [[], ["--overwrite"]])
+def test_two_files_of_one_name_do_not_replace_each_other(folder: Path, recordfs: Recordfs, extra: list[str]) -> None:
+    write_records("1.tfrecord", file_record("x", b"first"), file_record("y"))
+    write_records("2.tfrecord", file_record("x", b"second"))
+    ran = recordfs("unpack", *extra, "?.tfrecord", "back")
+    assert (ran.status, "back/x: two records hold a file of this name" in ran.err) == (1, True)
+    assert (folder / "back" / "x").read_bytes() == b"first"
+
+
 def test_packing_and_unpacking_on_another_filesystem(folder: Path, recordfs: Recordfs) -> None:
     assert recordfs("pack", "d", "ram://pack-test/d.tfrecord", "--shards", "2").status == 0
     assert recordfs("unpack", "ram://pack-test/d-*", "ram://pack-test/back").status == 0

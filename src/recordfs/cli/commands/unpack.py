@@ -87,6 +87,7 @@ class _Target:
         self._file_system.recursively_create_dir(directory)
         self._atomic = self._file_system.capabilities(directory).atomic_write
         self._made: set[str] = {directory}
+        self._written: set[str] = set()
         parsed = parse_path(directory)
         self._local_root = os.path.realpath(parsed.path) if parsed.scheme in ("", "file") else None
 
@@ -94,10 +95,16 @@ class _Target:
         """Write one file under a name that ``decode_file`` has checked.
 
         Raises:
-            AlreadyExistsError: It exists, and is not to be overwritten.
+            AlreadyExistsError: It exists, and is not to be overwritten; or an earlier record held a file of this name.
             InvalidArgumentError: A link in the directory leads its path elsewhere.
         """
         path = join(self._directory, name)
+        if name in self._written:
+            raise AlreadyExistsError(
+                "two records hold a file of this name, and the second would replace the first; unpack their record "
+                "files into different directories",
+                path=path,
+            )
         parent = dirname(path)
         if parent not in self._made:
             self._check_links(parent)
@@ -109,6 +116,7 @@ class _Target:
             raise AlreadyExistsError("this exists; --overwrite replaces it", path=path)
         with self._file_system.new_writable_file(path, atomic=self._atomic) as file:
             file.append(content)
+        self._written.add(name)
 
     def _check_links(self, parent: str) -> None:
         """Refuse a local directory that lies, through links, outside the target."""
