@@ -34,6 +34,7 @@ def as_plain(value: Any) -> Any:
         _collect_leaves(value, leaves)
         if not leaves:
             raise InvalidArgumentError("an empty list has no type; give numpy.array([], dtype)")
+        _check_one_kind(leaves)
         return leaves
     if not hasattr(value, "__array__") and not hasattr(value, "__buffer__"):
         raise InvalidArgumentError(f"cannot be written as bytes, floats or integers: {type(value).__name__}")
@@ -63,6 +64,17 @@ def _collect_leaves(value: Any, leaves: list[Any]) -> None:
             leaves.extend(plain.ravel().tolist())
         else:
             raise InvalidArgumentError(f"cannot be written as bytes, floats or integers: {type(item).__name__}")
+
+
+def _check_one_kind(leaves: list[Any]) -> None:
+    """Refuse a list of text and numbers: a feature has one type."""
+    texts = [isinstance(leaf, bytes | bytearray | str) for leaf in leaves]
+    if any(texts) and not all(texts):
+        text, number = leaves[texts.index(True)], leaves[texts.index(False)]
+        raise InvalidArgumentError(
+            f"a list holds {type(text).__name__} and {type(number).__name__}, {text!r:.40} and {number!r:.40}, and a "
+            "feature has one type"
+        )
 
 
 def numeric_column(array: Any, *, exact: bool = False) -> Any:

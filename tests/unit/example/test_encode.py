@@ -108,6 +108,14 @@ def test_what_does_not_fit_is_refused_with_the_features_name(value: Any) -> None
         encode_example({"good": 1, "bad": value})
 
 
+@pytest.mark.parametrize("value", [[1, "x"], ("x", 1), [b"x", 1.5], [["x"], [1]]])
+def test_a_list_of_text_and_numbers_is_refused_with_one_of_each(value: Any) -> None:
+    with pytest.raises(
+        InvalidArgumentError, match=r"feature 'a': a list holds (str|bytes) and (int|float), .*'x' and 1"
+    ):
+        encode_example({"a": value})
+
+
 def test_names_must_be_text() -> None:
     with pytest.raises(InvalidArgumentError, match="must be a str"):
         encode_example({b"a": 1})
