@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recordfs.errors import NotFoundError, RecordFSError
+from recordfs.errors import InvalidArgumentError, NotFoundError, RecordFSError
 from recordfs.operations import glob
 from recordfs.paths import has_wildcards
 from recordfs.registry import get_file_system
@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from recordfs.cli.console import Console
 
-__all__ = ["expand", "expand_all", "expand_record_files", "for_each_path", "lengths_of", "total_length"]
+__all__ = [
+    "check_is_no_source",
+    "expand",
+    "expand_all",
+    "expand_record_files",
+    "for_each_path",
+    "lengths_of",
+    "total_length",
+]
 
 
 def expand(path: str) -> list[str]:
@@ -34,6 +42,21 @@ def expand(path: str) -> list[str]:
     if not matches:
         raise NotFoundError("nothing matches this pattern", path=path)
     return matches
+
+
+def check_is_no_source(target: str, sources: Iterable[str]) -> None:
+    """Refuse to write a result over a file that it is made of.
+
+    Raises:
+        InvalidArgumentError: Both paths lead to one file.
+    """
+    file_system = get_file_system(target)
+    written = file_system.canonical_path(target)
+    for source in sources:
+        if get_file_system(source) is file_system and file_system.canonical_path(source) == written:
+            raise InvalidArgumentError(
+                f"this would replace {source}, which it is made of: give it a path of its own", path=target
+            )
 
 
 def expand_all(arguments: Iterable[str], console: Console) -> tuple[list[str], int]:

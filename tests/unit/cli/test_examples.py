@@ -242,3 +242,19 @@ def test_what_a_stream_without_an_end_holds_is_used_and_the_command_fails(record
     assert "in one of 2 files" in ran.err
     assert recordfs("export", "-q", sound, target) == (0, "", "")
     assert recordfs("count", sound) == (0, "1\n", "")
+
+
+def test_no_result_replaces_what_it_is_made_of(recordfs: Recordfs, tmp_path: Path) -> None:
+    source, link = str(tmp_path / "source"), str(tmp_path / "link")
+    with RecordWriter(source) as writer:
+        writer.write(encode_example({"a": 1}))
+    os.symlink("source", link)
+    for words in (
+        ["export", "--to", "jsonl", source, link],
+        ["import", "--from", "jsonl", source, link],
+        ["mmap-pack", source, f"x={link}"],
+        ["mmap-pack", link, "--graph", source],
+    ):
+        ran = recordfs(*words)
+        assert (ran.status, "which it is made of" in ran.err) == (2, True)
+    assert recordfs("count", source) == (0, "1\n", "")

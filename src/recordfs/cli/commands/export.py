@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, at_least, compression_of
-from recordfs.cli.expansion import expand_record_files, lengths_of
+from recordfs.cli.expansion import check_is_no_source, expand_record_files, lengths_of
 from recordfs.cli.formatting import format_count
 from recordfs.cli.unfinished import say_if_unfinished
 from recordfs.records.reader import RecordReader
@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     paths, status = expand_record_files(arguments.path, console)
     if not paths or status:
         return status
+    check_is_no_source(arguments.target, paths)
     lengths = lengths_of(paths, console)
     with (
         RecordReader(paths, compression=compression_of(arguments)) as reader,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
-from recordfs.cli.expansion import total_length
+from recordfs.cli.expansion import check_is_no_source, total_length
 from recordfs.cli.formatting import format_count
 from recordfs.cli.status import OK
 
@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from recordfs.example.convert import import_examples  # brings NumPy
 
     target = arguments.target
+    check_is_no_source(target, [arguments.source])
     with console.progress("importing", total=total_length([arguments.source], console)) as progress:
         count = import_examples(
             arguments.source,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths
+from recordfs.cli.expansion import check_is_no_source
 from recordfs.cli.formatting import format_count, format_size
 from recordfs.errors import InvalidArgumentError
 from recordfs.filesystem_defaults.copies import COPY_CHUNK
@@ -45,6 +46,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if not regions and arguments.graph is None:
         raise InvalidArgumentError("a package needs a NAME=FILE or a --graph")
     path = arguments.package
+    graph = [] if arguments.graph is None else [arguments.graph]
+    check_is_no_source(path, [*(source for _, source in regions), *graph])
     file_system = get_file_system(path)
     atomic = file_system.capabilities(path).atomic_write
     with MemmappedPackageWriter(file_system.new_writable_file(path, atomic=atomic)) as package:
