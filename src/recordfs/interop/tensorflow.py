@@ -364,8 +364,14 @@ def _make(call: GuestCall) -> None:
 
 
 def _end() -> None:
-    """Let go of TensorFlow's threads, and publish what TensorFlow has left open."""
-    _core.end_guest_calls(_SECONDS_FOR_CALLS_AT_EXIT)
+    """Let go of TensorFlow's threads, and publish what TensorFlow has left open, also if Ctrl-C comes meanwhile."""
+    try:
+        _core.end_guest_calls(_SECONDS_FOR_CALLS_AT_EXIT)
+    finally:
+        _publish_what_is_open()
+
+
+def _publish_what_is_open() -> None:
     for writer, trouble in _core.close_guest_writers():
         if trouble is None:
             warnings.warn(
