@@ -97,6 +97,14 @@ def test_show_prints_values_one_by_one(recordfs: Recordfs, logs: str) -> None:
     assert rows[2]["value"] == 0.75
 
 
+def test_show_of_a_tag_that_no_run_has_says_so(recordfs: Recordfs, logs: str) -> None:
+    ran = recordfs("events", "show", "--tag", "los", logs)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == (
+        f"recordfs: there is no value of the tag 'los'; `recordfs events ls {logs}` lists what there is\n"
+    )
+
+
 def test_a_name_makes_no_row_or_cell_of_its_own(recordfs: Recordfs, tmp_path: Path) -> None:
     with EventFileWriter(tmp_path / "run") as writer:
         writer.add_event(scalar("a\tb\nc\x1b[31m", 1.0, 0))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths, at_least
 from recordfs.cli.event_runs import over_runs, show_event, tell_losses
-from recordfs.cli.status import OK
+from recordfs.cli.status import FAILED, OK
 from recordfs.events import EventFileReader
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Print a line for each value."""
+    shown = 0
 
     def work(log: EventLog, one: str) -> int:
+        nonlocal shown
         status, left = OK, arguments.events
         for file in log.files(one):
             with EventFileReader(file.path) as reader:
@@ -45,10 +47,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                     if left == 0:
                         break
                     if show_event(event, one, arguments, console):
+                        shown += 1
                         left = None if left is None else left - 1
                 report = reader.report
             truncated = [file.path] if report.truncated_tail else []
             status = max(status, tell_losses(report.losses, report.loss_count, truncated, console))
         return status
 
-    return over_runs(arguments.path, console, work)
+    status = over_runs(arguments.path, console, work)
+    if arguments.tag and not shown and arguments.events != 0 and status == OK:
+        tags = ", ".join(map(repr, arguments.tag))
+        console.error(
+            f"there is no value of the tag {tags}; `recordfs events ls {arguments.path[0]}` lists what there is"
+        )
+        return FAILED
+    return status
