@@ -115,7 +115,7 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], 
         # Fields in quotes: `"name": "value"`, `name='value'`, `(b'name', b'value')`, `\"name\": \"value\"`.
         (
             re.compile(
-                rf"(?i)((?:(?<!\w/)|(?=[\w.-]+=)){_NAME_OF_SECRET}[\"'\\]*(?:\s*[:=]\s*|(?<=[\"']),\s*(?=b?[\"']))b?(\\*[\"']))"
+                rf"(?i)((?<![\w.-])(?:(?<!\w/)|(?=[\w.-]+=)){_NAME_OF_SECRET}[\"'\\]*(?:\s*[:=]\s*|(?<=[\"']),\s*(?=b?[\"']))b?(\\*[\"']))"
                 rf"{_METHOD}(?!\*\*\*|-----BEGIN).+?(?=\2)"
             ),
             rf"\g<1>\g<3>{HIDDEN}",
@@ -124,7 +124,7 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], 
         # slash only `=` makes one: the error of a path is `dir/tokens: Permission denied`.
         (
             re.compile(
-                rf"(?i)((?:(?<!\w/)|(?=[\w.-]+=)){_NAME_OF_SECRET}[\"']?(?:\s*[:=]\s*|>|&gt;))"
+                rf"(?i)((?<![\w.-])(?:(?<!\w/)|(?=[\w.-]+=)){_NAME_OF_SECRET}[\"']?(?:\s*[:=]\s*|>|&gt;))"
                 rf"{_METHOD}(?!\*\*\*|-----BEGIN)[^\s\"'<>,;&)}}\\\[{{(]{{6,}}"
             ),
             rf"\g<1>\g<2>{HIDDEN}",

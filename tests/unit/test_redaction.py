@@ -92,7 +92,8 @@ def test_what_is_no_secret_is_left_alone(text):
 )
 def test_a_long_text_of_a_hostile_server_takes_no_longer_than_its_length(piece):
     """Any of these would take hours if each place of the text were looked at from each other place."""
-    assert len(redact(piece * 100_000)) <= len(piece) * 100_000 + len(HIDDEN)
+    text = piece * 100_000 + ": "  # which makes it worth looking at
+    assert len(redact(text)) <= len(text) + len(HIDDEN)
 
 
 def test_a_value_that_a_client_remembers_goes_wherever_it_stands():
