@@ -44,8 +44,8 @@ def test_every_scheme_that_comes_with_recordfs_has_a_protocol():
         scheme
         for scheme in recordfs.get_registered_schemes()
         if registration_of(scheme)[1] == "built in"
-        and canonical_scheme(f"{scheme}://") == scheme
         and scheme not in ("", "file", "memmapped_package")
+        and canonical_scheme(f"{scheme}://") == scheme
     }
     for scheme in schemes:
         cls = fsspec.get_filesystem_class(f"recordfs+{scheme}")
