@@ -46,13 +46,56 @@ fn ends_in(block: &[u8; READABLE]) -> u32 {
 ///
 /// The ends of all varints of a block are known before the first is decoded, so that decoding one does not wait for
 /// the length of the one before it.
-pub(crate) fn decode_all(mut bytes: &[u8], out: &mut [i64]) -> Option<()> {
+pub(crate) fn decode_all(bytes: &[u8], out: &mut [i64]) -> Option<()> {
+    #[cfg(target_arch = "x86_64")]
+    if bit_instructions::are_fast() {
+        // SAFETY: the processor has them.
+        return unsafe { bit_instructions::decode_all(bytes, out) };
+    }
+    decode_with(bytes, out, gather, ends_in)
+}
+
+/// Decoding with the instructions that do each of its two steps at once, in half the time.
+#[cfg(target_arch = "x86_64")]
+mod bit_instructions {
+    use std::arch::x86_64::{_mm256_loadu_si256, _mm256_movemask_epi8, _pext_u64};
+
+    use super::{CONTINUATION, READABLE, decode_with};
+
+    /// Whether this processor has them and is quick at them: AMD's before Zen 3 have `pext` and take 18 steps for it, and
+    /// none of those has AVX-512.
+    #[inline]
+    pub(super) fn are_fast() -> bool {
+        std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("bmi1")
+            && std::is_x86_feature_detected!("bmi2")
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    pub(super) fn decode_all(bytes: &[u8], out: &mut [i64]) -> Option<()> {
+        let ends_in = |block: &[u8; READABLE]| {
+            // SAFETY: a block has the 32 bytes that are loaded, and more.
+            let bytes = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
+            !_mm256_movemask_epi8(bytes) as u32
+        };
+        decode_with(bytes, out, |word| _pext_u64(word, !CONTINUATION), ends_in)
+    }
+}
+
+#[inline(always)]
+fn decode_with(
+    mut bytes: &[u8],
+    out: &mut [i64],
+    gather: impl Fn(u64) -> u64,
+    ends_in: impl Fn(&[u8; READABLE]) -> u32,
+) -> Option<()> {
     if bytes.last().is_some_and(|&byte| byte >= 0x80) {
         return None;
     }
     let mut slots = out.iter_mut();
     while let Some(block) = bytes.first_chunk::<READABLE>() {
-        let consumed = decode_block(block, ends_in(block), &mut slots)?;
+        let consumed = decode_block(block, ends_in(block), &mut slots, &gather)?;
         bytes = &bytes[consumed..];
     }
     while !bytes.is_empty() {
@@ -61,7 +104,7 @@ pub(crate) fn decode_all(mut bytes: &[u8], out: &mut [i64]) -> Option<()> {
         let length = bytes.len().min(BLOCK);
         block[..length].copy_from_slice(&bytes[..length]);
         let ends = ends_in(&block) & (u32::MAX >> (BLOCK - length));
-        let consumed = decode_block(&block, ends, &mut slots)?;
+        let consumed = decode_block(&block, ends, &mut slots, &gather)?;
         bytes = &bytes[consumed..];
     }
     Some(())
@@ -69,11 +112,12 @@ pub(crate) fn decode_all(mut bytes: &[u8], out: &mut [i64]) -> Option<()> {
 
 /// Decodes the varints that end in a block and returns how many bytes they take. None if none ends there: a varint
 /// has at most ten bytes.
-#[inline]
+#[inline(always)]
 fn decode_block<'a>(
     block: &[u8; READABLE],
     mut ends: u32,
     slots: &mut impl Iterator<Item = &'a mut i64>,
+    gather: &impl Fn(u64) -> u64,
 ) -> Option<usize> {
     if ends == u32::MAX {
         // Values of one byte: labels, small counts, token types.
@@ -136,6 +180,12 @@ mod tests {
         (any::<i64>(), 0u32..64).prop_map(|(value, shift)| value >> shift)
     }
 
+    /// Without the instructions that only some processors have.
+    fn decode_portably(bytes: &[u8], count: usize) -> Option<Vec<i64>> {
+        let mut out = vec![0; count];
+        decode_with(bytes, &mut out, gather, ends_in).map(|()| out)
+    }
+
     proptest! {
         #[test]
         fn what_is_put_is_read(values in proptest::collection::vec(any_magnitude(), 0..90)) {
@@ -148,6 +198,7 @@ mod tests {
             prop_assert_eq!(count(&bytes), values.len());
             let mut out = vec![0; values.len()];
             prop_assert_eq!(decode_all(&bytes, &mut out), Some(()));
+            prop_assert_eq!(decode_portably(&bytes, values.len()), Some(out.clone()));
             prop_assert_eq!(out, values);
         }
 
@@ -169,7 +220,8 @@ mod tests {
             }
             let mut out = vec![0; count(&bytes)];
             let sound = decode_all(&bytes, &mut out);
-            prop_assert_eq!(sound.map(|()| out), expected);
+            prop_assert_eq!(&sound.map(|()| out), &expected);
+            prop_assert_eq!(decode_portably(&bytes, count(&bytes)), expected);
         }
     }
 }
