@@ -109,9 +109,8 @@ def _rows_and_places(splits: Array) -> tuple[Array, Array]:
 
 def object_array(values: list[bytes]) -> Array:
     """A one-dimensional array of the bytes objects themselves."""
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
+    # Assigning a list to an array looks into each value first, which takes three times as long.
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def as_splits(splits: Array, dtype: type) -> Array:

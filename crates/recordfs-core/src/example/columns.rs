@@ -99,9 +99,22 @@ pub(crate) struct Share<'a, 'b> {
 }
 
 /// What a share has grown, none if it had places in the batch's column; and each record's number of values.
-pub(crate) type Grown<'a> = (Values<'a>, Vec<usize>);
+pub type Grown<'a> = (Values<'a>, Vec<usize>);
 
-impl<'a> Share<'a, '_> {
+impl<'a, 'b> Share<'a, 'b> {
+    /// A share that adds to these values.
+    pub(crate) fn growing(values: Values<'a>, present: &'b mut [bool]) -> Self {
+        Share {
+            values: match values {
+                Values::Int64(values) => ShareValues::Int64(Store::Grown(values)),
+                Values::Float(values) => ShareValues::Float(Store::Grown(values)),
+                Values::Bytes(values) => ShareValues::Bytes(Store::Grown(values)),
+            },
+            lengths: Vec::new(),
+            present,
+        }
+    }
+
     /// Lets go of the places in the batch's columns.
     pub(crate) fn into_grown(self) -> Grown<'a> {
         let values = match self.values {

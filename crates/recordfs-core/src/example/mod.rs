@@ -28,12 +28,12 @@ mod sequence;
 mod summary;
 
 pub use crate::protobuf::MAX_MESSAGE_SIZE;
-pub use columns::{Column, Values};
+pub use columns::{Column, Grown, Values};
 pub use encode::{FeatureValues, encode_example, encode_sequence_example};
 pub use error::{ExampleError, Fault};
 pub use kind::MessageKind;
 pub use message::{DecodedFeature, MessageError, UnknownFields, decode_example, decode_sequence_example};
-pub use parse::parse_batch;
+pub use parse::{parse_batch, parse_more};
 pub use plan::{DefaultValues, FeaturePlan, Layout, OnMissing, Plan};
 pub use sequence::{SequenceColumn, parse_sequence_batch};
 pub use summary::{FeatureCounts, Summary};

@@ -1,7 +1,7 @@
 //! Batches of Examples into columns, with the results of `tf.io.parse_example` and `tf.io.parse_single_example`.
 //! Where TensorFlow's reader differs from protobuf's it is followed; `docs/formats/example.md` has the list.
 
-use super::columns::{Builder, Column, Grown, Share, ShareValues};
+use super::columns::{Builder, Column, Grown, Share, ShareValues, Values};
 use super::cursor::Cursor;
 use super::error::{ExampleError, Fault};
 use super::lists::{BytesList, FloatList, Int64List, is_in_one_part};
@@ -54,6 +54,34 @@ pub fn parse_batch<'a>(
         .collect();
     let grown = run_all(jobs).into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(builder.finish(grown))
+}
+
+/// Reads more records of a batch, by one thread, whose features are all fixed or ragged.
+///
+/// `columns` are the columns' values of the records before, in the order of the plan. What is returned are the same with
+/// those of these records after them, and the numbers of values of these records, where the layout is not fixed.
+///
+/// # Errors
+/// As [`parse_batch`]. The values are lost.
+pub fn parse_more<'a>(
+    plan: &'a Plan,
+    records: &[&'a [u8]],
+    columns: Vec<Values<'a>>,
+) -> Result<Vec<Grown<'a>>, ExampleError> {
+    let mut present = vec![false; records.len() * columns.len()];
+    let shares = columns
+        .into_iter()
+        .zip(present.chunks_mut(records.len().max(1)))
+        .map(|(values, present)| Share::growing(values, present))
+        .collect();
+    let job = Job {
+        plan,
+        records,
+        first: 0,
+        single: false,
+        columns: shares,
+    };
+    job.run()
 }
 
 /// What a job gives.

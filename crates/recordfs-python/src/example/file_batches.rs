@@ -3,7 +3,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
-use recordfs_core::example::{Column, ExampleError, Kind, Layout, Plan, Values, parse_batch};
+use recordfs_core::example::{ExampleError, Grown, Kind, Layout, Plan, Values, parse_more};
 
 use super::parser::{ExampleParser, bad_record};
 use crate::column_buffer::ColumnBuffer;
@@ -42,14 +42,27 @@ impl Growing {
         }
     }
 
-    fn add(&mut self, py: Python<'_>, column: Column<'_>) {
-        if let (Some(splits), Some(more)) = (&mut self.row_splits, column.row_splits) {
-            let end = splits[splits.len() - 1];
-            splits.extend(more[1..].iter().map(|split| end + split));
+    /// Gives the values away, to be added to. Bytes stay: those to come are not Python's yet.
+    fn lend<'a>(&mut self) -> Values<'a> {
+        match &mut self.values {
+            Gathered::Int64(values) => Values::Int64(std::mem::take(values)),
+            Gathered::Float(values) => Values::Float(std::mem::take(values)),
+            Gathered::Bytes(_) => Values::Bytes(Vec::new()),
         }
-        match (&mut self.values, column.values) {
-            (Gathered::Int64(all), Values::Int64(more)) => all.extend(more),
-            (Gathered::Float(all), Values::Float(more)) => all.extend(more),
+    }
+
+    /// Takes back what was lent, with what was added to it.
+    fn take(&mut self, py: Python<'_>, (values, lengths): Grown<'_>) {
+        if let Some(splits) = &mut self.row_splits {
+            let mut end = splits[splits.len() - 1];
+            splits.extend(lengths.into_iter().map(|length| {
+                end += length as i64;
+                end
+            }));
+        }
+        match (&mut self.values, values) {
+            (Gathered::Int64(all), Values::Int64(more)) => *all = more,
+            (Gathered::Float(all), Values::Float(more)) => *all = more,
             (Gathered::Bytes(all), Values::Bytes(more)) => {
                 all.extend(more.into_iter().map(|value| PyBytes::new(py, value).unbind()));
             }
@@ -94,11 +107,19 @@ impl Batch {
         }
     }
 
-    fn add(&mut self, py: Python<'_>, columns: Vec<Column<'_>>, rows: usize) {
-        for (growing, column) in self.columns.iter_mut().zip(columns) {
-            growing.add(py, column);
-        }
-        self.rows += rows;
+    /// Parses records and adds their values. Where it fails the batch is lost.
+    ///
+    /// The columns' bytes are those of `records`, so they are made Python's before it returns.
+    fn add(&mut self, plan: &Plan, records: &[&[u8]]) -> Result<(), ExampleError> {
+        let columns = self.columns.iter_mut().map(Growing::lend).collect();
+        let grown = parse_more(plan, records, columns)?;
+        Python::attach(|py| {
+            for (column, values) in self.columns.iter_mut().zip(grown) {
+                column.take(py, values);
+            }
+        });
+        self.rows += records.len();
+        Ok(())
     }
 }
 
@@ -134,13 +155,10 @@ impl ExampleBatches {
         let plan = self.parser.get().plan();
         let rows = batch.rows;
         let added = stream.take_window(py, self.size - rows, |records, first| {
-            let parsed = parse_batch(plan, records, 1, false).map_err(|error| Misfit {
+            batch.add(plan, records).map_err(|error| Misfit {
                 offset: first + sizes_of(&records[..error.record]),
                 error,
-            })?;
-            // The columns' bytes lie in the window, so they are made Python's before it goes on.
-            Python::attach(|py| batch.add(py, parsed, records.len()));
-            Ok(())
+            })
         });
         match added {
             None => Ok(false),
@@ -151,16 +169,10 @@ impl ExampleBatches {
 
     fn add_one(&self, py: Python<'_>, stream: &mut Stream, batch: &mut Batch, record: &[u8]) -> PyResult<()> {
         let rows = batch.rows;
-        match parse_batch(self.parser.get().plan(), &[record], 1, false) {
-            Ok(columns) => {
-                batch.add(py, columns, 1);
-                Ok(())
-            }
-            Err(error) => {
-                let offset = stream.offset() - sizes_of(&[record]);
-                Err(self.refuse(py, stream, batch, rows, Misfit { error, offset }))
-            }
-        }
+        batch.add(self.parser.get().plan(), &[record]).map_err(|error| {
+            let offset = stream.offset() - sizes_of(&[record]);
+            self.refuse(py, stream, batch, rows, Misfit { error, offset })
+        })
     }
 
     /// Gives the batch up and says which of its records does not fit.
