@@ -1,7 +1,7 @@
 //! Lines of a file, with no Python code between two of them: `BlockLines` cuts them from a block of bytes, and
 //! `LineIterator` makes a file object its own iterator.
 
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use memchr::{memchr, memrchr};
@@ -18,7 +18,10 @@ use crate::python_call::call_method;
 /// Lines of text end before the first that is not UTF-8.
 #[pyclass(frozen, module = "recordfs._core")]
 pub struct BlockLines {
-    block: Py<PyBytes>,
+    /// Keeps the bytes alive.
+    _block: Py<PyBytes>,
+    /// The first byte of the block. Asking Python for it anew costs a tenth of a line.
+    bytes: NonNull<u8>,
     /// Where the next line begins. Read and written with the GIL held.
     position: AtomicUsize,
     /// Where the lines end: after a newline, or where they begin.
@@ -26,11 +29,17 @@ pub struct BlockLines {
     text: bool,
 }
 
+// SAFETY: the pointer leads into the bytes object, which lives as long as this does and never changes.
+unsafe impl Send for BlockLines {}
+// SAFETY: as above.
+unsafe impl Sync for BlockLines {}
+
 impl BlockLines {
     #[inline]
     fn next_line<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         let position = self.position.load(Ordering::Relaxed);
-        let rest = &self.block.as_bytes(py)[position..self.end];
+        // SAFETY: the position is never after the end, and the end lies in the block, which stays as it is.
+        let rest = unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().add(position), self.end - position) };
         let length = memchr(b'\n', rest)? + 1;
         self.position.store(position + length, Ordering::Relaxed);
         let line = &rest[..length];
@@ -51,13 +60,14 @@ impl BlockLines {
         let stop = stop.min(bytes.len());
         let start = start.min(stop);
         let part = &bytes[start..stop];
-        let sound = match std::str::from_utf8(part) {
-            Err(error) if text => error.valid_up_to(),
+        let sound = match text.then(|| std::str::from_utf8(part)) {
+            Some(Err(error)) => error.valid_up_to(),
             _ => part.len(),
         };
         let length = memrchr(b'\n', &part[..sound]).map_or(0, |newline| newline + 1);
         Self {
-            block: block.unbind(),
+            bytes: NonNull::from(bytes).cast(),
+            _block: block.unbind(),
             position: AtomicUsize::new(start),
             end: start + length,
             text,
