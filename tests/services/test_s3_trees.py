@@ -203,7 +203,8 @@ def test_fsspec_finds_and_globs_in_a_few_requests(s3_server, root, boto3_client)
     native = get_file_system("s3://", options=options)
     before = listings(native)
     assert len(bridge.find(place)) == 60
-    assert listings(native) == before + 1
+    # One of the tree, and one key of it where the top was looked at: it could be an object as well.
+    assert listings(native) == before + 2
     assert len(bridge.glob(f"{place}/**/f")) == 60
     assert sorted(bridge.glob(f"{place}/*")) == sorted(f"{place}/{number}" for number in range(10))
     assert listings(native) < before + 12
