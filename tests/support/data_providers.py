@@ -111,15 +111,18 @@ def tags_in(answer):
     return runs
 
 
-def lengths_in(answer):
-    """The most blobs of each tag in a ListBlobSequencesResponse."""
-    found = {}
+def _tags_in(answer):
+    """Each tag of an answer: its run, its name, and the fields of what describes it."""
     for _, run in decode_message(answer):
         name, *tags = decode_message(run)
         for _, tag in tags:
             fields = dict(decode_message(tag))
-            found[name[1].decode(), fields[1].decode()] = dict(decode_message(fields[2]))[3]
-    return found
+            yield name[1].decode(), fields[1].decode(), dict(decode_message(fields[2]))
+
+
+def lengths_in(answer):
+    """The most blobs of each tag in a ListBlobSequencesResponse."""
+    return {(run, tag): fields[3] for run, tag, fields in _tags_in(answer)}
 
 
 def blobs_in(provider, request):
@@ -140,11 +143,5 @@ def blobs_in(provider, request):
 
 
 def descriptions_in(answer):
-    found = {}
-    for _, run in decode_message(answer):
-        _, *tags = decode_message(run)
-        for _, tag in tags:
-            fields = dict(decode_message(tag))
-            metadata = dict(decode_message(dict(decode_message(fields[2]))[3]))
-            found[fields[1].decode()] = metadata.get(3, b"").decode()
-    return found
+    """The description of each tag in a ListScalarsResponse."""
+    return {tag: dict(decode_message(fields[3])).get(3, b"").decode() for _, tag, fields in _tags_in(answer)}
