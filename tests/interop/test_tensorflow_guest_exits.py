@@ -22,7 +22,7 @@ SECONDS_TO_BEGIN = 300.0  # importing TensorFlow takes its time on a busy machin
 SECONDS_UNTIL_HUNG = 120.0
 
 PROGRAM = """
-import atexit, signal, sys, time
+import atexit, signal, sys, threading, time
 import tensorflow as tf
 
 ending = []
@@ -47,6 +47,10 @@ class SlowFileSystem(PosixFileSystem):
                 if path.endswith("/stuck"):
                     stuck_reads.append(path)
                     time.sleep(20)
+                if path.endswith("/endless"):
+                    stuck_reads.append(path)
+                    while True:
+                        time.sleep(0.001)
                 return read_into(offset, buffer)
 
         file.__class__ = Slow
@@ -81,6 +85,11 @@ if kind in ("stuck", "writer interrupted at exit"):
 if kind in ("writer", "writer interrupted at exit"):
     forgotten = tf.io.TFRecordWriter(f"slow://{directory}/forgotten")
     forgotten.write(b"published at exit")
+if kind == "daemon thread":
+    open(f"{directory}/endless", "wb").write(b"never read")
+    threading.Thread(target=tf.io.read_file, args=(f"slow://{directory}/endless",), daemon=True).start()
+    while not stuck_reads:
+        time.sleep(0.01)
 interrupts = []
 
 # Runs first.
@@ -110,7 +119,8 @@ STATUS = {"interrupt": -signal.SIGINT, "sys.exit": 3, "exception": 1}
 
 
 @pytest.mark.parametrize(
-    "kind", ["end", "sys.exit", "exception", "interrupt", "writer", "stuck", "writer interrupted at exit"]
+    "kind",
+    ["end", "sys.exit", "exception", "interrupt", "writer", "stuck", "writer interrupted at exit", "daemon thread"],
 )
 def test_a_process_ends_in_the_middle_of_reading(tmp_path, kind):
     script = tmp_path / "program.py"

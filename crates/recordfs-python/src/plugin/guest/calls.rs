@@ -142,7 +142,7 @@ impl<T: Send + 'static> Call<T> {
         }
         Python::attach(|py| {
             let attempt = (self.prepare)(py)
-                .and_then(|(function, arguments)| function.call1(arguments))
+                .and_then(|(function, arguments)| call_or_stop(&function, &arguments))
                 .and_then(|result| (self.convert)(&result));
             attempt.map_err(|error| {
                 let outcome = describe(self.adapter.bind(py), &error);
@@ -177,6 +177,32 @@ impl<T: Send + 'static> Call<T> {
         pool.over.notify_all();
         outcome
     }
+}
+
+/// Calls a function of Python's, in a thread that stops for good if Python ends meanwhile.
+///
+/// CPython before 3.14 ends a daemon thread that wants the interpreter's lock by unwinding its stack. TensorFlow's
+/// frames and ours are not made for that: the process would abort. So the thread waits in this frame for the process
+/// to end, as CPython 3.14 has it.
+fn call_or_stop<'py>(function: &Bound<'py, PyAny>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    // Declared here because it may unwind. pyo3 declares that `PyObject_Call`, which it uses, never does.
+    unsafe extern "C-unwind" {
+        fn PyObject_CallObject(function: *mut ffi::PyObject, arguments: *mut ffi::PyObject) -> *mut ffi::PyObject;
+    }
+    struct Stop;
+    impl Drop for Stop {
+        fn drop(&mut self) {
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+    let stop = Stop;
+    // SAFETY: the interpreter's lock is held, as the arguments prove; the result is a new reference or null.
+    let result = unsafe { PyObject_CallObject(function.as_ptr(), arguments.as_ptr()) };
+    std::mem::forget(stop);
+    // SAFETY: as above.
+    unsafe { Bound::from_owned_ptr_or_err(function.py(), result) }
 }
 
 /// Has Python see Ctrl-C once more, soon: TensorFlow turns the KeyboardInterrupt into an error of its own, and a program

@@ -216,7 +216,15 @@ unsafe extern "C" fn close(handle: *const Handle, status: *mut Status) {
 unsafe extern "C" fn cleanup(handle: *mut Handle) {
     // SAFETY: TensorFlow cleans an open file up once, and nothing uses it then.
     let writer = unsafe { Arc::from_raw((*handle).plugin.cast::<GuestWriter>().cast_const()) };
-    let outcome = writer.close(&mut writer.state());
+    let outcome = match writer.state.try_lock() {
+        Ok(mut state) => writer.close(&mut state),
+        Err(TryLockError::Poisoned(state)) => writer.close(&mut state.into_inner()),
+        // A thread that Python ended in the middle of a call keeps the lock for good.
+        Err(TryLockError::WouldBlock) => Err((
+            code::UNAVAILABLE,
+            String::from("a call in another thread has not ended"),
+        )),
+    };
     if let Err((_, message)) = outcome {
         eprintln!("recordfs: TensorFlow dropped a file without closing it, and publishing it failed: {message}");
     }
