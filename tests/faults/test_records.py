@@ -5,10 +5,13 @@ import itertools
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import recordfs
+from recordfs import RecordWriter
 from recordfs.errors import RecordFSError, TruncatedRecordError, UnavailableError
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
@@ -189,3 +192,24 @@ def test_daemon_threads_in_the_middle_of_records_do_not_abort_the_end_of_the_pro
         check=False,
     )
     assert done.returncode == 0
+
+
+def test_writer_that_one_thread_uses_all_the_time_is_had_by_another_too():
+    """The one lets go of the GIL only inside of the writer, so that the other cannot wait for a moment between."""
+    told = threading.Event()
+    writer = RecordWriter("/dev/null")
+
+    def write():
+        for number in range(10_000_000):
+            writer.write(b"x" * 100)
+            if told.is_set():
+                return number
+        return None
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(write)
+        for _ in range(20):
+            writer.tell()
+        told.set()
+        assert written.result() is not None, "it was waited for until the other had written everything"
+    writer.close()

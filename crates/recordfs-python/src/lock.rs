@@ -1,9 +1,9 @@
 //! The lock inside a native object.
 //!
-//! It is taken with the GIL held, which is all the order that taking it needs: an atomic exchange would cost a tenth of
-//! reading a short record. Where another thread holds it, the GIL is let go for the wait, because that thread may need it
-//! to go on. Signals are served while waiting. A thread that comes back to an object it is inside of - from a signal
-//! handler, or from a file's own method - gets an error instead of a deadlock.
+//! It is taken with the GIL held, which costs one atomic exchange. Where another thread holds it, the GIL is let go for
+//! the wait, because that thread may need it to go on. A waiting thread takes it without the GIL: it would get that only
+//! where the other is inside of the object again, and might wait as long as the other goes on. Signals are served while waiting. A thread that comes back to an
+//! object it is inside of - from a signal handler, or from a file's own method - gets an error instead of a deadlock.
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
@@ -32,8 +32,7 @@ pub struct Guarded<T> {
     made_in: ProcessMark,
 }
 
-// SAFETY: only `try_lock`, which one thread at a time can be in, makes a `Guard`, and only where there is none; and only a
-// `Guard` reaches the value.
+// SAFETY: `holder` lets only one thread at a time have a `Guard`, and only a `Guard` reaches the value.
 unsafe impl<T: Send> Sync for Guarded<T> {}
 
 impl<T: Send> Guarded<T> {
@@ -62,7 +61,7 @@ impl<T: Send> Guarded<T> {
     /// whatever a signal handler raises.
     #[inline]
     pub fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_, T>> {
-        match self.try_lock(py) {
+        match self.try_lock() {
             Some(guard) => Ok(guard),
             None => self.wait(py),
         }
@@ -70,19 +69,12 @@ impl<T: Send> Guarded<T> {
 
     /// The value, if nobody uses it.
     #[inline]
-    pub fn try_lock(&self, _py: Python<'_>) -> Option<Guard<'_, T>> {
-        if self.holder.load(Ordering::Acquire) != FREE {
-            return None;
-        }
-        // Nobody else has come here since the load: the GIL is held from before it until after the store.
-        self.holder.store(thread_mark(), Ordering::Relaxed);
-        Some(Guard { guarded: self })
-    }
-
-    /// The value, if nobody uses it, to show it to the garbage collector.
-    pub fn for_traversal(&self) -> Option<Guard<'_, T>> {
-        // SAFETY: the collector runs with the GIL held, and taking the lock touches no object.
-        self.try_lock(unsafe { Python::assume_attached() })
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        self.holder
+            .compare_exchange(FREE, thread_mark(), Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+            // Not `then_some`: a guard that is made is dropped, and that lets go of the lock.
+            .then(|| Guard { guarded: self })
     }
 
     #[cold]
@@ -97,23 +89,23 @@ impl<T: Send> Guarded<T> {
                 let message = "another thread was using it when this process was forked; open it again in the child";
                 return Err(error(py, ErrorClass::FailedPrecondition, message, None, None));
             }
-            py.detach(|| self.wait_for_turn());
-            if let Some(guard) = self.try_lock(py) {
+            if let Some(guard) = py.detach(|| self.wait_for_turn()) {
                 return Ok(guard);
             }
             py.check_signals()?;
         }
     }
 
-    /// Returns when nobody uses the value, or after SIGNAL_INTERVAL.
-    fn wait_for_turn(&self) {
-        // Counted before the last look, so that whoever lets go after that look wakes this thread.
+    fn wait_for_turn(&self) -> Option<Guard<'_, T>> {
+        // Counted before the last try, so that whoever lets go after that try wakes this thread.
         self.waiting.fetch_add(1, Ordering::AcqRel);
         let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.holder.load(Ordering::Acquire) != FREE {
+        let guard = self.try_lock().or_else(|| {
             let _gate = self.turn.wait_timeout(gate, SIGNAL_INTERVAL);
-        }
+            self.try_lock()
+        });
         self.waiting.fetch_sub(1, Ordering::AcqRel);
+        guard
     }
 }
 

@@ -110,9 +110,7 @@ impl NativeRecordReader {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // While a thread is inside, the objects are in use and nothing is garbage.
-        self.stream
-            .for_traversal()
-            .map_or(Ok(()), |stream| stream.traverse(&visit))
+        self.stream.try_lock().map_or(Ok(()), |stream| stream.traverse(&visit))
     }
 
     /// An iterator over the same records as lists of up to `size`.

@@ -232,14 +232,14 @@ impl NativeRecordWriter {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // While a thread is inside, the objects are in use and nothing is garbage.
-        match self.state.for_traversal().as_deref() {
+        match self.state.try_lock().as_deref() {
             Some(Some(buffer)) => buffer.traverse(&visit),
             _ => Ok(()),
         }
     }
 
-    fn __clear__(&self, py: Python<'_>) {
-        if let Some(mut state) = self.state.try_lock(py) {
+    fn __clear__(&self) {
+        if let Some(mut state) = self.state.try_lock() {
             *state = None;
         }
     }
@@ -250,8 +250,8 @@ impl NativeRecordWriter {
     }
 
     /// Return whether a call is under way, in whatever thread.
-    fn is_in_use(&self, py: Python<'_>) -> bool {
-        self.state.try_lock(py).is_none()
+    fn is_in_use(&self) -> bool {
+        self.state.try_lock().is_none()
     }
 }
 
