@@ -194,6 +194,48 @@ def test_daemon_threads_in_the_middle_of_records_do_not_abort_the_end_of_the_pro
     assert done.returncode == 0
 
 
+def test_reader_that_a_daemon_thread_is_inside_of_is_an_error_at_the_end_of_the_interpreter_and_no_hang():
+    program = """
+        import builtins, sys, threading
+        from recordfs import RecordReader, RecordWriter
+        from recordfs.filesystems.memory import MemoryFileSystem
+        from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperRandomAccessFile
+
+        reads = threading.Event()
+
+        class NeverReads(WrapperRandomAccessFile):
+            def read_into(self, offset, buffer):
+                reads.set()
+                threading.Event().wait()
+
+        class Store(WrapperFileSystem):
+            def new_random_access_file(self, path):
+                return NeverReads(super().new_random_access_file(path))
+
+        class ClosesAtTheVeryEnd:
+            def __init__(self, reader):
+                self.reader = reader
+
+            def __del__(self):
+                try:
+                    self.reader.close()
+                except Exception as error:
+                    sys.stdout.write(f"{type(error).__name__}: {error}")
+
+        with RecordWriter("ram://a/records") as writer:
+            writer.write(b"x")
+        reader = RecordReader("ram://a/records", file_system=Store(MemoryFileSystem()))
+        builtins.last = ClosesAtTheVeryEnd(reader)
+        threading.Thread(target=list, args=[reader], daemon=True).start()
+        reads.wait()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("RuntimeError: another thread was using it when the interpreter ended")
+
+
 def test_writer_that_one_thread_uses_all_the_time_is_had_by_another_too():
     """The one lets go of the GIL only inside of the writer, so that the other cannot wait for a moment between."""
     told = threading.Event()

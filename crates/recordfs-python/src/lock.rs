@@ -2,8 +2,9 @@
 //!
 //! It is taken with the GIL held, which costs one atomic exchange. Where another thread holds it, the GIL is let go for
 //! the wait, because that thread may need it to go on. A waiting thread takes it without the GIL: it would get that only
-//! where the other is inside of the object again, and might wait as long as the other goes on. Signals are served while waiting. A thread that comes back to an
-//! object it is inside of - from a signal handler, or from a file's own method - gets an error instead of a deadlock.
+//! where the other is inside of the object again, and might wait as long as the other goes on. Signals are served while
+//! waiting. A thread that comes back to an object it is inside of - from a signal handler, or from a file's own method -
+//! gets an error instead of a deadlock.
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
@@ -11,6 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::error::{ErrorClass, error};
@@ -58,7 +61,7 @@ impl<T: Send> Guarded<T> {
     ///
     /// # Errors
     /// FailedPreconditionError if this thread has it already, or if a thread had it when the process was forked;
-    /// whatever a signal handler raises.
+    /// RuntimeError if another had it when the interpreter ended; whatever a signal handler raises.
     #[inline]
     pub fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_, T>> {
         match self.try_lock() {
@@ -91,6 +94,11 @@ impl<T: Send> Guarded<T> {
             }
             if let Some(guard) = py.detach(|| self.wait_for_turn()) {
                 return Ok(guard);
+            }
+            if is_finalizing(py) {
+                // Python stops that thread where it wants the GIL, so it never lets go. Our own classes may be gone.
+                let message = "another thread was using it when the interpreter ended, and was stopped in the middle";
+                return Err(PyRuntimeError::new_err(message));
             }
             py.check_signals()?;
         }
@@ -143,6 +151,14 @@ impl<T> Drop for Guard<'_, T> {
             self.guarded.turn.notify_one();
         }
     }
+}
+
+/// Whether the interpreter has ended all threads but one.
+#[cold]
+fn is_finalizing(py: Python<'_>) -> bool {
+    // SAFETY: the name ends with a zero, and the GIL is held. What comes is borrowed, and null once `sys` is taken apart.
+    let asked = unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PySys_GetObject(c"is_finalizing".as_ptr())) };
+    asked.is_none_or(|asked| asked.call0().and_then(|answer| answer.extract()).unwrap_or(true))
 }
 
 /// A number that no other running thread has, and that is never `FREE`.

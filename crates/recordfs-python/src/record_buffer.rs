@@ -308,9 +308,9 @@ impl RecordBuffer {
         if self.status == Status::Closed {
             return Ok(());
         }
-        self.sink.file(py).call_method0(intern!(py, "discard"))?;
+        call_method(self.sink.file(py), intern!(py, "discard"), ())?;
         if let Some(index) = &self.index {
-            index.sink.file(py).call_method0(intern!(py, "discard"))?;
+            call_method(index.sink.file(py), intern!(py, "discard"), ())?;
         }
         self.status = Status::Closed;
         self.frames = Vec::new();

@@ -153,8 +153,8 @@ impl Sink {
     /// What the file's `tell` says, or None if it cannot say.
     fn ask_size(&self, py: Python<'_>) -> Option<u64> {
         for _ in 0..TELL_ATTEMPTS {
-            match self.file.call_method0(py, intern!(py, "tell")) {
-                Ok(size) => return size.extract(py).ok(),
+            match call_method(self.file.bind(py), intern!(py, "tell"), ()) {
+                Ok(size) => return size.extract().ok(),
                 Err(error) if error.is_instance_of::<PyException>(py) => return None,
                 Err(_interrupt) => {}
             }

@@ -327,7 +327,7 @@ impl Stream {
     }
 
     fn is_last_source(&self, py: Python<'_>) -> PyResult<bool> {
-        self.sources.bind(py).call_method0(intern!(py, "is_last"))?.extract()
+        call_method(self.sources.bind(py), intern!(py, "is_last"), ())?.extract()
     }
 
     /// Reads until the window holds `size` bytes, but not much more than `ahead`. Returns false if there are no more
