@@ -28,7 +28,6 @@ from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, Fi
 from recordfs.filesystems.hdfs.cluster import Cluster
 from recordfs.filesystems.hdfs.errors import CutOffError, LeaseHeldError
 from recordfs.filesystems.hdfs.lease import when_free
-from recordfs.filesystems.hdfs.name_service import NameService
 from recordfs.filesystems.hdfs.pipeline import Pipeline, abandon
 from recordfs.filesystems.hdfs.reader import HdfsRandomAccessFile
 from recordfs.filesystems.hdfs.settings import Settings
