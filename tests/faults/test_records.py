@@ -194,6 +194,46 @@ def test_daemon_threads_in_the_middle_of_records_do_not_abort_the_end_of_the_pro
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param("recordfs.RecordWriter('/dev/null').write_batch(endless())", id="an item of an iterable"),
+        pytest.param("[recordfs.example.encode_example({'a': [[1]] * 100}) for _ in endless()]", id="a value"),
+        pytest.param("[scalars.add_scalar('a', Number(), 1) for _ in endless()]", id="a number"),
+    ],
+)
+def test_daemon_threads_in_code_that_native_code_calls_do_not_abort_the_end_of_the_process(work):
+    program = f"""
+        import threading
+        import recordfs, recordfs.events, recordfs.example
+
+        begun = threading.Barrier(4)
+        scalars = recordfs.events.SummaryWriter("ram://ending/run")
+
+        def endless():
+            while True:
+                yield b"x"
+
+        class Number:
+            def item(self):
+                return sum(range(100))
+
+        def run():
+            begun.wait()
+            {work}
+
+        threading.excepthook = lambda _: None  # at the end events can no longer be logged, which is an error
+        for _ in range(3):
+            threading.Thread(target=run, daemon=True).start()
+        begun.wait()
+        threading.Event().wait(0.1)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_reader_that_a_daemon_thread_is_inside_of_is_an_error_at_the_end_of_the_interpreter_and_no_hang():
     program = """
         import builtins, sys, threading

@@ -6,7 +6,7 @@
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyIterator, PyString, PyTuple};
 
 // What pyo3 declares as `extern "C"` may not be unwound through.
 unsafe extern "C-unwind" {
@@ -15,6 +15,7 @@ unsafe extern "C-unwind" {
         arguments: *mut ffi::PyObject,
         keywords: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject;
+    fn PyIter_Next(iterator: *mut ffi::PyObject) -> *mut ffi::PyObject;
 }
 
 /// Stops a thread that is being unwound.
@@ -28,19 +29,56 @@ impl Drop for StopsForGood {
     }
 }
 
+/// Runs what runs Python's code.
+fn stopped_by_the_end<R>(run: impl FnOnce() -> R) -> R {
+    let stops = StopsForGood;
+    let answer = run();
+    std::mem::forget(stops);
+    answer
+}
+
 /// Calls a method of an object.
 pub fn call_method<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
     arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = object.py();
-    let method = object.getattr(name)?;
+    call(&object.getattr(name)?, arguments)
+}
+
+/// Calls an object.
+pub fn call<'py>(
+    function: &Bound<'py, PyAny>,
+    arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = function.py();
     let arguments = arguments.into_pyobject(py).map_err(Into::into)?;
-    let stops = StopsForGood;
     // SAFETY: both objects live, and the GIL is held.
-    let answer = unsafe { PyObject_Call(method.as_ptr(), arguments.as_ptr(), std::ptr::null_mut()) };
-    std::mem::forget(stops);
+    let answer =
+        stopped_by_the_end(|| unsafe { PyObject_Call(function.as_ptr(), arguments.as_ptr(), std::ptr::null_mut()) });
     // SAFETY: it is a new reference, or null with an error set.
     unsafe { Bound::from_owned_ptr_or_err(py, answer) }
+}
+
+/// Goes through what an object holds, which may be a generator.
+pub fn items<'py>(object: &Bound<'py, PyAny>) -> PyResult<Items<'py>> {
+    object.try_iter().map(Items)
+}
+
+/// See [`items`].
+pub struct Items<'py>(Bound<'py, PyIterator>);
+
+impl<'py> Iterator for Items<'py> {
+    type Item = PyResult<Bound<'py, PyAny>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let py = self.0.py();
+        // SAFETY: the iterator is one and lives, and the GIL is held.
+        let item = stopped_by_the_end(|| unsafe { PyIter_Next(self.0.as_ptr()) });
+        // SAFETY: it is a new reference, or null with or without an error set.
+        match unsafe { Bound::from_owned_ptr_or_opt(py, item) } {
+            Some(item) => Some(Ok(item)),
+            None => PyErr::take(py).map(Err),
+        }
+    }
 }

@@ -19,6 +19,7 @@ use recordfs_core::record::{DecodeOptions, FOOTER_SIZE, HEADER_SIZE, OVERHEAD};
 
 use crate::error::{ErrorClass, error};
 use crate::lease::{bytes_from, new_bytes};
+use crate::python_call::items;
 
 /// Records that lie next to each other are read together, up to so many bytes: they stay in the processor's second-level
 /// cache.
@@ -214,7 +215,7 @@ impl RecordTable {
     fn locate(&self, py: Python<'_>, numbers: &Bound<'_, PyAny>) -> PyResult<Vec<Location>> {
         let mut locations = Vec::with_capacity(numbers.len().unwrap_or(0));
         let count = self.count();
-        for number in numbers.try_iter()? {
+        for number in items(numbers)? {
             let number: isize = number?.extract()?;
             let index = if number < 0 { number + count as isize } else { number };
             let index = usize::try_from(index).ok().filter(|index| *index < count);

@@ -12,6 +12,7 @@ use recordfs_core::format::Format;
 use crate::error::{ErrorClass, error};
 use crate::lease::new_bytes;
 use crate::lock::{Guard, Guarded};
+use crate::python_call::items;
 use crate::record_buffer::RecordBuffer;
 use crate::sink::Sink;
 
@@ -172,7 +173,7 @@ impl NativeRecordWriter {
             return Ok(());
         }
         // Whatever the iterable does for its next item, it does outside the lock.
-        for data in records.try_iter()? {
+        for data in items(records)? {
             write_any(py, opened(py, &mut *self.state(py)?)?, &data?)?;
         }
         Ok(())

@@ -19,7 +19,7 @@ use recordfs_core::event::Pushed;
 
 use super::queue::{EventQueue, invalid};
 use crate::process::ProcessMark;
-use crate::python_call::call_method;
+use crate::python_call::{call, call_method};
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -119,7 +119,7 @@ fn number_of(value: &Bound<'_, PyAny>) -> PyResult<f64> {
     }
     value.extract::<f64>().or_else(|failure| {
         // Arrays and tensors of one element, whatever their shape.
-        match value.call_method0(intern!(value.py(), "item")) {
+        match call_method(value, intern!(value.py(), "item"), ()) {
             Ok(item) => item.extract::<f64>(),
             Err(_) => Err(failure),
         }
@@ -132,7 +132,7 @@ fn step_of(step: &Bound<'_, PyAny>) -> PyResult<i64> {
         return Ok(number);
     }
     let py = step.py();
-    let number = py.import("builtins")?.getattr("int")?.call1((step,))?;
+    let number = call(&py.import("builtins")?.getattr("int")?, (step,))?;
     number
         .extract()
         .map_err(|_| invalid(py, "a step has to be an integer of 64 bits, found one that needs more"))

@@ -14,6 +14,7 @@ use super::arrow_abi::{ArrowArray, ArrowArrayStream, ArrowSchema, into_capsule};
 use super::arrow_export::{ArrayNode, ArrowField, batch_array, batch_schema};
 use super::parser::{FeatureTuple, bad_record, make_plan};
 use super::records::Records;
+use crate::python_call::items;
 
 /// The error numbers a stream answers with: what the source says, and everything else.
 const EIO: c_int = 5;
@@ -168,11 +169,7 @@ struct Source {
 impl Source {
     fn next(&mut self) -> Result<ArrowArray, c_int> {
         Python::attach(|py| {
-            let batch = self
-                .batches
-                .bind(py)
-                .try_iter()
-                .and_then(|mut batches| batches.next().transpose());
+            let batch = items(self.batches.bind(py)).and_then(|mut batches| batches.next().transpose());
             match batch.and_then(|batch| {
                 batch
                     .map(|records| self.layout.parse(py, &records, self.first))

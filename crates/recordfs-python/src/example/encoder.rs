@@ -10,6 +10,7 @@ use recordfs_core::example::{self, FeatureValues, Kind};
 use super::InvalidArgumentError;
 use super::doubles::Doubles;
 use super::parser::kind_named;
+use crate::python_call::{call, items};
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -112,7 +113,7 @@ fn hold<'py>(value: &Bound<'py, PyAny>, as_plain: Option<&Bound<'py, PyAny>>, do
     };
     match (listed, as_plain) {
         (Some(held), _) => Ok(held),
-        (None, Some(as_plain)) => hold(&as_plain.call1((value,))?, None, doubles),
+        (None, Some(as_plain)) => hold(&call(as_plain, (value,))?, None, doubles),
         (None, None) => refuse(format!(
             "cannot be written as bytes, floats or integers: {}",
             value.get_type()
@@ -298,8 +299,7 @@ fn encode_sequence_example<'py>(
     let held = hold_features(context, as_plain, doubles)?;
     let mut held_lists = Vec::new();
     for (key, steps) in feature_lists.iter() {
-        let steps: PyResult<Vec<_>> = steps
-            .try_iter()?
+        let steps: PyResult<Vec<_>> = items(&steps)?
             .map(|step| hold(&step?, Some(as_plain), doubles))
             .collect();
         held_lists.push((key_of(&key)?, steps.map_err(|error| name_feature(&key, error))?));

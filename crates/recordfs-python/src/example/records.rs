@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::InvalidArgumentError;
+use crate::python_call::items;
 
 /// One record and what keeps its bytes alive and still.
 enum Held<'py> {
@@ -30,10 +31,7 @@ impl<'py> Records<'py> {
         }
         let held = match records.cast::<PyList>() {
             Ok(list) => list.iter().map(hold).collect::<PyResult<_>>()?,
-            Err(_) => records
-                .try_iter()?
-                .map(|record| hold(record?))
-                .collect::<PyResult<_>>()?,
+            Err(_) => items(records)?.map(|record| hold(record?)).collect::<PyResult<_>>()?,
         };
         Ok(Self { held })
     }
