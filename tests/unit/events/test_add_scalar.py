@@ -123,6 +123,15 @@ def test_a_tag_that_is_no_str_is_refused(tmp_path):
         SummaryWriter.add_scalar(object(), "a", 0.5)
 
 
+def test_a_ctrl_c_while_a_value_is_asked_for_its_number_is_raised(tmp_path):
+    class Interrupted:
+        def item(self):
+            raise KeyboardInterrupt
+
+    with SummaryWriter(tmp_path) as writer, pytest.raises(KeyboardInterrupt):
+        writer.add_scalar("a", Interrupted())
+
+
 def test_more_tags_than_are_kept_are_all_logged_in_order(tmp_path):
     tags = [f"tag{number}" for number in range(2000)]
     with SummaryWriter(tmp_path) as writer:

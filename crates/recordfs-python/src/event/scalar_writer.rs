@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_int};
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 use pyo3::{ffi, intern};
@@ -121,6 +121,7 @@ fn number_of(value: &Bound<'_, PyAny>) -> PyResult<f64> {
         // Arrays and tensors of one element, whatever their shape.
         match call_method(value, intern!(value.py(), "item"), ()) {
             Ok(item) => item.extract::<f64>(),
+            Err(interrupt) if !interrupt.is_instance_of::<PyException>(value.py()) => Err(interrupt),
             Err(_) => Err(failure),
         }
     })
