@@ -17,6 +17,7 @@ collected out of the garbage collector's sight.
 
 import doctest
 import gc
+import math
 import os
 import pathlib
 import shutil
@@ -42,6 +43,9 @@ _SECONDS_PER_COMMAND = 60
 _MEMORY = "/dev/shm"
 """Linux's filesystem in memory."""
 
+_CONTAINER = "/sys/fs/cgroup"
+"""Where a container sees its own limits."""
+
 _FREE_MEMORY = 4 << 30
 """Bytes that have to be free there for the tests' files; a run keeps a tenth of it at a time."""
 
@@ -61,13 +65,22 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
 
 
-def _free_memory() -> int:
+def _free_memory() -> float:
     """Return how many bytes may be written to memory without harm: 0 where no program may be run from there."""
     if not os.access(_MEMORY, os.W_OK) or os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
         return 0
     with open("/proc/meminfo") as file:
         kilobytes = {line.partition(":")[0]: int(line.split()[1]) for line in file}
-    return min(kilobytes["MemAvailable"] << 10, shutil.disk_usage(_MEMORY).free)
+    return min(kilobytes["MemAvailable"] << 10, shutil.disk_usage(_MEMORY).free, _free_in_container())
+
+
+def _free_in_container() -> float:
+    """Return how many bytes a container may still take, whose limit files in memory count for; infinity without one."""
+    try:
+        limit, used = (pathlib.Path(_CONTAINER, name).read_text() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return math.inf
+    return math.inf if limit.strip() == "max" else int(limit) - int(used)
 
 
 @pytest.fixture
