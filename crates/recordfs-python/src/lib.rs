@@ -32,7 +32,8 @@ mod window;
 mod writer;
 
 /// Registers the native names.
-#[pymodule]
+// Much here is guarded by the GIL alone. Without this, Python that can do without one would do without it.
+#[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     array_memory::register(module)?;
     bundle::register(module)?;
