@@ -157,7 +157,8 @@ def test_ctrl_c_again_and_again_while_the_process_ends_loses_nothing_that_the_st
     assert "recordfs:" not in said
 
 
-def test_ctrl_c_while_the_process_ends_ends_the_wait_for_a_store_that_hangs(run):
+@pytest.mark.parametrize("threads", ["", "threading.Thread(target=threading.Event().wait).start()"])
+def test_ctrl_c_while_the_process_ends_ends_the_wait_for_a_store_that_hangs(run, threads):
     program = """
         class HangingFile(WrapperWritableFile):
             def append(self, data):
@@ -170,6 +171,7 @@ def test_ctrl_c_while_the_process_ends_ends_the_wait_for_a_store_that_hangs(run)
 
         at_exit.INTERRUPTED_SECONDS = 0.2
         writer = EventFileWriter(directory, policy=policy, file_system=HangingStore(PosixFileSystem()))
+        add(writer, range(100))
     """
-    _, said, _ = run(program)
+    _, said, _ = run(textwrap.dedent(program) + threads)
     assert "could not be written at exit" in said

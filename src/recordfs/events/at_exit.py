@@ -133,10 +133,17 @@ def _main_thread_ends() -> None:
     if not any(_may_log_on(thread) for thread in threading.enumerate()):
         _close_for_good(EXIT_SECONDS)
         return
-    for writer in list(_open.values()):
-        # What fails is tried again when the process ends, and told then.
-        with contextlib.suppress(Exception):
-            writer.flush(max(0.0, _end - time.monotonic()))
+    limit = _Limit(_end)
+    try:
+        for writer in list(_open.values()):
+            # What fails is tried again when the process ends, and told then.
+            with contextlib.suppress(Exception):
+                writer.flush(limit.seconds_left)
+    except KeyboardInterrupt:
+        # Python waits for no thread then, and the writers are closed next.
+        limit.interrupt()
+        _end = limit.end
+        raise
 
 
 def _may_log_on(thread: threading.Thread) -> bool:
