@@ -9,7 +9,7 @@ from recordfs.errors import NotADirectoryError, NotFoundError
 from recordfs.events.names import IGNORED_ENDING
 from recordfs.events.stored_index import STORED_INDEX_PREFIX, stored_index_path
 from recordfs.filesystem import FileStatistics
-from recordfs.paths import basename, join_entry, scheme_of
+from recordfs.paths import basename, join_entry, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,10 +94,11 @@ class _Links(NamedTuple):
 
     def followed(self, directory: str, link: str) -> _Links | None:
         """Return these links and one more; None for one that leads back up, or that only its filesystem can follow."""
-        if scheme_of(link):
+        parsed = parse_path(link)
+        if parsed.scheme not in ("", "file"):
             return None
-        left = (*self.left, os.path.realpath(directory))
-        target = os.path.join(os.path.realpath(link), "")
+        left = (*self.left, os.path.realpath(parse_path(directory).path))
+        target = os.path.join(os.path.realpath(parsed.path), "")
         return None if any(os.path.join(real, "").startswith(target) for real in left) else _Links(left)
 
 

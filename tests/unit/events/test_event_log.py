@@ -178,6 +178,7 @@ def test_a_link_to_a_directory_is_a_run_and_one_that_leads_up_is_none(tmp_path):
     assert log.runs == ["linked/deep", "linked/there", "plain", "twin"]
     assert log.columns("linked/deep")["a"].step.tolist() == [1]
     assert EventLog(os.path.relpath(logdir)).runs == log.runs
+    assert EventLog(f"file://{logdir}").runs == log.runs
 
 
 def test_runs_are_the_directories_that_hold_event_files(tmp_path):
