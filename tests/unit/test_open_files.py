@@ -339,3 +339,17 @@ def test_child_that_drops_a_per_process_value_does_not_destroy_the_parents():
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert holder.peek() is not None
+
+
+@pytest.mark.parametrize(
+    "what_users_extend",
+    [recordfs.RecordReader, recordfs.RecordWriter, gfile.GFile, events.EventFileWriter, events.SummaryWriter],
+)
+def test_class_of_a_user_may_have_a_metaclass_of_its_own(what_users_extend):
+    class Registering(type):
+        pass
+
+    class Extended(what_users_extend, metaclass=Registering):
+        pass
+
+    assert type(Extended) is Registering

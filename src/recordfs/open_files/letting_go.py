@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 from typing import TYPE_CHECKING, Protocol
 
 from recordfs.errors import UnimplementedError
@@ -15,14 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["ClosesOnExit", "end_after", "give_up"]
 
 
-class ClosesOnExit(abc.ABC):
-    """What a ``with`` block closes. An error that leaves the block stays the one that the user sees."""
+class ClosesOnExit:
+    """What a ``with`` block closes. An error that leaves the block stays the one that the user sees.
+
+    It is not an ``abc.ABC``, so that a class of the user's may have a metaclass of its own beside it.
+    """
 
     __slots__ = ()
 
-    @abc.abstractmethod
     def close(self) -> object:
         """Release what this holds. Idempotent."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
