@@ -18,6 +18,15 @@ unsafe extern "C-unwind" {
     fn PyIter_Next(iterator: *mut ffi::PyObject) -> *mut ffi::PyObject;
 }
 
+/// A function of those above, to be called.
+///
+/// Link-time optimization makes one declaration of pyo3's and of these, takes it that calls do not unwind, and leaves out
+/// what `StopsForGood` does. It does not see what function comes out of here.
+#[inline]
+fn unwinding<F: Copy>(function: F) -> F {
+    std::hint::black_box(function)
+}
+
 /// Stops a thread that is being unwound.
 struct StopsForGood;
 
@@ -54,8 +63,10 @@ pub fn call<'py>(
     let py = function.py();
     let arguments = arguments.into_pyobject(py).map_err(Into::into)?;
     // SAFETY: both objects live, and the GIL is held.
-    let answer =
-        stopped_by_the_end(|| unsafe { PyObject_Call(function.as_ptr(), arguments.as_ptr(), std::ptr::null_mut()) });
+    let answer = stopped_by_the_end(|| unsafe {
+        let call = unwinding(PyObject_Call as unsafe extern "C-unwind" fn(_, _, _) -> _);
+        call(function.as_ptr(), arguments.as_ptr(), std::ptr::null_mut())
+    });
     // SAFETY: it is a new reference, or null with an error set.
     unsafe { Bound::from_owned_ptr_or_err(py, answer) }
 }
@@ -74,7 +85,10 @@ impl<'py> Iterator for Items<'py> {
     fn next(&mut self) -> Option<Self::Item> {
         let py = self.0.py();
         // SAFETY: the iterator is one and lives, and the GIL is held.
-        let item = stopped_by_the_end(|| unsafe { PyIter_Next(self.0.as_ptr()) });
+        let item = stopped_by_the_end(|| unsafe {
+            let next = unwinding(PyIter_Next as unsafe extern "C-unwind" fn(_) -> _);
+            next(self.0.as_ptr())
+        });
         // SAFETY: it is a new reference, or null with or without an error set.
         match unsafe { Bound::from_owned_ptr_or_opt(py, item) } {
             Some(item) => Some(Ok(item)),
