@@ -25,6 +25,7 @@ mod record_buffer;
 mod record_table;
 mod region;
 mod scan;
+mod short_way;
 mod sink;
 mod source;
 mod stream;

@@ -141,6 +141,21 @@ impl RecordBuffer {
         Ok(())
     }
 
+    /// Takes one record if that needs no more than room that the buffer has; returns false, with nothing done, if not.
+    #[inline]
+    pub fn try_write(&mut self, payload: &[u8]) -> bool {
+        let end = self.frames.len() + payload.len() + OVERHEAD;
+        let is_simple = self.status == Status::Open
+            && self.sink.is_sound()
+            && payload.len() < DIRECT_SIZE
+            && end <= BUFFER_SIZE.min(self.frames.capacity());
+        if is_simple {
+            encode_record(&mut self.frames, payload);
+            self.count(payload.len());
+        }
+        is_simple
+    }
+
     #[inline]
     fn count(&mut self, payload_size: usize) {
         let size = (payload_size + OVERHEAD) as u64;

@@ -57,6 +57,12 @@ impl Sink {
         visit.call(&self.file)
     }
 
+    /// False if the file holds a part of an append: `check` raises then.
+    #[inline]
+    pub fn is_sound(&self) -> bool {
+        self.broken_at.is_none()
+    }
+
     /// Raises FailedPreconditionError if the file holds a part of an append: nothing can follow that.
     #[inline]
     pub fn check(&self, py: Python<'_>) -> PyResult<()> {

@@ -1,11 +1,13 @@
 //! The native half of `RecordWriter`: its methods, over a `RecordBuffer`.
 
+use std::sync::OnceLock;
+
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::{ffi, intern};
 use recordfs_core::deflate::Deflater;
 use recordfs_core::format::Format;
 
@@ -14,6 +16,7 @@ use crate::lease::new_bytes;
 use crate::lock::{Guard, Guarded};
 use crate::python_call::items;
 use crate::record_buffer::RecordBuffer;
+use crate::short_way;
 use crate::sink::Sink;
 
 /// The bytes of anything that has a buffer, copied: while a large payload is on its way, nobody may change it.
@@ -256,7 +259,63 @@ impl NativeRecordWriter {
     }
 }
 
+/// `write` as pyo3 has made it.
+static GENERAL_WRITE: OnceLock<ffi::PyCFunctionFastWithKeywords> = OnceLock::new();
+
+/// What Python calls as `write`: it takes the short way if that is open, else the general one.
+///
+/// # Safety
+/// As a function of `METH_O` is called by CPython, with a `NativeRecordWriter` as `slf`: the descriptor that it is called
+/// through has checked that.
+unsafe extern "C" fn write(slf: *mut ffi::PyObject, data: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: as promised to this function. The general way takes one argument, by its place.
+    unsafe {
+        if write_simply(slf, data) {
+            let none = ffi::Py_None();
+            ffi::Py_INCREF(none);
+            return none;
+        }
+        match GENERAL_WRITE.get() {
+            Some(general) => general(slf, &raw const data, 1, std::ptr::null_mut()),
+            None => unreachable!("it is set before the class gets this method"),
+        }
+    }
+}
+
+/// Writes a bytes object without running any code of Python's; false, with nothing done, where that cannot be.
+///
+/// # Safety
+/// As [`write`].
+#[inline(always)]
+unsafe fn write_simply(slf: *mut ffi::PyObject, data: *mut ffi::PyObject) -> bool {
+    // SAFETY: CPython calls with the GIL held, the class is checked, and `data`, a bytes object, lives and does not change
+    // as long as the call.
+    unsafe {
+        if ffi::PyBytes_CheckExact(data) == 0 {
+            return false;
+        }
+        let payload = std::slice::from_raw_parts(ffi::PyBytes_AsString(data).cast(), ffi::Py_SIZE(data) as usize);
+        let py = Python::assume_attached();
+        let writer = Bound::ref_from_ptr(py, &slf)
+            .cast_unchecked::<NativeRecordWriter>()
+            .get();
+        if !writer.state.belongs_to_this_process() {
+            return false;
+        }
+        let Some(mut state) = writer.state.try_lock() else {
+            return false;
+        };
+        state.as_mut().is_some_and(|buffer| buffer.try_write(payload))
+    }
+}
+
 /// Adds the class to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<NativeRecordWriter>()
+    module.add_class::<NativeRecordWriter>()?;
+    let class = module.py().get_type::<NativeRecordWriter>();
+    let general = short_way::general_way(&class, c"write")?;
+    GENERAL_WRITE.get_or_init(|| general);
+    let function = ffi::PyMethodDefPointer { PyCFunction: write };
+    // SAFETY: the flags are those of its type.
+    unsafe { short_way::install(&class, c"write", function, ffi::METH_O) }
 }

@@ -6,11 +6,11 @@
 //! called by the interpreter itself, that touches the writer, one line for the tag, and the end of the queue's chunk. All else
 //! goes the general way, which pyo3 has made of `add_scalar` below.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use pyo3::exceptions::{PyException, PyRuntimeError};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 use pyo3::{ffi, intern};
@@ -20,6 +20,7 @@ use recordfs_core::event::Pushed;
 use super::queue::{EventQueue, invalid};
 use crate::process::ProcessMark;
 use crate::python_call::{call, call_method};
+use crate::short_way;
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -156,7 +157,23 @@ impl NativeScalarWriter {
         drop(former);
     }
 
-    // Described by `DESCRIPTION`.
+    /// Log one number. It takes well under a microsecond and waits for nothing: see EventFileWriter for when the queue
+    /// is full.
+    ///
+    /// Args:
+    ///     tag: What it is a value of.
+    ///     scalar_value: A number, or an array or tensor of one element. Stored with 32 bits.
+    ///     global_step: The training step.
+    ///     walltime: Seconds since 1970; now, if None.
+    ///     new_style: Store it as a tensor, as TensorFlow 2 does.
+    ///     double_precision: Store it as a tensor of 64 bits. TensorBoard's fast mode does not show those: it warns.
+    ///     display_name: The tag's name for people.
+    ///     summary_description: A description, in Markdown.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: The tag has values of another kind, the step needs more than 64 bits, or the time is NaN
+    ///         or infinite.
+    ///     TypeError: The value or the step is not a number.
     #[pyo3(signature = (tag, scalar_value, global_step = None, walltime = None, new_style = false, double_precision = false, display_name = "", summary_description = ""))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of torch and of tensorboardX")]
     fn add_scalar(
@@ -209,28 +226,6 @@ impl NativeScalarWriter {
     }
 }
 
-/// The signature and the docstring of `add_scalar`, in the form that CPython takes apart.
-const DESCRIPTION: &CStr = cr#"add_scalar($self, tag, scalar_value, global_step=None, walltime=None, new_style=False, double_precision=False, display_name="", summary_description="")
---
-
-Log one number. It takes well under a microsecond and waits for nothing: see EventFileWriter for when the queue
-is full.
-
-Args:
-    tag: What it is a value of.
-    scalar_value: A number, or an array or tensor of one element. Stored with 32 bits.
-    global_step: The training step.
-    walltime: Seconds since 1970; now, if None.
-    new_style: Store it as a tensor, as TensorFlow 2 does.
-    double_precision: Store it as a tensor of 64 bits. TensorBoard's fast mode does not show those: it warns.
-    display_name: The tag's name for people.
-    summary_description: A description, in Markdown.
-
-Raises:
-    InvalidArgumentError: The tag has values of another kind, the step needs more than 64 bits, or the time is NaN
-        or infinite.
-    TypeError: The value or the step is not a number."#;
-
 /// The arguments that the short way takes, in the order of `add_scalar`.
 const SHORT_ARGUMENTS: [&str; 4] = ["tag", "scalar_value", "global_step", "walltime"];
 
@@ -247,34 +242,14 @@ static BESIDE: OnceLock<Beside> = OnceLock::new();
 /// Puts [`add_scalar`] into the class, in the place of the method that pyo3 has made and that it calls for all else.
 fn install_short_way(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<NativeScalarWriter>();
-    let general = class.call0()?.getattr("add_scalar")?;
-    let convention = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
-    // SAFETY: a method of pyo3's that is bound to an object is a PyCFunction.
-    let (function, found) = unsafe {
-        let method = general.as_ptr();
-        (ffi::PyCFunction_GetFunction(method), ffi::PyCFunction_GetFlags(method))
-    };
-    let Some(function) = function.filter(|_| found == convention) else {
-        return Err(PyRuntimeError::new_err(format!(
-            "add_scalar has the calling convention {found:#x}"
-        )));
-    };
-    // SAFETY: its flags say that this is its type.
-    let general = unsafe { std::mem::transmute::<ffi::PyCFunction, ffi::PyCFunctionFastWithKeywords>(function) };
+    let general = short_way::general_way(&class, c"add_scalar")?;
     let names = SHORT_ARGUMENTS.map(|name| PyString::intern(py, name).unbind());
     BESIDE.get_or_init(|| Beside { general, names });
-    // The class has it as long as the process lives.
-    let definition = Box::leak(Box::new(ffi::PyMethodDef {
-        ml_name: c"add_scalar".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer {
-            PyCFunctionFastWithKeywords: add_scalar,
-        },
-        ml_flags: convention,
-        ml_doc: DESCRIPTION.as_ptr(),
-    }));
-    // SAFETY: the definition stays where it is, and its flags are those of the function's type.
-    let method = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyDescr_NewMethod(class.as_type_ptr(), definition))? };
-    class.setattr("add_scalar", method)
+    let function = ffi::PyMethodDefPointer {
+        PyCFunctionFastWithKeywords: add_scalar,
+    };
+    // SAFETY: the flags are those of the function's type.
+    unsafe { short_way::install(&class, c"add_scalar", function, ffi::METH_FASTCALL | ffi::METH_KEYWORDS) }
 }
 
 /// What Python calls: it takes the short way if that is open, else the general one.

@@ -1,0 +1,62 @@
+//! Short ways: functions that CPython calls itself, in front of methods that pyo3 has made.
+//!
+//! pyo3 wraps a method in a guard, a parser of arguments and a conversion of its result: tens of nanoseconds, which count
+//! where a program calls by the million. A short way does what the method does in its plainest case, and without running
+//! any code of Python's; it leaves all else, errors too, to the method that pyo3 has made, the general way.
+
+use std::ffi::{CStr, CString, c_int};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+/// The function of a method that pyo3 has made, of a class that is made without arguments.
+pub fn general_way(class: &Bound<'_, PyType>, name: &CStr) -> PyResult<ffi::PyCFunctionFastWithKeywords> {
+    let method = class.call0()?.getattr(name)?;
+    // SAFETY: a method of pyo3's that is bound to an object is a PyCFunction.
+    let (function, found) = unsafe {
+        let method = method.as_ptr();
+        (ffi::PyCFunction_GetFunction(method), ffi::PyCFunction_GetFlags(method))
+    };
+    let Some(function) = function.filter(|_| found == ffi::METH_FASTCALL | ffi::METH_KEYWORDS) else {
+        let message = format!("{} has the calling convention {found:#x}", name.to_string_lossy());
+        return Err(PyRuntimeError::new_err(message));
+    };
+    // SAFETY: its flags say that this is its type.
+    Ok(unsafe { std::mem::transmute::<ffi::PyCFunction, ffi::PyCFunctionFastWithKeywords>(function) })
+}
+
+/// The signature and the docstring of a method or a class, under this name and in the form that CPython takes apart.
+fn description_of(described: &Bound<'_, PyAny>, name: &CStr) -> PyResult<CString> {
+    let signature: String = described.getattr("__text_signature__")?.extract()?;
+    let docstring: String = described.getattr("__doc__")?.extract()?;
+    Ok(CString::new(format!(
+        "{}{signature}\n--\n\n{docstring}",
+        name.to_string_lossy()
+    ))?)
+}
+
+/// Puts a function into a class in the place of the method of that name, whose signature and docstring it gets.
+///
+/// # Safety
+/// The flags are those of the function's type, and it may be called with whatever they and the class admit.
+pub unsafe fn install(
+    class: &Bound<'_, PyType>,
+    name: &'static CStr,
+    function: ffi::PyMethodDefPointer,
+    flags: c_int,
+) -> PyResult<()> {
+    let py = class.py();
+    let description = description_of(&class.getattr(name)?, name)?;
+    // The class has both as long as the process lives.
+    let definition = Box::leak(Box::new(ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: function,
+        ml_flags: flags,
+        ml_doc: description.into_raw(),
+    }));
+    // SAFETY: the definition stays where it is, and its flags are those of the function's type.
+    let method = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyDescr_NewMethod(class.as_type_ptr(), definition))? };
+    class.setattr(name, method)
+}
