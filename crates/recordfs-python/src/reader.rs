@@ -1,8 +1,9 @@
 //! The native half of `RecordReader`: iterators over a `Stream`, and the questions that may be asked meanwhile.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -11,10 +12,18 @@ use recordfs_core::record::DecodeOptions;
 use crate::error::{ErrorClass, error, is_data_loss, raised_by_next};
 use crate::lock::{Guard, Guarded};
 use crate::progress::{Losses, Progress};
+use crate::short_way;
 use crate::stream::{Form, Next, OnError, ReadOptions, Stream};
 
 /// Iterates over the records of one source after the other, as bytes. `RecordReader.__iter__` returns it.
-#[pyclass(frozen, weakref, module = "recordfs._core")]
+// Python sees this class only as the base of the one that `register` makes.
+#[pyclass(
+    frozen,
+    subclass,
+    weakref,
+    module = "recordfs._core",
+    name = "NativeRecordReaderBase"
+)]
 pub struct NativeRecordReader {
     stream: Guarded<Stream>,
     progress: Arc<Progress>,
@@ -236,9 +245,39 @@ impl RecordBatches {
     }
 }
 
+/// `__next__` of a reader as pyo3 has made it.
+static GENERAL_NEXT: OnceLock<ffi::iternextfunc> = OnceLock::new();
+
+/// What Python calls for the next record: it takes the short way if that is open, else the general one.
+///
+/// # Safety
+/// As a `tp_iternext` is called by CPython, with a `NativeRecordReader` as `slf`.
+unsafe extern "C" fn next(slf: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: as promised to this function; CPython calls with the GIL held.
+    unsafe {
+        let py = Python::assume_attached();
+        let reader = Bound::ref_from_ptr(py, &slf)
+            .cast_unchecked::<NativeRecordReader>()
+            .get();
+        if let Some(mut stream) = reader.stream.try_lock()
+            && let Some(record) = stream.try_next(py)
+        {
+            return record.into_ptr();
+        }
+        match GENERAL_NEXT.get() {
+            Some(general) => general(slf),
+            None => unreachable!("it is set before there is a reader"),
+        }
+    }
+}
+
 /// Adds the classes to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<NativeRecordReader>()?;
+    let base = module.py().get_type::<NativeRecordReader>();
+    // SAFETY: objects of the class are `NativeRecordReader`s.
+    let (class, general) = unsafe { short_way::with_next(&base, "recordfs._core", c"NativeRecordReader", next)? };
+    GENERAL_NEXT.get_or_init(|| general);
+    module.add("NativeRecordReader", class)?;
     module.add_class::<RecordBatches>()?;
     module.add_class::<RecordViews>()
 }

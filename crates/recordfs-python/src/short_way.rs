@@ -4,7 +4,7 @@
 //! where a program calls by the million. A short way does what the method does in its plainest case, and without running
 //! any code of Python's; it leaves all else, errors too, to the method that pyo3 has made, the general way.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, CString, c_int, c_uint, c_void};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
@@ -59,4 +59,52 @@ pub unsafe fn install(
     // SAFETY: the definition stays where it is, and its flags are those of the function's type.
     let method = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyDescr_NewMethod(class.as_type_ptr(), definition))? };
     class.setattr(name, method)
+}
+
+/// A class that has `next` in the place of its base's `__next__`, and that function of the base. Nothing can be derived
+/// from it.
+///
+/// That function cannot be replaced in a class that is there already: the stable ABI has no way to it.
+///
+/// # Safety
+/// `next` may be called with any object of the class.
+pub unsafe fn with_next<'py>(
+    base: &Bound<'py, PyType>,
+    module: &str,
+    name: &CStr,
+    next: ffi::iternextfunc,
+) -> PyResult<(Bound<'py, PyAny>, ffi::iternextfunc)> {
+    // SAFETY: what is in this slot of a class is null or such a function.
+    let general = unsafe {
+        let function = ffi::PyType_GetSlot(base.as_type_ptr(), ffi::Py_tp_iternext);
+        std::mem::transmute::<*mut c_void, Option<ffi::iternextfunc>>(function)
+    };
+    let general = general.ok_or_else(|| PyRuntimeError::new_err("the base of an iterator has no __next__"))?;
+    let description = description_of(base, name)?;
+    let full_name = CString::new(format!("{module}.{}", name.to_string_lossy()))?;
+    let mut slots = [
+        ffi::PyType_Slot {
+            slot: ffi::Py_tp_doc,
+            pfunc: description.as_ptr().cast_mut().cast(),
+        },
+        ffi::PyType_Slot {
+            slot: ffi::Py_tp_iternext,
+            pfunc: next as *mut c_void,
+        },
+        ffi::PyType_Slot::default(),
+    ];
+    let mut spec = ffi::PyType_Spec {
+        // It lasts as long as the class.
+        name: full_name.into_raw(),
+        // As large as those of the base.
+        basicsize: 0,
+        itemsize: 0,
+        flags: ffi::Py_TPFLAGS_DEFAULT as c_uint,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the slots hold what they are for, end with an empty one, and are copied, the description too.
+    let class = unsafe {
+        Bound::from_owned_ptr_or_err(base.py(), ffi::PyType_FromSpecWithBases(&raw mut spec, base.as_ptr()))?
+    };
+    Ok((class, general))
 }

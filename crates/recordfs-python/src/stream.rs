@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyMemoryView, PyString};
+use pyo3::types::{PyBytes, PyMemoryView, PyString};
 use recordfs_core::detect::{Detected, detect};
 use recordfs_core::error::RecordFault;
 use recordfs_core::format::InflateError;
@@ -169,6 +169,21 @@ impl Stream {
             return self.next_of_share(py, form, may_wait);
         }
         self.next_record(py, form, may_wait)
+    }
+
+    /// The next record as bytes, if it lies in the window as a whole and nothing has to be dealt with before it. None, with
+    /// nothing done, if not: `next` tells what there is.
+    #[inline]
+    pub fn try_next<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        if self.share.is_some() || self.is_busy() || !self.is_ready() {
+            return None;
+        }
+        let Ok(Decoded::Record { payload, size }) = decode_record(self.window.bytes(), &self.options.decode) else {
+            return None;
+        };
+        let record = bytes_from(py, &self.window.bytes()[payload.clone()]).ok()?;
+        self.pass(Form::Bytes, payload.len(), size);
+        Some(record)
     }
 
     /// Whether something other than the next record of the window has to be dealt with first.
