@@ -2,16 +2,19 @@
 //! `LineIterator` makes a file object its own iterator.
 
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use memchr::{memchr, memrchr};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::error::raised_by_next;
+use crate::lease::bytes_from;
 use crate::python_call::call_method;
+use crate::short_way;
 
 /// Whole lines of a block of bytes, each with its newline, as bytes or, of UTF-8, as str.
 ///
@@ -35,19 +38,28 @@ unsafe impl Send for BlockLines {}
 unsafe impl Sync for BlockLines {}
 
 impl BlockLines {
+    /// The next line; None at the end. What raises has gone past nothing.
     #[inline]
-    fn next_line<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    fn next_line<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let position = self.position.load(Ordering::Relaxed);
         // SAFETY: the position is never after the end, and the end lies in the block, which stays as it is.
         let rest = unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().add(position), self.end - position) };
-        let length = memchr(b'\n', rest)? + 1;
-        self.position.store(position + length, Ordering::Relaxed);
-        let line = &rest[..length];
-        if !self.text {
-            return Some(PyBytes::new(py, line).into_any());
-        }
-        // SAFETY: `new` has found everything before `end` to be UTF-8, and a newline is not part of a character.
-        Some(PyString::new(py, unsafe { std::str::from_utf8_unchecked(line) }).into_any())
+        let Some(newline) = memchr(b'\n', rest) else {
+            return Ok(None);
+        };
+        let line = &rest[..=newline];
+        let object = if self.text {
+            // SAFETY: `new` has found everything before `end` to be UTF-8, which this decodes, and a newline is not part of
+            // a character. The result is a new str, or null with an error set.
+            unsafe {
+                let str = ffi::PyUnicode_FromStringAndSize(line.as_ptr().cast(), line.len() as ffi::Py_ssize_t);
+                Bound::from_owned_ptr_or_err(py, str)?
+            }
+        } else {
+            bytes_from(py, line)?.into_any()
+        };
+        self.position.store(position + line.len(), Ordering::Relaxed);
+        Ok(Some(object))
     }
 }
 
@@ -78,7 +90,7 @@ impl BlockLines {
         slf
     }
 
-    fn __next__<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.next_line(py)
     }
 
@@ -95,7 +107,8 @@ impl BlockLines {
 
 /// The base of a file object over which `for` loops. A subclass has ``_next_lines()``: an iterator over some of the next
 /// lines, or None at the end of the file; after None it is asked again, because a file may have grown.
-#[pyclass(frozen, subclass, module = "recordfs._core")]
+// Python sees this class only as the base of the one that `register` makes.
+#[pyclass(frozen, subclass, module = "recordfs._core", name = "LineIteratorBase")]
 pub struct LineIterator {
     /// The iterator over the lines that are at hand, owned; null if there is none. It is read and written with the GIL
     /// held, which is all the order that its accesses need: a lock costs more than the rest of a line.
@@ -145,7 +158,7 @@ impl LineIterator {
         loop {
             if let Some(lines) = slf.get().lines(py) {
                 if let Ok(block) = lines.cast_exact::<BlockLines>() {
-                    match block.get().next_line(py) {
+                    match block.get().next_line(py)? {
                         Some(line) => return Ok(Some(line)),
                         None => slf.get().set(py, None),
                     }
@@ -170,8 +183,40 @@ impl LineIterator {
     }
 }
 
+/// `__next__` of a `LineIterator` as pyo3 has made it.
+static GENERAL_NEXT: OnceLock<ffi::iternextfunc> = OnceLock::new();
+
+/// What Python calls for the next line: it takes the short way, a line of the block at hand, or else the general one.
+///
+/// # Safety
+/// As a `tp_iternext` is called by CPython, with a `LineIterator` as `slf`.
+unsafe extern "C" fn next(slf: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: as promised to this function; CPython calls with the GIL held. The block, which is borrowed, stays where it is:
+    // nothing here runs any code of Python's.
+    unsafe {
+        let py = Python::assume_attached();
+        let iterator = Bound::ref_from_ptr(py, &slf).cast_unchecked::<LineIterator>().get();
+        let lines = iterator.lines.load(Ordering::Relaxed);
+        if !lines.is_null()
+            && let Ok(block) = Bound::ref_from_ptr(py, &lines).cast_exact::<BlockLines>()
+            && let Ok(Some(line)) = block.get().next_line(py)
+        {
+            return line.into_ptr();
+        }
+        match GENERAL_NEXT.get() {
+            Some(general) => general(slf),
+            None => unreachable!("it is set before there is an iterator"),
+        }
+    }
+}
+
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<BlockLines>()?;
-    module.add_class::<LineIterator>()
+    let base = module.py().get_type::<LineIterator>();
+    let name = c"recordfs._core.LineIterator";
+    // SAFETY: objects of the class are `LineIterator`s.
+    let (class, general) = unsafe { short_way::with_next(&base, name, ffi::Py_TPFLAGS_BASETYPE, next)? };
+    GENERAL_NEXT.get_or_init(|| general);
+    module.add("LineIterator", class)
 }

@@ -275,7 +275,7 @@ unsafe extern "C" fn next(slf: *mut ffi::PyObject) -> *mut ffi::PyObject {
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let base = module.py().get_type::<NativeRecordReader>();
     // SAFETY: objects of the class are `NativeRecordReader`s.
-    let (class, general) = unsafe { short_way::with_next(&base, "recordfs._core", c"NativeRecordReader", next)? };
+    let (class, general) = unsafe { short_way::with_next(&base, c"recordfs._core.NativeRecordReader", 0, next)? };
     GENERAL_NEXT.get_or_init(|| general);
     module.add("NativeRecordReader", class)?;
     module.add_class::<RecordBatches>()?;

@@ -4,7 +4,7 @@
 //! where a program calls by the million. A short way does what the method does in its plainest case, and without running
 //! any code of Python's; it leaves all else, errors too, to the method that pyo3 has made, the general way.
 
-use std::ffi::{CStr, CString, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_int, c_uint, c_ulong, c_void};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
@@ -61,8 +61,8 @@ pub unsafe fn install(
     class.setattr(name, method)
 }
 
-/// A class that has `next` in the place of its base's `__next__`, and that function of the base. Nothing can be derived
-/// from it.
+/// A class that has `next` in the place of its base's `__next__`, and that function of the base. `name` is the module's and
+/// the class's, `flags` are those beyond the usual ones.
 ///
 /// That function cannot be replaced in a class that is there already: the stable ABI has no way to it.
 ///
@@ -70,8 +70,8 @@ pub unsafe fn install(
 /// `next` may be called with any object of the class.
 pub unsafe fn with_next<'py>(
     base: &Bound<'py, PyType>,
-    module: &str,
-    name: &CStr,
+    name: &'static CStr,
+    flags: c_ulong,
     next: ffi::iternextfunc,
 ) -> PyResult<(Bound<'py, PyAny>, ffi::iternextfunc)> {
     // SAFETY: what is in this slot of a class is null or such a function.
@@ -80,8 +80,12 @@ pub unsafe fn with_next<'py>(
         std::mem::transmute::<*mut c_void, Option<ffi::iternextfunc>>(function)
     };
     let general = general.ok_or_else(|| PyRuntimeError::new_err("the base of an iterator has no __next__"))?;
-    let description = description_of(base, name)?;
-    let full_name = CString::new(format!("{module}.{}", name.to_string_lossy()))?;
+    let after_dot = name
+        .to_bytes()
+        .iter()
+        .rposition(|&byte| byte == b'.')
+        .map_or(0, |dot| dot + 1);
+    let description = description_of(base, &name[after_dot..])?;
     let mut slots = [
         ffi::PyType_Slot {
             slot: ffi::Py_tp_doc,
@@ -94,12 +98,11 @@ pub unsafe fn with_next<'py>(
         ffi::PyType_Slot::default(),
     ];
     let mut spec = ffi::PyType_Spec {
-        // It lasts as long as the class.
-        name: full_name.into_raw(),
+        name: name.as_ptr(),
         // As large as those of the base.
         basicsize: 0,
         itemsize: 0,
-        flags: ffi::Py_TPFLAGS_DEFAULT as c_uint,
+        flags: (ffi::Py_TPFLAGS_DEFAULT | flags) as c_uint,
         slots: slots.as_mut_ptr(),
     };
     // SAFETY: the slots hold what they are for, end with an empty one, and are copied, the description too.

@@ -1,4 +1,4 @@
-"""`write` of bytes and `next` of a record at hand have short ways: they are to do what the general ways do."""
+"""`write` of bytes and `next` of a record at hand have short ways: they do what the general ways do."""
 
 from __future__ import annotations
 
