@@ -20,6 +20,7 @@ mod plugin;
 mod process;
 mod progress;
 mod python_call;
+mod read_ahead;
 mod reader;
 mod record_buffer;
 mod record_table;

@@ -1,5 +1,7 @@
 //! The uncompressed bytes of one file: a `RandomAccessFile` read in order, decompressed if need be.
 
+use std::os::fd::RawFd;
+
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -11,6 +13,7 @@ use recordfs_core::inflate::{EndOfInput, Inflater};
 use crate::error::{ErrorClass, error};
 use crate::lease::Place;
 use crate::python_call::call_method;
+use crate::read_ahead::ReadAhead;
 use crate::window::{WINDOW_SIZE, Window};
 
 /// Whether and how a file is compressed.
@@ -64,6 +67,17 @@ struct Decompression {
     skip: u64,
 }
 
+/// Whether a plain file is read ahead.
+enum Ahead {
+    /// Not yet: so many windows were read in order.
+    After(u32),
+    By(ReadAhead),
+    Never,
+}
+
+/// Windows read in order before a file is read ahead: who wants a few records starts no thread.
+const WINDOWS_BEFORE_AHEAD: u32 = 4;
+
 /// One open file.
 pub struct Source {
     file: Py<PyAny>,
@@ -75,6 +89,7 @@ pub struct Source {
     codec: Codec,
     /// The size when it was last asked for. Files that can tell none say -1.
     known_size: Option<u64>,
+    ahead: Ahead,
 }
 
 impl Source {
@@ -87,6 +102,7 @@ impl Source {
             start,
             codec: Codec::Undecided,
             known_size: None,
+            ahead: Ahead::After(0),
         };
         match compression {
             Compression::Auto => {}
@@ -158,6 +174,39 @@ impl Source {
         }
     }
 
+    /// Puts the next bytes, which another thread has read meanwhile, after what is in the window, and returns how many.
+    /// None if they have to be read in the usual way.
+    ///
+    /// `descriptor_of` asks for the descriptor by which a file may be read natively.
+    pub fn take_ahead(
+        &mut self,
+        py: Python<'_>,
+        window: &mut Window,
+        descriptor_of: impl FnOnce(&Py<PyAny>) -> PyResult<Option<RawFd>>,
+    ) -> PyResult<Option<usize>> {
+        if !matches!(self.codec, Codec::Plain) {
+            return Ok(None);
+        }
+        if let Ahead::After(windows) = &mut self.ahead {
+            if *windows < WINDOWS_BEFORE_AHEAD {
+                *windows += 1;
+                return Ok(None);
+            }
+            let descriptor = descriptor_of(&self.file)?;
+            let begun = descriptor.and_then(|descriptor| ReadAhead::begin(descriptor, self.position));
+            self.ahead = begun.map_or(Ahead::Never, Ahead::By);
+        }
+        let Ahead::By(ahead) = &mut self.ahead else {
+            return Ok(None);
+        };
+        let count = ahead.take(py, self.position, window)?;
+        match count {
+            Some(count) => self.position += count as u64,
+            None => self.ahead = Ahead::Never,
+        }
+        Ok(count)
+    }
+
     /// Whether a plain file is known to have `end` bytes or more; None if its size cannot be known.
     pub fn reaches(&mut self, py: Python<'_>, end: u64) -> PyResult<Option<bool>> {
         if matches!(self.codec, Codec::Inflate(_)) {
@@ -202,7 +251,8 @@ impl Source {
     }
 
     /// Closes the file.
-    pub fn close(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn close(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.ahead = Ahead::Never;
         call_method(self.file.bind(py), intern!(py, "close"), ()).map(drop)
     }
 }

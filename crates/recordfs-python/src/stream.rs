@@ -1,11 +1,13 @@
 //! The state of a reader: records out of one source after the other.
 //!
 //! Nothing is forgotten when a read raises: what was read stays in the window or in the unfinished large record, and the
-//! next call goes on there. The parts of it stand in modules of their own: where the bytes end in `ending`, where they are
-//! wrong in `recovery` and `looking_back`, where they were replaced in `replacing`; what counts as handed out in
-//! `handing_out`, how several readers share the records in `share`, and those too large for the window in `large_records`.
+//! next call goes on there. The parts of it stand in modules of their own: where the bytes come from in `filling`, where
+//! they end in `ending`, where they are wrong in `recovery` and `looking_back`, where they were replaced in `replacing`;
+//! what counts as handed out in `handing_out`, how several readers share the records in `share`, and those too large for
+//! the window in `large_records`.
 
 mod ending;
+mod filling;
 mod handing_out;
 mod large_records;
 mod looking_back;
@@ -31,7 +33,7 @@ use crate::large::LargeRecord;
 use crate::lease::bytes_from;
 use crate::progress::Progress;
 use crate::python_call::call_method;
-use crate::source::{Compression, ReadError, Source};
+use crate::source::{Compression, Source};
 use crate::window::{WINDOW_SIZE, Window};
 use share::Share;
 
@@ -107,6 +109,8 @@ pub struct Stream {
     progress: Arc<Progress>,
     status: Status,
     current: Option<Source>,
+    /// Whether large local files are read by another thread while what came before is looked at.
+    reads_ahead: bool,
     source_index: u64,
     /// Where the record at the front of the window begins.
     offset: u64,
@@ -145,6 +149,7 @@ impl Stream {
             progress,
             status: Status::Open,
             current: None,
+            reads_ahead: false,
             source_index: start.0,
             offset: start.1,
             window: Window::new(),
@@ -338,45 +343,11 @@ impl Stream {
         self.after_large = false;
         self.damage = None;
         self.show_position();
-        before.map_or(Ok(()), |source| source.close(py))
+        before.map_or(Ok(()), |mut source| source.close(py))
     }
 
     fn is_last_source(&self, py: Python<'_>) -> PyResult<bool> {
         call_method(self.sources.bind(py), intern!(py, "is_last"), ())?.extract()
-    }
-
-    /// Reads until the window holds `size` bytes, but not much more than `ahead`. Returns false if there are no more
-    /// bytes now.
-    fn fill(&mut self, py: Python<'_>, size: usize, ahead: usize) -> PyResult<bool> {
-        while self.window.available() < size {
-            let Some(source) = &mut self.current else {
-                return Ok(false);
-            };
-            let limit = size.max(ahead) - self.window.available();
-            let damage = &mut self.damage;
-            let count = self
-                .window
-                .fill_with(size, limit, |place| match source.read(py, place) {
-                    Ok(count) => Ok(count),
-                    Err(ReadError::Raised(error)) => Err(error),
-                    Err(ReadError::Damaged(error)) => {
-                        *damage = Some(error);
-                        Ok(0)
-                    }
-                })?;
-            if count == 0 {
-                return Ok(false);
-            }
-            self.grew();
-        }
-        Ok(true)
-    }
-
-    /// There were new bytes.
-    fn grew(&mut self) {
-        self.waiting = None;
-        self.begun_again = false;
-        self.progress.losses().truncated_tail = false;
     }
 
     /// Gets what is missing of the record at the front of the window.
@@ -423,7 +394,7 @@ impl Stream {
         self.status = Status::Closed;
         self.window = Window::new();
         self.large = None;
-        match &self.current {
+        match &mut self.current {
             Some(source) => source.close(py),
             None => Ok(()),
         }

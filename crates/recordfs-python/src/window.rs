@@ -94,6 +94,16 @@ impl Window {
         Ok(count)
     }
 
+    /// Goes on in other memory, where `count` bytes from `begin` on come after what is there. There has to be room for
+    /// that before `begin`. Returns the memory so far, unless a view refers to it.
+    pub fn go_on_in(&mut self, mut memory: Vec<u8>, begin: usize, count: usize) -> Option<Vec<u8>> {
+        let start = begin - self.available();
+        memory[start..begin].copy_from_slice(self.bytes());
+        let before = std::mem::replace(&mut self.memory, Arc::new(memory));
+        (self.start, self.end) = (start, begin + count);
+        Arc::into_inner(before)
+    }
+
     /// Makes the memory unshared and large enough for `size` bytes from `start` on, what is there included.
     fn make_room(&mut self, size: usize) {
         let available = self.available();

@@ -235,6 +235,17 @@ class Sources:
         self._opener.followed = FollowedFile(path, file_system, may_be_missing=True)
         return self._opener.followed, path, self._compression, 0, index
 
+    def descriptor_of(self, file: Any) -> int | None:
+        """Return the descriptor by which native code may read an open source from a thread of its own.
+
+        Returns:
+            None where only the file's own methods may read it. Those of a subclass, or of a wrapper that has the
+            descriptor of its inner file, may do more than to read.
+        """
+        from recordfs.filesystems._posix_files import PosixRandomAccessFile  # loaded where there is such a file
+
+        return file.fileno() if type(file) is PosixRandomAccessFile else None
+
     def check_ending(self) -> bool:
         """Tell, when the time to wait for a followed file is over, whether to begin again with what stands there now.
 

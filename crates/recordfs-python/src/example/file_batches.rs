@@ -215,6 +215,7 @@ impl ExampleBatches {
             return Err(error);
         }
         let mut stream = self.reader.get().lock(py)?;
+        stream.read_ahead();
         stream.gather();
         while batch.rows < self.size {
             if self.add_window(py, &mut stream, &mut batch)? {

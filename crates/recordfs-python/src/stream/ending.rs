@@ -224,7 +224,8 @@ impl Stream {
             if left.is_zero() || self.progress.is_stopped() {
                 return Ok(());
             }
-            py.detach(|| self.progress.pause(left.min(SIGNAL_INTERVAL)));
+            let progress = &self.progress;
+            py.detach(|| progress.pause(left.min(SIGNAL_INTERVAL)));
             py.check_signals()?;
         }
     }
