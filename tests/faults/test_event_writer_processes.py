@@ -160,8 +160,20 @@ def test_ctrl_c_again_and_again_while_the_process_ends_loses_nothing_that_the_st
 @pytest.mark.parametrize("threads", ["", "threading.Thread(target=threading.Event().wait).start()"])
 def test_ctrl_c_while_the_process_ends_ends_the_wait_for_a_store_that_hangs(run, threads):
     program = """
+        is_ending = threading.Event()
+
+        class Ending(EventFileWriter):
+            def flush(self, timeout=None):
+                is_ending.set()
+                super().flush(timeout)
+
+            def close(self, timeout=None):
+                is_ending.set()
+                super().close(timeout)
+
         class HangingFile(WrapperWritableFile):
             def append(self, data):
+                is_ending.wait()
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(100)
 
@@ -170,7 +182,7 @@ def test_ctrl_c_while_the_process_ends_ends_the_wait_for_a_store_that_hangs(run,
                 return HangingFile(super().new_writable_file(path, **keywords))
 
         at_exit.INTERRUPTED_SECONDS = 0.2
-        writer = EventFileWriter(directory, policy=policy, file_system=HangingStore(PosixFileSystem()))
+        writer = Ending(directory, policy=policy, file_system=HangingStore(PosixFileSystem()))
         add(writer, range(100))
     """
     _, said, _ = run(textwrap.dedent(program) + threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from queue import Empty, SimpleQueue
@@ -94,6 +95,9 @@ class Output(Protocol):
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts after a failure: doubled each time."""
+
+LONGEST_WAIT = 0.5
+"""Seconds without a look for signals. CPython handles one that comes just before a wait only when the wait is over."""
 
 
 class _Request:
@@ -217,13 +221,20 @@ class Worker:
         self._put(request)
         if self._has_ended:
             return
-        left = None if deadline is None else max(0.0, min(deadline - time.monotonic(), threading.TIMEOUT_MAX))
-        try:
-            error = request.answers.get(timeout=left)
-        except Empty:
-            raise DeadlineExceededError("not every event became visible within the timeout", path=self._name) from None
+        error = self._answer_to(request, math.inf if deadline is None else deadline)
         if error is not None:
             raise error
+
+    def _answer_to(self, request: _Request, deadline: float) -> BaseException | None:
+        """Wait for the answer to a request, in short turns; see LONGEST_WAIT."""
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                return request.answers.get(timeout=min(left, LONGEST_WAIT))
+            except Empty:
+                if left <= LONGEST_WAIT:
+                    message = "not every event became visible within the timeout"
+                    raise DeadlineExceededError(message, path=self._name) from None
 
     def _run(self) -> None:
         current = threading.current_thread()
