@@ -153,7 +153,7 @@ class FollowedFile:
             try:
                 if count := self._read_after_last_bytes(file, buffer):
                     return count
-            except AbortedError:
+            except (AbortedError, NotFoundError):
                 self._seen = None  # the store gives no more of that version: look what there is now
         try:
             return self._read_successor(file, buffer)
@@ -175,6 +175,11 @@ class FollowedFile:
             return 0
         try:
             is_same = self._is_same(successor)
+            count = successor.read_into(self._position, buffer) if is_same else 0
+        except NotFoundError:  # where opening asks the store for nothing, reading finds out
+            successor.close()
+            self._miss("it was deleted")
+            return 0
         except BaseException:
             successor.close()
             raise
@@ -183,7 +188,7 @@ class FollowedFile:
             return 0
         self._file, self._seen = successor, statistics
         file.close()
-        return successor.read_into(self._position, buffer)
+        return count
 
     def _read_after_last_bytes(self, file: RandomAccessFile, buffer: Buffer) -> int:
         """Read; bytes that came after what was the end count only if those before them are still the same."""

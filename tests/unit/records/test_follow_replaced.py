@@ -134,6 +134,30 @@ def test_a_deleted_file_is_an_error(place, impatient):
     assert "deleted" in str(follower.error)
 
 
+def test_a_deletion_that_only_reading_finds_out_is_told_as_one(impatient):
+    pytest.importorskip("fsspec")
+    from recordfs.filesystems.fsspec import FsspecFileSystem
+
+    class Late(FsspecFileSystem):
+        """Says of a deleted file that it has grown. To open one asks for nothing."""
+
+        def stat(self, path):
+            try:
+                self.known = super().stat(path)
+            except NotFoundError:
+                self.known = self.known._replace(length=self.known.length + 1)
+            return self.known
+
+    place = Place(Late("memory"), f"memory://{uuid.uuid4().hex}/f")
+    place.put(stream_of(OLD))
+    follower = Follower(place.follow())
+    follower.wait_for(2)
+    place.delete()
+    follower.join()
+    assert isinstance(follower.error, AbortedError)
+    assert "deleted" in str(follower.error)
+
+
 def test_the_end_of_patience_does_not_hide_that_a_file_was_deleted(place):
     place.put(stream_of(OLD))
     reader = place.follow(follow_timeout=0.2)
