@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -279,7 +280,10 @@ def test_follow_shows_a_record_as_soon_as_it_is_whole_and_ends_at_ctrl_c(files: 
     path = files / "live.tfrecord"
     path.write_bytes(record(b"first"))
     command = [sys.executable, "-m", "recordfs.cli", "follow", "live.tfrecord"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with ExitStack() as stack:
+        process = stack.enter_context(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True))
+        stack.callback(process.kill)  # whatever fails, nothing waits for it for ever
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "0\t0\t5\tfirst\n"
