@@ -124,7 +124,7 @@ def test_a_shorter_file_is_another(place, impatient):
     assert reader.report.restarts == 1
 
 
-def test_a_deleted_file_is_an_error(place, impatient):
+def assert_deletion_is_told(place):
     place.put(stream_of(OLD))
     follower = Follower(place.follow())
     follower.wait_for(2)
@@ -132,6 +132,10 @@ def test_a_deleted_file_is_an_error(place, impatient):
     follower.join()
     assert isinstance(follower.error, AbortedError)
     assert "deleted" in str(follower.error)
+
+
+def test_a_deleted_file_is_an_error(place, impatient):
+    assert_deletion_is_told(place)
 
 
 def test_a_deletion_that_only_reading_finds_out_is_told_as_one(impatient):
@@ -149,13 +153,7 @@ def test_a_deletion_that_only_reading_finds_out_is_told_as_one(impatient):
             return self.known
 
     place = Place(Late("memory"), f"memory://{uuid.uuid4().hex}/f")
-    place.put(stream_of(OLD))
-    follower = Follower(place.follow())
-    follower.wait_for(2)
-    place.delete()
-    follower.join()
-    assert isinstance(follower.error, AbortedError)
-    assert "deleted" in str(follower.error)
+    assert_deletion_is_told(place)
 
 
 def test_the_end_of_patience_does_not_hide_that_a_file_was_deleted(place):
