@@ -3,7 +3,6 @@
 import errno
 import gc
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from recordfs.errors import (
 from recordfs.filesystems import _buffered_writer, _posix_files, _posix_names
 from recordfs.filesystems.posix import PosixFileSystem
 from support.interrupts import interrupted_at as interrupted_at_line
+from support.limits import limited_file_sizes
 
 LARGE = 200_000
 
@@ -42,13 +42,8 @@ def tmp_path(disk_path):
 @pytest.fixture
 def file_size_limit():
     """Let files grow to a size and no further, as a quota does; the test sets it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # Python ignores SIGXFSZ from its start, so the write fails instead of killing the process.
-    assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
-    try:
-        yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (soft if size is None else size, hard))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with limited_file_sizes() as limit:
+        yield limit
 
 
 def contents(path):

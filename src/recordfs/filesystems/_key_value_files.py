@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import operator
-import tempfile
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,7 @@ from recordfs.errors import (
     error_from_os_error,
 )
 from recordfs.filesystem.files import RandomAccessFile, WritableFile
+from recordfs.filesystems._spooled_bytes import SpooledBytes
 from recordfs.open_files.unclosed_writers import forget, keep_until_closed
 from recordfs.paths import parse_path
 from recordfs.redaction import redact
@@ -37,6 +38,9 @@ _COMPARED = 65536
 
 _KEPT_IN_MEMORY = 8 << 20
 """What a writer holds beyond this many bytes goes to a temporary file."""
+
+_READ_AHEAD = 64 << 10
+"""Bytes that a store's client gets ready where it takes a file line by line, or in small pieces."""
 
 
 class Value(NamedTuple):
@@ -156,7 +160,7 @@ class ValueWriter(WritableFile):
         self._file_system = file_system
         self._standing = standing
         self._was_tried = False
-        self._collected = tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY)  # noqa: SIM115 (closed by _end)
+        self._collected = SpooledBytes(_KEPT_IN_MEMORY)
         self._length = 0
         self._warned = atomic or file_system.capabilities(name).flush_visibility == "flush"
         super().__init__(name, atomic=atomic)
@@ -189,7 +193,11 @@ class ValueWriter(WritableFile):
             if self._was_tried:
                 self._check_not_overtaken()
             self._was_tried = True
-            self._file_system.write_value(key, _LentFile(self._collected), self._length)  # type: ignore[arg-type]
+            lent = io.BufferedReader(self._collected, _READ_AHEAD)
+            try:
+                self._file_system.write_value(key, _LentFile(lent), self._length)  # type: ignore[arg-type]
+            finally:
+                lent.detach()
             self._check_stored(key)
 
     def _check_not_overtaken(self) -> None:
@@ -219,8 +227,8 @@ class ValueWriter(WritableFile):
             )
         if self._length and self._standing == found:
             start = max(0, self._length - _COMPARED)
-            self._collected.seek(start)
-            if self._file_system.read_value(key, start, self._length - start) != self._collected.read():
+            ending = self._collected.read_at(start, self._length - start)
+            if self._file_system.read_value(key, start, self._length - start) != ending:
                 raise DataLossError("the file was stored without an error, and the old one is there", path=self._name)
 
     def _discard(self) -> None:

@@ -6,7 +6,6 @@ host is sent as it is but for characters that no URL can hold.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from typing import Any
 
@@ -19,6 +18,7 @@ from recordfs.errors import (
     UnavailableError,
 )
 from recordfs.filesystem import FileStatistics, RandomAccessFile
+from recordfs.filesystems._spooled_bytes import SpooledBytes
 from recordfs.filesystems.read_only import ReadOnlyFileSystem
 from recordfs.per_process import PerProcess
 from recordfs.redaction import redacted_cause
@@ -174,9 +174,10 @@ class _HttpFile(RandomAccessFile):
         self._length = size
         self._headers = headers
         self._ranges = ranges
-        # Held while the whole is fetched: every reader of this file waits for that.
-        self._whole_lock = threading.Lock()
-        self._whole: tempfile.SpooledTemporaryFile[bytes] | None = None
+        # Held while the whole is fetched: every reader of this file waits for that. A child that is forked meanwhile
+        # has no thread that would let go of it, and a lock of its own.
+        self._whole_lock: PerProcess[threading.Lock] = PerProcess(threading.Lock)
+        self._whole: SpooledBytes | None = None
         self._fsspec_files: PerProcess[Any] = PerProcess(self._open_fsspec_file)
 
     def _read(self, offset: int, n: int) -> bytes:
@@ -184,13 +185,13 @@ class _HttpFile(RandomAccessFile):
 
     def _size(self) -> int:
         if self._length is None:
-            with self._whole_lock:
+            with self._whole_lock.get():
                 self._fetch_whole()
         assert self._length is not None
         return self._length
 
     def _close(self) -> None:
-        with self._whole_lock:
+        with self._whole_lock.get():
             whole, self._whole = self._whole, None
         if whole is not None:
             whole.close()
@@ -207,13 +208,9 @@ class _HttpFile(RandomAccessFile):
                 self._ranges = False
             else:
                 return [next(found) if start < end else b"" for start, end in clamped]
-        with self._whole_lock:
+        with self._whole_lock.get():
             whole = self._fetch_whole()
-            results = []
-            for start, end in blocks:
-                whole.seek(start)
-                results.append(whole.read(end - start))
-            return results
+            return [whole.read_at(start, end - start) for start, end in blocks]
 
     def _fetch_ranges(self, blocks: list[tuple[int, int]]) -> list[bytes]:
         """Fetch ranges that all lie within the file, some at a time."""
@@ -275,18 +272,18 @@ class _HttpFile(RandomAccessFile):
         client, url = self._clients.resolve(self._name)
         return client.open(url, "rb", size=self._length, cache_type="none", headers=self._headers)
 
-    def _fetch_whole(self) -> tempfile.SpooledTemporaryFile[bytes]:
+    def _fetch_whole(self) -> SpooledBytes:
         """Fetch everything, once. The lock is held."""
         if self._whole is not None:
             return self._whole
         client, url = self._clients.resolve(self._name)
-        whole = tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY)  # noqa: SIM115 (closed with the file)
+        whole = SpooledBytes(_SPOOL_IN_MEMORY)
         try:
             try:
                 client.get_file(url, whole, headers=self._headers)
             except Exception as error:  # noqa: BLE001 (raised below, without its secrets)
                 raise self._translated(error) from redacted_cause(error)
-            size = whole.tell()
+            size = whole.size()
             if self._length is not None and size != self._length:
                 raise UnavailableError(f"the server gave {size} of {self._length} bytes", path=self._name)
         except BaseException:

@@ -8,7 +8,7 @@ overridden like any other method of the contract.
 from __future__ import annotations
 
 import abc
-import tempfile
+import io
 from typing import TYPE_CHECKING
 
 from recordfs.errors import (
@@ -162,7 +162,7 @@ class KeyValueFileSystem(FileSystem):
         if self.file_exists(path):
             raise AlreadyExistsError("a file or directory is there already", path=path)
         self._check_above(path)
-        with store_errors(path), tempfile.SpooledTemporaryFile(max_size=1) as empty:
+        with store_errors(path), io.BytesIO() as empty:
             self.write_value(_prefix_of(path), empty, 0)
         if not self._has_keys_below(path):
             raise InternalError(

@@ -245,6 +245,19 @@ def test_other_processes_read_after_this_one_did(url, method):
             assert os.waitpid(child, 0)[1] == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
+def test_a_forked_child_that_reads_a_temporary_file_does_not_move_its_parents_place_in_it(site, url, monkeypatch):
+    monkeypatch.setattr(http, "_SPOOL_IN_MEMORY", 1000)
+    site.ranges = "ignored"
+    with open_url(url) as file:
+        assert file.read(10, 10) == DATA[10:20]
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if file.read(200_000, 10) == DATA[200_000:200_010] else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert file.read(15, 100_000) == DATA[15:100_015]
+
+
 def read_size_and_start(url):
     with open_url(url) as file:
         return file.size(), file.read(5, 5)

@@ -9,6 +9,7 @@ from recordfs import KeyValueFileSystem
 from recordfs.errors import (
     DataLossError,
     FailedPreconditionError,
+    FileTooLargeError,
     InternalError,
     NotFoundError,
     PermissionDeniedError,
@@ -17,6 +18,7 @@ from recordfs.errors import (
     UnimplementedError,
     UnknownError,
 )
+from support.limits import limited_file_sizes
 
 
 class DictFileSystem(KeyValueFileSystem):
@@ -150,6 +152,35 @@ def test_a_large_file_is_collected_on_disk(store):
     assert peak < 20 << 20
     file.close()
     assert len(store.values["f"]) == 40 << 20
+
+
+def test_a_disk_without_room_for_a_large_file_takes_none_of_it_away(store):
+    megabyte = 1 << 20
+    file = store.new_writable_file("x://f")
+    for number in range(8):
+        file.append(bytes([number]) * megabyte)
+    with limited_file_sizes() as limit:
+        # What is in memory moves to a temporary file at 8 MiB: first that has no room, and then what follows.
+        for room in (6, 6, 9):
+            limit(room * megabyte)
+            with pytest.raises(FileTooLargeError):
+                file.append(b"lost" * megabyte)
+        limit(None)
+    file.append(b"end")
+    assert file.tell() == 8 * megabyte + 3
+    file.close()
+    assert store.values["f"] == b"".join(bytes([number]) * megabyte for number in range(8)) + b"end"
+
+
+def test_a_store_may_take_a_large_file_line_by_line(store):
+    def write_lines(key, data, length):
+        store.values[key] = b"".join(data)
+
+    store.write_value = write_lines
+    lines = b"".join(b"line %d\n" % number for number in range(1_500_000))
+    with store.new_writable_file("x://f") as file:
+        file.append(lines)
+    assert store.values["f"] == lines
 
 
 def test_what_was_not_promised_is_refused_by_name(store):
