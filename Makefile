@@ -45,6 +45,8 @@ check: $(STAMP)  ## formatting, linting, types, import rules, Rust tests, Python
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	@$(BIN)/python -m pip install --quiet --group types
+	$(BIN)/pyright
 	$(BIN)/lint-imports
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings

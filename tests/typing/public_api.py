@@ -1,4 +1,4 @@
-"""What a type checker sees of the public names; `mypy` runs over this file, nothing executes it."""
+"""What a type checker sees of the public names; `mypy` and `pyright` run over this file, nothing executes it."""
 
 import io
 import os
@@ -10,7 +10,7 @@ import numpy as np
 import recordfs
 import recordfs.filesystem
 import recordfs.records
-from recordfs import checkpoint, errors, example, file_io, gfile
+from recordfs import checkpoint, errors, events, example, file_io, gfile
 
 
 def records(path: os.PathLike[str], store: recordfs.FileSystem) -> None:
@@ -142,10 +142,41 @@ def checkpoints(prefix: str) -> None:
     assert_type(checkpoint.verify_checkpoint(prefix).sound, bool)
 
 
+def event_files(logdir: str) -> None:
+    with events.SummaryWriter(logdir, policy=events.block(timeout=5)) as writer:
+        assert_type(writer, events.SummaryWriter)
+        writer.add_scalar("loss", 0.5, 1, walltime=2.0)
+        writer.add_scalar("loss", np.float32(0.5), np.int64(1))
+        writer.add_histogram("weights", np.ones(10), 1)
+        writer.add_image("picture", np.zeros((3, 8, 8)), 1, dataformats="CHW")
+        writer.add_text("remark", "text", 1)
+        writer.add_text("remark", b"text")  # type: ignore[arg-type]  # a text is a str
+        writer.add_hparams({"rate": 0.1}, {"loss": 0.5})
+        writer.flush()
+    for event in events.EventFileReader(logdir, follow=True, follow_timeout=1.5):
+        assert_type(event, events.Event)
+        assert_type(event.wall_time, float)
+        assert_type(event.summary, list[events.SummaryValue])
+    log = events.EventLog(logdir)
+    assert_type(log.runs, list[str])
+    assert_type(log.summary("train"), events.RunSummary)
+    columns = log.columns("train", ["loss"], purge="tensorboard")
+    assert_type(columns["loss"], events.Column)
+    columns["loss"].value.mean()
+    columns["loss"].step.tolist()
+    log.columns("train", purge="tensorbord")  # type: ignore[arg-type]  # misspelt
+    for event in log.events("train"):
+        assert_type(event, events.Event)
+    for event in log.follow("train", timeout=1.0):
+        assert_type(event, events.Event)
+    events.columns(logdir).to_pandas()
+
+
 def misspelt_names() -> None:
     # Packages load their public names when first used; a name that they do not have is an error all the same.
     recordfs.RecordReadr  # type: ignore[attr-defined]  # noqa: B018
     recordfs.filesystem.RandomAccesFile  # type: ignore[attr-defined]  # noqa: B018
     recordfs.records.verify_files  # type: ignore[attr-defined]  # noqa: B018
     checkpoint.CheckpointReadr  # type: ignore[attr-defined]  # noqa: B018
+    events.SummaryWritr  # type: ignore[attr-defined]  # noqa: B018
     example.parse_examples  # type: ignore[attr-defined]  # noqa: B018

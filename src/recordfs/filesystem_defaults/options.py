@@ -26,7 +26,7 @@ class MadeFromOptions:
     _options: dict[str, Any]
     _arguments: tuple[Any, ...]
 
-    def __new__(cls, *arguments: object, **options: object) -> Self:
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
         """Remember the options, so that the instance can be made again in another process."""
         self = super().__new__(cls)
         self._options = options
