@@ -20,6 +20,7 @@ from recordfs.filesystems._posix_names import (
     make_temporary_beside,
     move_without_overwriting,
     posix_error,
+    remove_temporary,
     sync_directory_of,
     version_of,
 )
@@ -168,13 +169,17 @@ class PosixWritableFile(BufferedWritableFile):
     """
 
     def __init__(self, name: str, local: str, descriptor: int, *, atomic: bool = False) -> None:
-        # Absolute, because the process may change its working directory before the file is closed.
-        self._local = os.path.abspath(local)
+        try:
+            # Absolute, because the process may change its working directory before the file is closed.
+            self._local = os.path.abspath(local)
+            status = os.fstat(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise posix_error(error, name) from error
         self._descriptor = descriptor
         self._directory_synced = False
         # The descriptor's position after the last write, and where a write began that takes several system calls.
         self._reached = self._began = 0
-        status = os.fstat(descriptor)
         # A pipe or a terminal has no end that could be cut off.
         self._regular = stat.S_ISREG(status.st_mode)
         super().__init__(name, written=status.st_size if self._regular else 0, atomic=atomic)
@@ -290,14 +295,21 @@ class AtomicPosixFile(PosixWritableFile):
     """
 
     def __init__(self, name: str, target: str, *, exclusive: bool) -> None:
-        # A link stays a link: what it points to is replaced.
-        self._target = os.path.abspath(target) if exclusive else os.path.realpath(target)
+        try:
+            # A link stays a link: what it points to is replaced.
+            self._target = os.path.abspath(target) if exclusive else os.path.realpath(target)
+        except OSError as error:  # the working directory is gone
+            raise posix_error(error, name) from error
         self._exclusive = exclusive
         self._durable = False
         self._published = False
         check_can_become_file(name, self._target, exclusive=exclusive)
         descriptor, temporary = make_temporary_beside(name, self._target)
-        super().__init__(name, temporary, descriptor, atomic=True)
+        try:
+            super().__init__(name, temporary, descriptor, atomic=True)
+        except BaseException as error:
+            remove_temporary(temporary, error)
+            raise
 
     def _make_durable(self) -> None:
         super()._make_durable()
@@ -308,6 +320,8 @@ class AtomicPosixFile(PosixWritableFile):
             return
         if self._durable:
             super()._make_durable()
+        else:
+            self._hear_of_late_errors()
         try:
             if self._exclusive:
                 move_without_overwriting(self._local, self._target)
@@ -322,6 +336,22 @@ class AtomicPosixFile(PosixWritableFile):
         self._published = True
         if self._durable:
             sync_directory_of(self._target, self._name)
+
+    def _hear_of_late_errors(self) -> None:
+        """Raise what network filesystems (NFS, SMB, FUSE) tell only when a descriptor is closed: that bytes are lost.
+
+        Every close of a file brings its bytes to the server, and this one's own descriptor is needed until it is
+        published.
+        """
+        try:
+            second = os.dup(self._descriptor)
+        except OSError:
+            return  # no descriptor is left for it: the close that comes at the end tells the same, only later
+        try:
+            os.close(second)
+        except OSError as error:
+            self._break(f"the system could not keep what was written ({error.strerror})")
+            raise posix_error(error, self._name) from error
 
     def _stands_at_target(self) -> bool:
         try:

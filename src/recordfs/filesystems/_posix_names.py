@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 import time
+from typing import TYPE_CHECKING
 
 from recordfs.errors import (
     AlreadyExistsError,
@@ -20,12 +21,17 @@ from recordfs.errors import (
 from recordfs.paths import TEMPORARY_NAME
 from recordfs.per_process import PerProcess
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = [
     "check_can_become_file",
     "make_temporary_beside",
     "move_without_overwriting",
     "posix_error",
     "remove_stale_temporaries",
+    "remove_temporary",
+    "replace_placeholder",
     "sync_directory_of",
     "version_of",
 ]
@@ -35,6 +41,9 @@ TEMPORARY_PREFIX = f"{TEMPORARY_NAME}-"
 
 STALE_AGE_SECONDS = 24 * 60 * 60
 """An unpublished file that nobody has written to for so long, and whose writer lives no more, is removed."""
+
+# The extended attribute in which Linux keeps who else may use a file (acl(5)).
+_ACCESS_LIST = "system.posix_acl_access"
 
 # Hard links that the filesystem does not have, or that it refuses on other people's files (fs.protected_hardlinks).
 _NO_HARD_LINK = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK})
@@ -69,7 +78,7 @@ def check_can_become_file(name: str, target: str, *, exclusive: bool) -> None:
 
 
 def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: bool = True) -> tuple[int, str]:
-    """Make an empty file in the directory of ``target``, with the permissions of what it will replace.
+    """Make an empty file in the directory of ``target``, for the people whose file it will replace.
 
     Args:
         name: The path that the caller knows, for errors.
@@ -92,17 +101,52 @@ def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: 
         except OSError as error:
             raise posix_error(error, name) from error
         break
-    with contextlib.suppress(OSError):  # where there are no locks, age alone says what is stale
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
-        os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
-    except FileNotFoundError:
-        pass  # a new file: the mode it was made with stands
-    except OSError as error:
+        with contextlib.suppress(OSError):  # where there are no locks, age alone says what is stale
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take_over_permissions(descriptor, target)
+    except BaseException as error:
         os.close(descriptor)
-        os.unlink(temporary)
-        raise posix_error(error, name) from error
+        remove_temporary(temporary, error)
+        if isinstance(error, OSError):
+            raise posix_error(error, name) from error
+        raise
     return descriptor, temporary
+
+
+def _take_over_permissions(descriptor: int, target: str) -> None:
+    """Let a new file be for the same people as the one that it will replace; a new name keeps what it was made with.
+
+    The owner is the same where the process may say so (root may), else whoever runs it.
+    """
+    try:
+        standing = os.stat(target)
+    except FileNotFoundError:
+        return
+    made = os.fstat(descriptor)
+    mode = stat.S_IMODE(standing.st_mode)
+    if (made.st_uid, made.st_gid) != (standing.st_uid, standing.st_gid):
+        for owner in ((-1, standing.st_gid), (standing.st_uid, -1)):
+            try:
+                os.fchown(descriptor, *owner)
+            except OSError:
+                mode &= ~(stat.S_ISUID | stat.S_ISGID)  # they would lend the rights of somebody else
+    os.fchmod(descriptor, mode)
+    with contextlib.suppress(OSError):  # most files have none, and some filesystems no such lists
+        os.setxattr(descriptor, _ACCESS_LIST, os.getxattr(target, _ACCESS_LIST))
+
+
+def remove_temporary(temporary: str, error: BaseException) -> None:
+    """Remove an unpublished file because of an error, which stays the one that the user sees.
+
+    An interrupt may come after the file was published: then nothing is left to remove.
+    """
+    try:
+        os.unlink(temporary)
+    except FileNotFoundError:
+        pass
+    except OSError as second:
+        error.add_note(f"{temporary} could not be removed: {second.strerror}")
 
 
 _cleaned: PerProcess[set[str]] = PerProcess(set)
@@ -167,15 +211,41 @@ def move_without_overwriting(source: str, target: str) -> None:
         if error.errno not in _NO_HARD_LINK:
             raise
     else:
-        os.unlink(source)
+        linked = os.lstat(target)
+        try:
+            os.unlink(source)
+        except OSError:
+            # Its directory may not be changed: the file stays where it is, and nowhere else.
+            _remove_if_still(target, linked, os.unlink)
+            raise
         return
     # Without hard links an empty file holds the place: whoever makes it has won, and readers see it for a moment.
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+    replace_placeholder(source, target, os.unlink)
+
+
+def replace_placeholder(source: str, target: str, remove: Callable[[str], object]) -> None:
+    """Rename onto what was made only to hold the place; if that fails, remove the placeholder and nothing else.
+
+    Args:
+        source: What is renamed.
+        target: Where the placeholder stands.
+        remove: Deletes the placeholder.
+    """
+    placeholder = os.lstat(target)
     try:
         os.rename(source, target)
     except BaseException:
-        os.unlink(target)
+        # An interrupt may come after the rename: then what was renamed stands there.
+        _remove_if_still(target, placeholder, remove)
         raise
+
+
+def _remove_if_still(path: str, status: os.stat_result, remove: Callable[[str], object]) -> None:
+    """Remove what this process made at a path, unless something else stands there; an error keeps it, without a word."""
+    with contextlib.suppress(OSError):
+        if os.path.samestat(status, os.lstat(path)):
+            remove(path)
 
 
 def sync_directory_of(local: str, name: str) -> None:

@@ -7,6 +7,7 @@ ignored.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import operator
 import os
@@ -29,7 +30,14 @@ from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, Fi
 from recordfs.filesystem_defaults.copies import check_not_cut_short
 from recordfs.filesystem_defaults.opening import check_unchanged
 from recordfs.filesystems._posix_files import AtomicPosixFile, PosixRandomAccessFile, PosixWritableFile
-from recordfs.filesystems._posix_names import make_temporary_beside, move_without_overwriting, posix_error, version_of
+from recordfs.filesystems._posix_names import (
+    make_temporary_beside,
+    move_without_overwriting,
+    posix_error,
+    remove_temporary,
+    replace_placeholder,
+    version_of,
+)
 from recordfs.filesystems._posix_trees import delete_tree
 from recordfs.filesystems._posix_update import PosixUpdateFile
 from recordfs.paths import clean_path, parse_path
@@ -236,7 +244,8 @@ class PosixFileSystem(FileSystem):
         try:
             _copy_open_file(reader, source, local_target, target, overwrite=overwrite)
         finally:
-            os.close(reader)
+            with contextlib.suppress(OSError):  # what was only read loses nothing
+                os.close(reader)
 
 
 def _local(path: str) -> str:
@@ -293,16 +302,15 @@ def _rename_without_overwriting(source: str, target: str) -> None:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     # Making the directory decides who wins; a rename may then replace it, because it is empty.
     os.mkdir(target)
-    try:
-        os.rename(source, target)
-    except BaseException:
-        os.rmdir(target)
-        raise
+    replace_placeholder(source, target, os.rmdir)
 
 
 def _copy_open_file(reader: int, source: str, local_target: str, target: str, *, overwrite: bool) -> None:
     """Copy the file of a descriptor to a target that is replaced as a whole."""
-    status = os.fstat(reader)
+    try:
+        status = os.fstat(reader)
+    except OSError as error:
+        raise posix_error(error, source) from error
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError("a copy takes files, and this is a directory", path=source)
     if stat.S_ISFIFO(status.st_mode):
@@ -333,7 +341,7 @@ def _copy_open_file(reader: int, source: str, local_target: str, target: str, *,
         else:
             move_without_overwriting(temporary, resolved)
     except BaseException as error:
-        os.unlink(temporary)
+        remove_temporary(temporary, error)
         if isinstance(error, OSError):
             raise posix_error(error, target) from error
         raise
