@@ -242,7 +242,7 @@ def replace_placeholder(source: str, target: str, remove: Callable[[str], object
 
 
 def _remove_if_still(path: str, status: os.stat_result, remove: Callable[[str], object]) -> None:
-    """Remove what this process made at a path, unless something else stands there; an error keeps it, without a word."""
+    """Remove what this process made at a path, unless something else stands there, or it cannot be removed."""
     with contextlib.suppress(OSError):
         if os.path.samestat(status, os.lstat(path)):
             remove(path)
