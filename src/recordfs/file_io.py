@@ -7,10 +7,9 @@ parameters of ``recordfs.gfile``.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError, RecordFSError, UnimplementedError
+from recordfs.errors import InvalidArgumentError, RecordFSError
 from recordfs.gfile import path_functions as _v2
 from recordfs.gfile.file_object import FileObject
 from recordfs.gfile.path_functions import join
@@ -28,6 +27,7 @@ from recordfs.gfile.tensorflow1 import (
     stat,
     walk,
 )
+from recordfs.open_files.letting_go import end_after, give_up
 from recordfs.registry import get_registered_schemes, resolve
 
 if TYPE_CHECKING:
@@ -154,10 +154,14 @@ def atomic_write_string_to_file(
     try:
         _write_or_discard(file_system.new_writable_file(temporary), data)
         file_system.rename_file(temporary, path, overwrite=overwrite)
-    except BaseException:
-        if file_system.file_exists(temporary):
-            file_system.delete_file(temporary)
+    except BaseException as error:
+        end_after(lambda: _delete_if_there(file_system, temporary), error)
         raise
+
+
+def _delete_if_there(file_system: FileSystem, path: str) -> None:
+    if file_system.file_exists(path):
+        file_system.delete_file(path)
 
 
 def _write_or_discard(writer: WritableFile, data: Buffer) -> None:
@@ -165,10 +169,8 @@ def _write_or_discard(writer: WritableFile, data: Buffer) -> None:
     try:
         writer.append(data)
         writer.close()
-    except BaseException:
-        # A store that publishes at once cannot discard; there the caller deletes the file.
-        with contextlib.suppress(UnimplementedError):
-            writer.discard()
+    except BaseException as error:
+        give_up(writer, error)
         raise
 
 

@@ -60,6 +60,16 @@ def test_a_failed_atomic_write_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_the_first_error_of_an_atomic_write_is_the_one_to_see(tmp_path):
+    class FailingForGood(FailingRename):
+        def file_exists(self, path):
+            raise errors.DeadlineExceededError("nobody answers any more")
+
+    with pytest.raises(errors.UnavailableError) as caught:
+        file_io.atomic_write_string_to_file(tmp_path / "x", "one", file_system=FailingForGood())
+    assert "nobody answers" in caught.value.__notes__[0]
+
+
 def test_checksums(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"0123456789" * 1000)
