@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import textwrap
 import threading
 import time
 
@@ -224,6 +225,36 @@ def test_a_child_of_multiprocessing(run, policy):
         print(process.exitcode, file=sys.stderr)
     """
     assert run(program, policy) == (0, "0\n", {**ALL, "child": list(range(20))})
+
+
+@line("a child of `multiprocessing` is terminated: a pool's worker, a daemon when its parent ends")
+def test_a_pool_whose_block_is_left(run, policy):
+    program = """
+        import multiprocessing
+        writer = EventFileWriter(directory, policy=policy)
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            pool.map(add_step, range(100), 1)
+    """
+    head = "def add_step(step):\n    add(writer, [step], 'child')\n"
+    assert run(head + textwrap.dedent(program), policy) == (0, "", {"child": list(range(100))})
+
+
+@line("a child of `multiprocessing` is terminated: a pool's worker, a daemon when its parent ends")
+@pytest.mark.parametrize("asked", ["", "close_on_sigterm()\n"])
+def test_a_daemon_whose_parent_ends(run, policy, asked):
+    program = """
+        import multiprocessing
+        writer = EventFileWriter(directory, policy=policy)
+        fork = multiprocessing.get_context("fork")
+        logged = fork.Event()
+        def work():
+            add(writer, range(100))
+            logged.set()
+            time.sleep(30)
+        fork.Process(target=work, daemon=True).start()
+        logged.wait()
+    """
+    assert run(asked + textwrap.dedent(program), policy) == (0, "", ALL)
 
 
 def log_then(end, *, policy):

@@ -62,6 +62,31 @@ def test_a_handler_of_sigterm_that_was_there_is_called_after_the_events_are_writ
     assert steps == {"a": list(range(100))}
 
 
+def test_a_terminated_child_keeps_the_handler_and_the_status_that_it_had(run):
+    program = """
+        import multiprocessing
+        fork = multiprocessing.get_context("fork")
+        logged = fork.Event()
+        def work(handler):
+            if handler is not None:
+                signal.signal(signal.SIGTERM, handler)
+            add(writer, range(100))
+            writer.flush()
+            logged.set()
+            time.sleep(30)
+        writer = EventFileWriter(directory, policy=policy)
+        for handler in (None, lambda number, frame: os._exit(7)):
+            logged.clear()
+            child = fork.Process(target=work, args=(handler,))
+            child.start()
+            logged.wait()
+            child.terminate()
+            child.join()
+            print(child.exitcode, file=sys.stderr)
+    """
+    assert run(program) == (0, f"{-signal.SIGTERM}\n7\n", {"a": sorted([*range(100)] * 2)})
+
+
 def test_a_forked_child_that_logs_nothing_closes_nothing(run, tmp_path):
     program = LOG_100 + textwrap.dedent("""
         child = os.fork()

@@ -177,7 +177,24 @@ def _prepare() -> bool:
         if process.parent_process() is not None:
             # A child of multiprocessing ends by os._exit, after its finalizers.
             util.Finalize(None, close_all, exitpriority=10)
+            _close_when_terminated()
     return True
+
+
+def _close_when_terminated() -> None:
+    """Have a child of multiprocessing close its writers at SIGTERM, unless the program has another use for that.
+
+    It is how a parent ends its daemons when it ends itself (the persistent workers of a DataLoader), and the workers of
+    a pool when the ``with`` block of that is left.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return  # Python lets no other thread set a handler.
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is signal.SIG_DFL:
+        close_on_sigterm()
+    elif isinstance(handler, _SigtermHandler):
+        # What Python does not see, such as torch in its workers, may have put another in the place of our parent's.
+        signal.signal(signal.SIGTERM, handler)
 
 
 _is_registered = False
@@ -203,16 +220,34 @@ def close_on_sigterm() -> None:
     """At SIGTERM, close the writers that are open, then do what SIGTERM did before this call.
 
     For jobs that are ended by a scheduler: without it SIGTERM ends a process at once, and what was not flushed is lost.
-    Call it in the main thread.
+    Call it in the main thread. Children of ``multiprocessing`` whose main thread logs need no such call.
     """
-    former = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, _SigtermHandler(signal.getsignal(signal.SIGTERM)))
 
-    def handle(number: int, frame: FrameType | None) -> None:
+
+class _SigtermHandler:
+    """Closes the writers that are open, then does what SIGTERM did before.
+
+    Args:
+        former: What ``signal.getsignal`` returned.
+    """
+
+    def __init__(self, former: Any) -> None:
+        self._former = former
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         close_all()
-        if callable(former):
-            former(number, frame)
-        elif former != signal.SIG_IGN:
+        if callable(self._former):
+            self._former(number, frame)
+        elif self._former != signal.SIG_IGN:
+            if _is_torch_worker():
+                # As torch's own handler does: the loader takes any other end for a failure while its process ends.
+                os._exit(0)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, handle)
+
+def _is_torch_worker() -> bool:
+    """Whether this process is a worker of a DataLoader."""
+    module = sys.modules.get("torch.utils.data")
+    return module is not None and module.get_worker_info() is not None

@@ -70,9 +70,9 @@ class EventFileWriter(ClosesOnExit):
         file_system: The filesystem of ``logdir``, instead of the registered one.
         options: For the registered filesystem.
 
-    A writer that nobody closes is closed when the interpreter ends. In a forked child it goes on with a file of its
-    own, from the first event that the child adds; what waits in the queue stays the parent's. May be used from several
-    threads.
+    A writer that nobody closes is closed when the interpreter ends. In a forked child, and in a process that unpickles
+    it, it goes on with a file of its own, from the first event that is added there; what waits in the queue stays the
+    parent's. May be used from several threads.
 
     Raises:
         InvalidArgumentError: An argument is wrong.
@@ -121,6 +121,7 @@ class EventFileWriter(ClosesOnExit):
             purge_step=None if purge_step is None else step_number(purge_step),
         )
         self._lock = threading.RLock()
+        self._was_unpickled = False
         self._first_session = self._begin()
         close_at_exit(self)
         if policy == "spool":
@@ -153,14 +154,26 @@ class EventFileWriter(ClosesOnExit):
         Nothing here asks the store, which may be slow or down: the files are begun by the thread.
         """
         is_ours = former.queue.belongs_to_this_process
-        output = former.output
-        if not keeps_output:
-            # The job does not start again, and the files sort later.
-            paths = former.paths
-            options = self._options._replace(purge_step=None, after=paths[-1] if paths else "")
-            output = self._settings.new_output(options)
+        output = former.output if keeps_output else self._settings.new_output(self._later_options(former))
         former.follow_with(Session(self._settings, output, former if is_ours else None))
         close_at_exit(self)
+
+    def _later_options(self, former: Session) -> OutputOptions:
+        """Return the options of files that come after those of a session: the job does not start again with them."""
+        paths = former.paths
+        return self._options._replace(purge_step=None, after=paths[-1] if paths else self._options.after)
+
+    def __getstate__(self) -> dict[str, Any]:
+        session = self._session
+        state = {**self.__dict__, "_options": self._later_options(session), "_was_unpickled": True}
+        del state["_lock"], state["_first_session"]
+        return {"attributes": state, "is_closed": session.is_closed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state["attributes"])
+        self._lock = threading.RLock()
+        self._first_session = Session(self._settings, self._settings.new_output(self._options))
+        self._first_session.is_closed = state["is_closed"]
 
     @property
     def queue(self) -> EventQueue:
@@ -180,11 +193,17 @@ class EventFileWriter(ClosesOnExit):
 
     def _enter_process(self) -> None:
         session = self._session
-        if session.queue.belongs_to_this_process or session.is_closed:
+        if session.is_closed:
             return
-        # The parent's threads are not here, and its locks may be held for ever by them.
-        self._lock = threading.RLock()
-        self._follow(session)
+        if not session.queue.belongs_to_this_process:
+            # The parent's threads are not here, and its locks may be held for ever by them.
+            self._lock = threading.RLock()
+            self._follow(session)
+        elif self._was_unpickled:
+            # Not sooner: multiprocessing unpickles before it forgets what is to be called at the end of the child.
+            session.worker.start()
+            close_at_exit(self)
+            self._was_unpickled = False
 
     def get_logdir(self) -> str:
         """Return the directory of the run; a local one from the root of the filesystem."""

@@ -71,6 +71,13 @@ class RunWriters(NativeScalarWriter, ClosesOnExit):
             self._writers[self._directory] = writer
             self._set_queue(writer.queue)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The native part is a queue of this process, which another one asks for when it logs.
+        return self.__dict__.copy()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
     @property
     def logdir(self) -> str:
         """The directory of the run: tensorboardX's name for ``log_dir``."""

@@ -40,8 +40,8 @@ class SummaryWriter(RunWriters):
         options: As there.
 
     A tag has values of one kind: another kind is an InvalidArgumentError, because TensorBoard cannot show it. After
-    ``close`` logging goes on in another file, where tags keep their kinds; a forked child begins without any. Lifetime,
-    forks and threads: as EventFileWriter.
+    ``close`` logging goes on in another file, where tags keep their kinds; another process begins without any.
+    Lifetime, forks, pickling and threads: as EventFileWriter.
 
     Attributes:
         log_dir: The directory of the run.

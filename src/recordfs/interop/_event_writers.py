@@ -30,6 +30,9 @@ def stand_in(settings: dict[str, Any]) -> type[EventFileWriter]:
     class EventFileWriterStandIn(EventFileWriter):
         """Writes events through recordfs."""
 
+        def __reduce__(self) -> tuple[object, ...]:
+            return _restored, (settings, self.__getstate__())
+
         def __init__(
             self, logdir: Any, max_queue_size: int = 10, flush_secs: float = 120, filename_suffix: str = ""
         ) -> None:
@@ -49,6 +52,14 @@ def stand_in(settings: dict[str, Any]) -> type[EventFileWriter]:
                 super().add_event(event, step, walltime)
 
     return EventFileWriterStandIn
+
+
+def _restored(settings: dict[str, Any], state: dict[str, Any]) -> EventFileWriter:
+    """Return a pickled writer, in a process where ``install`` may not have been called."""
+    kind = stand_in(settings)
+    writer = kind.__new__(kind)
+    writer.__setstate__(state)
+    return writer
 
 
 class Replacement:
