@@ -238,21 +238,19 @@ def match_component(pattern: str) -> Callable[[str], object]:
     r"""Compile one component of a pattern (no slash in it) into a test of a bare name: true or false, of any type.
 
     ``*`` matches any run of characters, ``?`` one, ``[abc]``, ``[a-z]``, ``[!a]`` and ``[^a]`` one of a class, and
-    ``\c`` the character itself. Names that begin with a dot match like others, and case counts. A ``[`` that is never
-    closed matches nothing.
+    ``\c`` the character itself. ``[[:digit:]]`` and POSIX's other classes are those of ASCII. Names that begin with a
+    dot match like others, and case counts. A ``[`` that is never closed is a character like others.
 
     Source: ``fnmatch(3)`` with FNM_PATHNAME, which is what TensorFlow's Env::MatchPath calls.
     """
     import re  # costs 5 ms of import that a program without patterns need not pay
 
-    expression = _component_expression(pattern, re.escape)
-    if expression is None:
-        return lambda name: False
-    return re.compile(expression, re.DOTALL).fullmatch  # itself: a call around it would take a sixth of a glob
+    # Itself: a call around it would take a sixth of a glob.
+    return re.compile(_component_expression(pattern, re.escape), re.DOTALL).fullmatch
 
 
-def _component_expression(pattern: str, escape: Callable[[str], str]) -> str | None:
-    """Translate one component into a regular expression, or None where it can match nothing."""
+def _component_expression(pattern: str, escape: Callable[[str], str]) -> str:
+    """Translate one component into a regular expression."""
     # What stands between two stars; each piece always matches the same number of characters.
     pieces = [""]
     position = 0
@@ -266,10 +264,7 @@ def _component_expression(pattern: str, escape: Callable[[str], str]) -> str | N
         elif character == "\\" and position < len(pattern):
             pieces[-1] += escape(pattern[position])
             position += 1
-        elif character == "[":
-            translated = _class_expression(pattern, position, escape)
-            if translated is None:
-                return None
+        elif character == "[" and (translated := _class_expression(pattern, position, escape)) is not None:
             piece, position = translated
             pieces[-1] += piece
         else:
@@ -298,6 +293,10 @@ def _class_expression(pattern: str, position: int, escape: Callable[[str], str])
                 return ("[^/]" if negated else "(?!)"), position + 1
             return (f"[^/{inside}]" if negated else f"(?!/)[{inside}]"), position + 1
         first = False
+        if (named := _named_class(pattern, position)) is not None:
+            inside, position = named
+            members.append(inside)
+            continue
         low, position = _class_member(pattern, position)
         if pattern[position : position + 1] == "-" and pattern[position + 1 : position + 2] not in ("", "]"):
             high, position = _class_member(pattern, position + 1)
@@ -306,6 +305,32 @@ def _class_expression(pattern: str, position: int, escape: Callable[[str], str])
         else:
             members.append(escape(low))
     return None
+
+
+_NAMED_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "blank": r" \t",
+    "cntrl": r"\x00-\x1f\x7f",
+    "digit": "0-9",
+    "graph": r"\x21-\x7e",
+    "lower": "a-z",
+    "print": r"\x20-\x7e",
+    "punct": r"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e",
+    "space": r" \t\n\r\f\v",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}
+"""POSIX's classes of characters, as they stand in a class of a regular expression."""
+
+
+def _named_class(pattern: str, position: int) -> tuple[str, int] | None:
+    """Read ``[:name:]`` inside brackets; None if that is not what stands there. An unknown name has no characters."""
+    end = pattern.find(":]", position + 2)
+    name = pattern[position + 2 : end]
+    if not pattern.startswith("[:", position) or end < 0 or not (name.isascii() and name.isalpha()):
+        return None
+    return _NAMED_CLASSES.get(name, ""), end + 2
 
 
 def _class_member(pattern: str, position: int) -> tuple[str, int]:

@@ -40,6 +40,9 @@ def run_row(source, directory, gfile, file_io):
     put("d/.h.txt", b"h")
     put("d/sub/b.txt", b"bb")
     os.symlink("nowhere", directory + "/dangling")
+    os.makedirs(directory + "/odd")
+    for name in ("a[b", "a[bc", "[x", "5", "q"):
+        put("odd/" + name, b"")
     scope = {"D": directory, "GFile": gfile.GFile, "gfile": gfile, "file_io": file_io, "os": os, "put": put, "get": get}
     try:
         exec(source, scope)
@@ -257,6 +260,12 @@ PATH_ROWS = {
             "/F",
             "/[",
             "/d/a.txt/*",
+            "/odd/a[b*",
+            "/odd/[x",
+            "/odd/*[",
+            "/odd/[[:digit:]]",
+            "/odd/[[:alpha:]]*",
+            "/odd/[[:none:]]",
         )
     },
     "glob of several": Row("result = gfile.glob([D + '/f', D + '/n', D + '/f'])"),
