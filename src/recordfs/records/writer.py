@@ -45,7 +45,7 @@ class RecordWriter(NativeRecordWriter, ClosesOnExit):
         file_system: The filesystem of ``path``, instead of the registered one.
         options: For the registered filesystem.
 
-    Memory is bounded: 256 KiB of records, and what the filesystem buffers. Records of 128 KiB and more are not copied
+    Memory is bounded: 512 KiB of records, and what the filesystem buffers. Records of 128 KiB and more are not copied
     if they are bytes objects.
 
     Records are written whole: whatever fails, also in the middle of a call, the file ends after a record unless the

@@ -17,7 +17,7 @@ from recordfs.errors import ClosedFileError
 if TYPE_CHECKING:
     from pathlib import Path
 
-BLOCK = 256 * 1024
+BLOCK = 512 * 1024
 DIRECT = 128 * 1024
 
 # A record that just fits into the rest of a block, one that does not, and others that go their own ways.

@@ -170,7 +170,7 @@ FULL_DISK = """
                 writer.write(record)
             except OSError:
                 failures += 1
-                limit += 70_001
+                limit += 40_001
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     writer.close()

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectWriter", "open_writer"]
 
-TAKEN_AT_ONCE = 1 << 18
-"""Data up to this size are taken without talking to the store in between: an error then has taken nothing."""
+TAKEN_AT_ONCE = 1 << 19
+"""Data up to this size, a block of a RecordWriter, are taken without talking to the store in between: an error then has
+taken nothing."""
 
 
 class ObjectWriter(WritableFile):
@@ -64,7 +65,7 @@ class ObjectWriter(WritableFile):
     def _append(self, data: memoryview) -> None:
         """Take all of the data.
 
-        Parts are handed on before anything is taken, so a call that raises has taken nothing. Data of more than 256 KiB
+        Parts are handed on before anything is taken, so a call that raises has taken nothing. Data of more than 512 KiB
         are taken piece by piece; if one of their parts cannot be delivered, the rest is held in memory, beyond the
         usual bound, and the next call says so. An interrupt there is raised when all of the data have been taken, as
         ``tell`` shows.
