@@ -4,9 +4,13 @@
 //! read once more in the file's own way, which finds the same end, or raises the same error, at the same place.
 
 use std::collections::VecDeque;
+use std::ffi::c_int;
 use std::fs::File;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,6 +28,10 @@ const PIECES: usize = 2;
 
 /// Room before the bytes of a piece, for what is left in the window of a record that goes on in it.
 const HEADROOM: usize = 128 * 1024;
+
+/// Files that a process reads ahead at a time. Each takes a thread, a descriptor and 1 MiB, and who goes through a thousand
+/// files at once has nothing from a thousand threads.
+const MOST_FILES: usize = 16;
 
 /// How long a waiting reader goes without looking for signals.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
@@ -81,6 +89,21 @@ impl Shared {
         }
     }
 
+    fn end(&self) {
+        self.lock().is_ended = true;
+        self.changed.notify_one();
+    }
+
+    /// Whether the thread is not at a read; if it is, waits so long for that.
+    fn is_idle(&self, time: Duration) -> bool {
+        let mut pieces = self.lock();
+        if pieces.is_reading {
+            let waited = self.changed.wait_timeout(pieces, time);
+            pieces = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        !pieces.is_reading
+    }
+
     fn ask(&self, memory: Vec<u8>, offset: u64) {
         let count = 0;
         self.lock().asked.push_back(Piece { memory, offset, count });
@@ -108,13 +131,57 @@ impl Shared {
     }
 }
 
-/// The pieces of a file that are on their way, and the thread that reads them. Dropping it ends the thread.
+/// Room for one file among those that are read ahead. A forked child inherits it with the `ReadAhead` that holds it.
+struct Room;
+
+impl Room {
+    fn take() -> Option<Self> {
+        let more = |files| (files < MOST_FILES).then_some(files + 1);
+        let taken = FILES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        // Not `then_some`: a room that is made is dropped, and that gives it back.
+        taken.is_ok().then(|| Self)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        FILES.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+static FILES: AtomicUsize = AtomicUsize::new(0);
+
+/// Starts a thread that takes no signals.
+///
+/// A program that blocks a signal for a while, in all of its threads, would else be interrupted by way of this one.
+fn spawn_without_signals(work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+    // What a thread itself has done wrong.
+    const OWN: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
+    let mut blocked = MaybeUninit::uninit();
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: the first set is made before it is changed and used; the calls fail only where an argument is wrong.
+    unsafe {
+        libc::sigfillset(blocked.as_mut_ptr());
+        for signal in OWN {
+            libc::sigdelset(blocked.as_mut_ptr(), signal);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, blocked.as_ptr(), before.as_mut_ptr());
+    }
+    let thread = std::thread::Builder::new().name("recordfs-ahead".to_string()).spawn(work);
+    // SAFETY: the set was made by the call above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    thread.ok()
+}
+
+/// The pieces of a file that are on their way, and the thread that reads them. Dropping it has the thread end, which it
+/// does after one read at most; `end` waits for that, too.
 pub struct ReadAhead {
-    /// Taken only by `drop`.
+    /// Taken only where it ends.
     parts: Option<(Arc<Shared>, JoinHandle<()>)>,
     /// Where the piece begins that is asked for next.
     end: u64,
     made_in: ProcessMark,
+    _room: Room,
 }
 
 impl ReadAhead {
@@ -122,6 +189,7 @@ impl ReadAhead {
     ///
     /// The descriptor is duplicated; it has to be open during this call.
     pub fn begin(descriptor: RawFd, offset: u64) -> Option<Self> {
+        let room = Room::take()?;
         // SAFETY: the caller's descriptor is open during this call.
         let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
         let file = File::from(borrowed.try_clone_to_owned().ok()?);
@@ -139,14 +207,12 @@ impl ReadAhead {
             changed: Condvar::new(),
         });
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("recordfs-ahead".to_string())
-            .spawn(move || of_thread.read_what_is_asked())
-            .ok()?;
+        let thread = spawn_without_signals(move || of_thread.read_what_is_asked())?;
         let mut ahead = Self {
             parts: Some((shared, thread)),
             end: offset,
             made_in: ProcessMark::current(),
+            _room: room,
         };
         for _ in 0..PIECES {
             ahead.ask(None);
@@ -160,6 +226,8 @@ impl ReadAhead {
     /// # Errors
     /// Whatever a signal handler raises; the next call goes on.
     pub fn take(&mut self, py: Python<'_>, offset: u64, window: &mut Window) -> PyResult<Option<usize>> {
+        // Reads by the file's own methods run Python's code, which hears of signals by itself.
+        py.check_signals()?;
         if window.available() > HEADROOM || !self.made_in.is_current() {
             return Ok(None);
         }
@@ -169,6 +237,27 @@ impl ReadAhead {
         let spare = window.go_on_in(piece.memory, HEADROOM, piece.count);
         self.ask(spare);
         Ok(Some(piece.count))
+    }
+
+    /// Ends the thread, and returns when it has let go of the file.
+    ///
+    /// # Errors
+    /// Whatever a signal handler raises while the last read goes on; the thread then ends after that.
+    pub fn end(mut self, py: Python<'_>) -> PyResult<()> {
+        if !self.made_in.is_current() {
+            return Ok(());
+        }
+        if let Some((shared, _)) = &self.parts {
+            shared.end();
+            while !py.detach(|| shared.is_idle(SIGNAL_INTERVAL)) {
+                py.check_signals()?;
+            }
+        }
+        if let Some((_, thread)) = self.parts.take() {
+            // It has nothing left to do, and panics nowhere.
+            let _ = py.detach(|| thread.join());
+        }
+        Ok(())
     }
 
     fn wait(&self, py: Python<'_>) -> PyResult<Option<Piece>> {
@@ -200,10 +289,8 @@ impl Drop for ReadAhead {
             return;
         };
         if self.made_in.is_current() {
-            shared.lock().is_ended = true;
-            shared.changed.notify_one();
-            // It ends after one read at most, and panics nowhere.
-            let _ = thread.join();
+            // Not waited for: a read may take long, and whoever drops this may hold the GIL.
+            shared.end();
             return;
         }
         // The thread stayed with the parent, maybe while it held the lock, which is therefore left alone.

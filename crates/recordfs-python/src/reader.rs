@@ -192,6 +192,10 @@ impl RecordViews {
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.reader.get().next(py, Form::Views)
     }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.reader)
+    }
 }
 
 /// What an iterator over batches has and has not handed out.
@@ -242,6 +246,11 @@ impl RecordBatches {
         let list = PyList::new(py, std::mem::take(&mut held.records))?;
         stream.hand_out();
         Ok(Some(list))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // What is held back is bytes, and an error that native code has made: neither leads anywhere.
+        visit.call(&self.reader)
     }
 }
 

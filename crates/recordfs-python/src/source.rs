@@ -202,9 +202,17 @@ impl Source {
         let count = ahead.take(py, self.position, window)?;
         match count {
             Some(count) => self.position += count as u64,
-            None => self.ahead = Ahead::Never,
+            None => self.end_ahead(py)?,
         }
         Ok(count)
+    }
+
+    /// Reads no further ahead.
+    fn end_ahead(&mut self, py: Python<'_>) -> PyResult<()> {
+        match std::mem::replace(&mut self.ahead, Ahead::Never) {
+            Ahead::By(ahead) => ahead.end(py),
+            Ahead::After(_) | Ahead::Never => Ok(()),
+        }
     }
 
     /// Whether a plain file is known to have `end` bytes or more; None if its size cannot be known.
@@ -252,8 +260,9 @@ impl Source {
 
     /// Closes the file.
     pub fn close(&mut self, py: Python<'_>) -> PyResult<()> {
-        self.ahead = Ahead::Never;
-        call_method(self.file.bind(py), intern!(py, "close"), ()).map(drop)
+        let closed = call_method(self.file.bind(py), intern!(py, "close"), ());
+        self.end_ahead(py)?;
+        closed.map(drop)
     }
 }
 

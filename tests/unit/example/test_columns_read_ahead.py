@@ -47,13 +47,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write(tmp_path_factory.mktemp("whole") / "file", WHOLE)
 
 
-def is_reading_ahead() -> bool:
-    """Tell whether a thread of that name shows; a new one, and one that has ended, may take its time."""
+def threads_ahead() -> int:
+    """Return how many threads of that name show; a new one, and one that has ended, may take its time."""
     names = []
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
             names.append((task / "comm").read_text().strip())
-    return "recordfs-ahead" in names
+    return names.count("recordfs-ahead")
+
+
+def is_reading_ahead() -> bool:
+    return threads_ahead() > 0
 
 
 def wait_for_thread(*, is_there: bool = True) -> None:
@@ -153,10 +157,24 @@ def test_no_thread_and_no_descriptor_stays(whole: str, ending: str) -> None:
         assert sum(1 for _ in batches) > 0
     elif ending == "closed":
         reader.close()
+        assert open_descriptors(whole) == 0
     else:
         del reader, batches
     wait_for_thread(is_there=False)
     assert ending == "exhausted" or open_descriptors(whole) == 0
+
+
+def test_a_process_reads_few_files_ahead_at_a_time_and_all_of_them_whole(whole: str) -> None:
+    for _ in range(2):
+        readers = [ids(whole) for _ in range(24)]
+        seen = [[number for _ in range(30) for number in next(reader)] for reader in readers]
+        wait_for_thread()
+        assert threads_ahead() <= 16
+        assert open_descriptors(whole) <= 24 + 16
+        for reader, numbers in zip(readers[::7], seen[::7], strict=True):
+            assert [*numbers, *flat(reader)] == list(range(RECORDS))
+        del reader, readers
+        wait_for_thread(is_there=False)
 
 
 def test_a_position_in_a_file_that_is_read_ahead_resumes(whole: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import pickle
+import weakref
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,6 +102,25 @@ def test_it_can_be_pickled_as_a_reader_of_paths_can(files: str) -> None:
     next(iter(reader))
     again = pickle.loads(pickle.dumps(reader))
     assert [batch["id"].tolist() for batch in again] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_cycle_through_batches_that_were_left_is_collected(threads: int) -> None:
+    class File(BytesIO):
+        """A file that knows who reads it."""
+
+        iterator: object = None
+
+    written = BytesIO()
+    with RecordWriter(written) as writer:
+        writer.write_batch([encode_example({"id": number}) for number in range(3)])
+    file = File(written.getvalue())
+    file.iterator = iter(read_examples(file, FEATURES, batch_size=2, threads=threads))
+    assert next(file.iterator)["id"].tolist() == [0, 1]  # type: ignore[call-overload]
+    gone = weakref.ref(file)
+    del file
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_with_block_closes_the_files(files: str) -> None:

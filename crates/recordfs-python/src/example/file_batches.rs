@@ -1,6 +1,7 @@
 //! `ExampleBatches`: columns from record files, parsed where the records lie in the reader's window. No record becomes a
 //! Python object on the way, and none is copied as a whole.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use recordfs_core::example::{ExampleError, Grown, Kind, Layout, Plan, Values, parse_more};
@@ -250,5 +251,10 @@ impl ExampleBatches {
             .collect::<PyResult<_>>()?;
         stream.hand_out();
         Ok(Some((rows, columns)))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // The parser and what is held back lead to nothing that could lead back.
+        visit.call(&self.reader)
     }
 }
