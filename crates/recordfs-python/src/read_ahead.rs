@@ -167,7 +167,9 @@ fn spawn_without_signals(work: impl FnOnce() + Send + 'static) -> Option<JoinHan
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, blocked.as_ptr(), before.as_mut_ptr());
     }
-    let thread = std::thread::Builder::new().name("recordfs-ahead".to_string()).spawn(work);
+    let thread = std::thread::Builder::new()
+        .name("recordfs-ahead".to_string())
+        .spawn(work);
     // SAFETY: the set was made by the call above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
     thread.ok()

@@ -171,7 +171,8 @@ def read_examples(
             or a ``RecordReader``, which is read from its ``start``.
         features: Column name to feature; see ``ExampleParser``.
         batch_size: Records a batch, across files. The last batch may be smaller.
-        threads: How many threads may decode a batch. With one, a large local file is read on by another meanwhile.
+        threads: How many threads may decode a batch. With one, a large local file is read on by another meanwhile,
+            which a process does for 16 files at a time.
         drop_remainder: Whether to leave out a smaller last batch, which ``tell`` and ``report`` then count as read.
         **reader_options: As ``RecordReader`` takes them; not for a ``RecordReader``.
 
