@@ -10,9 +10,6 @@ use recordfs_core::crc::{Crc32c, combine, mask};
 /// From this many bytes on, other threads may run meanwhile; below, letting them costs more than the work.
 const RELEASE_FROM: usize = 64 * 1024;
 
-/// crc32c(data, value=0)
-/// --
-///
 /// Return the CRC-32C of a contiguous buffer, going on from ``value``, the CRC-32C of what stands before it.
 #[pyfunction]
 #[pyo3(signature = (data, value=0, /))]
@@ -39,9 +36,6 @@ fn crc32c(py: Python<'_>, data: &Bound<'_, PyAny>, value: u32) -> PyResult<u32> 
     Ok(crc.value())
 }
 
-/// crc32c_of_still_memory(data, value=0)
-/// --
-///
 /// Return what ``crc32c`` returns, and let other threads run meanwhile whatever kind of buffer it is. The caller answers
 /// for it that nobody writes to the memory before the call is done.
 #[pyfunction]
@@ -64,9 +58,6 @@ fn crc32c_of_still_memory(py: Python<'_>, data: &Bound<'_, PyAny>, value: u32) -
     Ok(crc.value())
 }
 
-/// combine_crc32c(first, second, second_size)
-/// --
-///
 /// Return the CRC-32C of two stretches of bytes, one after the other, from that of each and the size of the second.
 #[pyfunction]
 #[pyo3(signature = (first, second, second_size, /))]
@@ -74,9 +65,6 @@ fn combine_crc32c(first: u32, second: u32, second_size: u64) -> u32 {
     combine(first, second, second_size)
 }
 
-/// mask_crc32c(crc)
-/// --
-///
 /// Return a CRC-32C in the form that record files and checkpoints store.
 #[pyfunction]
 #[pyo3(signature = (crc, /))]
@@ -84,9 +72,6 @@ fn mask_crc32c(crc: u32) -> u32 {
     mask(crc)
 }
 
-/// masked_crc32c(data)
-/// --
-///
 /// Return the CRC-32C of a contiguous buffer in the form that record files store.
 #[pyfunction]
 #[pyo3(signature = (data, /))]

@@ -7,9 +7,6 @@ use pyo3::prelude::*;
 /// From this many bytes on, other threads may run meanwhile; below, letting them costs more than the work.
 const RELEASE_FROM: usize = 64 * 1024;
 
-/// copy_still_memory(source, target)
-/// --
-///
 /// Copy one contiguous buffer of bytes into another of the same size, and let other threads run meanwhile; assigning
 /// to a memoryview keeps them waiting. The caller answers for it that nobody writes to the source, and nobody uses the
 /// target, before the call is done.

@@ -21,9 +21,6 @@ type NodeTuple = (
     Option<bool>,
 );
 
-/// decode_object_graph(data, path)
-/// --
-///
 /// Return the nodes of a serialized ``TrackableObjectGraph``, each as ``(children, attributes, slot variables,
 /// registered saver or None, whether it has values or None)``: children ``(node, name)``, attributes ``(name, full
 /// name, key, optional)``, slot variables ``(original node, slot name, node)``.
@@ -70,9 +67,6 @@ fn to_tuple(node: Node) -> NodeTuple {
     )
 }
 
-/// encode_object_graph(nodes)
-/// --
-///
 /// Return the serialized ``TrackableObjectGraph`` of nodes as ``decode_object_graph`` gives them.
 #[pyfunction]
 fn encode_object_graph(py: Python<'_>, nodes: Vec<NodeTuple>) -> Bound<'_, PyBytes> {

@@ -280,9 +280,6 @@ fn entry_to_python<'py>(py: Python<'py>, entry: &Entry) -> PyResult<EntryTuple<'
 /// For each data file of the whole the part and the number there; the bytes of the index.
 type MergedTuple<'py> = (Vec<(usize, i32)>, Bound<'py, PyBytes>);
 
-/// merge_bundle_indexes(parts, keep_numbers)
-/// --
-///
 /// Return what several checkpoints come to as one: for each of its data files the part and the number there, and the
 /// bytes of its index. With ``keep_numbers`` the parts were written for one checkpoint, each its own of these files;
 /// nothing is numbered again then, and the list is empty.

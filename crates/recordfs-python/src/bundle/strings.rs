@@ -13,9 +13,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(bundle_strings_header, module)?)
 }
 
-/// decode_bundle_strings(data, count, crc, big_endian, name, path)
-/// --
-///
 /// Return the elements of a string tensor.
 ///
 /// Args:
@@ -45,9 +42,6 @@ fn decode_bundle_strings<'py>(
     PyList::new(py, elements.into_iter().map(|element| PyBytes::new(py, element)))
 }
 
-/// check_bundle_variants(data, count, crc, big_endian, name, path)
-/// --
-///
 /// Check the bytes of a variant tensor; arguments as for ``decode_bundle_strings``.
 ///
 /// Raises:
@@ -68,9 +62,6 @@ fn check_bundle_variants(
     })
 }
 
-/// bundle_strings_header(elements)
-/// --
-///
 /// Return what stands before the elements of a string tensor in a data file, the size of the whole in bytes, and its
 /// masked checksum.
 #[pyfunction]
