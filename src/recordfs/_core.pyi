@@ -1,6 +1,7 @@
 # The docstrings are those of the Rust source that each section names: tools/write_stub_docstrings.py puts them here.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeAlias, final
 
@@ -203,10 +204,7 @@ class BundleIndexBuilder:
         """Return the bytes of the index file for so many data files."""
 
 def merge_bundle_indexes(parts: list[BundleIndex], keep_numbers: bool) -> tuple[list[tuple[int, int]], bytes]:
-    """merge_bundle_indexes(parts, keep_numbers)
-    --
-
-    Return what several checkpoints come to as one: for each of its data files the part and the number there, and the
+    """Return what several checkpoints come to as one: for each of its data files the part and the number there, and the
     bytes of its index. With ``keep_numbers`` the parts were written for one checkpoint, each its own of these files;
     nothing is numbered again then, and the list is empty.
 
@@ -218,10 +216,7 @@ def merge_bundle_indexes(parts: list[BundleIndex], keep_numbers: bool) -> tuple[
 def decode_bundle_strings(
     data: bytes, count: int, crc: int | None, big_endian: bool, name: str, path: str
 ) -> list[bytes]:
-    """decode_bundle_strings(data, count, crc, big_endian, name, path)
-    --
-
-    Return the elements of a string tensor.
+    """Return the elements of a string tensor.
 
     Args:
         data: Its bytes in the data file.
@@ -236,28 +231,19 @@ def decode_bundle_strings(
     """
 
 def check_bundle_variants(data: bytes, count: int, crc: int, big_endian: bool, name: str, path: str) -> None:
-    """check_bundle_variants(data, count, crc, big_endian, name, path)
-    --
-
-    Check the bytes of a variant tensor; arguments as for ``decode_bundle_strings``.
+    """Check the bytes of a variant tensor; arguments as for ``decode_bundle_strings``.
 
     Raises:
         DataLossError: The bytes are not that many elements, or a checksum is wrong.
     """
 
 def bundle_strings_header(elements: list[bytes]) -> tuple[bytes, int, int]:
-    """bundle_strings_header(elements)
-    --
-
-    Return what stands before the elements of a string tensor in a data file, the size of the whole in bytes, and its
+    """Return what stands before the elements of a string tensor in a data file, the size of the whole in bytes, and its
     masked checksum.
     """
 
 def decode_object_graph(data: bytes, path: str) -> list[_GraphNode]:
-    """decode_object_graph(data, path)
-    --
-
-    Return the nodes of a serialized ``TrackableObjectGraph``, each as ``(children, attributes, slot variables,
+    """Return the nodes of a serialized ``TrackableObjectGraph``, each as ``(children, attributes, slot variables,
     registered saver or None, whether it has values or None)``: children ``(node, name)``, attributes ``(name, full
     name, key, optional)``, slot variables ``(original node, slot name, node)``.
 
@@ -266,34 +252,20 @@ def decode_object_graph(data: bytes, path: str) -> list[_GraphNode]:
     """
 
 def encode_object_graph(nodes: Sequence[_GraphNode]) -> bytes:
-    """encode_object_graph(nodes)
-    --
-
-    Return the serialized ``TrackableObjectGraph`` of nodes as ``decode_object_graph`` gives them.
-    """
+    """Return the serialized ``TrackableObjectGraph`` of nodes as ``decode_object_graph`` gives them."""
 
 # checksum.rs
 
 def crc32c(data: Buffer, value: int = 0, /) -> int:
-    """crc32c(data, value=0)
-    --
-
-    Return the CRC-32C of a contiguous buffer, going on from ``value``, the CRC-32C of what stands before it.
-    """
+    """Return the CRC-32C of a contiguous buffer, going on from ``value``, the CRC-32C of what stands before it."""
 
 def crc32c_of_still_memory(data: Buffer, value: int = 0, /) -> int:
-    """crc32c_of_still_memory(data, value=0)
-    --
-
-    Return what ``crc32c`` returns, and let other threads run meanwhile whatever kind of buffer it is. The caller answers
+    """Return what ``crc32c`` returns, and let other threads run meanwhile whatever kind of buffer it is. The caller answers
     for it that nobody writes to the memory before the call is done.
     """
 
 def copy_still_memory(source: Buffer, target: Buffer, /) -> None:
-    """copy_still_memory(source, target)
-    --
-
-    Copy one contiguous buffer of bytes into another of the same size, and let other threads run meanwhile; assigning
+    """Copy one contiguous buffer of bytes into another of the same size, and let other threads run meanwhile; assigning
     to a memoryview keeps them waiting. The caller answers for it that nobody writes to the source, and nobody uses the
     target, before the call is done.
 
@@ -302,25 +274,13 @@ def copy_still_memory(source: Buffer, target: Buffer, /) -> None:
     """
 
 def combine_crc32c(first: int, second: int, second_size: int, /) -> int:
-    """combine_crc32c(first, second, second_size)
-    --
-
-    Return the CRC-32C of two stretches of bytes, one after the other, from that of each and the size of the second.
-    """
+    """Return the CRC-32C of two stretches of bytes, one after the other, from that of each and the size of the second."""
 
 def mask_crc32c(crc: int, /) -> int:
-    """mask_crc32c(crc)
-    --
-
-    Return a CRC-32C in the form that record files and checkpoints store.
-    """
+    """Return a CRC-32C in the form that record files and checkpoints store."""
 
 def masked_crc32c(data: Buffer, /) -> int:
-    """masked_crc32c(data)
-    --
-
-    Return the CRC-32C of a contiguous buffer in the form that record files store.
-    """
+    """Return the CRC-32C of a contiguous buffer in the form that record files store."""
 
 # column_buffer.rs
 
@@ -720,6 +680,50 @@ def encode_columns(columns: list[tuple[tuple[str, str, Any, Any], Any | None]], 
 
     A row that `present` (one byte a record) marks as absent gets no such feature.
     """
+
+# descriptor.rs
+
+@final
+class Descriptor:
+    """A descriptor of the operating system. It is closed when the last one who uses it lets go.
+
+    A signal handler of Python's runs between any two calls. One that raises after ``os.open``, and before something owns
+    its answer, leaves the descriptor open for ever; what it raises inside a ``__del__`` is lost, and the Ctrl-C with it. So
+    opening and owning are one call here, and letting go runs no Python.
+
+    Args:
+        number: An open descriptor, which becomes this object's.
+
+    Attributes:
+        number: The system's number, which is another file's, or none's, after ``close``.
+    """
+    def __new__(cls, number: int) -> Self: ...
+    @property
+    def number(self) -> int: ...
+    @staticmethod
+    def open(
+        path: str | bytes | PathLike[str] | PathLike[bytes], flags: int, mode: int = 0o777, *, dir_fd: int | None = None
+    ) -> Descriptor:
+        """Open a file as ``os.open`` does.
+
+        Raises:
+            OSError: As ``os.open`` raises.
+        """
+    @staticmethod
+    def duplicate(number: int) -> Descriptor:
+        """Open the file of another descriptor once more, as ``os.dup`` does.
+
+        Raises:
+            OSError: As ``os.dup`` raises.
+        """
+    def close(self) -> None:
+        """Close it now, and be told where that fails. Idempotent. Only while no other thread uses it.
+
+        Raises:
+            OSError: As ``os.close`` raises. The descriptor is closed all the same.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, *_error: object) -> None: ...
 
 # reader.rs
 

@@ -392,7 +392,7 @@ def test_a_short_write_between_two_of_another_writer_is_never_cut_off_with_them(
         if len(taken) == 3:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if len(taken) == 2:
-            real_write(second._descriptor, b"second\n")
+            real_write(second._number, b"second\n")
         return real_write(descriptor, bytes(data)[:10])
 
     with monkeypatch.context() as patched:

@@ -1,7 +1,9 @@
-"""Ctrl-C where a test wants it: at any line of a module, or while a call waits."""
+"""Ctrl-C where a test wants it: at any line of a module, after any call that it makes, or while a call waits."""
 
 from __future__ import annotations
 
+import dis
+import functools
 import gc
 import os
 import signal
@@ -13,9 +15,9 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import FrameType, ModuleType
+    from types import CodeType, FrameType, ModuleType
 
-__all__ = ["assert_interrupt_ends", "interrupted_at"]
+__all__ = ["assert_interrupt_ends", "interrupted_after", "interrupted_at"]
 
 
 def assert_interrupt_ends(call: Callable[[], object]) -> None:
@@ -69,6 +71,48 @@ def interrupted_at(line_number: int, call: Callable[[], object], modules: Sequen
                 raise KeyboardInterrupt
         return trace
 
+    return _reaches_its_interrupt(trace, call, lambda: seen >= line_number)
+
+
+def interrupted_after(call_number: int, call: Callable[[], object], modules: Sequence[ModuleType]) -> bool:
+    """Make a call and raise KeyboardInterrupt where the interpreter looks for signals; tell whether that was reached.
+
+    That is after each call that the modules make, when nobody owns yet what it returned, and at the start of each of
+    their functions.
+    """
+    seen = 0
+    files = {module.__file__ for module in modules}
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code.co_filename not in files:
+            return None
+        frame.f_trace_opcodes = True
+        names = _instruction_names(frame.f_code)
+        before = ""
+
+        def trace_instruction(frame: FrameType, event: str, argument: Any) -> Any:
+            nonlocal before, seen
+            if event == "exception":
+                before = ""
+            elif event == "opcode":
+                looks_for_signals, before = before.startswith(("CALL", "RESUME")), names[frame.f_lasti]
+                seen += looks_for_signals
+                if looks_for_signals and seen == call_number:
+                    raise KeyboardInterrupt
+            return trace_instruction
+
+        return trace_instruction
+
+    return _reaches_its_interrupt(trace, call, lambda: seen >= call_number)
+
+
+@functools.cache
+def _instruction_names(code: CodeType) -> dict[int, str]:
+    return {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
+
+
+def _reaches_its_interrupt(trace: Any, call: Callable[[], object], is_reached: Callable[[], bool]) -> bool:
+    is_raised = False
     before = sys.gettrace()
     # The interrupt is for this call, not for the finalizer of something that an earlier test left: none runs in here.
     gc.disable()
@@ -76,8 +120,9 @@ def interrupted_at(line_number: int, call: Callable[[], object], modules: Sequen
     try:
         call()
     except KeyboardInterrupt:
-        pass
+        is_raised = True
     finally:
         sys.settrace(before)
         gc.enable()
-    return seen >= line_number
+    assert is_raised == is_reached(), "the interrupt was lost"
+    return is_raised

@@ -7,6 +7,7 @@ mod bundle;
 mod checksum;
 mod column_buffer;
 mod copying;
+mod descriptor;
 mod error;
 mod event;
 mod example;
@@ -42,6 +43,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     checksum::register(module)?;
     column_buffer::register(module)?;
     copying::register(module)?;
+    descriptor::register(module)?;
     event::register(module)?;
     example::register(module)?;
     lines::register(module)?;

@@ -6,7 +6,7 @@
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyIterator, PyString, PyTuple};
+use pyo3::types::{PyDict, PyIterator, PyString, PyTuple};
 
 // What pyo3 declares as `extern "C"` may not be unwound through.
 unsafe extern "C-unwind" {
@@ -60,12 +60,22 @@ pub fn call<'py>(
     function: &Bound<'py, PyAny>,
     arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    call_with_keywords(function, arguments, None)
+}
+
+/// Calls an object, with keyword arguments too.
+pub fn call_with_keywords<'py>(
+    function: &Bound<'py, PyAny>,
+    arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    keywords: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = function.py();
     let arguments = arguments.into_pyobject(py).map_err(Into::into)?;
-    // SAFETY: both objects live, and the GIL is held.
+    let keywords = keywords.map_or(std::ptr::null_mut(), Bound::as_ptr);
+    // SAFETY: the objects live, and the GIL is held.
     let answer = stopped_by_the_end(|| unsafe {
         let call = unwinding(PyObject_Call as unsafe extern "C-unwind" fn(_, _, _) -> _);
-        call(function.as_ptr(), arguments.as_ptr(), std::ptr::null_mut())
+        call(function.as_ptr(), arguments.as_ptr(), keywords)
     });
     // SAFETY: it is a new reference, or null with an error set.
     unsafe { Bound::from_owned_ptr_or_err(py, answer) }

@@ -23,6 +23,7 @@ import re
 import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
+from recordfs._core import Descriptor
 from recordfs.errors import InvalidArgumentError, NotFoundError, error_from_os_error
 from recordfs.events.names import anchored
 from recordfs.paths import basename, is_plain_name, join
@@ -76,10 +77,11 @@ class Spool:
         path: The image.
     """
 
-    def __init__(self, path: str, file: int) -> None:
+    def __init__(self, path: str, file: Descriptor) -> None:
         self.path = path
         self._note = f"{path.removesuffix('.image')}.json"
         self._file = file
+        self._number = file.number
         _open.add(self)
 
     @classmethod
@@ -96,12 +98,12 @@ class Spool:
         while True:
             path = os.path.join(directory, f"{os.urandom(8).hex()}.image")
             try:
-                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                file = Descriptor.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 raise error_from_os_error(error, path) from error
             spool = cls(path, file)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                fcntl.flock(file.number, fcntl.LOCK_EX)
                 if spool.is_there:
                     spool.write_note(note)
                     return spool
@@ -119,7 +121,7 @@ class Spool:
             As opening a local file does.
         """
         try:
-            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            file = Descriptor.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             # Its event file is complete, and only the note was left.
             with contextlib.suppress(FileNotFoundError):
@@ -129,7 +131,7 @@ class Spool:
             raise error_from_os_error(error, path) from error
         spool = cls(path, file)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             spool.close()
             return None
@@ -142,12 +144,12 @@ class Spool:
     @property
     def is_there(self) -> bool:
         """Whether nobody has removed the image."""
-        return os.fstat(self._file).st_nlink > 0
+        return os.fstat(self._number).st_nlink > 0
 
     @property
     def size(self) -> int:
         """The size of the image in bytes."""
-        return os.fstat(self._file).st_size
+        return os.fstat(self._number).st_size
 
     def write_note(self, note: SpoolNote) -> None:
         """Say what it is for.
@@ -202,7 +204,7 @@ class Spool:
         done = 0
         try:
             while done < len(data):
-                done += os.pwrite(self._file, data[done:], offset + done)
+                done += os.pwrite(self._number, data[done:], offset + done)
         except OSError as error:
             raise error_from_os_error(error, self.path) from error
 
@@ -213,7 +215,7 @@ class Spool:
             As reading local files does.
         """
         try:
-            return os.pread(self._file, length, offset)
+            return os.pread(self._number, length, offset)
         except OSError as error:
             raise error_from_os_error(error, self.path) from error
 
@@ -239,9 +241,8 @@ class Spool:
 
     def close(self) -> None:
         """Leave it to whoever takes it next. Idempotent."""
-        file, self._file = self._file, -1
-        if file >= 0:
-            os.close(file)
+        self._number = -1  # what is called too late finds no other file by it
+        self._file.close()
 
 
 _open: weakref.WeakSet[Spool] = weakref.WeakSet()

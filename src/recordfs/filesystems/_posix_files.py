@@ -8,6 +8,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from recordfs._core import Descriptor
 from recordfs.errors import (
     IsADirectoryError,
     UnimplementedError,
@@ -26,7 +27,7 @@ from recordfs.filesystems._posix_names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from typing_extensions import Buffer
 
@@ -42,22 +43,6 @@ _MAX_OFFSET = 1 << 62
 _MAX_PARTS = os.sysconf("SC_IOV_MAX") if "SC_IOV_MAX" in os.sysconf_names else 16
 
 
-class _Descriptor:
-    """A file descriptor that closes when the last one who uses it lets go.
-
-    A reader that is closed while another thread is inside ``pread`` must not free the number: the system would give
-    it to another file, and the thread would read that.
-    """
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        close(self.number)
-
-
 class PosixRandomAccessFile(RandomAccessFile):
     """A local file open for reading. Thread-safe without a lock, and usable in a forked child.
 
@@ -71,9 +56,11 @@ class PosixRandomAccessFile(RandomAccessFile):
     def __init__(self, name: str, local: str) -> None:
         try:
             # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
-            number = os.open(local, self._access | os.O_CLOEXEC | os.O_NONBLOCK)
-            self._descriptor: _Descriptor | None = _Descriptor(number)
-            mode = os.fstat(number).st_mode
+            descriptor = Descriptor.open(local, self._access | os.O_CLOEXEC | os.O_NONBLOCK)
+            # A reader that is closed while another thread is inside `pread` does not close it: the system would give
+            # the number to another file, and the thread would read that. It closes when the last one lets go.
+            self._descriptor: Descriptor | None = descriptor
+            mode = os.fstat(descriptor.number).st_mode
         except OSError as error:
             raise posix_error(error, name) from error
         if stat.S_ISDIR(mode):
@@ -83,7 +70,7 @@ class PosixRandomAccessFile(RandomAccessFile):
             raise UnimplementedError("a pipe cannot be read at offsets; pass an open file object instead", path=name)
         super().__init__(name)
 
-    def _open_descriptor(self) -> _Descriptor:
+    def _open_descriptor(self) -> Descriptor:
         """Return the descriptor; another thread may close the file at any moment."""
         descriptor = self._descriptor
         if descriptor is None:
@@ -106,7 +93,7 @@ class PosixRandomAccessFile(RandomAccessFile):
         except OSError as error:
             raise posix_error(error, self._name) from error
 
-    def _read_on(self, descriptor: _Descriptor, data: bytes, offset: int, n: int) -> bytes:
+    def _read_on(self, descriptor: Descriptor, data: bytes, offset: int, n: int) -> bytes:
         """Go on after ``data`` until ``n`` bytes are there or the file ends."""
         parts = [data]
         got = len(data)
@@ -164,19 +151,20 @@ class PosixWritableFile(BufferedWritableFile):
     Args:
         name: The full path as the caller gave it.
         local: The file that is open, as the operating system takes it.
-        descriptor: Open for writing with O_APPEND; this object closes it.
+        descriptor: Open for writing with O_APPEND; it becomes this object's.
         atomic: As in WritableFile.
     """
 
-    def __init__(self, name: str, local: str, descriptor: int, *, atomic: bool = False) -> None:
+    def __init__(self, name: str, local: str, descriptor: Descriptor, *, atomic: bool = False) -> None:
         try:
             # Absolute, because the process may change its working directory before the file is closed.
             self._local = os.path.abspath(local)
-            status = os.fstat(descriptor)
+            status = os.fstat(descriptor.number)
         except OSError as error:
-            os.close(descriptor)
+            descriptor.close()
             raise posix_error(error, name) from error
         self._descriptor = descriptor
+        self._number = descriptor.number
         self._directory_synced = False
         # The descriptor's position after the last write, and where a write began that takes several system calls.
         self._reached = self._began = 0
@@ -205,9 +193,9 @@ class PosixWritableFile(BufferedWritableFile):
         """
         landed = self._landed
         if len(parts) == 1:
-            landed.extend(map(os.write, (self._descriptor,), parts))
+            landed.extend(map(os.write, (self._number,), parts))
         else:
-            landed.extend(map(os.writev, (self._descriptor,), (parts[:_MAX_PARTS],)))
+            landed.extend(map(os.writev, (self._number,), (parts[:_MAX_PARTS],)))
         return landed[-1]
 
     def _write_rest(self, parts: Sequence[Buffer], done: int) -> None:
@@ -229,7 +217,7 @@ class PosixWritableFile(BufferedWritableFile):
                 view.release()
 
     def _position(self) -> int:
-        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        return os.lseek(self._number, 0, os.SEEK_CUR)
 
     def _undo(self, attempted: int) -> None:
         written = sum(self._landed)
@@ -242,9 +230,9 @@ class PosixWritableFile(BufferedWritableFile):
             if not written and end == self._reached:
                 return
             began = self._began if len(self._landed) > 1 else end - written
-            size = os.fstat(self._descriptor).st_size
+            size = os.fstat(self._number).st_size
             if size == end and end - began == written > 0:
-                os.ftruncate(self._descriptor, began)
+                os.ftruncate(self._number, began)
             elif size > began or not written:
                 self._break(
                     f"a write was cut short, and what arrived of it stays in the file before offset {end}, because "
@@ -258,7 +246,7 @@ class PosixWritableFile(BufferedWritableFile):
         if not self._regular:
             return
         try:
-            os.fsync(self._descriptor)
+            os.fsync(self._number)
         except OSError as error:
             # After a failed fsync Linux forgets which pages were not written: a second fsync would lie.
             self._break(f"fsync failed ({error.strerror}), so bytes already written may be lost")
@@ -275,9 +263,9 @@ class PosixWritableFile(BufferedWritableFile):
         """Everything written is visible already."""
 
     def _release(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
+        self._number = -1  # what is called too late finds no other file by it
         try:
-            os.close(descriptor)
+            self._descriptor.close()
         except OSError as error:
             raise posix_error(error, self._name) from error
 
@@ -344,18 +332,18 @@ class AtomicPosixFile(PosixWritableFile):
         published.
         """
         try:
-            second = os.dup(self._descriptor)
+            second = Descriptor.duplicate(self._number)
         except OSError:
             return  # no descriptor is left for it: the close that comes at the end tells the same, only later
         try:
-            os.close(second)
+            second.close()
         except OSError as error:
             self._break(f"the system could not keep what was written ({error.strerror})")
             raise posix_error(error, self._name) from error
 
     def _stands_at_target(self) -> bool:
         try:
-            return os.path.samestat(os.fstat(self._descriptor), os.lstat(self._target))
+            return os.path.samestat(os.fstat(self._number), os.lstat(self._target))
         except OSError:
             return False
 

@@ -10,6 +10,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
+from recordfs._core import Descriptor
 from recordfs.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
@@ -77,7 +78,7 @@ def check_can_become_file(name: str, target: str, *, exclusive: bool) -> None:
         raise FailedPreconditionError("only a regular file can be replaced atomically", path=name)
 
 
-def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: bool = True) -> tuple[int, str]:
+def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: bool = True) -> tuple[Descriptor, str]:
     """Make an empty file in the directory of ``target``, for the people whose file it will replace.
 
     Args:
@@ -95,7 +96,7 @@ def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: 
     while True:
         temporary = os.path.join(directory, TEMPORARY_PREFIX + os.urandom(8).hex())
         try:
-            descriptor = os.open(temporary, flags, mode)
+            descriptor = Descriptor.open(temporary, flags, mode)
         except FileExistsError:
             continue
         except OSError as error:
@@ -103,10 +104,10 @@ def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: 
         break
     try:
         with contextlib.suppress(OSError):  # where there are no locks, age alone says what is stale
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _take_over_permissions(descriptor, target)
+            fcntl.flock(descriptor.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take_over_permissions(descriptor.number, target)
     except BaseException as error:
-        os.close(descriptor)
+        descriptor.close()
         remove_temporary(temporary, error)
         if isinstance(error, OSError):
             raise posix_error(error, name) from error
@@ -183,20 +184,17 @@ def remove_stale_temporaries(directory: str) -> None:
 
 def _remove_if_stale(path: str, newest: float) -> None:
     """Remove a file that was last written before ``newest``, unless its writer holds the lock on it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        status = os.fstat(descriptor)
+    with Descriptor.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK) as descriptor:
+        status = os.fstat(descriptor.number)
         if not stat.S_ISREG(status.st_mode) or status.st_mtime > newest:
             return
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return  # its writer lives, and takes its time
         except OSError:
             pass  # a filesystem without locks
         os.unlink(path)
-    finally:
-        os.close(descriptor)
 
 
 def move_without_overwriting(source: str, target: str) -> None:
@@ -220,7 +218,7 @@ def move_without_overwriting(source: str, target: str) -> None:
             raise
         return
     # Without hard links an empty file holds the place: whoever makes it has won, and readers see it for a moment.
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+    Descriptor.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC).close()
     replace_placeholder(source, target, os.unlink)
 
 
@@ -251,14 +249,9 @@ def _remove_if_still(path: str, status: os.stat_result, remove: Callable[[str], 
 def sync_directory_of(local: str, name: str) -> None:
     """Make the directory entry of a file survive a power cut."""
     try:
-        descriptor = os.open(os.path.dirname(local) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            # Some network and FUSE filesystems have no fsync for directories; they write entries at once.
-            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
-        finally:
-            os.close(descriptor)
+        with Descriptor.open(os.path.dirname(local) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as directory:
+            os.fsync(directory.number)
     except OSError as error:
-        raise posix_error(error, name) from error
+        # Some network and FUSE filesystems have no fsync for directories; they write entries at once.
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise posix_error(error, name) from error

@@ -11,6 +11,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from recordfs._core import Descriptor
 from recordfs.errors import AbortedError, NotFoundError
 from recordfs.filesystem_defaults.directories import MAX_REPORTED_FAILURES, undeleted_error
 from recordfs.filesystems._posix_names import posix_error
@@ -37,25 +38,31 @@ class _Level:
         path: As the caller would spell it.
         name: In the directory above.
         identity: Device and inode, which tell it from what somebody put in its place.
-        descriptor: Open on it; -1 where too many levels lie below.
+        descriptor: Open on it; None where too many levels lie below.
         subdirectories: Names in it that are still to be gone into.
         unlisted: Why not all names are known.
     """
 
     __slots__ = ("descriptor", "identity", "name", "path", "subdirectories", "unlisted")
 
-    def __init__(self, path: str, name: str, descriptor: int) -> None:
+    def __init__(self, path: str, name: str, descriptor: Descriptor) -> None:
         self.path = path
         self.name = name
-        self.descriptor = descriptor
+        self.descriptor: Descriptor | None = descriptor
         self.subdirectories: list[str] = []
         self.unlisted: RecordFSError | None = None
         self.identity = _identity(descriptor)
 
     def close(self) -> None:
-        descriptor, self.descriptor = self.descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        if self.descriptor is not None:
+            self.descriptor.close()
+            self.descriptor = None
+
+    @property
+    def number(self) -> int:
+        """The descriptor's, of one of the lowest levels."""
+        assert self.descriptor is not None
+        return self.descriptor.number
 
 
 class _Deletion:
@@ -69,7 +76,7 @@ class _Deletion:
 
     def run(self, local: str) -> None:
         try:
-            self._enter(self._path, os.open(local, _OPEN_DIRECTORY), local)
+            self._enter(self._path, Descriptor.open(local, _OPEN_DIRECTORY), local)
             while len(self._levels) > 1 or self._levels[0].subdirectories:
                 level = self._levels[-1]
                 if level.subdirectories:
@@ -96,18 +103,14 @@ class _Deletion:
         if len(self._failures) < MAX_REPORTED_FAILURES:
             self._failures.append((path, error))
 
-    def _enter(self, path: str, descriptor: int, name: str) -> None:
+    def _enter(self, path: str, descriptor: Descriptor, name: str) -> None:
         """Delete the files of a directory that was opened, and remember the directories in it."""
-        try:
-            level = _Level(path, name, descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
+        level = _Level(path, name, descriptor)
         self._levels.append(level)
         if len(self._levels) > _MOST_OPEN:
             self._levels[-_MOST_OPEN - 1].close()
         try:
-            with os.scandir(descriptor) as entries:
+            with os.scandir(level.number) as entries:
                 for entry in entries:
                     if _is_directory(entry):
                         level.subdirectories.append(entry.name)
@@ -118,7 +121,7 @@ class _Deletion:
 
     def _unlink(self, level: _Level, name: str) -> None:
         try:
-            os.unlink(name, dir_fd=level.descriptor)
+            os.unlink(name, dir_fd=level.number)
         except OSError as error:
             path = join(level.path, name)
             self._note(path, posix_error(error, path), directory=False)
@@ -127,13 +130,13 @@ class _Deletion:
         """Open a directory in a directory; what has become a link since it was listed is deleted as one."""
         path = join(level.path, name)
         try:
-            descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=level.descriptor)
+            descriptor = Descriptor.open(name, _OPEN_DIRECTORY, dir_fd=level.number)
         except OSError as error:
             if error.errno in _NO_DIRECTORY_ANY_MORE:
                 self._unlink(level, name)
                 return
             try:
-                os.rmdir(name, dir_fd=level.descriptor)  # empty, it needs no listing
+                os.rmdir(name, dir_fd=level.number)  # empty, it needs no listing
             except OSError:
                 self._note(path, posix_error(error, path), directory=True)
             return
@@ -142,8 +145,8 @@ class _Deletion:
     def _go_up(self, level: _Level) -> bool:
         """Remove a directory that is done and go on in the one above; False if that is not there any more."""
         above = self._levels[-2]
-        if above.descriptor < 0:
-            above.descriptor = os.open("..", _OPEN_DIRECTORY, dir_fd=level.descriptor)
+        if above.descriptor is None:
+            above.descriptor = Descriptor.open("..", _OPEN_DIRECTORY, dir_fd=level.number)
             if _identity(above.descriptor) != above.identity:
                 moved = AbortedError("somebody moved this elsewhere while it was being deleted", path=level.path)
                 for each in self._levels:
@@ -151,7 +154,7 @@ class _Deletion:
                 return False
         self._levels.pop().close()
         try:
-            os.rmdir(level.name, dir_fd=above.descriptor)
+            os.rmdir(level.name, dir_fd=above.number)
         except OSError as error:
             # A directory that could not be listed is not empty for that reason, which is the one to tell.
             self._note(level.path, level.unlisted or posix_error(error, level.path), directory=True)
@@ -172,8 +175,8 @@ def delete_tree(path: str, local: str) -> None:
     _Deletion(path).run(local)
 
 
-def _identity(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
+def _identity(descriptor: Descriptor) -> tuple[int, int]:
+    status = os.fstat(descriptor.number)
     return status.st_dev, status.st_ino
 
 

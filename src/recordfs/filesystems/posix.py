@@ -15,6 +15,7 @@ import stat
 from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
+from recordfs._core import Descriptor
 from recordfs.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -217,14 +218,11 @@ class PosixFileSystem(FileSystem):
         """Cut a file down to its first ``length`` bytes."""
         length = whole_number(length, "a length", path=path)
         try:
-            descriptor = os.open(_local(path), os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                size = os.fstat(descriptor).st_size
+            with Descriptor.open(_local(path), os.O_WRONLY | os.O_CLOEXEC) as descriptor:
+                size = os.fstat(descriptor.number).st_size
                 if length > size:
                     raise InvalidArgumentError(f"cannot truncate {size} bytes to {length}", path=path)
-                os.ftruncate(descriptor, length)
-            finally:
-                os.close(descriptor)
+                os.ftruncate(descriptor.number, length)
         except OSError as error:
             raise posix_error(error, path) from error
 
@@ -238,14 +236,14 @@ class PosixFileSystem(FileSystem):
         if not overwrite and os.path.lexists(local_target):
             raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=target)
         try:
-            reader = os.open(_local(source), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            reader = Descriptor.open(_local(source), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise posix_error(error, source) from error
         try:
-            _copy_open_file(reader, source, local_target, target, overwrite=overwrite)
+            _copy_open_file(reader.number, source, local_target, target, overwrite=overwrite)
         finally:
             with contextlib.suppress(OSError):  # what was only read loses nothing
-                os.close(reader)
+                reader.close()
 
 
 def _local(path: str) -> str:
@@ -285,7 +283,7 @@ def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
 
 def _open_writer(path: str, local: str, flags: int) -> PosixWritableFile:
     try:
-        descriptor = os.open(local, flags, 0o666)
+        descriptor = Descriptor.open(local, flags, 0o666)
     except OSError as error:
         raise posix_error(error, path) from error
     return PosixWritableFile(path, local, descriptor)
@@ -331,11 +329,9 @@ def _copy_open_file(reader: int, source: str, local_target: str, target: str, *,
     resolved = os.path.realpath(local_target)
     writer, temporary = make_temporary_beside(target, resolved, mode=status.st_mode & 0o777, append=False)
     try:
-        try:
-            _copy_bytes(reader, writer)
-            check_not_cut_short(source, os.fstat(writer).st_size, status.st_size, os.fstat(reader).st_size)
-        finally:
-            os.close(writer)
+        with writer:
+            _copy_bytes(reader, writer.number)
+            check_not_cut_short(source, os.fstat(writer.number).st_size, status.st_size, os.fstat(reader).st_size)
         if overwrite:
             os.replace(temporary, resolved)
         else:
