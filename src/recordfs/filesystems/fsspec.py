@@ -265,7 +265,11 @@ class FsspecFileSystem(FileSystem):
                 raise UnknownError(f"the store reports no error, and has not moved it to {target}", path=source)
         except BaseException as error:
             try:
-                self._try_move(aside, target, self.stat(aside))
+                # An interrupt may come when the move is done: what stands at the target is then the source's.
+                if self._is_there(target):
+                    error.add_note(f"the file that stood at {target} before is now {aside}")
+                else:
+                    self._try_move(aside, target, self.stat(aside))
             except RecordFSError as second:
                 error.add_note(f"the file that stood at {target} is now {aside}: {second}")
             raise
