@@ -126,6 +126,13 @@ def test_a_bucket_that_is_missing_is_named_as_such(recordfs, root, below):
     for command in (["ls"], ["ls", "-R"], ["stat"]):
         assert f"{missing}: there is no bucket recordfs-no-such" in recordfs(*command, missing, status=1)
     assert "stat:         FAILED" in recordfs("doctor", missing, status=1, shown="stdout")
+    assert "there is no bucket recordfs-no-such" in recordfs("count", f"{missing}/*.tfrecord", status=1)
+
+
+def test_an_object_that_is_missing_is_named_as_such(recordfs, root):
+    for command in ("cat", "count", "stat", "rm"):
+        said = recordfs(command, f"{root}/missing", status=1)
+        assert f"{root}/missing: no object has this name, and none lies below it" in said
 
 
 def test_writing_to_a_bucket_that_is_missing_fails_when_it_is_opened(object_place):

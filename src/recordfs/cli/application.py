@@ -124,7 +124,10 @@ def _dispatch(words: list[str], console: Console) -> int:
     typed, rest = (" ".join(words[:2]), words[2:]) if family else (words[0], words[1:])
     entry = find_command(typed)
     if entry is None:
-        console.error(f"there is no command {typed!r}{_suggestion(typed)}; recordfs --help lists all")
+        if typed.startswith("-"):
+            console.error(f"options come after the command: recordfs COMMAND {typed}; recordfs --help lists these")
+        else:
+            console.error(f"there is no command {typed!r}{_suggestion(typed)}; recordfs --help lists all")
         return USAGE
     command = _load(entry)
     arguments = command_parser(entry, command, console).parse_args(rest)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recordfs.errors import InvalidArgumentError, NotFoundError, RecordFSError
+from recordfs.errors import InvalidArgumentError, RecordFSError
+from recordfs.filesystem_defaults.patterns import no_match_error
 from recordfs.operations import glob
 from recordfs.paths import has_wildcards
 from recordfs.registry import get_file_system
@@ -36,11 +37,12 @@ def expand(path: str) -> list[str]:
     """
     if not has_wildcards(path):
         return [path]
-    if get_file_system(path).file_exists(path):
+    file_system = get_file_system(path)
+    if file_system.file_exists(path):
         return [path]
     matches = glob(path, recursive=True)
     if not matches:
-        raise NotFoundError("nothing matches this pattern", path=path)
+        raise no_match_error(file_system, path)
     return matches
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from recordfs.errors import NotADirectoryError, NotFoundError, PermissionDeniedError
+from recordfs.errors import NotADirectoryError, NotFoundError, PermissionDeniedError, UnimplementedError
 from recordfs.paths import (
     TEMPORARY_NAME,
     has_wildcards,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from recordfs.filesystem import DirectoryEntry, FileSystem
 
-__all__ = ["find_matching_paths"]
+__all__ = ["find_matching_paths", "no_match_error"]
 
 
 class _Component(NamedTuple):
@@ -60,6 +60,19 @@ def find_matching_paths(file_system: FileSystem, pattern: str, *, recursive: boo
         # Two of them can find one path in several ways; in a store of keys one path can name a directory and a key.
         return list(dict.fromkeys(found))
     return found
+
+
+def no_match_error(file_system: FileSystem, pattern: str) -> NotFoundError:
+    """Return the error for a pattern that matches nothing; it says if even its directory or bucket is missing."""
+    fixed, _ = split_pattern(pattern)
+    if fixed:
+        try:
+            file_system.stat(fixed)
+        except (NotFoundError, NotADirectoryError) as error:
+            return NotFoundError(f"nothing matches this pattern; {fixed}: {error.message}", path=pattern)
+        except (PermissionDeniedError, UnimplementedError):
+            pass  # Listing worked, and said that nothing matches.
+    return NotFoundError("nothing matches this pattern", path=pattern)
 
 
 def _component(part: str, *, recursive: bool) -> _Component:

@@ -16,6 +16,7 @@ from recordfs.errors import (
     UnimplementedError,
 )
 from recordfs.open_files.letting_go import ClosesOnExit
+from recordfs.paths import has_wildcards
 from recordfs.records.compression import detect_compression
 from recordfs.records.index import RecordIndex, default_index_path, index_fits, read_index, scan_index
 from recordfs.redaction import redact
@@ -72,7 +73,15 @@ class RecordFile(ClosesOnExit, Sequence[bytes]):
         self._verify_checksums = verify_checksums
         self._given = (file_system, options)
         self._file_system, self._name = resolve(path, file_system=file_system, options=options)
-        file = self._file_system.new_random_access_file(self._name)
+        try:
+            file = self._file_system.new_random_access_file(self._name)
+        except NotFoundError as error:
+            if has_wildcards(self._name):
+                raise NotFoundError(
+                    f"{error.message}; a RecordFile takes one file, not a pattern: make one for each match",
+                    path=self._name,
+                ) from error
+            raise
         try:
             self._index = self._find_index(file, index)
             self._read_from(file)

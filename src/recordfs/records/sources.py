@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recordfs.errors import AbortedError, FailedPreconditionError, InvalidArgumentError, NotFoundError
+from recordfs.errors import AbortedError, FailedPreconditionError, InvalidArgumentError
 from recordfs.file_objects import BorrowedReader, FileObjectReader, SupportsReadInto, is_file_object, name_of
+from recordfs.filesystem_defaults.patterns import no_match_error
 from recordfs.paths import has_wildcards, path_to_str
 from recordfs.records.files_ahead import FilesAhead
 from recordfs.records.followed_file import FollowedFile
@@ -92,7 +93,7 @@ def _expand_path(
     if isinstance(path, str) and has_wildcards(name) and not file_system.file_exists(name):
         matches = file_system.get_matching_paths(name)
         if not matches:
-            raise NotFoundError("no file matches this pattern", path=name)
+            raise no_match_error(file_system, name)
         return [OpenableSource(match, file_system, None) for match in without_indexes(sorted(matches))]
     return [OpenableSource(name, file_system, None)]
 

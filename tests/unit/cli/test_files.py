@@ -79,6 +79,9 @@ def test_ls_json_is_an_object_a_line(tree: Path, recordfs: Recordfs) -> None:
 
 def test_patterns_match_and_one_without_a_match_is_an_error(tree: Path, recordfs: Recordfs) -> None:
     assert recordfs("ls", "d/*.txt").out == "d/a.txt\nd/b.txt\n"
+    assert recordfs("ls", "e/f/*.gif").err == (
+        "recordfs: e/f/*.gif: nothing matches this pattern; e/f/: No such file or directory\n"
+    )
     assert recordfs("ls", "d/*.gif", "d/sub") == (
         1,
         "d/sub/c.bin\n",

@@ -112,6 +112,11 @@ def test_a_mistyped_command_is_wrong_usage_and_suggests(capsys: pytest.CaptureFi
     assert captured.err == "recordfs: there is no command 'mkdri' (did you mean 'mkdir'?); recordfs --help lists all\n"
 
 
+def test_an_option_before_the_command_is_wrong_usage_and_says_where_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--stats", "count", "x"]) == 2
+    assert capsys.readouterr().err.startswith("recordfs: options come after the command: recordfs COMMAND --stats;")
+
+
 def test_an_unknown_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", "--no-such-option"]) == 2
     assert "--no-such-option" in capsys.readouterr().err

@@ -65,8 +65,12 @@ def test_path_objects_and_bytes_are_no_patterns(folder):
 
 
 def test_nothing_to_read_is_an_error(folder):
-    with pytest.raises(NotFoundError, match="matches"):
+    with pytest.raises(NotFoundError, match=r"nothing matches this pattern$"):
         recordfs.RecordReader(str(folder / "nothing*"))
+    with pytest.raises(NotFoundError, match=r"nothing matches this pattern; .*/none/: No such file or directory$"):
+        recordfs.RecordReader(str(folder / "none" / "*"))
+    with pytest.raises(NotFoundError, match="takes one file, not a pattern"):
+        recordfs.RecordFile(str(folder / "[ab]"))
     with pytest.raises(InvalidArgumentError, match="empty"):
         recordfs.RecordReader([])
     with pytest.raises(IsADirectoryError):

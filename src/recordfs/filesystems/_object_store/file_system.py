@@ -28,6 +28,7 @@ from recordfs.filesystems._object_store.lookups import (
     describe,
     file_or_none,
     missing_error,
+    nothing_there,
     prefix_exists,
     refuse_children,
     state_of,
@@ -157,7 +158,7 @@ class ObjectStoreFileSystem(FileSystem):
             return _DIRECTORY
         if not location.key:
             raise NotFoundError(f"there is no bucket {location.bucket}", path=path)
-        raise NotFoundError("neither an object nor a prefix of one", path=path)
+        raise nothing_there(path)
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Iterate over a directory's children; see FileSystem. Below the bare scheme these are the buckets."""
@@ -187,7 +188,7 @@ class ObjectStoreFileSystem(FileSystem):
         if file_or_none(self._store, location) is not None:
             raise NotADirectoryError("a file cannot be listed", path=path)
         if location.key:
-            raise NotFoundError("neither an object nor a prefix of one", path=path)
+            raise nothing_there(path)
         if not self._store.bucket_exists(location.bucket):
             raise missing_error(self._store, location)
 
@@ -305,7 +306,7 @@ class ObjectStoreFileSystem(FileSystem):
         if failed:
             raise undeleted_error(path, named_failures(location, failures), failed, 0) from failures[0][1]
         if not deleted and (location.key or not self._store.bucket_exists(location.bucket)):
-            raise NotFoundError("neither an object nor a prefix of one", path=path)
+            raise nothing_there(path)
         remove_folders(self._store, location.bucket, location.prefix)
 
     # Copying and renaming

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from recordfs.filesystems._object_store.opening import Location
     from recordfs.filesystems._object_store.store import ObjectStore
 
-__all__ = ["describe", "file_or_none", "missing_error", "prefix_exists", "refuse_children", "state_of"]
+__all__ = [
+    "describe",
+    "file_or_none",
+    "missing_error",
+    "nothing_there",
+    "prefix_exists",
+    "refuse_children",
+    "state_of",
+]
 
 
 def describe(
@@ -34,7 +42,7 @@ def describe(
     except NotFoundError as error:
         if prefix_exists(store, location):
             raise IsADirectoryError("a directory stands where a file is needed", path=location.path) from None
-        raise NotFoundError(error.message, path=location.path) from error
+        raise nothing_there(location.path) from error
 
 
 def state_of(store: ObjectStore, location: Location) -> ObjectInfo | None:
@@ -76,10 +84,15 @@ def prefix_exists(store: ObjectStore, location: Location) -> bool:
         raise missing_error(store, location) from error
 
 
+def nothing_there(path: str) -> NotFoundError:
+    """Return the error for a path in a bucket that exists."""
+    return NotFoundError("no object has this name, and none lies below it", path=path)
+
+
 def missing_error(store: ObjectStore, location: Location) -> NotFoundError:
     """Return the error for a location where nothing is; looks whether its bucket is there."""
     if store.bucket_exists(location.bucket):
-        return NotFoundError("neither an object nor a prefix of one", path=location.path)
+        return nothing_there(location.path)
     return NotFoundError(f"there is no bucket {location.bucket}", path=location.path)
 
 

@@ -16,12 +16,17 @@ from recordfs.errors import (
     InvalidArgumentError,
     IsADirectoryError,
     NotADirectoryError,
-    NotFoundError,
     RecordFSError,
 )
 from recordfs.filesystems._object_store.bulk import move_objects, named_failures, remove_folders
 from recordfs.filesystems._object_store.listing import list_objects
-from recordfs.filesystems._object_store.lookups import describe, file_or_none, prefix_exists, refuse_children
+from recordfs.filesystems._object_store.lookups import (
+    describe,
+    file_or_none,
+    nothing_there,
+    prefix_exists,
+    refuse_children,
+)
 from recordfs.filesystems._object_store.temporary import is_temporary, move_record_key
 
 if TYPE_CHECKING:
@@ -66,7 +71,7 @@ def rename(store: ObjectStore, source: Location, target: Location, *, overwrite:
             _delete_copied(store, source, info, target)
         return
     if not source.key or not prefix_exists(store, source):
-        raise NotFoundError("neither an object nor a prefix of one", path=source.path)
+        raise nothing_there(source.path)
     if target_info is not None:
         raise NotADirectoryError("a file stands where the directory is to go", path=target.path)
     _rename_directory(store, source, target, target_is_directory=target_is_directory)
