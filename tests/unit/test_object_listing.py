@@ -6,6 +6,7 @@ import random
 import pytest
 
 from recordfs.filesystem import DirectoryEntry
+from recordfs.filesystems._object_store.features import Features
 from recordfs.filesystems._object_store.listing import list_one_level
 from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
 
@@ -21,6 +22,11 @@ class Pages:
         self.size = size
         if seed is not None:
             random.Random(seed).shuffle(self.order)
+
+    scheme = "pages"
+
+    def features(self, bucket):
+        return Features()
 
     def lists_in_order(self, bucket):
         return self.ordered

@@ -271,9 +271,7 @@ class SeededObjectStore(ObjectStore):
 
         return self.ask(look, changes=False)
 
-    def list_page(
-        self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
-    ) -> ObjectPage:
+    def _list_page(self, bucket: str, prefix: str, *, delimiter: str, page: str | None, limit: int) -> ObjectPage:
         """See ObjectStore."""
 
         def find() -> ObjectPage:

@@ -116,5 +116,5 @@ class _SeededMaker(PieceMaker):
     def make(self, key: str, buffers: Sequence[bytes | bytearray]) -> str:
         return self._store.put(self._bucket, key, b"".join(buffers), {}, NOTHING)
 
-    def join(self, key: str, sources: list[Source]) -> str:
+    def join(self, key: str, sources: list[Source], size: int) -> str:
         return self._store.compose(self._bucket, key, sources, {}, NOTHING)

@@ -27,12 +27,13 @@ class KeysInMemory(ObjectStore):
     """Keys and nothing else, listed in pages of a few as the stores do it."""
 
     def __init__(self, keys):
+        super().__init__("keys")
         self.keys = sorted(keys, key=str.encode)
         self.requests = 0
         self.refuse_flat = False
         self._lock = threading.Lock()
 
-    def list_page(self, bucket, prefix, *, delimiter="", page=None, limit=1000):
+    def _list_page(self, bucket, prefix, *, delimiter, page, limit):
         with self._lock:
             self.requests += 1
         if self.refuse_flat and not delimiter:

@@ -6,6 +6,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
 from recordfs.errors import RecordFSError
+from recordfs.filesystems._object_store.listing import first_objects
 from recordfs.filesystems._object_store.parallel import Failures, for_each_in_parallel
 from recordfs.paths import scheme_of
 
@@ -125,7 +126,7 @@ def remove_folders(store: ObjectStore, bucket: str, prefix: str) -> None:
 def _remove_folder(store: ObjectStore, bucket: str, prefix: str) -> None:
     for below in store.list_page(bucket, prefix, delimiter="/").prefixes:
         _remove_folder(store, bucket, below)
-    if not store.list_page(bucket, prefix, limit=1).objects:
+    if not first_objects(store, bucket, prefix, 1):
         store.delete(bucket, prefix)
 
 

@@ -17,8 +17,15 @@ def crc32c_header(crc: int) -> str:
 
 
 def crc32c_from_header(text: str) -> int:
-    """Return the number that ``crc32c_header`` wrote."""
-    return int(struct.unpack(">I", base64.b64decode(text))[0])
+    """Return the number that ``crc32c_header`` wrote.
+
+    Raises:
+        ValueError: It has not written this.
+    """
+    try:
+        return int(struct.unpack(">I", base64.b64decode(text, validate=True))[0])
+    except struct.error as error:
+        raise ValueError(f"expected base64 of four bytes, found {text!r}") from error
 
 
 def crc32c_of(*buffers: bytes | bytearray) -> int:

@@ -16,7 +16,7 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError
+from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnavailableError
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
 from recordfs.filesystems._object_store.orphans import OrphanSearch
 from recordfs.filesystems._object_store.parallel import for_each_in_parallel
@@ -74,8 +74,8 @@ class PieceMaker(abc.ABC):
         """Make an object of buffers, and return its tag."""
 
     @abc.abstractmethod
-    def join(self, key: str, sources: list[Source]) -> str:
-        """Make an object of others on the server, and return its tag."""
+    def join(self, key: str, sources: list[Source], size: int) -> str:
+        """Make an object of others on the server, of so many bytes together, and return its tag."""
 
 
 class Pieces:
@@ -227,8 +227,22 @@ class Pieces:
         try:
             return self._maker.make(key, buffers)
         except AbortedError:
-            # It did arrive before, and only the answer was lost: nobody else makes this name.
-            return self._store.head(self._bucket, key).tag
+            return self._tag_of_arrived(key, sum(map(len, buffers)))
+
+    def _tag_of_arrived(self, key: str, size: int) -> str:
+        """Return the tag of an object that did arrive before, and only the answer was lost: nobody else makes its name.
+
+        Raises:
+            UnavailableError: It has not all of the bytes; it is gone now, and can be made again.
+        """
+        found = self._store.head(self._bucket, key)
+        if found.size != size:
+            self._store.delete(self._bucket, key, found.tag)
+            raise UnavailableError(
+                f"of {size} bytes the store has {found.size} in {self._root}{key}; they are kept, and sent again",
+                path=self._path,
+            )
+        return found.tag
 
     def _join_neighbours(self) -> None:
         """Compose each 32 pieces into one."""
@@ -238,11 +252,12 @@ class Pieces:
 
         def join(index: int) -> None:
             sources = [Source(piece.place, piece.answer) for piece in groups[index]]
+            size = sum(piece.size for piece in groups[index])
             try:
-                generation = self._maker.join(keys[index], sources)
+                generation = self._maker.join(keys[index], sources, size)
             except AbortedError:
-                generation = self._store.head(self._bucket, keys[index]).tag  # as in send
-            joined[index] = SentPart(keys[index], generation, sum(piece.size for piece in groups[index]))
+                generation = self._tag_of_arrived(keys[index], size)
+            joined[index] = SentPart(keys[index], generation, size)
 
         try:
             failures = for_each_in_parallel(join, keys)

@@ -207,11 +207,16 @@ class RangeFetcher:
         length = 0
         for _ in range(self._store.max_attempts):
             try:
-                chunks = take(obstore.get(reached, key, options=self._store.range_options(start, end, tag)))
+                answer = obstore.get(reached, key, options=self._store.range_options(start, end, tag))
+                told = self._store.tag_from_obstore(answer)
+                chunks = take(answer) if told in (None, tag) else []
             except _OBSTORE_ERRORS as error:
                 mapped = error_from_obstore(error, path, self._store.error_from_answer)
                 # Never from the error itself: its text can repeat the request, tokens included.
                 return [self._fetch_by_sdk_after(mapped, bucket, key, start, end, tag)]
+            if told not in (None, tag):
+                # A server that does not look at the version that was asked for answers with what it has by now.
+                raise AbortedError(f"asked for version {tag}, found {told}", path=path)
             length = sum(map(len, chunks))
             self._counter.add("GetRange", requests=1, received=length)
             if length == end - start:
@@ -233,15 +238,13 @@ class RangeFetcher:
         If that works, everything is read so from now on.
 
         Raises:
-            RecordFSError: What obstore's error meant, because the SDK cannot do it either.
+            RecordFSError: What obstore's error meant; or where the SDK cannot do it either, what it says, which asks as
+                it did for what is known of the object.
         """
         unknown_api = _UNKNOWN_API if self._store.obstore_has_own_api else UnimplementedError
         if not isinstance(error, unknown_api):
             raise error from None
-        try:
-            content = self._store.get_range(bucket, key, start, end, tag)
-        except RecordFSError as by_sdk:
-            raise (by_sdk if isinstance(error, UnimplementedError) else error) from None
+        content = self._store.get_range(bucket, key, start, end, tag)
         self._give_up()
         return content
 

@@ -23,7 +23,7 @@ from recordfs.errors import (
 from recordfs.filesystem import FileStatistics, FileSystem
 from recordfs.filesystem_defaults.directories import undeleted_error
 from recordfs.filesystems._object_store.bulk import delete_objects, named_failures, remove_folders
-from recordfs.filesystems._object_store.listing import list_objects, list_one_level
+from recordfs.filesystems._object_store.listing import first_objects, list_objects, list_one_level
 from recordfs.filesystems._object_store.lookups import (
     describe,
     file_or_none,
@@ -266,11 +266,11 @@ class ObjectStoreFileSystem(FileSystem):
         location = self._locate(path)
         if not location.key:
             raise FailedPreconditionError("a bucket cannot be deleted through a filesystem", path=path)
-        found = self._store.list_page(location.bucket, location.prefix, limit=2)
-        refuse_children(location, found.objects)
+        found = first_objects(self._store, location.bucket, location.prefix, 2)
+        refuse_children(location, found)
         if file_or_none(self._store, location) is not None:
             raise NotADirectoryError("a file stands where a directory is to be deleted", path=path)
-        if not found.objects:
+        if not found:
             raise NotFoundError("there is no such directory", path=path)
         self._store.delete(location.bucket, location.prefix)
 

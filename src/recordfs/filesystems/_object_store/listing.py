@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from recordfs.errors import UnknownError
@@ -9,32 +10,106 @@ from recordfs.filesystem import DirectoryEntry
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
     from recordfs.filesystems._object_store.store import ObjectStore
 
-__all__ = ["list_objects", "list_one_level", "list_pages"]
+__all__ = ["first_objects", "follow_pages", "list_objects", "list_one_level", "list_pages"]
+
+MOST_IDLE_PAGES = 1000
+"""So many in a row may bring nothing; each is a request."""
 
 
-def list_pages(store: ObjectStore, bucket: str, prefix: str, *, delimiter: str = "") -> Iterator[ObjectPage]:
-    """Iterate over the pages of a listing.
+class _Progress:
+    """Finds a listing out that goes round, or brings nothing for ever, in the memory of one page (Brent's algorithm).
+
+    Args:
+        path: What is listed, for errors.
+        is_in_order: The pages, and what is on them, are known to come in the order of the names' bytes.
+    """
+
+    def __init__(self, path: str, *, is_in_order: bool) -> None:
+        self._path = path
+        self._is_in_order = is_in_order
+        self._remembered: tuple[str | None, str | None] = (None, None)
+        self._first: str | None = None
+        self._pages = 0
+        self._remembered_until = 1
+        self._idle_in_a_row = 0
+
+    def note(self, found: ObjectPage) -> None:
+        """Take note of a page.
+
+        Raises:
+            UnknownError: It was there before.
+        """
+        keys, before = [info.key for info in found.objects[:1]], self._first
+        first = min([*keys, *found.prefixes[:1]], key=str.encode, default=None)
+        # A directory may be told once more on the page after it, an object may not.
+        is_again = first is not None and first == before
+        brings_nothing = first is None or (is_again and first not in keys)
+        self._idle_in_a_row = self._idle_in_a_row + 1 if brings_nothing else 0
+        self._first = first or before
+        goes_back = bool(first and before and first.encode() < before.encode()) or (is_again and not brings_nothing)
+        following, key = self._remembered
+        goes_round = (following is not None and found.next_page == following) or (first in keys and first == key)
+        if (goes_back and self._is_in_order) or goes_round or self._idle_in_a_row > MOST_IDLE_PAGES:
+            raise UnknownError(
+                f"the listing does not end: page {self._pages + 1} begins with {first!r} and names "
+                f"{found.next_page!r} as the next, as a page before it. Does the server, or a cache in front of it, "
+                "look at the query?",
+                path=self._path,
+            )
+        self._pages += 1
+        if self._pages == self._remembered_until:
+            self._remembered = found.next_page, first
+            self._remembered_until *= 2
+
+
+def follow_pages(ask: Callable[[str | None], ObjectPage], path: str, *, is_in_order: bool) -> Iterator[ObjectPage]:
+    """Iterate over the pages of anything that is listed.
+
+    Args:
+        ask: Returns the page of a name that the page before it gave, or of None the first.
+        path: What is listed, for errors.
+        is_in_order: The pages, and what is on them, are known to come in the order of the names' bytes.
 
     Raises:
-        UnknownError: A page names itself as the next one, so the listing would never end.
+        UnknownError: The pages go round, or back, or MOST_IDLE_PAGES bring nothing: the listing would never end.
     """
+    progress = _Progress(path, is_in_order=is_in_order)
     page = None
     while True:
-        found = store.list_page(bucket, prefix, delimiter=delimiter, page=page)
+        found = ask(page)
+        progress.note(found)
         yield found
-        if found.next_page is None:
-            return
-        if found.next_page == page:
-            raise UnknownError(
-                f"the listing of {prefix!r} in bucket {bucket} does not end: the page {page!r} names itself as the "
-                "next one. Does the server, or a cache in front of it, look at the query?"
-            )
         page = found.next_page
+        if page is None:
+            return
+
+
+def list_pages(
+    store: ObjectStore, bucket: str, prefix: str, *, delimiter: str = "", limit: int = 1000
+) -> Iterator[ObjectPage]:
+    """Iterate over the pages of a listing, each of at most ``limit`` objects and prefixes; raises as follow_pages."""
+    # Servers like S3 do not all keep the order that they promise, so of these it is not asked.
+    is_in_order = store.lists_in_order(bucket) and not store.features(bucket).is_doubted
+
+    def ask(page: str | None) -> ObjectPage:
+        return store.list_page(bucket, prefix, delimiter=delimiter, page=page, limit=limit)
+
+    return follow_pages(ask, f"{store.scheme}://{bucket}/{prefix}", is_in_order=is_in_order)
+
+
+def first_objects(store: ObjectStore, bucket: str, prefix: str, count: int) -> list[ObjectInfo]:
+    """Return the first objects below a prefix, fewer than ``count`` only where there are no more.
+
+    The services say that a page may be empty although others follow: the first one alone tells nothing.
+    """
+    return list(
+        islice((info for page in list_pages(store, bucket, prefix, limit=count) for info in page.objects), count)
+    )
 
 
 def list_objects(store: ObjectStore, bucket: str, prefix: str) -> Iterator[ObjectInfo]:

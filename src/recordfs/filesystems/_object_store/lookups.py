@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.errors import DirectoryNotEmptyError, IsADirectoryError, NotFoundError
+from recordfs.filesystems._object_store.listing import first_objects
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY, is_temporary
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def prefix_exists(store: ObjectStore, location: Location) -> bool:
     if not location.prefix:
         return store.bucket_exists(location.bucket)
     try:
-        return bool(store.list_page(location.bucket, location.prefix, limit=1).objects)
+        return bool(first_objects(store, location.bucket, location.prefix, 1))
     except NotFoundError as error:
         raise missing_error(store, location) from error
 

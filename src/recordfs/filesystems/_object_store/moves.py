@@ -19,7 +19,7 @@ from recordfs.errors import (
     RecordFSError,
 )
 from recordfs.filesystems._object_store.bulk import move_objects, named_failures, remove_folders
-from recordfs.filesystems._object_store.listing import list_objects
+from recordfs.filesystems._object_store.listing import first_objects, list_objects
 from recordfs.filesystems._object_store.lookups import (
     describe,
     file_or_none,
@@ -102,7 +102,7 @@ def _rename_directory(store: ObjectStore, source: Location, target: Location, *,
         return
     record = move_record_key(source.bucket, source.prefix, target.prefix)
     if target_is_directory and not store.exists(target.bucket, record):
-        refuse_children(target, store.list_page(target.bucket, target.prefix, limit=2).objects)
+        refuse_children(target, first_objects(store, target.bucket, target.prefix, 2))
     store.put_marker(target.bucket, record, replace=True)
 
     def copy(info: ObjectInfo) -> None:

@@ -54,6 +54,25 @@ class ObjectPage(NamedTuple):
     prefixes: list[str]
     next_page: str | None
 
+    def stranger(self, prefix: str, delimiter: str) -> str | None:
+        """Return a name on it that a listing of a prefix cannot have, or None; who deletes what is listed has to ask.
+
+        With a delimiter no object lies further below, though some stores show the marker of a directory as one.
+        """
+        names = [info.key for info in self.objects]
+        for name in (*names, *self.prefixes):
+            if not name.startswith(prefix) or not _is_unicode(name):
+                return name
+        if delimiter:
+            deeper = (name for name in names if delimiter in name[len(prefix) : -len(delimiter)])
+            other = (
+                name
+                for name in self.prefixes
+                if name == prefix or name.find(delimiter, len(prefix)) != len(name) - len(delimiter)
+            )
+            return next(deeper, None) or next(other, None)
+        return None
+
 
 class UnfinishedUpload(NamedTuple):
     """An upload of parts that nobody has completed.
@@ -67,3 +86,12 @@ class UnfinishedUpload(NamedTuple):
     key: str
     identifier: str
     begun: dt.datetime
+
+
+def _is_unicode(name: str) -> bool:
+    """Tell whether a name is text: JSON may hold half of a character, which can be no key, nor be printed."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

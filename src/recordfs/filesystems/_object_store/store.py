@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from recordfs.errors import NotFoundError, RecordFSError
+from recordfs.errors import NotFoundError, RecordFSError, UnknownError
 from recordfs.filesystems._http_statuses import error_class_of_status
 from recordfs.filesystems._object_store.features import Features
 from recordfs.filesystems._object_store.notices import Notices
@@ -92,11 +92,27 @@ class ObjectStore(abc.ABC):
             return False
         return True
 
-    @abc.abstractmethod
     def list_page(
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
     ) -> ObjectPage:
-        """List one page of at most ``limit`` objects and prefixes together."""
+        """List one page of at most ``limit`` objects and prefixes together; it may be empty though others follow.
+
+        Raises:
+            UnknownError: A name is on it that was not asked for. It would be taken for another, or deleted.
+        """
+        found = self._list_page(bucket, prefix, delimiter=delimiter, page=page, limit=limit)
+        stranger = found.stranger(prefix, delimiter)
+        if stranger is not None:
+            raise UnknownError(
+                f"the listing of {prefix!r} in bucket {bucket} has {stranger!r} on it, which does not belong there. "
+                "Does the server, or a cache in front of it, look at the query?",
+                path=f"{self.scheme}://{bucket}/{prefix}",
+            )
+        return found
+
+    @abc.abstractmethod
+    def _list_page(self, bucket: str, prefix: str, *, delimiter: str, page: str | None, limit: int) -> ObjectPage:
+        """Ask for a page; see list_page, which looks at what comes."""
 
     def lists_in_order(self, bucket: str) -> bool:
         """Tell whether pages and what is on them come in the order of the keys' bytes."""
@@ -238,6 +254,10 @@ class ObjectStore(abc.ABC):
     @abc.abstractmethod
     def range_options(self, start: int, end: int, tag: str) -> GetOptions:
         """Return obstore's options that ask for the same."""
+
+    def tag_from_obstore(self, found: GetResult) -> str | None:
+        """Return which version obstore's answer says it is of, or None where it does not say."""
+        return None
 
     def info_from_obstore(self, key: str, found: GetResult) -> ObjectInfo | None:
         """Return what obstore saw of an object, as ``head`` would, or None where something was missing in the answer.

@@ -1,6 +1,7 @@
 """Temporary objects, in which writers stage bytes: ``<directory of the key>/.recordfs-tmp/<hash of the key>-...``.
 
-They lie beside the object that they are made for, so that credentials that reach only one prefix can write them.
+They lie beside the object that they are made for, so that credentials that reach only one prefix can write them; where
+its directory leaves no room for their names, in the nearest one above that does.
 Listings do not show them. To everything else they are objects: a directory that holds nothing else exists and cannot be
 deleted as an empty one, and ``delete_recursively`` removes them. All end alike, because lifecycle rules can name an end
 but no directory in the middle of a name.
@@ -22,6 +23,9 @@ __all__ = [
 TEMPORARY_DIRECTORY = ".recordfs-tmp"
 TEMPORARY_SUFFIX = ".recordfs-tmp"
 
+LONGEST_DIRECTORY = 1024 - 128
+"""Bytes; a key has 1,024 at most on S3 and Google Cloud Storage, and what is added here has less than 128."""
+
 
 def temporary_key(key: str, name: str) -> str:
     """Return the key of a temporary object.
@@ -38,14 +42,24 @@ def temporary_prefix(key: str) -> str:
 
     The key itself is not in it: TensorBoard takes every name with ``tfevents`` in it for an event file.
     """
-    directory = key[: key.rfind("/") + 1]
+    directory = _with_room(key[: key.rfind("/") + 1])
     return f"{directory}{TEMPORARY_DIRECTORY}/{hashlib.sha256(key.encode()).hexdigest()[:32]}-"
 
 
 def move_record_key(source_bucket: str, source_prefix: str, target_prefix: str) -> str:
     """Return the key of the object that remembers, at its target, that a directory is being moved there."""
-    source = hashlib.sha256(f"{source_bucket}/{source_prefix}".encode()).hexdigest()[:32]
-    return f"{target_prefix}{TEMPORARY_DIRECTORY}/move-{source}{TEMPORARY_SUFFIX}"
+    directory = _with_room(target_prefix)
+    # Of a target without room the record lies further above, with those of other targets.
+    below = target_prefix[len(directory) :]
+    move = hashlib.sha256(f"{source_bucket}/{source_prefix}{below and f' {below}'}".encode()).hexdigest()[:32]
+    return f"{directory}{TEMPORARY_DIRECTORY}/move-{move}{TEMPORARY_SUFFIX}"
+
+
+def _with_room(directory: str) -> str:
+    """Return the nearest prefix of a directory, or of one above it, to which a temporary name can be added."""
+    while len(directory.encode()) > LONGEST_DIRECTORY:
+        directory = directory[: directory.rfind("/", 0, -1) + 1]
+    return directory
 
 
 def is_temporary(key: str, prefix: str) -> bool:

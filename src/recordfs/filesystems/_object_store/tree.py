@@ -8,10 +8,12 @@ parallel, so that memory stays bounded.
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from recordfs.errors import NotFoundError, PermissionDeniedError
 from recordfs.filesystem import DirectoryEntry
+from recordfs.filesystems._object_store.listing import list_pages
 from recordfs.filesystems._object_store.temporary import TEMPORARY_DIRECTORY
 from recordfs.filesystems._object_store.threads import shared_pool
 from recordfs.paths import join_entry
@@ -85,17 +87,14 @@ class TreeLister:
     def _read_flat(self) -> Tree | None:
         """List all keys of the tree, or return None if they are too many, or may only be listed level by level."""
         tree: Tree = {}
-        page = None
-        for _ in range(FLAT_PAGES):
-            try:
-                found = self._store.list_page(self._bucket, self._prefix, page=page)
-            except (PermissionDeniedError, NotFoundError):
-                return None  # list_directory says better what is missing
-            for info in found.objects:
-                self._add(tree, info)
-            page = found.next_page
-            if page is None:
-                return tree
+        try:
+            for found in islice(list_pages(self._store, self._bucket, self._prefix), FLAT_PAGES):
+                for info in found.objects:
+                    self._add(tree, info)
+                if found.next_page is None:
+                    return tree
+        except (PermissionDeniedError, NotFoundError):
+            pass  # list_directory says better what is missing
         return None
 
     def _add(self, tree: Tree, info: ObjectInfo) -> None:

@@ -7,9 +7,11 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import google.auth
+from google.api_core.exceptions import from_http_response
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
+from google.cloud.storage.exceptions import InvalidResponse
 from google.oauth2.credentials import Credentials as AccessToken
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Clients", "operation_of"]
 
 GOOGLE = "googleapis.com"
+
+UNAUTHORIZED = 401
 
 
 class _Own(NamedTuple):
@@ -153,7 +157,20 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
         if self._kms_key_name is not None and operation_of(method, url) == "objects.compose":
             keywords["params"] = {"kmsKeyName": self._kms_key_name}
         response: Response = super().request(method, url, *arguments, **keywords)
+        if response.status_code >= 400:
+            _check_refusal(response)
         return response
+
+    def get_redirect_target(self, response: Response) -> str | None:
+        """Return where a request is redirected to, if it only asks.
+
+        Followed by a request of another method, as the web does it, a deletion or an upload would become a look, whose
+        answer would be taken for theirs.
+        """
+        if response.request.method not in ("GET", "HEAD"):
+            return None
+        target: str | None = super().get_redirect_target(response)
+        return target
 
     def send(self, request: PreparedRequest, **keywords: Any) -> Response:
         """Count and send a prepared request."""
@@ -162,7 +179,21 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
         length = request.headers.get("Content-Length") or "0"
         self._counter.add(operation_of(request.method or "", request.url or ""), requests=1, sent=int(length))
         response: Response = super().send(request, **keywords)
+        if response.status_code == UNAUTHORIZED:
+            # Whoever renews the credentials drops this answer: read, it gives its connection back.
+            _ = response.content
         return response
+
+
+def _check_refusal(response: Response) -> None:
+    """Raise InvalidResponse for a refusal whose JSON is not that of the API, as gateways answer.
+
+    The SDK would stumble over it, and its status would be lost.
+    """
+    try:
+        from_http_response(response)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InvalidResponse(response, "the request was refused") from error
 
 
 _ON_ONE = {"PUT": "update"}

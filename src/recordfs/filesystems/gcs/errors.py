@@ -84,6 +84,11 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     # A timeout is a kind of connection error in requests: it is asked for first.
     if isinstance(error, _TIMEOUTS):
         return _timeout(error, path)
+    if isinstance(error, requests_errors.JSONDecodeError):
+        return UnavailableError(
+            f"the answer broke off, or is a page of something else than Google Cloud Storage ({_text(error)})",
+            path=path,
+        )
     if isinstance(error, _CONNECTION):
         if "WRONG_VERSION_NUMBER" in str(error):
             return UnavailableError(PLAIN_HTTP, path=path)

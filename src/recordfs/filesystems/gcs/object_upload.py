@@ -44,8 +44,8 @@ class _GCSPieces(PieceMaker):
     def make(self, key: str, buffers: Sequence[bytes | bytearray]) -> str:
         return self._maker.insert(key, _PLAIN, buffers, replaces=_ABSENT)
 
-    def join(self, key: str, sources: list[Source]) -> str:
-        return self._maker.compose(key, _PLAIN, sources, replaces=_ABSENT)
+    def join(self, key: str, sources: list[Source], size: int) -> str:
+        return self._maker.compose(key, _PLAIN, sources, size=size, replaces=_ABSENT)
 
 
 class GCSObjectUpload(ComposedObjectUpload):
@@ -76,7 +76,7 @@ class GCSObjectUpload(ComposedObjectUpload):
         resource = self._resource(commit)
         if commit.crc is not None:
             resource["crc32c"] = crc32c_header(commit.crc)
-        return self._maker.compose(self._key, resource, sources, replaces=_generation(commit))
+        return self._maker.compose(self._key, resource, sources, size=commit.total, replaces=_generation(commit))
 
     def _resource(self, commit: Commit) -> dict[str, Any]:
         """Return the properties of the object that a commit makes."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import random
-import time
 import uuid
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
     AbortedError,
     AlreadyExistsError,
-    DeadlineExceededError,
     FailedPreconditionError,
     NotFoundError,
     PermissionDeniedError,
@@ -19,38 +15,23 @@ from recordfs.errors import (
     UnavailableError,
     UnknownError,
 )
-from recordfs.filesystems._object_store.broken_answers import whole_range
-from recordfs.filesystems._object_store.checksums import crc32c_from_header
+from recordfs.filesystems._object_store.checksums import crc32c_from_header, crc32c_of
 from recordfs.filesystems._object_store.commits import WRITER_METADATA
-from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
+from recordfs.filesystems._object_store.listing import follow_pages
 from recordfs.filesystems._object_store.opening import Known
-from recordfs.filesystems._object_store.store import ObjectStore
-from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_answer, error_from_sdk
+from recordfs.filesystems.gcs.answers import NO_GCS_SERVER, info_of, page_of, page_of_buckets, reading_answer
+from recordfs.filesystems.gcs.errors import error_from_answer
 from recordfs.filesystems.gcs.object_upload import LARGEST_UPLOADED_AGAIN, PART_SIZE, GCSObjectUpload
-from recordfs.redaction import redacted_cause
+from recordfs.filesystems.gcs.requests import GCSRequests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from obstore import GetOptions, GetResult
 
-    from google.cloud.storage import Blob, Bucket
-    from obstore import GetOptions
-
+    from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
     from recordfs.filesystems._object_store.opening import Location, Opening
     from recordfs.filesystems._object_store.upload import ObjectUpload
-    from recordfs.filesystems.gcs.client import Clients
 
 __all__ = ["GCSStore"]
-
-LONGEST_TRYING = 60.0
-"""Seconds after which no further attempt begins."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
-"""Seconds between attempts: doubled each time, and shortened at random so that clients spread."""
-
-LIMITED, FIRST_PAUSE_LIMITED = 429, 2.0
-"""The status of a rate limit, and the first pause after it: one object can be written about once a second."""
-
-NO_GCS_SERVER = "it is not that of Google Cloud Storage; is the endpoint right?"
 
 _KEPT_PROPERTIES = (
     "cacheControl",
@@ -63,10 +44,13 @@ _KEPT_PROPERTIES = (
 )
 """What an object keeps when bytes are appended to it, besides its metadata."""
 
+MOST_IDLE_REWRITES = 10
+"""Steps of a copy in a row that may bring nothing; each copies at least a mebibyte (JSON API, "Objects: rewrite")."""
+
 _LISTED = "items(name,size,updated,timeCreated,generation),prefixes,nextPageToken"
 
 
-class GCSStore(ObjectStore):
+class GCSStore(GCSRequests):
     """The requests, each with the settings' options, and errors mapped. Tags are generations, as decimal text.
 
     Args:
@@ -90,86 +74,7 @@ class GCSStore(ObjectStore):
     side by side are as fast and work everywhere.
     """
 
-    def __init__(self, clients: Clients) -> None:
-        settings = clients.settings
-        super().__init__("gs", max_attempts=settings.max_attempts)
-        self.clients = clients
-        self._timeout = (settings.connect_timeout, settings.read_timeout)
-
-    def call(self, path: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a function of the SDK that takes ``timeout`` and ``retry``, again where that may help.
-
-        Every attempt may have happened although its answer was lost. A request that names the generation it replaces
-        then comes back as AbortedError; whoever made it has to recognise its own object.
-
-        Args:
-            path: For errors.
-            function: Called again for every attempt; a body that it sends must be rewound by it.
-            args: Its arguments.
-            kwargs: As above; ``timeout`` and ``retry`` are added.
-
-        Returns:
-            What it returns.
-
-        Raises:
-            RecordFSError: Of the last attempt.
-        """
-        begun = time.monotonic()
-        for attempt in range(1, self.max_attempts + 1):
-            try:
-                return function(*args, timeout=self._timeout, retry=None, **kwargs)
-            except SDK_ERRORS as error:
-                mapped = error_from_sdk(error, path)
-                pause = _pause_after(attempt, error)
-                if (
-                    not isinstance(mapped, UnavailableError | DeadlineExceededError)
-                    or attempt == self.max_attempts
-                    or time.monotonic() + pause - begun > LONGEST_TRYING
-                ):
-                    raise mapped from redacted_cause(error)
-            except (AttributeError, KeyError, TypeError) as error:  # the SDK does not look what it was answered
-                raise UnknownError(
-                    f"the answer could not be read: {NO_GCS_SERVER} ({error!r})", path=path
-                ) from redacted_cause(error)
-            time.sleep(pause)
-        raise AssertionError("the last attempt raises")
-
-    def bucket(self, bucket: str) -> Bucket:
-        """Return the SDK's bucket, without asking for it.
-
-        Raises:
-            InvalidArgumentError: It can be no bucket's name.
-        """
-        client = self.clients.storage
-        try:
-            return client.bucket(bucket, user_project=self.clients.settings.user_project)
-        except ValueError as error:
-            raise error_from_sdk(error, f"gs://{bucket}") from redacted_cause(error)
-
-    def blob(self, bucket: str, key: str) -> Blob:
-        """Return a fresh blob of the SDK for a request: with the key that encrypts new objects, and nothing cached."""
-        return self.bucket(bucket).blob(key, kms_key_name=self.clients.settings.kms_key_name)
-
-    def look(self, bucket: str, key: str, generation: int | None = None) -> Blob:
-        """Return all that the store says of an object, or of one generation of it.
-
-        Raises:
-            NotFoundError: It is not there.
-        """
-        blob = self.bucket(bucket).blob(key, generation=generation)
-        path = f"gs://{bucket}/{key}"
-        self.call(path, blob.reload)
-        if not isinstance(blob._properties, dict) or blob.generation is None:
-            raise UnknownError(f"the answer names no generation: {NO_GCS_SERVER}", path=path)
-        return blob
-
-    def head(self, bucket: str, key: str) -> ObjectInfo:
-        """objects.get of the metadata."""
-        return _info(self.look(bucket, key))
-
-    def list_page(
-        self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
-    ) -> ObjectPage:
+    def _list_page(self, bucket: str, prefix: str, *, delimiter: str, page: str | None, limit: int) -> ObjectPage:
         """objects.list.
 
         The answer is taken as it came: making the SDK's objects of it takes ten times as long.
@@ -182,21 +87,24 @@ class GCSStore(ObjectStore):
         found = self.call(path, self.clients.storage._get_resource, where, query_params=query)
         if not isinstance(found, dict):
             raise UnknownError(f"the answer is not a listing: {NO_GCS_SERVER}", path=path)
-        objects = [_listed_info(item) for item in found.get("items", ())]
-        return ObjectPage(objects, sorted(found.get("prefixes", ())), found.get("nextPageToken"))
+        with reading_answer(path):
+            return page_of(found)
 
     def list_buckets(self) -> list[str]:
         """buckets.list, which needs a project."""
-        if self.clients.project is None:
+        project = self.clients.project
+        if project is None:
             raise FailedPreconditionError(
                 "listing buckets needs a project: give the option project, or set GOOGLE_CLOUD_PROJECT", path="gs://"
             )
 
-        def ask(**common: Any) -> list[str]:
-            return [bucket.name for bucket in self.clients.storage.list_buckets(**common)]
+        def ask(page: str | None) -> ObjectPage:
+            query = {"project": project, "projection": "noAcl", **({} if page is None else {"pageToken": page})}
+            found = self.call("gs://", self.clients.storage._get_resource, "/b", query_params=query)
+            with reading_answer("gs://"):
+                return page_of_buckets(found)
 
-        names: list[str] = self.call("gs://", ask)
-        return names
+        return [name for page in follow_pages(ask, "gs://", is_in_order=False) for name in page.prefixes]
 
     def bucket_exists(self, bucket: str) -> bool:
         """buckets.get; credentials for objects only may not look at the bucket, but may list it."""
@@ -209,15 +117,18 @@ class GCSStore(ObjectStore):
             except NotFoundError:
                 return False
             return True
+        except NotFoundError:
+            return False
 
     def kept_versions(self, bucket: str) -> str | None:
         """See ObjectStore."""
-        found = self.bucket(bucket)
-        self.call(f"gs://{bucket}", found.reload)
-        if found.versioning_enabled:
-            return "object versioning is on"
-        seconds = found.soft_delete_policy.retention_duration_seconds
-        return f"soft delete is on, for {seconds / 86_400:g} days" if seconds else None
+        path, found = f"gs://{bucket}", self.bucket(bucket)
+        self.call(path, found.reload)
+        with reading_answer(path):
+            if found.versioning_enabled:
+                return "object versioning is on"
+            seconds = found.soft_delete_policy.retention_duration_seconds
+            return f"soft delete is on, for {seconds / 86_400:g} days" if seconds else None
 
     def put_marker(self, bucket: str, key: str, *, replace: bool = False) -> None:
         """objects.insert of nothing."""
@@ -237,42 +148,25 @@ class GCSStore(ObjectStore):
             if self.head(bucket, key).metadata != blob.metadata:
                 raise AlreadyExistsError("the directory exists", path=path) from error
 
-    def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
-        """objects.delete, on the condition that it is this generation."""
-        condition = {} if tag is None else {"if_generation_match": int(tag)}
-        try:
-            self.call(f"gs://{bucket}/{key}", self.bucket(bucket).blob(key).delete, **condition)
-        except NotFoundError:
-            # It is gone, as was asked for; only a missing bucket is an error, and listing tells which it was.
-            self.list_page(bucket, key, limit=1)
-
-    def get_range(self, bucket: str, key: str, start: int, end: int, tag: str) -> bytes:
-        """objects.get of a range of the content, as it is stored."""
-        blob, path = self.bucket(bucket).blob(key, generation=int(tag)), f"gs://{bucket}/{key}"
-
-        def download(**common: Any) -> bytes:
-            content: bytes = blob.download_as_bytes(
-                start=start, end=end - 1, raw_download=True, checksum=None, **common
-            )
-            self.clients.counter.add("objects.get", received=len(content))
-            # A generation does not change, so where these are not all of the bytes, asking again helps.
-            return whole_range(content, start, end, path)
-
-        content: bytes = self.call(path, download)
-        return content
-
     def known_of(self, location: Location, found: ObjectInfo) -> Known:
         """objects.get of all metadata, and of the bytes of a small object."""
+        path, bucket, key = location
         kept = b""
         try:
-            blob = self.look(location.bucket, location.key, int(found.tag))
+            described = self.look(bucket, key, found.tag)
             if 0 < found.size <= LARGEST_UPLOADED_AGAIN:
-                kept = self.get_range(location.bucket, location.key, 0, found.size, found.tag)
+                kept = self.get_range(bucket, key, 0, found.size, found.tag)
         except NotFoundError as error:
-            raise AbortedError("the object changed while it was opened", path=location.path) from error
-        crc = None if blob.crc32c is None else crc32c_from_header(blob.crc32c)
-        properties = {name: blob._properties[name] for name in _KEPT_PROPERTIES if blob._properties.get(name)}
-        return Known(kept, crc, dict(blob.metadata or {}), properties)
+            raise AbortedError("the object changed while it was opened", path=path) from error
+        with reading_answer(path):
+            info = info_of(described)
+            crc = crc32c_from_header(info.checksum) if info.checksum else None
+            properties = {name: described[name] for name in _KEPT_PROPERTIES if described.get(name)}
+            metadata = dict(described.get("metadata") or {})
+        if kept and crc is not None and crc32c_of(kept) != crc:
+            # They would be uploaded again in front of the new ones, and stay so.
+            raise UnavailableError("the bytes that are there arrived damaged; open the file again", path=path)
+        return Known(kept, crc, metadata, properties)
 
     def new_upload(self, opening: Opening, known: Known) -> ObjectUpload:
         """See ObjectStore."""
@@ -286,68 +180,67 @@ class GCSStore(ObjectStore):
         """A range of this generation."""
         return {"range": (start, end), "version": tag}
 
+    def tag_from_obstore(self, found: GetResult) -> str | None:
+        """The generation."""
+        return found.meta["version"]
+
     def copy(
         self, source_bucket: str, source: ObjectInfo, target_bucket: str, target_key: str, *, overwrite: bool
     ) -> None:
         """objects.rewrite until all of it is there: any size, and one atomic step for who looks at the target."""
         path = f"gs://{target_bucket}/{target_key}"
-        origin = self.bucket(source_bucket).blob(source.key)
-        target = self.blob(target_bucket, target_key)
+        origin, target = self.blob(source_bucket, source.key), self.blob(target_bucket, target_key)
         conditions = {} if overwrite else {"if_generation_match": 0}
-        token = None
+        attempts = 0
+
+        def rewrite(token: str | None, **common: Any) -> tuple[str | None, int, int]:
+            nonlocal attempts
+            attempts += 1
+            step: tuple[str | None, int, int] = target.rewrite(
+                origin, token=token, if_source_generation_match=int(source.tag), **conditions, **common
+            )
+            return step
+
+        token, copied, idle = None, 0, 0
         try:
             while True:
-                token, _, _ = self.call(
-                    path,
-                    target.rewrite,
-                    origin,
-                    token=token,
-                    if_source_generation_match=int(source.tag),
-                    **conditions,
-                )
+                attempts = 0
+                token, now, _ = self.call(path, rewrite, token)
                 if token is None:
-                    return
+                    break
+                idle = 0 if now > copied else idle + 1
+                copied = max(now, copied)
+                if idle > MOST_IDLE_REWRITES:
+                    raise UnknownError(f"the copy does not go on after {copied} of {source.size} bytes", path=path)
         except AbortedError as error:
-            if not overwrite and self.exists(target_bucket, target_key):
+            if overwrite:
+                raise
+            found = self._head_or_none(target_bucket, target_key)
+            # An attempt whose answer was lost may have made it. Of two that copy the same, both may say that they did.
+            if found is not None and not (attempts > 1 and _is_copy(found, source)):
                 raise AlreadyExistsError("the target of a copy exists and overwrite is False", path=path) from error
-            raise
+            if found is None:
+                raise
+            return
+        with reading_answer(path):
+            made = info_of(target._properties)
+        if not _is_copy(made, source):
+            # Taken for a copy, the source of a rename would be deleted after it.
+            raise UnknownError(
+                f"the store has copied {source.size} bytes of gs://{source_bucket}/{source.key}, and made an object of "
+                f"{made.size} bytes, or of other ones",
+                path=path,
+            )
+
+    def _head_or_none(self, bucket: str, key: str) -> ObjectInfo | None:
+        try:
+            return self.head(bucket, key)
+        except NotFoundError:
+            return None
 
 
-def _pause_after(attempt: int, error: Exception) -> float:
-    """Return the seconds to wait after an attempt, the first of which is 1: what the store asks for, or longer."""
-    response = getattr(error, "response", None)
-    limited = getattr(response, "status_code", None) == LIMITED
-    longest: float = min(LONGEST_PAUSE, (FIRST_PAUSE_LIMITED if limited else FIRST_PAUSE) * 2 ** (attempt - 1))
-    pause = longest * random.uniform(0.5, 1)  # noqa: S311 - to spread clients, not to keep secrets
-    asked = "" if response is None else response.headers.get("Retry-After", "")
-    return max(pause, float(asked)) if asked.isdecimal() else pause
-
-
-def _info(blob: Blob) -> ObjectInfo:
-    """Describe an object by what the SDK has of it."""
-    moment = blob.updated or blob.time_created
-    return ObjectInfo(
-        str(blob.name),
-        int(blob.size or 0),
-        _nanoseconds(moment) if moment else 0,
-        str(blob.generation),
-        {name.lower(): value for name, value in (blob.metadata or {}).items()},
-        blob.crc32c or "",
+def _is_copy(found: ObjectInfo, source: ObjectInfo) -> bool:
+    """Tell whether an object has the size of another, and its checksum where both are known: listings have none."""
+    return found.size == source.size and (
+        not found.checksum or not source.checksum or found.checksum == source.checksum
     )
-
-
-def _listed_info(item: dict[str, str]) -> ObjectInfo:
-    """Describe an object by its resource in a listing."""
-    moment = item.get("updated") or item.get("timeCreated")
-    return ObjectInfo(
-        item["name"],
-        int(item.get("size", 0)),
-        _nanoseconds(datetime.fromisoformat(moment)) if moment else 0,
-        str(item["generation"]),
-        {},
-    )
-
-
-def _nanoseconds(moment: datetime) -> int:
-    """Return a time of the SDK, which has microseconds, as nanoseconds since 1970-01-01 UTC."""
-    return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000

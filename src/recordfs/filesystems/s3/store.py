@@ -70,29 +70,28 @@ class S3Store(S3Requests):
         super().__init__(clients)
         self._part_size = part_size
 
-    def list_page(
-        self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
-    ) -> ObjectPage:
+    def _list_page(self, bucket: str, prefix: str, *, delimiter: str, page: str | None, limit: int) -> ObjectPage:
         """ListObjectsV2, or ListObjects where the store has only that."""
-        return again_if_broken(lambda: self._list_page(bucket, prefix, delimiter, page, limit), self.max_attempts)
 
-    def _list_page(self, bucket: str, prefix: str, delimiter: str, page: str | None, limit: int) -> ObjectPage:
-        parameters: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": limit}
-        if delimiter:
-            parameters["Delimiter"] = delimiter
-        path, features = f"s3://{bucket}/{prefix}".removesuffix("/"), self.features(bucket)
-        if features.has(LISTING_VERSION_2):
-            found = self._list_version_2(path, features, parameters, page)
-            if found is not None:
-                return _page(found, found.get("NextContinuationToken"), path)
-        if page is not None:
-            parameters["Marker"] = page
-        found = self.call("list_objects", path, **parameters)
-        last = [item["Key"] for item in found.get("Contents", [])] + [
-            item["Prefix"] for item in found.get("CommonPrefixes", [])
-        ]
-        # The first version names the next page only where there is a delimiter; else it is what was listed last.
-        return _page(found, found.get("NextMarker") or max(last, default=None), path)
+        def ask() -> ObjectPage:
+            parameters: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": limit}
+            if delimiter:
+                parameters["Delimiter"] = delimiter
+            path, features = f"s3://{bucket}/{prefix}".removesuffix("/"), self.features(bucket)
+            if features.has(LISTING_VERSION_2):
+                found = self._list_version_2(path, features, parameters, page)
+                if found is not None:
+                    return _page(found, found.get("NextContinuationToken"), path)
+            if page is not None:
+                parameters["Marker"] = page
+            found = self.call("list_objects", path, **parameters)
+            last = [item["Key"] for item in found.get("Contents", [])] + [
+                item["Prefix"] for item in found.get("CommonPrefixes", [])
+            ]
+            # The first version names the next page only where there is a delimiter; else it is what was listed last.
+            return _page(found, found.get("NextMarker") or max(last, default=None), path)
+
+        return again_if_broken(ask, self.max_attempts)
 
     def lists_in_order(self, bucket: str) -> bool:
         """Not in directory buckets (Amazon S3 API reference, ListObjectsV2)."""
@@ -255,6 +254,10 @@ class S3Store(S3Requests):
     def range_options(self, start: int, end: int, tag: str) -> GetOptions:
         """A range of the version with this ETag."""
         return {"range": (start, end), "if_match": tag}
+
+    def tag_from_obstore(self, found: GetResult) -> str | None:
+        """The ETag."""
+        return found.meta["e_tag"]
 
     def copy(
         self, source_bucket: str, source: ObjectInfo, target_bucket: str, target_key: str, *, overwrite: bool
