@@ -62,13 +62,21 @@ def path_to_str(path: PathInput) -> str:
 
     Raises:
         TypeError: It is neither str, bytes nor os.PathLike.
-        InvalidArgumentError: It holds a NUL character, which no filesystem can store.
+        InvalidArgumentError: It holds a NUL character, or half of a surrogate pair, which no filesystem can store.
     """
     text = os.fsdecode(path)
     if "\0" in text:
         raise InvalidArgumentError(
             f"a path cannot hold a NUL character, found one at index {text.index(chr(0))}", path=repr(text)
         )
+    if not text.isascii():
+        try:
+            text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise InvalidArgumentError(
+                f"a path is made of whole characters, found half of a surrogate pair at index {error.start}",
+                path=ascii(text),
+            ) from None
     return text
 
 

@@ -1,3 +1,4 @@
+import errno
 import gc
 import os
 import sys
@@ -119,12 +120,14 @@ def test_an_empty_file_is_an_empty_region(tmp_path):
 def test_what_cannot_be_mapped_is_an_os_error(tmp_path):
     descriptor = os.open(tmp_path, os.O_RDONLY)
     try:
-        with pytest.raises(OSError, match="No such device"):
+        with pytest.raises(OSError, match=r"No such device$") as caught:
             ReadOnlyMemoryRegion.map_file(descriptor)
     finally:
         os.close(descriptor)
-    with pytest.raises(OSError, match="Bad file descriptor"):
+    assert caught.value.errno == errno.ENODEV
+    with pytest.raises(OSError, match=r"Bad file descriptor$") as caught:
         ReadOnlyMemoryRegion.map_file(descriptor)
+    assert caught.value.errno == errno.EBADF
     with pytest.raises(TypeError):
         ReadOnlyMemoryRegion("text")
 

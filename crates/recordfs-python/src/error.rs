@@ -1,6 +1,8 @@
 //! Makes the exceptions of `recordfs.errors`, so that native and Python code raise the same classes.
 
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use std::io;
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyString};
@@ -80,6 +82,29 @@ pub fn from_status(py: Python<'_>, code: i32, message: &str, path: Option<&Bound
         keywords.set_item("path", path)?;
         let function = errors_module(py)?.getattr("error_from_status_code")?;
         Ok(PyErr::from_value(function.call((code, message), Some(&keywords))?))
+    };
+    make().unwrap_or_else(|failure| failure)
+}
+
+/// Python's own exception for a failed system call: with its errno, which decides on the class, and the system's text.
+pub fn os_error(py: Python<'_>, failure: &io::Error) -> PyErr {
+    let Some(number) = failure.raw_os_error() else {
+        return PyOSError::new_err(failure.to_string());
+    };
+    match py.import("os").and_then(|os| os.call_method1("strerror", (number,))) {
+        Ok(text) => PyOSError::new_err((number, text.unbind())),
+        Err(error) => error,
+    }
+}
+
+/// The exception of `recordfs.errors` for a failed system call, with the path concerned.
+pub fn from_os_error(py: Python<'_>, failure: &io::Error, path: &Py<PyString>) -> PyErr {
+    let cause = os_error(py, failure);
+    let make = || {
+        let function = errors_module(py)?.getattr("error_from_os_error")?;
+        let raised = PyErr::from_value(function.call1((cause.value(py), path))?);
+        raised.set_cause(py, Some(cause.clone_ref(py)));
+        Ok(raised)
     };
     make().unwrap_or_else(|failure| failure)
 }

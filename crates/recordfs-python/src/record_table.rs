@@ -17,7 +17,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use recordfs_core::error::RecordFault;
 use recordfs_core::record::{DecodeOptions, FOOTER_SIZE, HEADER_SIZE, OVERHEAD};
 
-use crate::error::{ErrorClass, error};
+use crate::error::{ErrorClass, error, from_os_error};
 use crate::lease::{bytes_from, new_bytes};
 use crate::python_call::items;
 
@@ -256,7 +256,7 @@ impl RecordTable {
                 format!("{fault}; if the file was rewritten, build its index again with build_index"),
             ),
             Problem::Broken(fault) => (ErrorClass::CorruptRecord, fault.to_string()),
-            Problem::Io(failure) => return failure.into(),
+            Problem::Io(failure) => return from_os_error(py, &failure, &self.path),
         };
         error(py, class, &message, Some(&self.path), Some(offset))
     }

@@ -11,6 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 use recordfs_core::crc::crc32c;
 
+use crate::error::os_error;
+
 pyo3::import_exception!(recordfs.errors, ClosedFileError);
 pyo3::import_exception!(recordfs.errors, OutOfRangeError);
 
@@ -134,19 +136,12 @@ impl ReadOnlyMemoryRegion {
     ///     OSError: The descriptor cannot be mapped (a directory, a pipe, not open for reading).
     #[staticmethod]
     fn map_file(py: Python<'_>, file_descriptor: RawFd) -> PyResult<Self> {
-        py.detach(|| {
-            let options = MmapOptions::new();
-            // SAFETY: the mapping is private to this object and read-only. Another process can still change or shorten
-            // the file; that is what the documentation warns of, and why regions are never made unasked.
-            let mapping = unsafe { options.map(file_descriptor) };
-            match mapping {
-                Ok(mapping) => {
-                    let length = mapping.len();
-                    Ok(Self::with_backing(Backing::Mapping(Arc::new(mapping)), 0, length))
-                }
-                Err(error) => Err(error.into()),
-            }
-        })
+        // SAFETY: the mapping is private to this object and read-only. Another process can still change or shorten the
+        // file; that is what the documentation warns of, and why regions are never made unasked.
+        let mapping = py.detach(|| unsafe { MmapOptions::new().map(file_descriptor) });
+        let mapping = mapping.map_err(|failure| os_error(py, &failure))?;
+        let length = mapping.len();
+        Ok(Self::with_backing(Backing::Mapping(Arc::new(mapping)), 0, length))
     }
 
     /// The number of bytes; known also after closing.

@@ -54,6 +54,8 @@ def posix_error(error: OSError, path: str) -> RecordFSError:
     """Return the recordfs error for a failed system call on a path. Raise it ``from error``."""
     if error.errno == errno.ELOOP:
         return NotFoundError("a symbolic link that leads nowhere: it comes back to itself", path=path)
+    if error.errno == errno.ENXIO:
+        return FailedPreconditionError("this is a socket, or a pipe or device that nobody serves", path=path)
     return error_from_os_error(error, path)
 
 

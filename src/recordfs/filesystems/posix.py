@@ -121,6 +121,8 @@ class PosixFileSystem(FileSystem):
             try:
                 return ReadOnlyMemoryRegion.map_file(file.fileno())
             except OSError as error:
+                if error.errno == errno.ENODEV:
+                    raise UnimplementedError("what is not a regular file cannot be mapped", path=path) from error
                 raise posix_error(error, path) from error
 
     def stat(self, path: str) -> FileStatistics:
@@ -218,7 +220,9 @@ class PosixFileSystem(FileSystem):
         """Cut a file down to its first ``length`` bytes."""
         length = whole_number(length, "a length", path=path)
         try:
-            with Descriptor.open(_local(path), os.O_WRONLY | os.O_CLOEXEC) as descriptor:
+            # Without O_NONBLOCK, opening a pipe that nobody reads would wait for ever.
+            flags = os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK
+            with Descriptor.open(_local(path), flags) as descriptor:
                 size = os.fstat(descriptor.number).st_size
                 if length > size:
                     raise InvalidArgumentError(f"cannot truncate {size} bytes to {length}", path=path)

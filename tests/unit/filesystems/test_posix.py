@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -13,13 +14,17 @@ from pathlib import Path
 import pytest
 
 from recordfs.errors import (
+    AbortedError,
     AlreadyExistsError,
     FailedPreconditionError,
     InvalidArgumentError,
     IsADirectoryError,
     NotADirectoryError,
     NotFoundError,
+    OutOfRangeError,
     PermissionDeniedError,
+    ResourceExhaustedError,
+    UnavailableError,
     UnimplementedError,
 )
 from recordfs.filesystems import _posix_names, posix
@@ -351,6 +356,55 @@ def test_a_pipe_is_refused_at_once_for_reading(tmp_path):
         system.new_random_access_file(f"{tmp_path}/pipe")
     with pytest.raises(FailedPreconditionError):
         system.new_writable_file(f"{tmp_path}/pipe", atomic=True)
+
+
+def test_truncating_a_pipe_does_not_wait_for_a_reader(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FailedPreconditionError, match="nobody serves"):
+        system.truncate_file(f"{tmp_path}/pipe", 0)
+
+
+def test_a_socket_is_not_taken_for_a_missing_file(tmp_path):
+    path = f"{tmp_path}/socket"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        for call in (
+            system.new_random_access_file,
+            system.new_writable_file,
+            system.new_appendable_file,
+            system.new_read_only_memory_region_from_file,
+            lambda path: system.copy_file(path, f"{tmp_path}/copy"),
+        ):
+            with pytest.raises(FailedPreconditionError, match="socket"):
+                call(path)
+
+
+def test_what_is_not_a_regular_file_is_not_mapped():
+    with pytest.raises(UnimplementedError, match="regular file"):
+        system.new_read_only_memory_region_from_file("/dev/null")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ESTALE, AbortedError),
+        (errno.ENOTCONN, FailedPreconditionError),
+        (errno.ENETDOWN, UnavailableError),
+        (errno.EDQUOT, ResourceExhaustedError),
+        (errno.EOVERFLOW, OutOfRangeError),
+    ],
+)
+def test_errors_of_network_filesystems_are_told_apart(tmp_path, monkeypatch, number, kind):
+    write(tmp_path / "f")
+    with system.new_random_access_file(f"{tmp_path}/f") as file:
+
+        def fail(*arguments):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "pread", fail)
+        with pytest.raises(kind) as caught:
+            file.read(0, 4)
+    assert os.strerror(number) in str(caught.value)
 
 
 def test_a_pipe_is_never_copied_as_an_empty_file(tmp_path):

@@ -33,6 +33,12 @@ def test_a_nul_character_is_refused(tmp_path):
         GFile(f"{tmp_path}/a\0b")
 
 
+def test_half_of_a_surrogate_pair_is_refused(tmp_path):
+    with pytest.raises(errors.InvalidArgumentError, match="surrogate") as caught:
+        GFile(f"{tmp_path}/a\ud83db", "w").write("x")
+    assert caught.value.path.isascii()
+
+
 @pytest.mark.parametrize("mode", ["r", "w", "a", "r+", "w+", "a+"])
 def test_opening_and_closing_touches_nothing(path, mode):
     with GFile(path, mode):

@@ -20,6 +20,7 @@ from recordfs.errors import (
     DataLossError,
     FailedPreconditionError,
     InvalidArgumentError,
+    IsADirectoryError,
     NotFoundError,
     OutOfRangeError,
     TruncatedRecordError,
@@ -205,6 +206,25 @@ def test_a_read_that_fails_can_be_tried_again():
     with pytest.raises(UnavailableError):
         file.__getitems__([1, 2])
     assert file.__getitems__([1, 2]) == RECORDS[1:3]
+
+
+def test_an_error_of_the_system_names_the_file(tmp_path):
+    path = f"{tmp_path}/records"
+    with RecordWriter(path, index=True) as writer:
+        writer.write(b"data")
+    with RecordFile(path) as file:
+        directory = os.open(tmp_path, os.O_RDONLY)
+        try:
+            # Whatever descriptor of the file it reads from, reading gives an error of the system now.
+            for number in os.listdir("/proc/self/fd"):
+                if os.path.realpath(f"/proc/self/fd/{number}") == os.path.realpath(path):
+                    os.dup2(directory, int(number))
+            for read in (lambda: file[0], lambda: file.__getitems__([0])):
+                with pytest.raises(IsADirectoryError, match=r"Is a directory$") as caught:
+                    read()
+                assert caught.value.path == path
+        finally:
+            os.close(directory)
 
 
 def test_threads_read_at_the_same_time(place):

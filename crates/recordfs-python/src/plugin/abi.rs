@@ -24,6 +24,7 @@ pub mod code {
     pub const PERMISSION_DENIED: c_int = 7;
     pub const RESOURCE_EXHAUSTED: c_int = 8;
     pub const FAILED_PRECONDITION: c_int = 9;
+    pub const ABORTED: c_int = 10;
     pub const OUT_OF_RANGE: c_int = 11;
     pub const UNIMPLEMENTED: c_int = 12;
     pub const INTERNAL: c_int = 13;

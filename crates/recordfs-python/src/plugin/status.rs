@@ -145,14 +145,22 @@ fn code_of_errno(errno: c_int) -> c_int {
     match errno {
         0 => code::OK,
         libc::ETIMEDOUT => code::DEADLINE_EXCEEDED,
-        libc::EINVAL | libc::ENAMETOOLONG | libc::EDESTADDRREQ | libc::EDOM => code::INVALID_ARGUMENT,
+        libc::EINVAL | libc::ENAMETOOLONG | libc::EDESTADDRREQ | libc::EDOM | libc::EILSEQ | libc::ESPIPE => {
+            code::INVALID_ARGUMENT
+        }
         libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::ESRCH => code::NOT_FOUND,
         libc::EEXIST | libc::EADDRNOTAVAIL | libc::EALREADY => code::ALREADY_EXISTS,
         libc::EPERM | libc::EACCES | libc::EROFS => code::PERMISSION_DENIED,
-        libc::ENOTEMPTY | libc::EISDIR | libc::ENOTDIR | libc::EBADF | libc::EBUSY | libc::ETXTBSY => {
-            code::FAILED_PRECONDITION
-        }
-        libc::ENOSPC | libc::EDQUOT | libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EMLINK => {
+        libc::ENOTEMPTY
+        | libc::EISDIR
+        | libc::ENOTDIR
+        | libc::EBADF
+        | libc::EBUSY
+        | libc::ETXTBSY
+        | libc::ENOTCONN
+        | libc::EPIPE
+        | libc::ESHUTDOWN => code::FAILED_PRECONDITION,
+        libc::ENOSPC | libc::EDQUOT | libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EMLINK | libc::ENOBUFS => {
             code::RESOURCE_EXHAUSTED
         }
         libc::EFBIG | libc::EOVERFLOW | libc::ERANGE => code::OUT_OF_RANGE,
@@ -162,8 +170,14 @@ fn code_of_errno(errno: c_int) -> c_int {
         | libc::ECONNABORTED
         | libc::ECONNRESET
         | libc::EINTR
+        | libc::EHOSTDOWN
         | libc::EHOSTUNREACH
-        | libc::ENETUNREACH => code::UNAVAILABLE,
+        | libc::ENETDOWN
+        | libc::ENETRESET
+        | libc::ENETUNREACH
+        | libc::ENOLCK
+        | libc::ENOLINK => code::UNAVAILABLE,
+        libc::ESTALE => code::ABORTED,
         _ => code::UNKNOWN,
     }
 }

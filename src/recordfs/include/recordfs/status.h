@@ -155,12 +155,17 @@ inline error::Code ErrnoToCode(int number) {
     case EBADF:
     case EBUSY:
     case ETXTBSY:
+    case ENOTCONN:
+    case EPIPE:
+    case ESHUTDOWN:
       return error::FAILED_PRECONDITION;
     case ENOSPC:
     case EDQUOT:
     case EMFILE:
     case ENFILE:
     case ENOMEM:
+    case EMLINK:
+    case ENOBUFS:
       return error::RESOURCE_EXHAUSTED;
     case EFBIG:
     case EOVERFLOW:
@@ -175,9 +180,16 @@ inline error::Code ErrnoToCode(int number) {
     case ECONNREFUSED:
     case ECONNABORTED:
     case ECONNRESET:
+    case EHOSTDOWN:
     case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETRESET:
     case ENETUNREACH:
+    case ENOLCK:
+    case ENOLINK:
       return error::UNAVAILABLE;
+    case ESTALE:
+      return error::ABORTED;
     default:
       return error::UNKNOWN;
   }
