@@ -66,9 +66,9 @@ def delete_checkpoint(prefix: PathInput, *, file_system: FileSystem | None = Non
     Raises:
         NotFoundError: There is no file of that prefix.
     """
-    system, text = resolve(prefix, file_system=file_system, options=options)
-    data = data_files_of(system, text)
-    deleted = [delete_if_there(system, path) for path in (index_path(text), *data, f"{text}.meta")]
+    file_system, text = resolve(prefix, file_system=file_system, options=options)
+    data = data_files_of(file_system, text)
+    deleted = [delete_if_there(file_system, path) for path in (index_path(text), *data, f"{text}.meta")]
     if not any(deleted):
         raise NotFoundError("there is no checkpoint of this prefix", path=text)
 
@@ -126,17 +126,17 @@ def find_leftovers(
         InvalidArgumentError: ``older_than_seconds`` is NaN.
         NotFoundError and others: As listing the directory.
     """
-    system, top = resolve(directory, file_system=file_system, options=options)
+    file_system, top = resolve(directory, file_system=file_system, options=options)
     if math.isnan(older_than_seconds):
         raise InvalidArgumentError("older_than_seconds has to be a number, found nan", path=top)
-    entries = list(system.list_directory(top or "."))
-    survey = _Survey.of(system, top, entries)
+    entries = list(file_system.list_directory(top or "."))
+    survey = _Survey.of(file_system, top, entries)
     limit = (time.time() - older_than_seconds) * 1e9
     found = []
     for entry in entries:
         path = join(top, entry.name)
         if survey.is_leftover(path, entry):
-            mtime_nsec = _mtime_nsec(system, path, entry)
+            mtime_nsec = _mtime_nsec(file_system, path, entry)
             if mtime_nsec is not None and mtime_nsec <= limit:
                 found.append(Leftover(path, entry.is_directory, mtime_nsec))
     if any(_is_data(leftover) for leftover in found) and survey.is_data_missing():
@@ -270,9 +270,9 @@ def remove_leftovers(
     Raises:
         RecordFSError: As ``find_leftovers``, and what deleting raises; what was deleted before stays deleted.
     """
-    system, top = resolve(directory, file_system=file_system, options=options)
-    leftovers = find_leftovers(top, older_than_seconds=older_than_seconds, file_system=system)
-    return [leftover for leftover in leftovers if _remove(system, leftover)]
+    file_system, top = resolve(directory, file_system=file_system, options=options)
+    leftovers = find_leftovers(top, older_than_seconds=older_than_seconds, file_system=file_system)
+    return [leftover for leftover in leftovers if _remove(file_system, leftover)]
 
 
 def _remove(file_system: FileSystem, leftover: Leftover) -> bool:

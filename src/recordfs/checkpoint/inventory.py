@@ -90,9 +90,9 @@ def find_checkpoints(
     Raises:
         NotFoundError: There is no such directory.
     """
-    system, top = resolve(directory, file_system=file_system, options=options)
+    file_system, top = resolve(directory, file_system=file_system, options=options)
     groups: dict[str, _Group] = {}
-    for entry in system.list_directory(top or "."):
+    for entry in file_system.list_directory(top or "."):
         parsed = None if entry.is_directory else parse_file_name(entry.name)
         if parsed is None:
             continue
@@ -100,13 +100,13 @@ def find_checkpoints(
         if parsed.shard is None or parsed.num_shards is None:
             group.index = entry
         else:
-            group.data[parsed.shard, parsed.num_shards] = _length_and_time(system, join(top, entry.name), entry)
+            group.data[parsed.shard, parsed.num_shards] = _length_and_time(file_system, join(top, entry.name), entry)
     checkpoints: list[FoundCheckpoint] = []
     misnamed: list[str] = []
 
     def look(prefix: str) -> None:
         try:
-            found = _look(system, prefix, groups[prefix])
+            found = _look(file_system, prefix, groups[prefix])
         except NotFoundError:
             return  # deleted meanwhile
         if found is None:

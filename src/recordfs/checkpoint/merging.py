@@ -56,25 +56,25 @@ def merge_parts(
             their tensor.
         AlreadyExistsError: There is a checkpoint of this prefix.
     """
-    system, text = resolve(prefix, file_system=file_system, options=options)
+    file_system, text = resolve(prefix, file_system=file_system, options=options)
     check_prefix(text)
     num_parts = whole_number(num_parts, "num_parts", at_least=1, path=text)
     paths = [part_index_path(text, part, num_parts) for part in range(num_parts)]
     parts = []
     for number, path in enumerate(paths):
         try:
-            parts.append(BundleIndex(read_whole_file(system, path), path))
+            parts.append(BundleIndex(read_whole_file(file_system, path), path))
         except NotFoundError as error:
             raise FailedPreconditionError(
                 f"part {number} of {num_parts} is missing: its writer is still at work, or died", path=path
             ) from error
-    _refuse_existing(system, text, overwrite)
+    _refuse_existing(file_system, text, overwrite)
     _, data = merged_index(parts, text, keep_numbers=True)
-    old_data = replaced_data_files(system, text, num_parts) if overwrite else []
-    publish(system, index_path(text), [data], exclusive=not overwrite, durable=durable)
+    old_data = replaced_data_files(file_system, text, num_parts) if overwrite else []
+    publish(file_system, index_path(text), [data], exclusive=not overwrite, durable=durable)
     for path in (*old_data, *paths):
-        delete_if_there(system, path)
-    delete_directory_if_empty(system, dirname(paths[0]))
+        delete_if_there(file_system, path)
+    delete_directory_if_empty(file_system, dirname(paths[0]))
     return text
 
 
@@ -113,20 +113,20 @@ def merge_checkpoints(
         DataLossError: A source's index is damaged, or one of its data files is too short. Nothing was moved.
         FailedPreconditionError: A merge of other checkpoints into this prefix was cut short.
     """
-    system, target = resolve(prefix, file_system=file_system, options=options)
+    file_system, target = resolve(prefix, file_system=file_system, options=options)
     check_prefix(target)
-    prefixes = [resolve(source, file_system=system)[1] for source in sources]
-    files = {system.canonical_path(index_path(each)) for each in (target, *prefixes)}
+    prefixes = [resolve(source, file_system=file_system)[1] for source in sources]
+    files = {file_system.canonical_path(index_path(each)) for each in (target, *prefixes)}
     if len(files) != 1 + len(prefixes):
         raise InvalidArgumentError("the sources and the target of a merge are different prefixes", path=target)
-    merge = CheckpointMerge(system, prefixes, target, keep_sources=keep_sources, durable=durable)
-    _refuse_existing(system, target, overwrite)
+    merge = CheckpointMerge(file_system, prefixes, target, keep_sources=keep_sources, durable=durable)
+    _refuse_existing(file_system, target, overwrite)
     merge.run(overwrite=overwrite, progress=progress)
     return target
 
 
-def _refuse_existing(system: FileSystem, prefix: str, overwrite: bool) -> None:
-    if not overwrite and system.file_exists(index_path(prefix)):
+def _refuse_existing(file_system: FileSystem, prefix: str, overwrite: bool) -> None:
+    if not overwrite and file_system.file_exists(index_path(prefix)):
         raise AlreadyExistsError(
             "there is a checkpoint of this prefix; overwrite=True (--overwrite) replaces it", path=prefix
         )

@@ -54,11 +54,11 @@ class CheckpointState(NamedTuple):
 
         One that lies in it, however it is spelled, becomes ``join(directory, name)``, so that prefixes can be compared.
         """
-        system, text = resolve(directory, file_system=file_system)
+        file_system, text = resolve(directory, file_system=file_system)
         return self._replace(
-            model_checkpoint_path=_full_path(system, text, self.model_checkpoint_path),
+            model_checkpoint_path=_full_path(file_system, text, self.model_checkpoint_path),
             all_model_checkpoint_paths=tuple(
-                _full_path(system, text, path) for path in self.all_model_checkpoint_paths
+                _full_path(file_system, text, path) for path in self.all_model_checkpoint_paths
             ),
         )
 
@@ -221,21 +221,21 @@ def read_state(
     Raises:
         DataLossError: The state file is no such text.
     """
-    system, text = resolve(directory, file_system=file_system, options=options)
+    file_system, text = resolve(directory, file_system=file_system, options=options)
     path = join(text, name) if text else name
     try:
-        data = read_whole_file(system, path, limit=_LARGEST_STATE)
+        data = read_whole_file(file_system, path, limit=_LARGEST_STATE)
     except NotFoundError:
         return None
     try:
         content = data.decode("utf-8", "surrogateescape")
     except UnicodeDecodeError as error:
         raise DataLossError("not a state file of checkpoints: it is not text", path=path) from error
-    state = parse_state(content, path=path).within(text, file_system=system)
+    state = parse_state(content, path=path).within(text, file_system=file_system)
     return state._replace(
-        model_checkpoint_path=_where_it_lies(state.model_checkpoint_path, text, system),
+        model_checkpoint_path=_where_it_lies(state.model_checkpoint_path, text, file_system),
         all_model_checkpoint_paths=tuple(
-            _where_it_lies(prefix, text, system) for prefix in state.all_model_checkpoint_paths
+            _where_it_lies(prefix, text, file_system) for prefix in state.all_model_checkpoint_paths
         ),
     )
 
@@ -261,7 +261,7 @@ def write_state(
         InvalidArgumentError: There are times, and not one for each prefix.
         NotFoundError and others: As writing the file.
     """
-    system, text = resolve(directory, file_system=file_system, options=options)
+    file_system, text = resolve(directory, file_system=file_system, options=options)
     times = state.all_model_checkpoint_timestamps
     if times and len(times) != len(state.all_model_checkpoint_paths):
         raise InvalidArgumentError(
@@ -273,4 +273,4 @@ def write_state(
         model_checkpoint_path=_relative(text, state.model_checkpoint_path),
         all_model_checkpoint_paths=tuple(_relative(text, path) for path in state.all_model_checkpoint_paths),
     )
-    publish(system, join(text, name) if text else name, [format_state(stored).encode("utf-8", "surrogateescape")])
+    publish(file_system, join(text, name) if text else name, [format_state(stored).encode("utf-8", "surrogateescape")])

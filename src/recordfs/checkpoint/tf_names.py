@@ -103,8 +103,8 @@ def checkpoint_exists(
     Raises:
         UnavailableError and others: The store gave no answer, which is not taken for a no.
     """
-    system, prefix = resolve(checkpoint_prefix, file_system=file_system, options=options)
-    return system.file_exists(index_path(prefix))
+    file_system, prefix = resolve(checkpoint_prefix, file_system=file_system, options=options)
+    return file_system.file_exists(index_path(prefix))
 
 
 def load_checkpoint(
@@ -125,16 +125,16 @@ def load_checkpoint(
     Raises:
         NotFoundError: There is no checkpoint.
     """
-    system, path = resolve(ckpt_dir_or_file, file_system=file_system, options=options)
+    file_system, path = resolve(ckpt_dir_or_file, file_system=file_system, options=options)
     try:
-        return CheckpointReader(path, verify_checksums=verify_checksums, file_system=system)
+        return CheckpointReader(path, verify_checksums=verify_checksums, file_system=file_system)
     except NotFoundError:
-        if not system.is_directory(path):
+        if not file_system.is_directory(path):
             raise
-    newest = latest_checkpoint(path, file_system=system)
+    newest = latest_checkpoint(path, file_system=file_system)
     if newest is None:
         raise NotFoundError("the directory has no state file that leads to a checkpoint", path=path)
-    return CheckpointReader(newest, verify_checksums=verify_checksums, file_system=system)
+    return CheckpointReader(newest, verify_checksums=verify_checksums, file_system=file_system)
 
 
 def list_variables(
@@ -185,14 +185,14 @@ def checkpoints_iterator(
     Raises:
         InvalidArgumentError: A time is negative, or no number.
     """
-    system, directory = resolve(checkpoint_dir, file_system=file_system, options=options)
+    file_system, directory = resolve(checkpoint_dir, file_system=file_system, options=options)
     pause = finite_number(min_interval_secs, "min_interval_secs", path=directory)
     wait = None if timeout is None or timeout == math.inf else finite_number(timeout, "timeout", path=directory)
-    return _each_newest(system, directory, pause, wait, timeout_fn)
+    return _each_newest(file_system, directory, pause, wait, timeout_fn)
 
 
 def _each_newest(
-    system: FileSystem,
+    file_system: FileSystem,
     directory: str,
     min_interval_secs: float,
     timeout: float | None,
@@ -200,7 +200,7 @@ def _each_newest(
 ) -> Iterator[str]:
     last: str | None = None
     while True:
-        newer = _wait_for_newer(system, directory, last, timeout)
+        newer = _wait_for_newer(file_system, directory, last, timeout)
         if newer is None:
             if timeout_fn is None or timeout_fn():
                 return
@@ -213,12 +213,12 @@ def _each_newest(
             time.sleep(pause)
 
 
-def _wait_for_newer(system: FileSystem, directory: str, last: str | None, timeout: float | None) -> str | None:
+def _wait_for_newer(file_system: FileSystem, directory: str, last: str | None, timeout: float | None) -> str | None:
     """Return the newest checkpoint as soon as it is not ``last``; None when the time is over."""
     deadline = None if timeout is None else time.monotonic() + timeout
     pause = _SHORTEST_POLL
     while True:
-        newest = latest_checkpoint(directory, file_system=system)
+        newest = latest_checkpoint(directory, file_system=file_system)
         if newest is not None and newest != last:
             return newest
         if deadline is not None:

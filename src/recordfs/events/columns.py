@@ -137,13 +137,13 @@ def columns(
         Otherwise as reading files does.
     """
     check_purge(purge)
-    store, name = resolve(path, file_system=file_system, options=options)
-    found = [file.path for file in files_of_runs(store, name) if file.run == "."]
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    found = [file.path for file in files_of_runs(file_system, name) if file.run == "."]
     if not found:
         raise NotFoundError("there is no event file in this directory; EventLog reads those below it", path=name)
     wanted = None if tags is None else [tags] if isinstance(tags, str) else list(tags)
     read_options = ReadOptions(wanted, verify_checksums)
-    return columns_of_files(*read_event_files(store, found, read_options, cache), purge)
+    return columns_of_files(*read_event_files(file_system, found, read_options, cache), purge)
 
 
 def columns_of_files(files: Sequence[FileColumns], deleted: Sequence[str], purge: Purge) -> Columns:

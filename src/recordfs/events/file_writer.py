@@ -104,20 +104,21 @@ class EventFileWriter(ClosesOnExit):
             raise InvalidArgumentError(f"the timeout of block has to be at least 0 seconds, found {policy.timeout}")
         if policy not in ("drop", "spool") and not isinstance(policy, Block):
             raise InvalidArgumentError(f'a policy has to be block(timeout), "drop" or "spool", found {policy!r}')
-        store, name = resolve(logdir, file_system=file_system, options=options)
-        if file_system is None:
+        is_registered = file_system is None
+        file_system, name = resolve(logdir, file_system=file_system, options=options)
+        if is_registered:
             if not name.startswith("./"):  # which says that a local folder is meant
                 warn_of_url_folder(name)
             name = anchored(name)
         self._logdir = name
         self._settings = SessionSettings(policy, max_queue_bytes, flush_secs)
         self._options = OutputOptions(
-            store,
+            file_system,
             name,
             filename_suffix,
             has_index=index,
             max_file_bytes=max_file_bytes,
-            resent_bytes=store.capabilities(name).flush_resends,
+            resent_bytes=file_system.capabilities(name).flush_resends,
             purge_step=None if purge_step is None else step_number(purge_step),
         )
         self._lock = threading.RLock()
@@ -125,7 +126,7 @@ class EventFileWriter(ClosesOnExit):
         self._first_session = self._begin()
         close_at_exit(self)
         if policy == "spool":
-            resume_in_background(store, name)
+            resume_in_background(file_system, name)
 
     def _begin(self) -> Session:
         """Begin the first session, and its file: what is wrong with the arguments has to be said now."""

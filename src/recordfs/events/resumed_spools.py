@@ -70,12 +70,12 @@ def resume_spools(
     return _resume_all(place, lambda target: resolve(target, file_system=file_system, options=options))
 
 
-def resume_in_background(store: FileSystem, logdir: str) -> None:
+def resume_in_background(file_system: FileSystem, logdir: str) -> None:
     """Begin to upload what dead processes left, in a thread; what it cannot upload it logs and leaves.
 
     Args:
-        store: The filesystem of event files that are where ``logdir`` is: of the same scheme, and bucket or host. All
-            others go to the registered ones.
+        file_system: The filesystem of event files that are where ``logdir`` is: of the same scheme, and bucket or
+            host. All others go to the registered ones.
         logdir: The directory of a run.
     """
     place = parse_path(logdir)
@@ -83,7 +83,7 @@ def resume_in_background(store: FileSystem, logdir: str) -> None:
     def find(target: str) -> tuple[FileSystem, str]:
         parsed = parse_path(target)
         is_there = (parsed.scheme, parsed.authority) == (place.scheme, place.authority)
-        return resolve(target, file_system=store if is_there else None)
+        return resolve(target, file_system=file_system if is_there else None)
 
     def run() -> None:
         import logging
@@ -145,9 +145,11 @@ def _complete(spool: Spool, note: SpoolNote, find: FindFileSystem) -> tuple[Spoo
     """Give an event file the bytes of its image that it lacks; return which it is, and how many these were."""
     # The process may have died in the middle of a record, which is of no use to anybody.
     length = check_tail(spool.path).sound_end
-    store, path = find(note.target)
-    present = _present_bytes(store, path)
-    if present and not (spool.begins_with(store, path, present) and _can_grow(store, path, present, length)):
+    file_system, path = find(note.target)
+    present = _present_bytes(file_system, path)
+    if present and not (
+        spool.begins_with(file_system, path, present) and _can_grow(file_system, path, present, length)
+    ):
         # Somebody else's file, one that was written on to, or one that cannot grow: the events go beside it. The note
         # says so before there is such a file, so that who resumes this, if it fails, goes on with that.
         path = join(path[: -len(basename(path))], new_file_name(after=basename(path)))
@@ -156,28 +158,28 @@ def _complete(spool: Spool, note: SpoolNote, find: FindFileSystem) -> tuple[Spoo
         present = None
     uploaded = length - (present or 0)
     if uploaded > 0:
-        with _open_at(store, path, present) as file:
+        with _open_at(file_system, path, present) as file:
             for offset in range(present or 0, length, CHUNK):
                 file.append(spool.read(offset, min(CHUNK, length - offset)))
-    delete_replaced(spool, store, path, note.replaced)
+    delete_replaced(spool, file_system, path, note.replaced)
     return note, max(0, uploaded)
 
 
-def _present_bytes(store: FileSystem, path: str) -> int | None:
+def _present_bytes(file_system: FileSystem, path: str) -> int | None:
     """Return the size of a file; None if it is not there."""
     try:
-        return store.stat(path).length
+        return file_system.stat(path).length
     except NotFoundError:
         return None
 
 
-def _can_grow(store: FileSystem, path: str, present: int, length: int) -> bool:
-    return present >= length or store.capabilities(path).append
+def _can_grow(file_system: FileSystem, path: str, present: int, length: int) -> bool:
+    return present >= length or file_system.capabilities(path).append
 
 
-def _open_at(store: FileSystem, path: str, present: int | None) -> WritableFile:
+def _open_at(file_system: FileSystem, path: str, present: int | None) -> WritableFile:
     """Open an event file to write on after the bytes that it has."""
     if present:
-        return store.new_appendable_file(path)
+        return file_system.new_appendable_file(path)
     # An empty file is what a process leaves that died before its first flush; it is not to be made, but filled.
-    return store.new_writable_file(path) if present == 0 else open_new_file(store, path)
+    return file_system.new_writable_file(path) if present == 0 else open_new_file(file_system, path)

@@ -219,7 +219,7 @@ class Spool:
         except OSError as error:
             raise error_from_os_error(error, self.path) from error
 
-    def begins_with(self, store: FileSystem, path: str, length: int) -> bool:
+    def begins_with(self, file_system: FileSystem, path: str, length: int) -> bool:
         """Tell whether the image begins with the bytes of an event file of so many, by the last 64 KiB of these.
 
         Raises:
@@ -228,7 +228,7 @@ class Spool:
         if length > self.size:
             return False
         begin = max(0, length - COMPARED_BYTES)
-        with store.new_random_access_file(path) as file:
+        with file_system.new_random_access_file(path) as file:
             theirs = file.read(begin, length - begin)
         return theirs == self.read(begin, length - begin)
 
@@ -259,14 +259,14 @@ def _leave_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def delete_replaced(spool: Spool, store: FileSystem, path: str, replaced: Sequence[str]) -> None:
+def delete_replaced(spool: Spool, file_system: FileSystem, path: str, replaced: Sequence[str]) -> None:
     """Delete event files whose events are all in the one that replaced them, which is complete.
 
     One that has other bytes than the image is somebody else's by now, and stays.
 
     Args:
         spool: The image of all of them.
-        store: Where they are.
+        file_system: Where they are.
         path: The one that is complete.
         replaced: The names of those beside it.
 
@@ -276,5 +276,5 @@ def delete_replaced(spool: Spool, store: FileSystem, path: str, replaced: Sequen
     for name in replaced:
         old = join(path[: -len(basename(path))], name)
         with contextlib.suppress(NotFoundError):
-            if old != path and spool.begins_with(store, old, store.stat(old).length):
-                store.delete_file(old)
+            if old != path and spool.begins_with(file_system, old, file_system.stat(old).length):
+                file_system.delete_file(old)

@@ -46,21 +46,23 @@ def index_file(
     Raises:
         As reading the file and writing beside it.
     """
-    store, name = resolve(path, file_system=file_system, options=options)
-    with store.new_random_access_file(name) as file:
+    file_system, name = resolve(path, file_system=file_system, options=options)
+    with file_system.new_random_access_file(name) as file:
         size = file.size()
         try:
             own = read_index(file, size)
         except DataLossError:
             own = None
-        stored = read_stored_index(store, file, name)
+        stored = read_stored_index(file_system, file, name)
         if (own is not None and not own.unindexed) or (stored is not None and stored.covered == size):
             return IndexedFile("has an index")
         index, scanner = make_stored_index(file)
     if index is None:
         return IndexedFile("damaged" if scanner.loss_count else "empty")
     content = index.encode()
-    with store.new_writable_file(stored_index_path(name), atomic=store.capabilities(name).atomic_write) as target:
+    with file_system.new_writable_file(
+        stored_index_path(name), atomic=file_system.capabilities(name).atomic_write
+    ) as target:
         target.append(content)
     return IndexedFile("indexed", len(content), index.covered)
 

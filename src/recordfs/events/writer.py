@@ -94,11 +94,11 @@ class EventsWriter(ClosesOnExit):
         file_system: FileSystem | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        store, prefix = resolve(file_prefix, file_system=file_system, options=options)
+        file_system, prefix = resolve(file_prefix, file_system=file_system, options=options)
         self._lock = threading.Lock()
         self._framer = EventFramer(index=index)
         self._file: WritableFile | None = None
-        self._file = make_event_file(store, prefix, filename_suffix, after)
+        self._file = make_event_file(file_system, prefix, filename_suffix, after)
         self.path = self._file.name
         self._framer.add(version_event(time.time()))
 
@@ -180,11 +180,11 @@ class EventsWriter(ClosesOnExit):
     """Bytes that the file has not taken yet, because an append failed."""
 
 
-def make_event_file(store: FileSystem, prefix: str, suffix: str, after: str) -> WritableFile:
+def make_event_file(file_system: FileSystem, prefix: str, suffix: str, after: str) -> WritableFile:
     """Make a file that was not there, under a name that nobody else takes.
 
     Args:
-        store: The filesystem.
+        file_system: The filesystem.
         prefix: Directory and ``events``.
         suffix: What the name ends with.
         after: A file that it has to sort after, or ``""``.
@@ -198,21 +198,21 @@ def make_event_file(store: FileSystem, prefix: str, suffix: str, after: str) -> 
     beginning = prefix[: -len("events")]
     for attempt in range(ATTEMPTS):
         try:
-            return open_new_file(store, beginning + new_file_name(suffix, after=basename(after)))
+            return open_new_file(file_system, beginning + new_file_name(suffix, after=basename(after)))
         except AlreadyExistsError:
             if attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError("every attempt returns or raises")
 
 
-def open_new_file(store: FileSystem, path: str) -> WritableFile:
+def open_new_file(file_system: FileSystem, path: str) -> WritableFile:
     """Open a file that must not be there, where the filesystem can tell, and make missing directories."""
-    exclusive = store.capabilities(path).exclusive_create
+    exclusive = file_system.capabilities(path).exclusive_create
     try:
-        return store.new_writable_file(path, exclusive=exclusive)
+        return file_system.new_writable_file(path, exclusive=exclusive)
     except NotFoundError:
-        store.recursively_create_dir(dirname(path))
-        return store.new_writable_file(path, exclusive=exclusive)
+        file_system.recursively_create_dir(dirname(path))
+        return file_system.new_writable_file(path, exclusive=exclusive)
 
 
 def events_prefix(logdir: str) -> str:

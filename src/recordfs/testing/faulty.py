@@ -270,35 +270,35 @@ for _operation in (
 class _FaultyRandomAccessFile(WrapperRandomAccessFile):
     """A file open for reading whose calls fail as planned."""
 
-    def __init__(self, inner: RandomAccessFile, system: FaultyFileSystem) -> None:
+    def __init__(self, inner: RandomAccessFile, file_system: FaultyFileSystem) -> None:
         super().__init__(inner)
-        self._system = system
+        self._file_system = file_system
 
     def _read(self, offset: int, n: int) -> bytes:
-        return self._system.run("read", self.name, lambda: self.inner.read(offset, n))
+        return self._file_system.run("read", self.name, lambda: self.inner.read(offset, n))
 
     def _read_into(self, offset: int, view: memoryview) -> int:
-        with view[: self._system._read_limit] as start:
-            return self._system.run("read_into", self.name, lambda: self.inner.read_into(offset, start))
+        with view[: self._file_system._read_limit] as start:
+            return self._file_system.run("read_into", self.name, lambda: self.inner.read_into(offset, start))
 
     def _read_range_into(self, offset: int, view: memoryview) -> int:
-        return self._system.run("read_range_into", self.name, lambda: self.inner.read_range_into(offset, view))
+        return self._file_system.run("read_range_into", self.name, lambda: self.inner.read_range_into(offset, view))
 
     def _read_blocks(self, blocks: list[tuple[int, int]]) -> Sequence[Buffer]:
-        return self._system.run(
+        return self._file_system.run(
             "read_ranges", self.name, lambda: super(_FaultyRandomAccessFile, self)._read_blocks(blocks)
         )
 
     def _size(self) -> int:
-        return self._system.run("size", self.name, self.inner.size)
+        return self._file_system.run("size", self.name, self.inner.size)
 
 
 class _FaultyWritableFile(WrapperWritableFile):
     """A file open for writing that keeps its bytes until they are flushed, so that a crash can lose them."""
 
-    def __init__(self, inner: WritableFile, system: FaultyFileSystem) -> None:
+    def __init__(self, inner: WritableFile, file_system: FaultyFileSystem) -> None:
         super().__init__(inner)
-        self._system = system
+        self._file_system = file_system
         self._unflushed = bytearray()
         self._lost = False
 
@@ -318,7 +318,7 @@ class _FaultyWritableFile(WrapperWritableFile):
     def _take(self, operation: str, parts: list[memoryview]) -> None:
         """Take all parts or none."""
         joined = b"".join(parts)
-        self._system.run(operation, self.name, lambda: self._unflushed.extend(joined))
+        self._file_system.run(operation, self.name, lambda: self._unflushed.extend(joined))
 
     def _tell(self) -> int:
         return self.inner.tell() + len(self._unflushed)
@@ -334,12 +334,12 @@ class _FaultyWritableFile(WrapperWritableFile):
 
     def _discard(self) -> None:
         if not self._lost:
-            self._system.run("discard", self.name, self.inner.discard)
+            self._file_system.run("discard", self.name, self.inner.discard)
 
     def _hand_on(self, operation: str, finish: Callable[[], None]) -> None:
         """Give the inner file what was held back, then flush, sync or close it, or fail as planned."""
         self._check_open()
-        fault = self._system._begin(operation, self.name)
+        fault = self._file_system._begin(operation, self.name)
         if fault is not None and fault.delay:
             time.sleep(fault.delay)
             fault = None
@@ -362,7 +362,7 @@ class _FaultyWritableFile(WrapperWritableFile):
     def _end(self) -> None:
         super()._end()
         self._unflushed.clear()
-        self._system.forget_writer(self)
+        self._file_system.forget_writer(self)
 
     def lose(self) -> None:
         """End as a crash does: what was flushed stays, the rest is gone."""

@@ -116,26 +116,26 @@ class CapabilityScenarios:
         assert pickle.loads(pickle.dumps(capabilities)) == capabilities  # noqa: S301  # made here
 
     def test_k2_what_is_not_declared_raises_and_changes_nothing(self, place: Place) -> None:
-        capabilities, system = place.capabilities, place.file_system
+        capabilities, file_system = place.capabilities, place.file_system
         path = place.put("f", b"bytes")
         free = place.path("free")
         refused: list[Callable[[], object]] = []
         if not capabilities.write:
-            refused += [lambda: system.new_writable_file(free), lambda: system.delete_file(path)]
-            refused += [lambda: system.create_dir(free), lambda: system.rename_file(path, free)]
+            refused += [lambda: file_system.new_writable_file(free), lambda: file_system.delete_file(path)]
+            refused += [lambda: file_system.create_dir(free), lambda: file_system.rename_file(path, free)]
         if not (capabilities.write and capabilities.append):
-            refused.append(lambda: system.new_appendable_file(path))
+            refused.append(lambda: file_system.new_appendable_file(path))
         if not (capabilities.write and capabilities.truncate):
-            refused.append(lambda: system.truncate_file(path, 1))
+            refused.append(lambda: file_system.truncate_file(path, 1))
         if not (capabilities.write and capabilities.atomic_write):
-            refused.append(lambda: system.new_writable_file(free, atomic=True))
+            refused.append(lambda: file_system.new_writable_file(free, atomic=True))
         if not (capabilities.write and capabilities.exclusive_create):
-            refused.append(lambda: system.new_writable_file(free, exclusive=True))
+            refused.append(lambda: file_system.new_writable_file(free, exclusive=True))
         if not (capabilities.write and capabilities.update_in_place):
-            refused.append(lambda: system.new_update_file(path))
+            refused.append(lambda: file_system.new_update_file(path))
         for call in refused:
             with pytest.raises(UnimplementedError) as caught:
                 call()
             assert caught.value.path in (path, free)
         assert place.get(path) == b"bytes"
-        assert not system.file_exists(free)
+        assert not file_system.file_exists(free)

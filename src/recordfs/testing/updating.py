@@ -71,13 +71,13 @@ class UpdatingScenarios:
         place.needs("write", "update_in_place")
         path = place.put("f")
         directory = place.directory("d")
-        system = place.file_system
+        file_system = place.file_system
         with place.fails(NotFoundError, place.path("missing")):
-            system.new_update_file(place.path("missing"))
+            file_system.new_update_file(place.path("missing"))
         with place.fails(IsADirectoryError, directory):
-            system.new_update_file(directory)
+            file_system.new_update_file(directory)
         with place.fails(NotADirectoryError, f"{path}/below"):
-            system.new_update_file(f"{path}/below")
+            file_system.new_update_file(f"{path}/below")
         assert place.names() == ["d", "f"]
 
     def test_u6_wrong_arguments_change_nothing(self, place: Place) -> None:

@@ -201,11 +201,11 @@ class _Trial:
 
     def write(self, directory: str) -> None:
         """Try what changes something, under a fresh name, and remove it whatever happens."""
-        system = self._file_system
+        file_system = self._file_system
         scratch = join(directory, f".recordfs-doctor-{uuid.uuid4().hex}")
         first, second = join(scratch, "first"), join(scratch, "second")
         try:
-            if not self.step("mkdir", lambda: self._did(system.create_dir(scratch), f"ok, {scratch}")):
+            if not self.step("mkdir", lambda: self._did(file_system.create_dir(scratch), f"ok, {scratch}")):
                 return
             if self.step("writing", lambda: self._write(first)):
                 self.step("appending", lambda: self._append(first))
