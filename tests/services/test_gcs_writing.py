@@ -13,7 +13,7 @@ import pytest
 
 from recordfs._core import crc32c
 from recordfs.errors import AbortedError, DataLossError, DeadlineExceededError, UnavailableError
-from recordfs.filesystems._object_store import composing, orphans
+from recordfs.filesystems._object_store import composed_upload, orphans
 from recordfs.filesystems.gcs import GCSFileSystem
 from support.stored_objects import GCSObjects, split_path
 
@@ -117,7 +117,7 @@ def test_small_objects_are_uploaded_again_in_one_request(gcs, gcs_root, gcs_prox
 
 
 def test_a_long_write_of_many_parts_is_composed_in_several_steps(gcs, gcs_root, stored, monkeypatch):
-    monkeypatch.setattr(composing, "MOST_PIECES", 40)
+    monkeypatch.setattr(composed_upload, "MOST_PIECES", 40)
     monkeypatch.setattr("recordfs.filesystems.gcs.object_upload.GCSObjectUpload.part_size", 64 * KIB)
     path = f"{gcs_root}/f"
     data = random.Random(5).randbytes(64 * KIB * 150 + 17)
@@ -133,7 +133,7 @@ def test_a_long_write_of_many_parts_is_composed_in_several_steps(gcs, gcs_root, 
 
 @pytest.mark.parametrize("request_pattern", [INSERT, COMPOSE])
 def test_steps_that_fail_in_a_long_write_are_done_again(gcs, gcs_root, gcs_proxy, stored, monkeypatch, request_pattern):
-    monkeypatch.setattr(composing, "MOST_PIECES", 40)
+    monkeypatch.setattr(composed_upload, "MOST_PIECES", 40)
     monkeypatch.setattr("recordfs.filesystems.gcs.object_upload.GCSObjectUpload.part_size", 64 * KIB)
     path = f"{gcs_root}/f"
     data = random.Random(6).randbytes(64 * KIB * 100)

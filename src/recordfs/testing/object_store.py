@@ -24,7 +24,7 @@ from recordfs.testing.seeded_uploads import SeededPieces, SeededUpload
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from recordfs.filesystems._object_store.fetching import RangeFetcher
+    from recordfs.filesystems._object_store.range_fetcher import RangeFetcher
 
 __all__ = [
     "NO_FAULTS",

@@ -17,7 +17,7 @@ from recordfs.errors import (
     RecordFSError,
 )
 from recordfs.filesystems._object_store.commits import NOTHING
-from recordfs.filesystems._object_store.composing import MOST_SOURCES
+from recordfs.filesystems._object_store.composed_upload import MOST_SOURCES
 from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
 from recordfs.filesystems._object_store.opening import Known
 from recordfs.filesystems._object_store.parts import UploadGoneError
@@ -28,7 +28,7 @@ from recordfs.testing.seeded_uploads import PART_SIZE, SeededUpload
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recordfs.filesystems._object_store.composing import Source
+    from recordfs.filesystems._object_store.composed_upload import Source
     from recordfs.filesystems._object_store.opening import Location, Opening
     from recordfs.filesystems._object_store.parts import CopySource
     from recordfs.filesystems._object_store.upload import ObjectUpload

@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recordfs.filesystems._object_store.commits import NOTHING
-from recordfs.filesystems._object_store.composing import ComposedObjectUpload, PieceMaker, Pieces, Source
+from recordfs.filesystems._object_store.composed_upload import ComposedObjectUpload, PieceMaker, Pieces, Source
 from recordfs.filesystems._object_store.multipart import MultipartObjectUpload
 from recordfs.filesystems._object_store.parts import CopySource, PartLimits, UploadInParts
 

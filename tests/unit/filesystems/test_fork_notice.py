@@ -9,13 +9,13 @@ import pytest
 
 pytest.importorskip("obstore")
 
-from recordfs.filesystems._object_store import fetching
+from recordfs.filesystems._object_store import range_fetcher
 
 
 def test_children_that_were_forked_after_a_read_warn_once_in_all(monkeypatch, tmp_path):
-    monkeypatch.setattr(fetching, "_first_reader", None)
-    monkeypatch.setattr(fetching, "_warned", None)
-    assert fetching._usable_here()
+    monkeypatch.setattr(range_fetcher, "_first_reader", None)
+    monkeypatch.setattr(range_fetcher, "_warned", None)
+    assert range_fetcher._usable_here()
     log = tmp_path / "log"
     handler = logging.FileHandler(log)
     logger = logging.getLogger("recordfs")
@@ -24,11 +24,11 @@ def test_children_that_were_forked_after_a_read_warn_once_in_all(monkeypatch, tm
         for _ in range(3):  # workers of one epoch after the other
             child = os.fork()
             if not child:
-                usable = [fetching._usable_here() for _ in range(2)]
+                usable = [range_fetcher._usable_here() for _ in range(2)]
                 os._exit(any(usable))
             assert os.waitpid(child, 0)[1] == 0
     finally:
         logger.removeHandler(handler)
         handler.close()
-    assert fetching._usable_here()
+    assert range_fetcher._usable_here()
     assert log.read_text().count("was forked after") == 1

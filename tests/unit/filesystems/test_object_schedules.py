@@ -11,7 +11,7 @@ from concurrent.futures import ALL_COMPLETED, Executor, Future
 import pytest
 
 from recordfs.errors import AbortedError, AlreadyExistsError, DataLossError, RecordFSError, UnavailableError
-from recordfs.filesystems._object_store import composing, orphans, parallel, part_queue, parts
+from recordfs.filesystems._object_store import composed_upload, orphans, parallel, part_queue, parts
 from recordfs.filesystems._object_store import writer as writer_module
 from recordfs.filesystems._object_store.commits import OPENING_METADATA, Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN, Location, Opening
@@ -327,13 +327,13 @@ def one_after_the_other(action, items):
 def small_data(monkeypatch):
     """Small enough for everything to happen in few steps, and in one order."""
     monkeypatch.setattr(writer_module, "TAKEN_AT_ONCE", 8)
-    monkeypatch.setattr(composing, "MOST_PIECES", 8)
-    monkeypatch.setattr(composing, "MOST_SOURCES", 4)
+    monkeypatch.setattr(composed_upload, "MOST_PIECES", 8)
+    monkeypatch.setattr(composed_upload, "MOST_SOURCES", 4)
     monkeypatch.setattr(seeded_store, "MOST_SOURCES", 4)
     monkeypatch.setattr(parts, "LONGEST_COPY", 24)
     for module in (orphans, part_queue):
         monkeypatch.setattr(module, "wait", wait_in_any_order)
-    for module in (composing, parts):
+    for module in (composed_upload, parts):
         monkeypatch.setattr(module, "for_each_in_parallel", one_after_the_other)
 
 

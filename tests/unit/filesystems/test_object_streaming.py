@@ -7,7 +7,7 @@ import time
 import pytest
 
 from recordfs.errors import AbortedError
-from recordfs.filesystems._object_store import read_ahead, streaming
+from recordfs.filesystems._object_store import block_stream, read_ahead
 from recordfs.filesystems._object_store.objects import ObjectInfo
 from recordfs.filesystems._object_store.reader import ObjectRandomAccessFile
 
@@ -72,15 +72,15 @@ class Store:
 @pytest.fixture(autouse=True)
 def places():
     """All places for streams are free before and after a test."""
-    assert not streaming._open.get()
+    assert not block_stream._open.get()
     yield
-    assert not streaming._open.get(), "a place for a stream was not given back"
+    assert not block_stream._open.get(), "a place for a stream was not given back"
 
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
     """However loaded the machine is, a stream counts as fast."""
-    monkeypatch.setattr(streaming, "FAST_ENOUGH", 0)
+    monkeypatch.setattr(block_stream, "FAST_ENOUGH", 0)
 
 
 def opened(store):
@@ -155,13 +155,13 @@ def test_a_stream_that_breaks_is_replaced_by_blocks(after):
 
 
 def test_a_slow_stream_is_given_up_for_several_ranges_at_once(monkeypatch):
-    monkeypatch.setattr(streaming, "FAST_ENOUGH", 1 << 60)
-    monkeypatch.setattr(streaming, "JUDGED_BY", 16 * MIB)
+    monkeypatch.setattr(block_stream, "FAST_ENOUGH", 1 << 60)
+    monkeypatch.setattr(block_stream, "JUDGED_BY", 16 * MIB)
     store = Store()
     with opened(store) as file:
         assert read_on(file) == CONTENT
     assert len(store.bodies) == 1
-    assert streaming.JUDGED_BY <= store.streamed < len(CONTENT)
+    assert block_stream.JUDGED_BY <= store.streamed < len(CONTENT)
     assert store.slow == 1
     assert store.bodies[0].closed.wait(60)
 
@@ -191,7 +191,7 @@ def test_a_reader_that_is_dropped_lets_the_request_go():
         block.fetched.result()
     del file, block
     deadline = time.monotonic() + 60
-    while streaming._open.get() and time.monotonic() < deadline:
+    while block_stream._open.get() and time.monotonic() < deadline:
         time.sleep(0.01)  # the thread that read the last block lets go of it
 
 
@@ -220,7 +220,7 @@ def test_more_readers_than_threads_and_places_all_go_on(monkeypatch):
     files = [opened(store) for store in stores]
     for file in files:
         read_on(file, end=5 * MIB, step=MIB)
-    assert sum(len(store.bodies) for store in stores) == streaming.MOST_STREAMS
+    assert sum(len(store.bodies) for store in stores) == block_stream.MOST_STREAMS
     for file in files:
         assert file.read(5 * MIB, MIB) == CONTENT[5 * MIB : 6 * MIB]
         file.close()

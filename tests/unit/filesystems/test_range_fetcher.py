@@ -5,7 +5,7 @@ import random
 import pytest
 
 from recordfs.errors import AbortedError, UnavailableError
-from recordfs.filesystems._object_store.fetching import RangeFetcher
+from recordfs.filesystems._object_store.range_fetcher import RangeFetcher
 from recordfs.filesystems._object_store.statistics import RequestCounter
 
 MIB = 1 << 20

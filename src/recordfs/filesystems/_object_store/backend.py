@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recordfs.filesystem import Capabilities
-from recordfs.filesystems._object_store.fetching import RangeFetcher
 from recordfs.filesystems._object_store.file_system import ObjectStoreFileSystem
+from recordfs.filesystems._object_store.range_fetcher import RangeFetcher
 from recordfs.filesystems._object_store.statistics import RequestCounter
 from recordfs.paths import parse_path
 

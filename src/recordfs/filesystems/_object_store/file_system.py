@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from recordfs.filesystem import DirectoryEntry, RandomAccessFile, WritableFile
-    from recordfs.filesystems._object_store.fetching import RangeFetcher
+    from recordfs.filesystems._object_store.range_fetcher import RangeFetcher
     from recordfs.filesystems._object_store.store import ObjectStore
 
 __all__ = ["ObjectStoreFileSystem"]

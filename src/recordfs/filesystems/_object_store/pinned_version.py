@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from recordfs.filesystems._object_store.fetching import RangeFetcher
     from recordfs.filesystems._object_store.objects import ObjectInfo
+    from recordfs.filesystems._object_store.range_fetcher import RangeFetcher
 
 __all__ = ["LOOKS", "PinnedVersion"]
 

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from recordfs.filesystems._object_store.streaming import PIECE
+from recordfs.filesystems._object_store.block_stream import PIECE
 from recordfs.filesystems._object_store.threads import begin
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from recordfs.filesystems._object_store.streaming import BlockStream
+    from recordfs.filesystems._object_store.block_stream import BlockStream
 
 __all__ = ["BLOCK", "READ_AHEAD", "SMALLEST_BLOCK", "Fetched", "ReadAhead"]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from recordfs._core import copy_still_memory
 from recordfs.filesystem import RandomAccessFile
+from recordfs.filesystems._object_store.block_stream import PIECE, BlockStream
 from recordfs.filesystems._object_store.pinned_version import LOOKS, PinnedVersion
 from recordfs.filesystems._object_store.read_ahead import (
     BLOCK,
@@ -22,7 +23,6 @@ from recordfs.filesystems._object_store.read_ahead import (
     Fetched,
     ReadAhead,
 )
-from recordfs.filesystems._object_store.streaming import PIECE, BlockStream
 from recordfs.filesystems._object_store.threads import THREADS, begin, call_interruptibly
 from recordfs.per_process import PerProcess
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from recordfs.filesystems._object_store.fetching import RangeFetcher
     from recordfs.filesystems._object_store.objects import ObjectInfo
+    from recordfs.filesystems._object_store.range_fetcher import RangeFetcher
     from recordfs.filesystems._object_store.read_ahead import Block
 
 __all__ = ["ObjectRandomAccessFile"]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from obstore import GetOptions, GetResult
 
+    from recordfs.filesystems._object_store.block_stream import ByteStream
     from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage, UnfinishedUpload
     from recordfs.filesystems._object_store.opening import Known, Location, Opening
-    from recordfs.filesystems._object_store.streaming import ByteStream
     from recordfs.filesystems._object_store.upload import ObjectUpload
 
 __all__ = ["ObjectStore"]

@@ -1,6 +1,6 @@
 """Whether long reads come by one stream or by several ranges at once, decided by what each of them brings.
 
-A stream below ``streaming.FAST_ENOUGH`` may wait for a store that gives one connection no more, or for a line or a
+A stream below ``block_stream.FAST_ENOUGH`` may wait for a store that gives one connection no more, or for a line or a
 processor that others use. Ranges are faster in the first case and cost more in the second, so they are tried. Compared
 is what comes in altogether, before and while they are: where eight readers share a line, the ranges of all of them are
 faster than one of their streams.

@@ -23,7 +23,7 @@ from recordfs.filesystems.gcs.answers import generation_of, reading_answer, size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from recordfs.filesystems._object_store.composing import Source
+    from recordfs.filesystems._object_store.composed_upload import Source
     from recordfs.filesystems.gcs.store import GCSStore
 
 __all__ = ["ObjectMaker"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs.filesystems._object_store.checksums import crc32c_header
 from recordfs.filesystems._object_store.commits import NOTHING
-from recordfs.filesystems._object_store.composing import ComposedObjectUpload, PieceMaker, Pieces, Source
+from recordfs.filesystems._object_store.composed_upload import ComposedObjectUpload, PieceMaker, Pieces, Source
 from recordfs.filesystems.gcs.object_maker import ObjectMaker
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from recordfs.filesystems.hdfs.pipeline import Pipeline, abandon
 from recordfs.filesystems.hdfs.reader import HdfsRandomAccessFile
 from recordfs.filesystems.hdfs.settings import Settings
 from recordfs.filesystems.hdfs.temporaries import remove_stale_temporaries_once, temporary_beside
-from recordfs.filesystems.hdfs.truncating import truncate
+from recordfs.filesystems.hdfs.truncation import truncate
 from recordfs.filesystems.hdfs.writer import HdfsWritableFile
 from recordfs.paths import dirname
 from recordfs.whole_numbers import whole_number

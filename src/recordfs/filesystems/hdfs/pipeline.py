@@ -17,7 +17,7 @@ from recordfs.errors import DeadlineExceededError, InternalError, NotFoundError,
 from recordfs.filesystems.hdfs.datanodes import DatanodeWatch
 from recordfs.filesystems.hdfs.errors import LeaseHeldError, LeaseLostError
 from recordfs.filesystems.hdfs.lease import recover_lease
-from recordfs.filesystems.hdfs.truncating import truncate
+from recordfs.filesystems.hdfs.truncation import truncate
 from recordfs.filesystems.hdfs.unacknowledged import Unacknowledged
 
 if TYPE_CHECKING:

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from obstore import GetResult
     from typing_extensions import Buffer
 
+    from recordfs.filesystems._object_store.block_stream import ByteStream
     from recordfs.filesystems._object_store.objects import ObjectInfo
     from recordfs.filesystems._object_store.statistics import RequestCounter
     from recordfs.filesystems._object_store.store import ObjectStore
-    from recordfs.filesystems._object_store.streaming import ByteStream
 
 __all__ = ["RangeFetcher"]
 
