@@ -10,6 +10,7 @@ from recordfs import __version__
 from recordfs.cli.arguments import add_common_arguments, apply_filesystem_options, remote_places
 from recordfs.cli.command_table import COMMAND_GROUPS, CommandEntry, family_of, find_command, module_of
 from recordfs.cli.console import Console, OutputClosedError, OutputFailedError, abandon_stdout
+from recordfs.cli.interrupts import interrupts_come_again
 from recordfs.cli.status import BROKEN_PIPE, FAILED, INTERRUPTED, OK, USAGE
 from recordfs.errors import RecordFSError
 from recordfs.registry import configure_file_system, file_systems_in_use
@@ -85,8 +86,9 @@ def _status_of_run(words: list[str], console: Console) -> int:
     """Run what was asked for, and say in one line what ended it early."""
     debug = "--debug" in words
     try:
-        status = _dispatch(words, console)
-        console.flush()
+        with interrupts_come_again():
+            status = _dispatch(words, console)
+            console.flush()
     except SystemExit as finished:  # how argparse ends after help, and after wrong usage
         console.flush()
         return finished.code if isinstance(finished.code, int) else USAGE

@@ -299,6 +299,32 @@ def test_follow_shows_a_record_as_soon_as_it_is_whole_and_ends_at_ctrl_c(files: 
         assert process.stderr.read() == "recordfs: interrupted\n"
 
 
+INTERRUPTED_IN_A_FINALIZER = """
+import signal, sys
+from recordfs.cli import main
+from recordfs.records.followed_file import FollowedFile
+
+class Dropped:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def read_into(self, offset, buffer, read_into=FollowedFile.read_into, dropped=[Dropped()]):
+    dropped.clear()
+    return read_into(self, offset, buffer)
+
+FollowedFile.read_into = read_into
+sys.exit(main(["follow", "live.tfrecord"]))
+"""
+
+
+def test_follow_ends_at_a_ctrl_c_that_comes_while_an_object_is_finalized(files: Path) -> None:
+    (files / "live.tfrecord").write_bytes(record(b"first"))
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IN_A_FINALIZER], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (130, "recordfs: interrupted\n")
+
+
 class UncuttableFileSystem(MemoryFileSystem):
     """A store that cannot truncate, as object stores cannot."""
 
