@@ -744,8 +744,8 @@ class NativeRecordReader:
     ) -> Self: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> bytes: ...
-    def batches(self, size: int) -> Iterator[list[bytes]]:
-        """An iterator over the same records as lists of up to `size`."""
+    def batches(self, size: int, max_bytes: int | None = None) -> RecordBatches:
+        """An iterator over the same records as lists of up to `size`, or fewer once they have `max_bytes` in their payloads."""
     def views(self) -> Iterator[memoryview]:
         """An iterator over the same records as read-only memoryviews."""
     def stop(self) -> None:
@@ -758,6 +758,14 @@ class NativeRecordReader:
         """`(records, payload bytes)` so far."""
     def losses(self) -> tuple[list[tuple[int, int, int | None, str]], int, int, bool, bool, int]:
         """`(losses, how many in all, how many bytes in all, truncated_tail, unfinished_stream, restarts)` so far."""
+
+@final
+class RecordBatches:
+    """Iterates over records in lists. A broken record comes out after the sound ones before it."""
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> list[bytes]: ...
+    def end_of(self, number: int) -> tuple[int, int]:
+        """`(source index, offset)` at which a record of the last list ends."""
 
 # lines.rs
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use pyo3::exceptions::PyIndexError;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -122,11 +123,13 @@ impl NativeRecordReader {
         self.stream.try_lock().map_or(Ok(()), |stream| stream.traverse(&visit))
     }
 
-    /// An iterator over the same records as lists of up to `size`.
-    fn batches(slf: Py<Self>, size: usize) -> RecordBatches {
+    /// An iterator over the same records as lists of up to `size`, or fewer once they have `max_bytes` in their payloads.
+    #[pyo3(signature = (size, max_bytes=None))]
+    fn batches(slf: Py<Self>, size: usize, max_bytes: Option<u64>) -> RecordBatches {
         RecordBatches {
             reader: slf,
             size,
+            max_bytes: max_bytes.unwrap_or(u64::MAX),
             held: Guarded::new(Held::default()),
         }
     }
@@ -202,6 +205,8 @@ impl RecordViews {
 #[derive(Default)]
 struct Held {
     records: Vec<Py<PyAny>>,
+    /// Where each record of the list ends that is being gathered, or else of the last one: its source, and the offset.
+    ends: Vec<(u64, u64)>,
     error: Option<PyErr>,
 }
 
@@ -210,6 +215,7 @@ struct Held {
 pub struct RecordBatches {
     reader: Py<NativeRecordReader>,
     size: usize,
+    max_bytes: u64,
     held: Guarded<Held>,
 }
 
@@ -227,10 +233,16 @@ impl RecordBatches {
         let mut stream = self.reader.get().lock(py)?;
         // They count when the list leaves: what an error or a signal keeps back here comes with the next one.
         stream.gather();
-        while held.records.len() < self.size {
+        while held.records.len() < self.size && stream.gathered_bytes() < self.max_bytes {
             // Records that are there are not kept back while a follower waits for more.
             match stream.next(py, Form::Bytes, held.records.is_empty()) {
-                Ok(Next::Record(record)) => held.records.push(record.unbind()),
+                Ok(Next::Record(record)) => {
+                    if held.records.is_empty() {
+                        held.ends.clear();
+                    }
+                    held.records.push(record.unbind());
+                    held.ends.push(stream.end_of_last());
+                }
                 Ok(Next::WouldWait | Next::End) => break,
                 Err(error) if !held.records.is_empty() && is_data_loss(py, &error) => {
                     held.error = Some(error);
@@ -251,6 +263,14 @@ impl RecordBatches {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // What is held back is bytes, and an error that native code has made: neither leads anywhere.
         visit.call(&self.reader)
+    }
+
+    /// `(source index, offset)` at which a record of the last list ends.
+    fn end_of(&self, py: Python<'_>, number: usize) -> PyResult<(u64, u64)> {
+        let ends = &self.held.lock(py)?.ends;
+        ends.get(number)
+            .copied()
+            .ok_or_else(|| PyIndexError::new_err(format!("there is no record {number} among the last {}", ends.len())))
     }
 }
 

@@ -1,7 +1,7 @@
 """Ctrl-C that no code could catch, raised again a moment later.
 
-The interpreter raises KeyboardInterrupt wherever the program happens to be. In a finalizer, or in the callback of a weak
-reference, it can only print the exception and forget it: a command that waits for a file to grow would wait on.
+The interpreter raises KeyboardInterrupt wherever the program happens to be. In a finalizer, or in the callback of a
+weak reference, it can only print the exception and forget it: a command that waits for a file to grow would wait on.
 """
 
 from __future__ import annotations

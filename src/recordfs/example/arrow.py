@@ -27,8 +27,8 @@ from recordfs.example.features import (
 )
 from recordfs.example.keywords import ReaderKeywords, WriterKeywords, check_keywords
 from recordfs.example.native_features import native_features
-from recordfs.example.record_batches import RecordBatches, check_batch_size, open_reader
-from recordfs.example.schema import InferredFeatures, infer_features
+from recordfs.example.record_batches import MAX_BATCH_BYTES, RecordBatches, check_batch_size, open_reader
+from recordfs.example.schema import InferredFeatures, infer_features, infer_from_lists
 from recordfs.records.writer import RecordWriter
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def read_arrow(
         features: Column name to feature; None infers them from the first ``sample`` records. A later record that has
             another feature, kind or length then is an error that says so.
         sample: Records to infer from; None looks at all of them first.
-        batch_size: Records a batch.
+        batch_size: Records a batch; fewer where they are large: a batch ends once they have 32 MiB.
         threads: How many threads may decode a batch.
         **reader_options: As ``RecordReader`` takes them.
 
@@ -237,7 +237,9 @@ def arrow_examples(
     batch_size = check_batch_size(batch_size)
     if features is None:
         features = inferred_from_reader(reader, sample, batch_size)
-    return ArrowExamples(features, lambda: RecordBatches(reader, batch_size), threads=threads)
+    return ArrowExamples(
+        features, lambda: RecordBatches(reader, batch_size, max_bytes=MAX_BATCH_BYTES), threads=threads
+    )
 
 
 def inferred_from_reader(reader: RecordReader, sample: int | None, batch_size: int) -> InferredFeatures:
@@ -246,9 +248,10 @@ def inferred_from_reader(reader: RecordReader, sample: int | None, batch_size: i
     Raises:
         BadRecordError: As ``infer_features``, with the record's place in the files.
     """
-    batches = RecordBatches(reader, batch_size if sample is None else min(batch_size, sample))
+    size = batch_size if sample is None else min(batch_size, sample)
+    batches = RecordBatches(reader, size, max_bytes=MAX_BATCH_BYTES)
     try:
-        return infer_features(itertools.chain.from_iterable(batches), sample=sample)
+        return infer_from_lists(batches, sample=sample)
     except BadRecordError as error:
         raise batches.located_in_stream(error) from None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
-import itertools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
@@ -20,7 +19,7 @@ from recordfs.example.line_kinds import LineKinds
 from recordfs.example.npz import arrays_of_columns, columns_of_arrays
 from recordfs.example.numpy_module import np
 from recordfs.example.parse import ExampleParser
-from recordfs.example.record_batches import RecordBatches, open_reader
+from recordfs.example.record_batches import MAX_BATCH_BYTES, RecordBatches, in_lists, open_reader
 from recordfs.example.schema import InferredFeatures, infer_features
 from recordfs.example.sequence_table import SequenceTable, sequence_records
 from recordfs.file_objects import open_input, open_output
@@ -40,6 +39,9 @@ FORMATS = ("parquet", "jsonl", "npz")
 
 # Records a batch, and so a row group of Parquet.
 _BATCH_SIZE = 4096
+
+# Bytes that are read at once of a column of Parquet, where they are few columns.
+_BUFFER_SIZE = 4 << 20
 
 Progress = Callable[[int], object]
 
@@ -72,7 +74,7 @@ class _Export(NamedTuple):
     on_position: Callable[[Position], object]
 
     def batches(self) -> RecordBatches:
-        return RecordBatches(self.reader, _BATCH_SIZE)
+        return RecordBatches(self.reader, _BATCH_SIZE, max_bytes=MAX_BATCH_BYTES)
 
     def advance(self, records: int) -> None:
         self.progress(records)
@@ -334,13 +336,23 @@ def _told_of_source(source: Any, batches: Iterator[list[bytes]]) -> Iterator[lis
 def _read_parquet(wanted: _Import) -> Iterator[list[bytes]]:
     pyarrow, parquet = pyarrow_module(), pyarrow_module("pyarrow.parquet")
     try:
-        file = parquet.ParquetFile(wanted.stream)
-        batches = _counted(file.iter_batches(_BATCH_SIZE), wanted, file.metadata.num_rows)
+        metadata = parquet.read_metadata(wanted.stream)
+        # Unless told so, pyarrow reads all of the file ahead, or at least the whole of a row group.
+        buffer_size = min(MAX_BATCH_BYTES // max(metadata.num_columns, 1), _BUFFER_SIZE)
+        file = parquet.ParquetFile(wanted.stream, metadata=metadata, pre_buffer=False, buffer_size=max(buffer_size, 1))
+        batches = _counted(file.iter_batches(_rows_at_once(metadata)), wanted, metadata.num_rows)
         if wanted.sequence:
             return (list(sequence_records(pyarrow, batch, wanted.doubles)) for batch in batches)
         return arrow_batches(pyarrow.RecordBatchReader.from_batches(file.schema_arrow, batches), wanted.doubles)
     except pyarrow.ArrowInvalid as error:
         raise InvalidArgumentError(f"not a Parquet file: {error}") from error
+
+
+def _rows_at_once(metadata: Any) -> int:
+    """How many rows a batch has, so that large ones need no more memory than small ones."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    largest = max((group.total_byte_size // group.num_rows for group in groups if group.num_rows), default=0)
+    return max(1, min(_BATCH_SIZE, MAX_BATCH_BYTES // max(largest, 1)))
 
 
 def _counted(batches: Iterator[Any], wanted: _Import, rows: int) -> Iterator[Any]:
@@ -357,10 +369,10 @@ def _read_jsonl(wanted: _Import) -> Iterator[list[bytes]]:
     for number, features in _lines(wanted):
         kinds.see(number, features)
     wanted.stream.seek(0)
-    lines = _lines(wanted)
-    while batch := list(itertools.islice(lines, _BATCH_SIZE)):
+    records = (_encode_line(number, kinds, features, wanted) for number, features in _lines(wanted))
+    for batch in in_lists(records, _BATCH_SIZE, MAX_BATCH_BYTES):
         wanted.on_offset(wanted.stream.tell())
-        yield [_encode_line(number, kinds, features, wanted) for number, features in batch]
+        yield batch
 
 
 def _lines(wanted: _Import) -> Iterator[tuple[int, LineFeatures]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.example.bad_record import BadRecordError
@@ -14,9 +13,17 @@ from recordfs.records.sources import Position
 from recordfs.whole_numbers import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["RecordBatches", "check_batch_size", "open_reader"]
+    from recordfs._core import RecordBatches as NativeRecordBatches
+
+__all__ = ["MAX_BATCH_BYTES", "RecordBatches", "check_batch_size", "in_lists", "open_reader"]
+
+Record = TypeVar("Record", bound="bytes | bytearray | memoryview")
+
+MAX_BATCH_BYTES = 32 << 20
+"""Where a batch is only a step of the way, it ends once its records have so many bytes. As columns, and as they are
+written, they take a few times that; 4,096 records of 8 MiB at once would take 100 GiB."""
 
 # What a record takes in a file besides its payload: the length, and two checksums.
 _FRAME_SIZE = 16
@@ -33,32 +40,32 @@ def check_batch_size(size: int) -> int:
 
 
 class RecordBatches:
-    """Lists of records from files, in one go: it knows where in the files the last list began.
+    """Lists of records from files, in one go: it knows where in the files the records of the last list are.
 
     Args:
         reader: Is read from its ``start``, and stays open.
         size: Records a list; the last one may be shorter.
+        max_bytes: A list ends early with the record that brings its data to so many bytes.
 
     Raises:
         InvalidArgumentError: A size below 1.
     """
 
-    def __init__(self, reader: RecordReader, size: int) -> None:
+    def __init__(self, reader: RecordReader, size: int, *, max_bytes: int | None = None) -> None:
         self.first = 0
         """How many records there were before the last list."""
         self._reader = reader
         self._size = check_batch_size(size)
+        self._max_bytes = max_bytes
         self._records: list[bytes] = []
-        self._begin: Position | None = None
+        self._lists: NativeRecordBatches | None = None
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        lists = self._reader.batches(self._size)
-        begin = self._reader.tell()
-        for records in lists:
+        self._lists = self._reader.begin().batches(self._size, self._max_bytes)
+        for records in self._lists:
             self.first += len(self._records)
-            self._records, self._begin = records, begin
+            self._records = records
             yield records
-            begin = self._reader.tell()
 
     @property
     def position(self) -> Position:
@@ -66,7 +73,7 @@ class RecordBatches:
         return self._reader.tell()
 
     def located(self, error: BadRecordError) -> BadRecordError:
-        """The same error about a record of the last list, with the record's place where that can be told."""
+        """The same error about a record of the last list, with the record's place."""
         place = self._place_of(error.record)
         return BadRecordError(
             error.message,
@@ -80,19 +87,25 @@ class RecordBatches:
         return self.located(BadRecordError(error.message, record=error.record - self.first))
 
     def _place_of(self, number: int) -> Position | None:
-        """Where a record of the last list begins; None where the records of the list do not follow each other."""
-        if not 0 <= number < len(self._records):
+        """Where a record of the last list begins; None if it is of another."""
+        if self._lists is None or not 0 <= number < len(self._records):
             return None
-        begin, end = self._begin, self._reader.tell()
-        sizes = [len(record) + _FRAME_SIZE for record in self._records]
-        before = sum(sizes[:number])
-        if begin is not None and begin.path == end.path and begin.offset + sum(sizes) == end.offset:
-            return Position(end.path, begin.offset + before)
-        # Another file has begun with one of the records, and all from there on are in it.
-        in_last = list(itertools.accumulate(reversed(sizes)))
-        if end.offset in in_last and number >= len(sizes) - in_last.index(end.offset) - 1:
-            return Position(end.path, end.offset - sum(sizes[number:]))
-        return None
+        source, end = self._lists.end_of(number)
+        return Position(self._reader.path_of(source), end - len(self._records[number]) - _FRAME_SIZE)
+
+
+def in_lists(records: Iterable[Record], size: int, max_bytes: int) -> Iterator[list[Record]]:
+    """Yield lists of up to ``size`` records, each of which ends once it has ``max_bytes``."""
+    batch: list[Record] = []
+    held = 0
+    for record in records:
+        batch.append(record)
+        held += len(record)
+        if len(batch) == size or held >= max_bytes:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def open_reader(function: str, source: Any, keywords: ReaderKeywords) -> RecordReader:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from recordfs import _core
 from recordfs.errors import InvalidArgumentError
 from recordfs.example.bad_record import BadRecordError
+from recordfs.example.record_batches import MAX_BATCH_BYTES, in_lists
 
-__all__ = ["FeatureSummary", "InferredFeatures", "infer_features"]
+__all__ = ["FeatureSummary", "InferredFeatures", "infer_features", "infer_from_lists"]
 
 # Records natively counted at once.
 _BATCH = 256
@@ -181,22 +182,34 @@ def infer_features(
             brings the number of distinct features above 10,000.
         InvalidArgumentError: There are no records.
     """
-    summary = _core.ExampleSummary(_MAX_FEATURES)
     records = iter(serialized) if sample is None else itertools.islice(serialized, min(sample, sys.maxsize))
+    return infer_from_lists(in_lists(records, _BATCH, MAX_BATCH_BYTES))
+
+
+def infer_from_lists(lists: Iterable[list[Any]], *, sample: int | None = None) -> InferredFeatures:
+    """``infer_features`` of records that come in lists, no list of which is asked for before all is well with the last.
+
+    Raises:
+        BadRecordError, InvalidArgumentError: As ``infer_features``.
+    """
+    summary = _core.ExampleSummary(_MAX_FEATURES)
     seen = 0
-    while batch := list(itertools.islice(records, _BATCH)):
-        fault = summary.add(batch)
+    for records in lists:
+        wanted = records if sample is None else records[: sample - seen]
+        fault = summary.add(wanted)
         if fault is not None:
             place, reason = fault
             raise BadRecordError(f"record {seen + place}: {reason}", record=seen + place)
-        seen += len(batch)
+        seen += len(wanted)
+        if seen == sample:
+            break
     if not seen:
         raise InvalidArgumentError("there are no records to infer features from")
-    total, features, lists = summary.result()
+    total, features, feature_lists = summary.result()
     return InferredFeatures(
         total,
         [_summary(name, counts, total, is_list=False) for name, counts in features],
-        [_summary(name, counts, total, is_list=True) for name, counts in lists],
+        [_summary(name, counts, total, is_list=True) for name, counts in feature_lists],
     )
 
 

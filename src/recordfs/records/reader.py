@@ -233,18 +233,23 @@ class RecordReader(ClosesOnExit):
     def __iter__(self) -> Iterator[bytes]:
         return self._begin()
 
-    def batches(self, n: int) -> Iterator[list[bytes]]:
+    def batches(self, n: int, *, max_bytes: int | None = None) -> Iterator[list[bytes]]:
         """Iterate over the records in lists of ``n``, the last one shorter.
+
+        With ``max_bytes``, a list also ends with the record that brings its data to so many bytes, so that large
+        records need no more memory than small ones.
 
         A broken record comes out after a list of the sound ones before it. ``tell`` and ``report`` count a list when it
         leaves: what another error or Ctrl-C keeps back comes with the next list, and who resumes at ``tell`` loses
         nothing. With ``follow``, records that are there are handed out in a shorter list before it waits.
 
         Raises:
-            InvalidArgumentError: ``n`` is less than 1.
+            InvalidArgumentError: ``n`` or ``max_bytes`` is less than 1.
         """
         size = whole_number(n, "the number of records in a batch", at_least=1)
-        return self._begin().batches(min(size, sys.maxsize))
+        if max_bytes is not None:
+            max_bytes = min(whole_number(max_bytes, "max_bytes", at_least=1), sys.maxsize)
+        return self._begin().batches(min(size, sys.maxsize), max_bytes)
 
     def begin(self) -> NativeRecordReader:
         """Begin at ``start`` again, for native code that takes the records without Python in between."""
@@ -264,9 +269,10 @@ class RecordReader(ClosesOnExit):
         In front of a broken record it is that record's place; at the end of a file, that end.
         """
         index, offset = self._native.position()
-        return Position(self._path_of(index), offset)
+        return Position(self.path_of(index), offset)
 
-    def _path_of(self, index: int) -> str:
+    def path_of(self, index: int) -> str:
+        """Return the name of a source by the number that native code has for it; the last one's past the end."""
         return self._all_sources[min(index, len(self._all_sources) - 1)].path
 
     @property
@@ -274,7 +280,7 @@ class RecordReader(ClosesOnExit):
         """What was read and what was lost so far. May be asked for from any thread."""
         records, payload_bytes = self._native.counts()
         rows, count, lost_bytes, truncated_tail, unfinished_stream, restarts = self._native.losses()
-        losses = tuple(Loss(self._path_of(index), offset, length, reason) for index, offset, length, reason in rows)
+        losses = tuple(Loss(self.path_of(index), offset, length, reason) for index, offset, length, reason in rows)
         return ReadReport(
             records, payload_bytes, losses, count, lost_bytes, truncated_tail, unfinished_stream, restarts
         )

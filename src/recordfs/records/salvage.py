@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SalvageReport", "salvage_file"]
 
 _BATCH = 256
+_BATCH_BYTES = 4 << 20
 
 
 class SalvageReport(NamedTuple):
@@ -105,7 +106,7 @@ def salvage_file(
             options=options,
         ) as writer,
     ):
-        for batch in reader.batches(_BATCH):
+        for batch in reader.batches(_BATCH, max_bytes=_BATCH_BYTES):
             writer.write_batch(batch)
             if progress is not None:
                 progress(reader.tell().offset)

@@ -16,6 +16,8 @@ from recordfs.errors import InvalidArgumentError, TruncatedRecordError
 from recordfs.example import (
     BadRecordError,
     FixedLenFeature,
+    FixedLenSequenceFeature,
+    VarLenFeature,
     encode_example,
     export_examples,
     import_examples,
@@ -143,6 +145,29 @@ def test_a_bad_record_is_found_across_files(tmp_path: Path, shift: int) -> None:
     assert caught.value.record == 15 + shift
     offset = (5 + shift) * (len(encode_example({"id": 1})) + 16)
     assert (caught.value.path, caught.value.offset) == (str(tmp_path / "part-2"), offset)
+
+
+@pytest.mark.parametrize("shard", [None, (1, 2)])
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_bad_record_is_found_in_the_middle_file_of_a_batch(
+    tmp_path: Path, shard: tuple[int, int] | None, padded: bool
+) -> None:
+    good, bad = encode_example({"id": [1]}), encode_example({"id": ["text"]})
+    for part in range(3 if shard is None else 1):
+        records = [good] * 4 + ([bad] if part == 1 or shard else []) + [good] * 5
+        with RecordWriter(str(tmp_path / f"part-{part}")) as writer:
+            writer.write_batch(records)
+    with (tmp_path / "part-0").open("r+b") as file:
+        file.seek(len(good) + 20)  # the second record is lost, so that the others do not follow each other
+        file.write(b"????")
+    feature = FixedLenSequenceFeature([], np.int64, allow_missing=True) if padded else VarLenFeature(np.int64)
+    examples = read_examples(
+        str(tmp_path / "part-*"), {"id": feature}, batch_size=100, on_error="skip", shard=shard or (0, 1)
+    )
+    with pytest.raises(BadRecordError) as caught:
+        list(examples)
+    expected = "part-1" if shard is None else "part-0"
+    assert (caught.value.path, caught.value.offset) == (str(tmp_path / expected), 4 * (len(good) + 16))
 
 
 @pytest.mark.parametrize(

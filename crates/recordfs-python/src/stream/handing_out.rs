@@ -16,6 +16,19 @@ impl Stream {
         self.offset
     }
 
+    /// How many bytes the payloads of the gathered records have.
+    pub fn gathered_bytes(&self) -> u64 {
+        self.gathered.1
+    }
+
+    /// The source in which the record ends that `next` returned last, and where.
+    pub fn end_of_last(&self) -> (u64, u64) {
+        match &self.share {
+            Some(share) => share.end_of_last(),
+            None => (self.source_index, self.offset),
+        }
+    }
+
     /// Counts what was gathered.
     pub fn hand_out(&mut self) {
         self.gathering = false;

@@ -17,6 +17,8 @@ pub struct Share {
     turn: u64,
     /// This reader's record of the round.
     own: Option<Py<PyAny>>,
+    /// The source in which it ends, and where.
+    own_end: (u64, u64),
     /// What was wrong with a record after that; it comes out after it.
     error: Option<PyErr>,
 }
@@ -29,8 +31,14 @@ impl Share {
             count,
             turn: 0,
             own: None,
+            own_end: (0, 0),
             error: None,
         }
+    }
+
+    /// Where this reader's last record ends.
+    pub fn end_of_last(&self) -> (u64, u64) {
+        self.own_end
     }
 
     /// Shows the garbage collector the record that waits.
@@ -70,6 +78,7 @@ impl Stream {
                 Ok(Next::Record(record)) => {
                     if is_own {
                         share.own = Some(record.unbind());
+                        share.own_end = (self.source_index, self.offset);
                     }
                     share.turn = (share.turn + 1) % share.count;
                     if share.turn == 0

@@ -9,8 +9,8 @@ from recordfs.cli.expansion import expand_record_files, lengths_of
 from recordfs.cli.formatting import format_count
 from recordfs.cli.unfinished import say_if_unfinished
 from recordfs.example.bad_record import BadRecordError
-from recordfs.example.record_batches import RecordBatches
-from recordfs.example.schema import infer_features
+from recordfs.example.record_batches import MAX_BATCH_BYTES, RecordBatches
+from recordfs.example.schema import infer_from_lists
 from recordfs.records.reader import RecordReader
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         RecordReader(paths, compression=compression_of(arguments)) as reader,
         console.progress("reading", total=None if lengths is None else sum(lengths)) as progress,
     ):
-        batches = RecordBatches(reader, _BATCH_SIZE)
-        records = _counted(batches, progress.positions(paths, lengths))
+        batches = RecordBatches(reader, _BATCH_SIZE, max_bytes=MAX_BATCH_BYTES)
+        lists = _counted(batches, progress.positions(paths, lengths))
         try:
-            inferred = infer_features(records, sample=arguments.records)
+            inferred = infer_from_lists(lists, sample=arguments.records)
         except BadRecordError as error:
             raise batches.located_in_stream(error) from None
         status = max(status, say_if_unfinished(reader.report.unfinished_stream, paths, console))
@@ -75,9 +75,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return status
 
 
-def _counted(batches: RecordBatches, reached: Callable[[Position], None]) -> Iterator[bytes]:
+def _counted(batches: RecordBatches, reached: Callable[[Position], None]) -> Iterator[list[bytes]]:
     for batch in batches:
-        yield from batch
+        yield batch
         reached(batches.position)
 
 
