@@ -354,7 +354,7 @@ def test_a_deletion_that_was_not_done_is_an_error(store, gcs, answer):
 
     def undone(asked, sound):
         if asked.what == "objects.delete":
-            store.put("d/a", DATA)
+            store.put(asked.name, DATA)
             return answer
         return Answer(200, b"") if asked.what == "other.request" else sound
 
