@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +13,19 @@ from support.peers import peer_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.peers import PeerProcess
 
 pytestmark = pytest.mark.peer
 
+DOCS = Path(__file__).parents[2] / "docs"
+
 RECORDS = [b"%03d" % number for number in range(100)]
+
+
+def text_blocks(page: Path) -> list[str]:
+    """Return what a page shows and no other test runs."""
+    return re.findall(r"^```text\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +93,35 @@ def test_a_record_file_is_a_dataset_whose_batches_workers_read_at_once(
         pattern=files["many files"],
     )
     assert found == [RECORDS, [32, 32, 32, 4], RECORDS]
+
+
+def test_the_class_of_the_docs_reads_a_batch_of_many_files_with_one_call_a_file(
+    torch: PeerProcess, files: dict[str, str]
+) -> None:
+    (example,) = (block for block in text_blocks(DOCS / "records.md") if "class Files(" in block)
+    found = torch.call(
+        """
+        import torch
+        from recordfs import RecordFile, gfile
+        from torch.utils.data import DataLoader
+
+        calls = []
+        class Counted(RecordFile):
+            def __getitems__(self, numbers):
+                calls.append(len(numbers))
+                return super().__getitems__(numbers)
+
+        variables = {"torch": torch, "DataLoader": DataLoader, "gfile": gfile, "RecordFile": Counted}
+        exec(example.partition("files = ")[0], variables)
+        dataset = variables["Files"]([Counted(part) for part in sorted(gfile.glob(pattern))])
+        in_order = [record for batch in DataLoader(dataset, batch_size=50, collate_fn=list) for record in batch]
+        shuffled = DataLoader(dataset, batch_size=50, shuffle=True, num_workers=2, collate_fn=list)
+        result = [in_order, calls, sorted(record for batch in shuffled for record in batch)]
+        """,
+        example=example,
+        pattern=files["many files"],
+    )
+    assert found == [RECORDS, [20, 20, 10, 0, 0, 0, 0, 10, 20, 20], RECORDS]
 
 
 def test_workers_that_all_read_everything_say_so(torch: PeerProcess, files: dict[str, str]) -> None:
