@@ -140,7 +140,13 @@ def get_file_system(path: PathInput, *, options: Mapping[str, Any] | None = None
         UnknownSchemeError: Nothing is registered for the scheme.
         MissingDependencyError: recordfs knows the scheme, and what it needs is not installed.
         InvalidArgumentError: An option is unknown or wrong.
+        TypeError: The options are not a mapping.
     """
+    if not (options is None or isinstance(options, dict) or hasattr(options, "keys")):
+        raise TypeError(
+            "options has to be a dict of what the filesystem takes, such as {'endpoint_url': ...}, "
+            f"found {type(options).__name__}; the compression of records is compression='GZIP'"
+        )
     name = canonical_scheme(path)
     made = None
     for _ in range(_TRIES):

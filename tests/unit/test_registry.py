@@ -153,6 +153,11 @@ def test_equal_options_share_an_instance():
     assert get_file_system("opt://", options={"region": unhashable}).region is unhashable
 
 
+def test_options_that_are_no_mapping_are_a_type_error_that_says_where_a_compression_goes(tmp_path):
+    with pytest.raises(TypeError, match=r"dict of what the filesystem takes.*found str; .*compression='GZIP'"):
+        RecordWriter(tmp_path / "file", options="GZIP")
+
+
 def test_wrong_options_are_invalid_arguments():
     register_file_system("opt", Optioned)
     with pytest.raises(InvalidArgumentError, match="colour"):

@@ -11,6 +11,7 @@ from recordfs.checkpoint.file_names import index_path, without_suffix
 from recordfs.checkpoint.reader import CheckpointReader
 from recordfs.checkpoint.state import STATE_FILE, CheckpointState, read_state
 from recordfs.errors import DataLossError, InvalidArgumentError, IsADirectoryError, NotFoundError
+from recordfs.paths import join
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -133,7 +134,11 @@ def load_checkpoint(
             raise
     newest = latest_checkpoint(path, file_system=file_system)
     if newest is None:
-        raise NotFoundError("the directory has no state file that leads to a checkpoint", path=path)
+        message = "the directory has no state file that leads to a checkpoint"
+        variables = join(path, "variables", "variables")
+        if file_system.file_exists(index_path(variables)):
+            message += f"; it is a SavedModel, whose checkpoint is {variables}"
+        raise NotFoundError(message, path=path)
     return CheckpointReader(newest, verify_checksums=verify_checksums, file_system=file_system)
 
 

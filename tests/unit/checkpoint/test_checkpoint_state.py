@@ -1,5 +1,6 @@
 """The state file: protobuf's text format, and the names of tf.train that stand on it."""
 
+import re
 import threading
 
 import pytest
@@ -87,7 +88,13 @@ def test_every_path_comes_back(path):
 def test_directory_without_a_state_has_no_newest(tmp_path):
     assert get_checkpoint_state(tmp_path) is None
     assert latest_checkpoint(tmp_path) is None
-    with pytest.raises(NotFoundError, match="no state file"):
+    with pytest.raises(NotFoundError, match=r"no state file that leads to a checkpoint$"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_saved_model_is_told_where_its_checkpoint_is(tmp_path):
+    prefix = save_checkpoint(tmp_path / "variables" / "variables", {"a": 1.0})
+    with pytest.raises(NotFoundError, match=f"a SavedModel, whose checkpoint is {re.escape(prefix)}$"):
         load_checkpoint(tmp_path)
 
 

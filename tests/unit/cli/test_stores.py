@@ -116,6 +116,13 @@ def test_doctor_of_what_is_missing_and_of_what_nobody_serves(tmp_path: Path, rec
     assert "register_file_system('nobody', ...)" in err
 
 
+def test_doctor_takes_a_place_where_nothing_is_yet_in_a_store_that_has_no_buckets(recordfs: Recordfs) -> None:
+    status, out, _ = recordfs("doctor", "--write", "ram://new")
+    assert status == 0
+    assert "stat:         ok, nothing there yet\n" in out
+    assert "writing:      ok" in out
+
+
 class GuardedFileSystem(MemoryFileSystem):
     """A store that takes a secret."""
 

@@ -10,6 +10,8 @@ from recordfs.cli.arguments import add_paths
 from recordfs.cli.formatting import format_count, format_size, format_time
 from recordfs.cli.status import FAILED, OK
 from recordfs.errors import DataLossError, NotADirectoryError, NotFoundError, RecordFSError, UnimplementedError
+from recordfs.filesystems.key_value import KeyValueFileSystem
+from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.paths import TEMPORARY_NAME, dirname, is_temporary_name, join, parse_path, scheme_of
 from recordfs.redaction import redact
 from recordfs.registry import get_file_system, registration_of
@@ -195,6 +197,8 @@ class _Trial:
         """Tell whether a path where nothing is can be written to at once: its bucket is there, and is all it takes."""
         if self._file_system.capabilities(path).directories != "implicit":
             return False
+        if isinstance(self._file_system, KeyValueFileSystem | MemoryFileSystem):
+            return True  # What stands after the scheme is a name there, not a bucket that somebody has to make.
         parsed = parse_path(path)
         root = f"{parsed.scheme}://{parsed.authority}"
         return path.rstrip("/") != root and self._file_system.stat(root).is_directory
