@@ -1,15 +1,19 @@
 """What local renames, copies and publications leave behind when a call fails or somebody presses Ctrl-C."""
 
+import contextlib
 import errno
+import gc
 import os
 import stat
 import struct
+import warnings
 
 import pytest
 
 from recordfs.errors import FailedPreconditionError, NotFoundError, PermissionDeniedError, ResourceExhaustedError
-from recordfs.filesystems import _posix_names
+from recordfs.filesystems import _buffered_writer, _posix_files, _posix_names, posix
 from recordfs.filesystems.posix import PosixFileSystem
+from support.interrupts import interrupted_at
 
 system = PosixFileSystem()
 
@@ -108,6 +112,35 @@ def test_interrupt_after_a_copy_is_the_error_and_the_copy_is_there(tmp_path, mon
             system.copy_file(f"{tmp_path}/source", f"{tmp_path}/target", overwrite=overwrite)
     assert sorted(os.listdir(tmp_path)) == ["source", "target"]
     assert (tmp_path / "target").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("kind", ["atomic", "exclusive", "copy"])
+def test_interrupt_at_any_line_of_a_publication_leaves_no_unpublished_file(tmp_path, kind):
+    (tmp_path / "source").write_bytes(b"new")
+    target = f"{tmp_path}/target"
+
+    def publish():
+        if kind == "copy":
+            system.copy_file(f"{tmp_path}/source", target)
+        else:
+            with system.new_writable_file(target, atomic=True, exclusive=kind == "exclusive") as file:
+                file.append(b"new")
+
+    modules = (posix, _posix_files, _posix_names, _buffered_writer)
+    line_number = 0
+    reached = True
+    while reached:
+        line_number += 1
+        if kind == "exclusive":
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            reached = interrupted_at(line_number, publish, modules)
+            gc.collect()
+        assert not [name for name in os.listdir(tmp_path) if name not in ("source", "target")], line_number
+    assert line_number > 50
+    assert (tmp_path / "target").read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("options", [{}, {"exclusive": True}, {"atomic": True}, {"atomic": True, "exclusive": True}])

@@ -18,11 +18,12 @@ from recordfs.filesystem.files import RandomAccessFile
 from recordfs.filesystems._buffered_writer import BufferedWritableFile
 from recordfs.filesystems._posix_names import (
     check_can_become_file,
-    make_temporary_beside,
+    make_temporary,
     move_without_overwriting,
     posix_error,
     remove_temporary,
     sync_directory_of,
+    temporary_beside,
     version_of,
 )
 
@@ -292,8 +293,9 @@ class AtomicPosixFile(PosixWritableFile):
         self._durable = False
         self._published = False
         check_can_become_file(name, self._target, exclusive=exclusive)
-        descriptor, temporary = make_temporary_beside(name, self._target)
+        temporary = temporary_beside(self._target)
         try:
+            descriptor = make_temporary(name, temporary, self._target)
             super().__init__(name, temporary, descriptor, atomic=True)
         except BaseException as error:
             remove_temporary(temporary, error)

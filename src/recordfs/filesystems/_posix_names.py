@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_can_become_file",
-    "make_temporary_beside",
+    "make_temporary",
     "move_without_overwriting",
     "posix_error",
     "remove_stale_temporaries",
     "remove_temporary",
     "replace_placeholder",
     "sync_directory_of",
+    "temporary_beside",
     "version_of",
 ]
 
@@ -80,41 +81,36 @@ def check_can_become_file(name: str, target: str, *, exclusive: bool) -> None:
         raise FailedPreconditionError("only a regular file can be replaced atomically", path=name)
 
 
-def make_temporary_beside(name: str, target: str, *, mode: int = 0o666, append: bool = True) -> tuple[Descriptor, str]:
-    """Make an empty file in the directory of ``target``, for the people whose file it will replace.
+def temporary_beside(target: str) -> str:
+    """Return a name in the directory of ``target`` for what is not published yet."""
+    return os.path.join(os.path.dirname(target), TEMPORARY_PREFIX + os.urandom(8).hex())
+
+
+def make_temporary(name: str, temporary: str, target: str, *, mode: int = 0o666, append: bool = True) -> Descriptor:
+    """Make an empty file that will replace another, for the people whose file that is.
+
+    Whatever is raised before it is published, an interrupt also here, the caller calls ``remove_temporary``.
 
     Args:
         name: The path that the caller knows, for errors.
-        target: The file that the temporary one will become.
+        temporary: The name of the file, from ``temporary_beside``.
+        target: The file that it will become.
         mode: Permission bits where the target is new; the process's umask is taken off.
         append: Open with O_APPEND, which ``copy_file_range`` refuses.
 
     Returns:
-        A descriptor open for writing, and the temporary name.
+        A descriptor open for writing.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | (os.O_APPEND if append else 0)
-    directory = os.path.dirname(target)
-    remove_stale_temporaries_once(directory)
-    while True:
-        temporary = os.path.join(directory, TEMPORARY_PREFIX + os.urandom(8).hex())
-        try:
-            descriptor = Descriptor.open(temporary, flags, mode)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise posix_error(error, name) from error
-        break
+    remove_stale_temporaries_once(os.path.dirname(target))
     try:
+        descriptor = Descriptor.open(temporary, flags, mode)
         with contextlib.suppress(OSError):  # where there are no locks, age alone says what is stale
             fcntl.flock(descriptor.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _take_over_permissions(descriptor.number, target)
-    except BaseException as error:
-        descriptor.close()
-        remove_temporary(temporary, error)
-        if isinstance(error, OSError):
-            raise posix_error(error, name) from error
-        raise
-    return descriptor, temporary
+    except OSError as error:
+        raise posix_error(error, name) from error
+    return descriptor
 
 
 def _take_over_permissions(descriptor: int, target: str) -> None:

@@ -32,11 +32,12 @@ from recordfs.filesystem_defaults.copies import check_not_cut_short
 from recordfs.filesystem_defaults.opening import check_unchanged
 from recordfs.filesystems._posix_files import AtomicPosixFile, PosixRandomAccessFile, PosixWritableFile
 from recordfs.filesystems._posix_names import (
-    make_temporary_beside,
+    make_temporary,
     move_without_overwriting,
     posix_error,
     remove_temporary,
     replace_placeholder,
+    temporary_beside,
     version_of,
 )
 from recordfs.filesystems._posix_trees import delete_tree
@@ -331,9 +332,9 @@ def _copy_open_file(reader: int, source: str, local_target: str, target: str, *,
         if not stat.S_ISREG(standing.st_mode):
             raise FailedPreconditionError("only a regular file can be replaced by a copy", path=target)
     resolved = os.path.realpath(local_target)
-    writer, temporary = make_temporary_beside(target, resolved, mode=status.st_mode & 0o777, append=False)
+    temporary = temporary_beside(resolved)
     try:
-        with writer:
+        with make_temporary(target, temporary, resolved, mode=status.st_mode & 0o777, append=False) as writer:
             _copy_bytes(reader, writer.number)
             check_not_cut_short(source, os.fstat(writer.number).st_size, status.st_size, os.fstat(reader).st_size)
         if overwrite:

@@ -34,9 +34,9 @@ class OpenWriter(OpenFile):
     """Whether letting go of the file closes it. Not where it is another's, who closes it."""
 
     def __init__(self, name: str, *, atomic: bool = False) -> None:
-        super().__init__(name)
         self._atomic = atomic
         self._owner = OwningProcess()
+        super().__init__(name)  # last: from then on there is something to let go of
         if self._closes_when_collected:
             close_at_exit(self, atomic=atomic)
 
