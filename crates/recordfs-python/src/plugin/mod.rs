@@ -6,6 +6,7 @@ mod abi;
 mod filesystem;
 mod full_path;
 mod guest;
+mod hosted_plugin;
 mod library;
 mod open_files;
 mod services;

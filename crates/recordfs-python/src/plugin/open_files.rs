@@ -8,8 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::abi::{self, Handle, code};
-use super::filesystem::{Outcome, Plugin, with_status};
 use super::full_path::FullPath;
+use super::hosted_plugin::Plugin;
+use super::status::{Outcome, with_status};
 use crate::lease::new_bytes;
 use crate::lock::Guarded;
 

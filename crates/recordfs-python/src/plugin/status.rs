@@ -1,4 +1,4 @@
-//! `TF_Status` for plugins that recordfs hosts, and the functions on it that plugins call.
+//! `TF_Status` for plugins that recordfs hosts, the functions on it that plugins call, and the outcome that it comes to.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
@@ -180,4 +180,31 @@ fn code_of_errno(errno: c_int) -> c_int {
         libc::ESTALE => code::ABORTED,
         _ => code::UNKNOWN,
     }
+}
+
+/// How an operation went: its result, or a code and a message.
+pub type Outcome<T> = Result<T, (c_int, String)>;
+
+/// Runs an operation with a fresh status, and turns what it set into an outcome.
+pub fn with_status<T>(operation: impl FnOnce(*mut abi::Status) -> T) -> Outcome<T> {
+    let mut status = Status::default();
+    let result = operation(status.as_abi());
+    if status.code() == code::OK {
+        Ok(result)
+    } else {
+        Err((status.code(), status.message()))
+    }
+}
+
+/// The outcome of an operation that the plugin has not.
+pub fn lacking<T>(operation: &str) -> Outcome<T> {
+    Err((code::UNIMPLEMENTED, format!("the plugin has no operation {operation}")))
+}
+
+/// What a plugin is told of that returned what the interface does not let it return.
+pub fn broke(what: impl Into<String>) -> (c_int, String) {
+    (
+        code::INTERNAL,
+        format!("the plugin broke the interface: {}", what.into()),
+    )
 }

@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::super::abi::code;
-use super::super::filesystem::Outcome;
+use super::super::status::Outcome;
 use super::PyShared;
 
 /// Adds this module's names to `recordfs._core`.

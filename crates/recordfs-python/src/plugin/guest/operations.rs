@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::super::abi::{FileStatistics, FilesystemOps, Handle, Status, code};
-use super::super::filesystem::Outcome;
+use super::super::status::Outcome;
 use super::calls::Call;
 use super::reader::GuestReader;
 use super::region::GuestRegion;

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::super::abi::{Handle, RandomAccessFileOps, Status, code};
-use super::super::filesystem::Outcome;
+use super::super::status::Outcome;
 use super::calls::Call;
 use super::tensorflow::answer_both;
 use super::{GuestFileSystem, PyShared};

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use super::super::abi::{Status, code};
-use super::super::filesystem::Outcome;
+use super::super::status::Outcome;
 
 type SetStatus = unsafe extern "C" fn(*mut Status, c_int, *const c_char);
 

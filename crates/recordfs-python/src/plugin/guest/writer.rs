@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::super::abi::{Handle, Status, WritableFileOps, code};
-use super::super::filesystem::Outcome;
+use super::super::status::Outcome;
 use super::calls::Call;
 use super::tensorflow::answer;
 use super::{GuestFileSystem, PyShared};
