@@ -203,8 +203,8 @@ def _judge_break(file: RandomAccessFile, size: int, error: DataLossError, last: 
     elif size < HEADER_SIZE:
         torn = False
         error = TruncatedRecordError(
-            f"{error.message}; so few bytes do not show whether this is a record file. If it is one, delete it, or cut "
-            "it with force",
+            f"{error.message}; so few bytes do not show whether this is a record file. If it is one, delete it, or "
+            "empty it by `recordfs repair --force` (force=True)",
             path=file.name,
             offset=0,
         )

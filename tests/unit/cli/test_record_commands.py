@@ -181,7 +181,7 @@ def test_repair_cuts_only_a_torn_tail(files: Path, recordfs: Recordfs) -> None:
     assert (files / "torn.tfrecord").read_bytes() == before
     assert recordfs("repair", "torn.tfrecord", "plain.tfrecord") == (
         0,
-        "torn.tfrecord: cut off 4,916 bytes\nplain.tfrecord: ends with a whole record\n",
+        "torn.tfrecord: cut off 4,916 bytes\nplain.tfrecord: nothing to cut off, it ends with a whole record\n",
         "",
     )
     assert list(RecordReader("torn.tfrecord")) == PAYLOADS[:4]

@@ -28,7 +28,7 @@ recordfs repair --dry-run events.tfrecord
 recordfs repair 'runs/*/events.tfrecord'
 """
 
-_SOUND = "ends with a whole record"
+_SOUND = "nothing to cut off, it ends with a whole record"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
