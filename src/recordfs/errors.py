@@ -30,6 +30,7 @@ __all__ = [
     "FileTooLargeError",
     "InternalError",
     "InvalidArgumentError",
+    "InvalidContentError",
     "InvalidSeekError",
     "IsADirectoryError",
     "MissingDependencyError",
@@ -145,6 +146,10 @@ class InvalidArgumentError(RecordFSError, ValueError):
     """An argument can never be right, whatever the state of the filesystem."""
 
     code = StatusCode.INVALID_ARGUMENT
+
+
+class InvalidContentError(InvalidArgumentError):
+    """What a file holds can never be what it is read as, however often that is tried."""
 
 
 class InvalidSeekError(InvalidArgumentError, OSError):

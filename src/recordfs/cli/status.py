@@ -1,6 +1,6 @@
 """The exit statuses of the command line, and which error means which."""
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import InvalidArgumentError, InvalidContentError
 
 __all__ = ["BROKEN_PIPE", "FAILED", "INTERRUPTED", "OK", "USAGE", "status_of"]
 
@@ -23,6 +23,8 @@ BROKEN_PIPE = 141
 def status_of(error: BaseException) -> int:
     """Return the exit status for an error: USAGE for an argument that can never be right, else FAILED.
 
-    What is wrong at some byte of a file is no fault of the command line's.
+    What is wrong in a file, or at some byte of it, is no fault of the command line's.
     """
-    return USAGE if isinstance(error, InvalidArgumentError) and error.offset is None else FAILED
+    if not isinstance(error, InvalidArgumentError) or isinstance(error, InvalidContentError):
+        return FAILED
+    return USAGE if error.offset is None else FAILED

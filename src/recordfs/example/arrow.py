@@ -14,7 +14,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from recordfs import _core
-from recordfs.errors import InvalidArgumentError, MissingDependencyError
+from recordfs.errors import InvalidArgumentError, InvalidContentError, MissingDependencyError
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.doubles import Doubles, are_refused
 from recordfs.example.features import (
@@ -247,6 +247,7 @@ def inferred_from_reader(reader: RecordReader, sample: int | None, batch_size: i
 
     Raises:
         BadRecordError: As ``infer_features``, with the record's place in the files.
+        InvalidContentError: There are no records.
     """
     size = batch_size if sample is None else min(batch_size, sample)
     batches = RecordBatches(reader, size, max_bytes=MAX_BATCH_BYTES)
@@ -254,6 +255,9 @@ def inferred_from_reader(reader: RecordReader, sample: int | None, batch_size: i
         return infer_from_lists(batches, sample=sample)
     except BadRecordError as error:
         raise batches.located_in_stream(error) from None
+    except InvalidContentError as error:
+        error.path = reader.path_of(0)  # there are no records, in this file or in any other
+        raise
 
 
 def read_table(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import InvalidContentError
 
 __all__ = ["BadRecordError"]
 
 
-class BadRecordError(InvalidArgumentError):
+class BadRecordError(InvalidContentError):
     """A record is not an Example, or does not fit the features that were asked for.
 
     Args:

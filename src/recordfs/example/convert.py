@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import io
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
-from recordfs.errors import FailedPreconditionError, InvalidArgumentError
-from recordfs.example.arrow import arrow_batches, arrow_examples, inferred_from_reader, pyarrow_module
+from recordfs.errors import FailedPreconditionError, InvalidArgumentError, InvalidContentError
+from recordfs.example.arrow import arrow_examples, inferred_from_reader, pyarrow_module
 from recordfs.example.bad_record import BadRecordError
-from recordfs.example.encode import encode_example, encode_examples, encode_sequence_example
-from recordfs.example.jsonl import LineFeatures, line_to_features, record_to_line
+from recordfs.example.jsonl import record_to_line
 from recordfs.example.keywords import ReaderKeywords, WriterKeywords, check_keywords
-from recordfs.example.line_kinds import LineKinds
-from recordfs.example.npz import arrays_of_columns, columns_of_arrays
+from recordfs.example.npz import arrays_of_columns
 from recordfs.example.numpy_module import np
 from recordfs.example.parse import ExampleParser
-from recordfs.example.record_batches import MAX_BATCH_BYTES, RecordBatches, in_lists, open_reader
+from recordfs.example.record_batches import MAX_BATCH_BYTES, RecordBatches, open_reader
 from recordfs.example.schema import InferredFeatures, infer_features
-from recordfs.example.sequence_table import SequenceTable, sequence_records
+from recordfs.example.sequence_table import SequenceTable
+from recordfs.example.table_files import TABLE_READERS, TableFile
 from recordfs.file_objects import open_input, open_output
 from recordfs.records.writer import RecordWriter
 from recordfs.records.writer_factory import writer_factory_for
@@ -39,9 +37,6 @@ FORMATS = ("parquet", "jsonl", "npz")
 
 # Records a batch, and so a row group of Parquet.
 _BATCH_SIZE = 4096
-
-# Bytes that are read at once of a column of Parquet, where they are few columns.
-_BUFFER_SIZE = 4 << 20
 
 Progress = Callable[[int], object]
 
@@ -124,7 +119,9 @@ def export_examples(
 
     Raises:
         BadRecordError: A record that is not an Example or does not fit the features.
-        InvalidArgumentError: An unknown format; no records to infer from; SequenceExamples without ``sequence``.
+        InvalidArgumentError: An unknown format.
+        InvalidContentError: No records to infer from; SequenceExamples without ``sequence``; a name that npz cannot
+            hold.
         MissingDependencyError: The format's package is not installed.
         NotFoundError and others: As reading and writing.
     """
@@ -143,6 +140,10 @@ def export_examples(
         return exports[chosen](
             _Export(reader, target, features, sample, sequence, progress or _ignore, on_position or _ignore)
         )
+    except InvalidContentError as error:
+        if error.path is None and not isinstance(error, BadRecordError):
+            error.path = reader.path_of(0)
+        raise
     finally:
         if reader is not source:
             reader.close()
@@ -153,12 +154,12 @@ def _ignore(_: object) -> None:
 
 
 def _export_parquet(export: _Export) -> int:
-    pyarrow, parquet = pyarrow_module(), pyarrow_module("pyarrow.parquet")
+    pyarrow = pyarrow_module()
     features = export.infer() if export.features is None else export.features
     examples = arrow_examples(export.reader, features, sample=None, batch_size=_BATCH_SIZE, threads=1)
     _check_columns(pyarrow.schema(examples).names)
     count = 0
-    with open_output(export.target) as stream, parquet.ParquetWriter(stream, pyarrow.schema(examples)) as writer:
+    with open_output(export.target) as stream, _parquet_writer(stream, pyarrow.schema(examples)) as writer:
         for batch in examples.batches():
             writer.write_batch(pyarrow.record_batch(batch))
             count += len(batch)
@@ -167,12 +168,12 @@ def _export_parquet(export: _Export) -> int:
 
 
 def _export_parquet_of_sequences(export: _Export) -> int:
-    pyarrow, parquet = pyarrow_module(), pyarrow_module("pyarrow.parquet")
+    pyarrow = pyarrow_module()
     table = SequenceTable(pyarrow, export.infer())
     _check_columns(table.schema.names)
     count = 0
     batches = export.batches()
-    with open_output(export.target) as stream, parquet.ParquetWriter(stream, table.schema) as writer:
+    with open_output(export.target) as stream, _parquet_writer(stream, table.schema) as writer:
         for records in batches:
             try:
                 batch = table.batch(records, count)
@@ -184,10 +185,15 @@ def _export_parquet_of_sequences(export: _Export) -> int:
     return count
 
 
+def _parquet_writer(stream: Any, schema: Any) -> Any:
+    # pyarrow writes checksums only where it is told to; without, a flipped bit comes back as another value.
+    return pyarrow_module("pyarrow.parquet").ParquetWriter(stream, schema, write_page_checksum=True)
+
+
 def _check_columns(names: Collection[str]) -> None:
     """Refuse to write a table without columns: it has no rows, whatever was put into it."""
     if not names:
-        raise InvalidArgumentError(
+        raise InvalidContentError(
             "there is no feature to make a column of, and a table without columns has no rows; JSON lines can hold "
             "records without features"
         )
@@ -241,18 +247,6 @@ def _export_npz(export: _Export) -> int:
     return len(records)
 
 
-class _Import(NamedTuple):
-    """What to make of a file."""
-
-    stream: BinaryIO
-    #: Bytes in the stream.
-    size: int
-    sequence: bool
-    doubles: Doubles
-    #: Takes how many of the bytes are done.
-    on_offset: Callable[[int], object]
-
-
 def import_examples(
     source: Any,
     target: Any,
@@ -286,18 +280,18 @@ def import_examples(
         The number of records.
 
     Raises:
-        InvalidArgumentError: An unknown format, or something in the file that a feature cannot hold.
+        InvalidArgumentError: An unknown format, or SequenceExamples of npz.
+        InvalidContentError: The file is not of its format or broken, or holds what a feature cannot.
         MissingDependencyError: The format's package is not installed.
         NotFoundError and others: As reading and writing.
     """
     chosen = format_of(os.fspath(source)) if source_format is None else source_format
-    readers: dict[str, Callable[[_Import], Iterator[list[bytes]]]] = {
-        "parquet": _read_parquet,
-        "jsonl": _read_jsonl,
-        "npz": _read_npz,
-    }
-    if chosen not in readers:
+    if chosen not in TABLE_READERS:
         raise InvalidArgumentError(f"unknown format {chosen!r}; expected one of {', '.join(FORMATS)}")
+    if sequence and chosen == "npz":
+        raise InvalidArgumentError(
+            "an npz archive has no nested columns: import SequenceExamples from parquet or jsonl"
+        )
     check_keywords("import_examples", options, WriterKeywords)
     notify = progress or _ignore
     count = 0
@@ -305,9 +299,8 @@ def import_examples(
         size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         with RecordWriter(target, **_whole_if_possible(target, options)) as writer:
-            for batch in _told_of_source(
-                source, readers[chosen](_Import(stream, size, sequence, doubles, on_offset or _ignore))
-            ):
+            table = TableFile(stream, size, sequence, doubles, on_offset or _ignore)
+            for batch in _told_of_source(source, TABLE_READERS[chosen](table)):
                 writer.write_batch(batch)
                 count += len(batch)
                 notify(len(batch))
@@ -324,88 +317,9 @@ def _whole_if_possible(target: Any, options: WriterKeywords) -> WriterKeywords:
 
 
 def _told_of_source(source: Any, batches: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
-    """Name the source in what is wrong with it."""
+    """Say of what is wrong with the source that it is, and name it."""
     try:
         yield from batches
     except InvalidArgumentError as error:
-        if error.path is None and isinstance(source, str | os.PathLike):
-            error.path = os.fspath(source)
-        raise
-
-
-def _read_parquet(wanted: _Import) -> Iterator[list[bytes]]:
-    pyarrow, parquet = pyarrow_module(), pyarrow_module("pyarrow.parquet")
-    try:
-        metadata = parquet.read_metadata(wanted.stream)
-        # Unless told so, pyarrow reads all of the file ahead, or at least the whole of a row group.
-        buffer_size = min(MAX_BATCH_BYTES // max(metadata.num_columns, 1), _BUFFER_SIZE)
-        file = parquet.ParquetFile(wanted.stream, metadata=metadata, pre_buffer=False, buffer_size=max(buffer_size, 1))
-        batches = _counted(file.iter_batches(_rows_at_once(metadata)), wanted, metadata.num_rows)
-        if wanted.sequence:
-            return (list(sequence_records(pyarrow, batch, wanted.doubles)) for batch in batches)
-        return arrow_batches(pyarrow.RecordBatchReader.from_batches(file.schema_arrow, batches), wanted.doubles)
-    except pyarrow.ArrowInvalid as error:
-        raise InvalidArgumentError(f"not a Parquet file: {error}") from error
-
-
-def _rows_at_once(metadata: Any) -> int:
-    """How many rows a batch has, so that large ones need no more memory than small ones."""
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    largest = max((group.total_byte_size // group.num_rows for group in groups if group.num_rows), default=0)
-    return max(1, min(_BATCH_SIZE, MAX_BATCH_BYTES // max(largest, 1)))
-
-
-def _counted(batches: Iterator[Any], wanted: _Import, rows: int) -> Iterator[Any]:
-    """Tell how far a Parquet file is done by its rows, because its columns are read here and there."""
-    done = 0
-    for batch in batches:
-        yield batch
-        done += batch.num_rows
-        wanted.on_offset(wanted.size * done // max(rows, 1))
-
-
-def _read_jsonl(wanted: _Import) -> Iterator[list[bytes]]:
-    kinds = LineKinds()
-    for number, features in _lines(wanted):
-        kinds.see(number, features)
-    wanted.stream.seek(0)
-    records = (_encode_line(number, kinds, features, wanted) for number, features in _lines(wanted))
-    for batch in in_lists(records, _BATCH_SIZE, MAX_BATCH_BYTES):
-        wanted.on_offset(wanted.stream.tell())
-        yield batch
-
-
-def _lines(wanted: _Import) -> Iterator[tuple[int, LineFeatures]]:
-    for number, line in enumerate(wanted.stream, start=1):
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)  # which many programs on Windows begin a file with
-        if line.strip():
-            try:
-                yield number, line_to_features(line, sequence=wanted.sequence)
-            except InvalidArgumentError as error:
-                raise InvalidArgumentError(f"line {number}: {error.message}") from error
-
-
-def _encode_line(number: int, kinds: LineKinds, features: LineFeatures, wanted: _Import) -> bytes:
-    try:
-        context, feature_lists = kinds.settled(features)
-        if wanted.sequence:
-            return encode_sequence_example(context, feature_lists, doubles=wanted.doubles)
-        return encode_example(context, doubles=wanted.doubles)
-    except InvalidArgumentError as error:
-        raise InvalidArgumentError(f"line {number}: {error.message}") from error
-
-
-def _read_npz(wanted: _Import) -> Iterator[list[bytes]]:
-    import zipfile
-
-    if wanted.sequence:
-        raise InvalidArgumentError(
-            "an npz archive has no nested columns: import SequenceExamples from parquet or jsonl"
-        )
-    try:
-        with np.load(wanted.stream, allow_pickle=False) as archive:
-            columns = columns_of_arrays(archive)
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise InvalidArgumentError(f"not an npz archive of plain arrays: {error}") from error
-    yield encode_examples(columns, omit_empty=True, doubles=wanted.doubles)
+        path = os.fsdecode(source) if isinstance(source, str | bytes | os.PathLike) else error.path
+        raise InvalidContentError(error.message, path=path, offset=error.offset) from error

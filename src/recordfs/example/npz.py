@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import InvalidArgumentError, InvalidContentError
 from recordfs.example.columns import Array, Column, RaggedColumn, SparseColumn
 from recordfs.example.numpy_module import np
 
@@ -31,7 +31,7 @@ def arrays_of_columns(columns: Mapping[str, Column]) -> dict[str, Array]:
     """What the columns are in the archive.
 
     Raises:
-        InvalidArgumentError: A feature whose name an archive cannot hold, or that would be read back as another's part.
+        InvalidContentError: A feature whose name an archive cannot hold, or that would be read back as another's part.
     """
     arrays: dict[str, Array] = {}
     for name, column in columns.items():
@@ -40,12 +40,12 @@ def arrays_of_columns(columns: Mapping[str, Column]) -> dict[str, Array]:
             plain = key == name
             taken_for_part = plain and key.rpartition("/")[2] in ("row_splits", "offsets")
             if taken_for_part or key in _RESERVED or key.endswith(".npy") or "\0" in key or key in arrays:
-                raise InvalidArgumentError(f"feature {name!r} cannot be told apart in an npz archive; {_INSTEAD}")
+                raise InvalidContentError(f"feature {name!r} cannot be told apart in an npz archive; {_INSTEAD}")
         arrays |= parts
     for name in columns:
         of, _, part = name.rpartition("/")
         if part == "values" and name in arrays and f"{of}/row_splits" in arrays:
-            raise InvalidArgumentError(
+            raise InvalidContentError(
                 f"feature {name!r} cannot be told apart from the values of {of!r} in an npz archive; {_INSTEAD}"
             )
     return arrays
@@ -84,7 +84,7 @@ def columns_of_arrays(archive: Any) -> dict[str, Any]:
     """The columns of an archive, for ``encode_examples``; plain arrays of other origin are columns too.
 
     Raises:
-        InvalidArgumentError: Arrays of a column are missing or do not fit together.
+        InvalidContentError: Arrays of a column are missing or do not fit together.
     """
     columns: dict[str, Any] = {}
     for key in archive.files:
@@ -101,7 +101,7 @@ def columns_of_arrays(archive: Any) -> dict[str, Any]:
 
 def _strings(name: str, data: Array, offsets: Array) -> Array:
     if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(data) or np.any(np.diff(offsets) < 0):
-        raise InvalidArgumentError(f"column {name!r}: its offsets do not fit its bytes")
+        raise InvalidContentError(f"column {name!r}: its offsets do not fit its bytes")
     whole = data.astype(np.uint8, copy=False).tobytes()
     values = np.empty(len(offsets) - 1, dtype=object)
     values[:] = [whole[start:end] for start, end in itertools.pairwise(offsets.tolist())]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from recordfs import _core
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import InvalidContentError
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.record_batches import MAX_BATCH_BYTES, in_lists
 
@@ -111,11 +111,11 @@ class InferredFeatures(Mapping[str, Any]):
         """Make sure that the features are all there is.
 
         Raises:
-            InvalidArgumentError: There were feature lists, which are no columns of Examples.
+            InvalidContentError: There were feature lists, which are no columns of Examples.
         """
         if self.list_summaries:
             names = ", ".join(repr(summary.name) for summary in self.list_summaries)
-            raise InvalidArgumentError(
+            raise InvalidContentError(
                 f"the records are SequenceExamples, and their feature lists ({names}) would be left out: export them "
                 "with sequence=True (--sequence), or read them with parse_sequence_example"
             )
@@ -140,7 +140,7 @@ def _dtype(summary: FeatureSummary) -> Any:
     from recordfs.example.numpy_module import np
 
     if summary.kind is None:
-        raise InvalidArgumentError(
+        raise InvalidContentError(
             f"feature {summary.name!r} has values of several types ({summary.describe()}): say which features to read"
         )
     return bytes if summary.kind == "bytes" else np.dtype(summary.kind)
@@ -180,7 +180,7 @@ def infer_features(
     Raises:
         BadRecordError: A record is another message (an event, for instance), or has fields that no Example has; or it
             brings the number of distinct features above 10,000.
-        InvalidArgumentError: There are no records.
+        InvalidContentError: There are no records.
     """
     records = iter(serialized) if sample is None else itertools.islice(serialized, min(sample, sys.maxsize))
     return infer_from_lists(in_lists(records, _BATCH, MAX_BATCH_BYTES))
@@ -190,7 +190,7 @@ def infer_from_lists(lists: Iterable[list[Any]], *, sample: int | None = None) -
     """``infer_features`` of records that come in lists, no list of which is asked for before all is well with the last.
 
     Raises:
-        BadRecordError, InvalidArgumentError: As ``infer_features``.
+        BadRecordError, InvalidContentError: As ``infer_features``.
     """
     summary = _core.ExampleSummary(_MAX_FEATURES)
     seen = 0
@@ -204,7 +204,7 @@ def infer_from_lists(lists: Iterable[list[Any]], *, sample: int | None = None) -
         if seen == sample:
             break
     if not seen:
-        raise InvalidArgumentError("there are no records to infer features from")
+        raise InvalidContentError("there are no records to infer features from")
     total, features, feature_lists = summary.result()
     return InferredFeatures(
         total,

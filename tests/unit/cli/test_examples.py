@@ -258,3 +258,21 @@ def test_no_result_replaces_what_it_is_made_of(recordfs: Recordfs, tmp_path: Pat
         ran = recordfs(*words)
         assert (ran.status, "which it is made of" in ran.err) == (2, True)
     assert recordfs("count", source) == (0, "1\n", "")
+
+
+def test_what_is_wrong_in_a_file_is_no_wrong_usage(recordfs: Recordfs, tmp_path: Path) -> None:
+    empty, text, target = (str(tmp_path / name) for name in ("empty.tfrecord", "text", "target"))
+    for path in (empty, text):
+        with open(path, "w") as file:
+            file.write("" if path == empty else "no table")
+    for words, path in (
+        (["schema", empty], empty),
+        (["export", "--to", "parquet", empty, target], empty),
+        (["export", "--to", "npz", empty, target], empty),
+        (["import", "--from", "parquet", text, target], text),
+        (["import", "--from", "npz", text, target], text),
+        (["import", "--from", "jsonl", text, target], text),
+    ):
+        ran = recordfs(*words)
+        assert (ran.status, ran.err.startswith(f"recordfs: {path}: ")) == (1, True)
+    assert recordfs("import", "--from", "npz", "--sequence", text, target).status == 2

@@ -43,7 +43,7 @@ def test_count_of_one_file_is_a_bare_number(files: Path, recordfs: Recordfs) -> 
 
 def test_count_of_several_has_a_total_and_reports_what_is_broken(files: Path, recordfs: Recordfs) -> None:
     ran = recordfs("count", "[pgt]*.tfrecord")
-    assert ran.out == "5\tgzip.tfrecord\n5\tplain.tfrecord\n10\ttotal\n"
+    assert ran.out == "5\tgzip.tfrecord\n5\tplain.tfrecord\n10\ttotal without 1 file that could not be counted\n"
     assert ran.status == 1
     assert ran.err.startswith("recordfs: torn.tfrecord: truncated record")
     assert [json.loads(line) for line in recordfs("count", "--json", "[pg]*.tfrecord").out.splitlines()] == [
@@ -107,6 +107,12 @@ def test_verify_goes_on_after_a_missing_file(files: Path, recordfs: Recordfs) ->
     assert ran.status == 1
     assert ran.out == "plain.tfrecord: ok, 5 records, 4.98 KiB of data\n"
     assert ran.err.startswith("recordfs: missing.tfrecord: ")
+
+
+def test_the_total_of_verify_tells_what_was_not_read(files: Path, recordfs: Recordfs) -> None:
+    ran = recordfs("verify", "plain.tfrecord", "missing.tfrecord", "gzip.tfrecord")
+    assert ran.out.splitlines()[-1] == "2 files: all ok, 1 more NOT READ, 10 records, 9.96 KiB of data"
+    assert ran.status == 1
 
 
 def test_verify_without_checksums_misses_what_only_they_find(files: Path, recordfs: Recordfs) -> None:
@@ -249,6 +255,12 @@ def test_follow_calls_a_half_written_record_an_error(files: Path, recordfs: Reco
     ran = recordfs("follow", "--timeout", "0.1", "torn.tfrecord")
     assert ran.status == 1
     assert ran.err == "recordfs: torn.tfrecord: the file ends inside a record (at byte 164)\n"
+    last = recordfs("follow", "--timeout", "0.1", "--json", "torn.tfrecord").out.splitlines()[-1]
+    assert json.loads(last) == {
+        "path": "torn.tfrecord",
+        "error": "TruncatedRecordError",
+        "message": "the file ends inside a record",
+    }
 
 
 def test_follow_calls_another_file_an_error_or_begins_with_it(files: Path) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recordfs import get_file_system
-from recordfs.errors import InvalidArgumentError, NotFoundError
+from recordfs.errors import InvalidArgumentError, InvalidContentError, NotFoundError
 from recordfs.example import (
     FixedLenFeature,
     decode_example,
@@ -164,6 +164,38 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path, form: str, content
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(InvalidArgumentError, match="not a"):
         import_examples(tmp_path / "x", tmp_path / "records", source_format=form)
+
+
+@pytest.mark.parametrize("form", ["parquet", "npz"])
+def test_a_broken_table_is_an_error_that_names_it_wherever_it_is_broken(source: str, tmp_path: Path, form: str) -> None:
+    whole, broken, back = tmp_path / f"whole.{form}", tmp_path / f"broken.{form}", tmp_path / "back"
+    few = RecordReader(source, shard=(0, 1)).batches(50)
+    with RecordWriter(str(tmp_path / "few")) as writer:
+        writer.write_batch(next(few))
+    export_examples(str(tmp_path / "few"), whole)
+    if form == "npz":
+        np.savez_compressed(whole, **np.load(whole))
+    import_examples(whole, back)
+    records, content = list(RecordReader(str(back))), whole.read_bytes()
+    for place in range(0, len(content), 29):
+        broken.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        try:
+            import_examples(broken, back)
+        except InvalidContentError as error:
+            assert error.path == str(broken)  # noqa: PT017 (where nothing is raised, the records are the same)
+        else:
+            assert len(list(RecordReader(str(back)))) == len(records)
+
+
+def test_a_flipped_bit_in_a_value_of_parquet_is_an_error(tmp_path: Path) -> None:
+    with RecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        writer.write(encode_example({"name": b"a needle that is easily found" * 10}))
+    export_examples(str(tmp_path / "a.tfrecord"), tmp_path / "a.parquet")
+    content = bytearray((tmp_path / "a.parquet").read_bytes())
+    content[content.index(b"needle")] ^= 1
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(InvalidContentError, match="CRC"):
+        import_examples(tmp_path / "a.parquet", tmp_path / "back")
 
 
 def test_pickles_are_never_loaded(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import recordfs.example.arrow as arrow
 import recordfs.example.convert as convert
 import recordfs.example.schema as schema
+import recordfs.example.table_files as table_files
 from recordfs import RecordReader, RecordWriter
 from recordfs.example import encode_example, encode_sequence_example, export_examples, import_examples, infer_features
 from recordfs.records import salvage_file
@@ -34,7 +35,7 @@ def source(tmp_path: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (arrow, convert, schema):
+    for module in (arrow, convert, schema, table_files):
         monkeypatch.setattr(module, "MAX_BATCH_BYTES", 2 * SIZE)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_compression, add_paths, compression_of
 from recordfs.cli.expansion import expand_record_files, total_length
+from recordfs.cli.formatting import format_count
 from recordfs.cli.parallel import add_jobs, do_in_parallel
 from recordfs.cli.status import FAILED
 from recordfs.cli.unfinished import say_if_unfinished
@@ -42,16 +43,17 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Count, going on after a file that is broken."""
     paths, status = expand_record_files(arguments.path, console)
     alone = len(paths) == 1 and len(arguments.path) == 1
-    total = 0
+    total = uncounted = 0
 
     def count(path: str) -> Count:
         return count_as_far_as_written(path, compression=compression_of(arguments), progress=progress.offsets(path))
 
     def show(path: str, outcome: Count | RecordFSError) -> None:
-        nonlocal status, total
+        nonlocal status, total, uncounted
         if isinstance(outcome, RecordFSError):
             console.failure(outcome)
             status = max(status, FAILED)
+            uncounted += 1
             return
         total += outcome.records
         if arguments.json:
@@ -63,5 +65,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with console.progress("counting", total=total_length(paths, console)) as progress:
         do_in_parallel(count, paths, arguments.jobs, progress, show)
     if len(paths) > 1 and not arguments.json:
-        console.print(f"{total}\ttotal")
+        missing = f" without {format_count(uncounted, 'file')} that could not be counted" if uncounted else ""
+        console.print(f"{total}\ttotal{missing}")
     return status

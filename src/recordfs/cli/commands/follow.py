@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths, at_least, number_at_least
 from recordfs.cli.record_lines import PREVIEW_LENGTH, record_cells, record_object
-from recordfs.cli.status import FAILED, OK
+from recordfs.cli.status import OK
+from recordfs.errors import TruncatedRecordError
 from recordfs.records.reader import RecordReader
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             index += 1
             offset = reader.tell().offset
         if reader.report.truncated_tail:
-            console.error(f"{arguments.path}: the file ends inside a record (at byte {offset})")
-            return FAILED
+            return console.failure(
+                TruncatedRecordError("the file ends inside a record", path=arguments.path, offset=offset)
+            )
     return OK

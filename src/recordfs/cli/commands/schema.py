@@ -8,6 +8,7 @@ from recordfs.cli.arguments import add_compression, add_paths, at_least, compres
 from recordfs.cli.expansion import expand_record_files, lengths_of
 from recordfs.cli.formatting import format_count
 from recordfs.cli.unfinished import say_if_unfinished
+from recordfs.errors import InvalidContentError
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.record_batches import MAX_BATCH_BYTES, RecordBatches
 from recordfs.example.schema import infer_from_lists
@@ -64,6 +65,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             inferred = infer_from_lists(lists, sample=arguments.records)
         except BadRecordError as error:
             raise batches.located_in_stream(error) from None
+        except InvalidContentError as error:
+            error.path = paths[0]  # there are no records, in this file or in any other
+            raise
         status = max(status, say_if_unfinished(reader.report.unfinished_stream, paths, console))
     summaries = [*inferred.summaries, *inferred.list_summaries]
     if arguments.json:

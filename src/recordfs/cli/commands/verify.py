@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with console.progress("verifying", total=total_length(paths, console)) as progress:
         do_in_parallel(verify, paths, arguments.jobs, progress, show)
     if len(reports) > 1 and not arguments.json and not console.quiet:
-        _print_total(reports, console)
+        _print_total(reports, len(paths) - len(reports), console)
     return status if all(report.sound for report in reports) else max(status, FAILED)
 
 
@@ -107,16 +107,18 @@ def _advice(report: VerifyReport) -> str:
     return "; `recordfs repair` cuts that off"
 
 
-def _print_total(reports: list[VerifyReport], console: Console) -> None:
-    """Print what several files come to."""
+def _print_total(reports: list[VerifyReport], unread: int, console: Console) -> None:
+    """Print what several files come to, and how many more could not be read."""
     broken = sum(not report.sound for report in reports)
     lost = sum(report.lost_bytes for report in reports)
     verdict = f"{broken} BROKEN, {format_count(lost, 'byte')} lost" if broken else "all ok"
+    if unread:
+        verdict += f", {unread} more NOT READ"
     console.print(
         f"{format_count(len(reports), 'file')}: {verdict}, "
         f"{format_count(sum(report.records for report in reports), 'record')}, "
         f"{format_size(sum(report.payload_bytes for report in reports))} of data",
-        alarm="BROKEN" if broken else "",
+        alarm="NOT READ" if unread else "BROKEN" if broken else "",
     )
 
 
