@@ -276,5 +276,5 @@ def test_several_files_are_verified_under_a_terminal(directory: Path) -> None:
         "a: ok, 1 record, 100 B of data",
         "b: ok, 1 record, 100 B of data",
         "recordfs: missing: No such file or directory",
-        "2 files: all ok, 2 records, 200 B of data",
+        "2 files: all ok, 1 more \x1b[1;31mNOT READ\x1b[0m, 2 records, 200 B of data",
     ]
