@@ -1,6 +1,7 @@
 """Runs the examples in README.md and docs/ as tests.
 
-- ```` ```python ```` blocks are executed; those of one document share their names. Lines with ``>>>`` are compared.
+- ```` ```python ```` blocks are executed, and so are ```` ```pycon ```` blocks, where what follows a `>>>` line is
+  compared; those of one document share their names.
 - ```` ```console ```` blocks are run by bash, a ``$ `` at a time, and what a command prints (standard error too) is
   compared with the lines under it; ``...`` stands for anything. A command that fails has to be followed by
   ``$ echo $?``, so that its status is part of the example.
@@ -180,10 +181,17 @@ def _write_source_block(example: Example) -> None:
             file.write(example.parsed)
 
 
+class _SessionParser(PythonCodeBlockParser):
+    """Finds Python sessions, whose prompts and output the site's copy button leaves out."""
+
+    codeblock_parser_class = staticmethod(lambda language, evaluator: CodeBlockParser("pycon", evaluator))
+
+
 pytest_collect_file = Sybil(
     parsers=[
         CodeBlockParser("cpp", _write_source_block),
         PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS),
+        _SessionParser(doctest_optionflags=doctest.ELLIPSIS),
         CodeBlockParser("console", _run_console_block),
         SkipParser(),
     ],
