@@ -119,7 +119,11 @@ def configure_file_system(scheme: str, **options: object) -> None:
     """Set the options that a scheme's filesystem gets in this process, until configured again.
 
     Options of a single call win over these, key by key; these win over the environment. Filesystems that are in use
-    already keep theirs. ``configure_file_system("s3")`` forgets what was set.
+    already keep theirs. ``configure_file_system("s3")`` forgets what was set. Safe to call from any thread. An option
+    that is unknown or wrong is told when the filesystem is next made.
+
+    Raises:
+        InvalidArgumentError: It is no name of a scheme.
     """
     name = _state.registrations.canonical(checked_scheme(scheme))
     with _state.registrations.lock:

@@ -250,6 +250,9 @@ def save_async(
 
     Returns:
         What to ask for the outcome: errors of the save come out of its ``result``.
+
+    Raises:
+        As ``get_file_system``, and as copying raises. Everything else comes out of ``result``.
     """
     served_by, name = resolve(prefix, file_system=file_system, options=options)
     how = SaveOptions(by_attribute, object_graph, num_shards, overwrite, alignment, durable)

@@ -160,6 +160,10 @@ def load_variable(
         name: The tensor's name; ``:0`` at its end, as tensors of graphs have, is left out.
         file_system: Serves the path.
         options: For the filesystem of the path.
+
+    Raises:
+        NotFoundError: There is no checkpoint, or no such tensor in it.
+        Otherwise as ``CheckpointReader.get_tensor``.
     """
     with load_checkpoint(ckpt_dir_or_file, file_system=file_system, options=options) as reader:
         array = reader.get_tensor(name.removesuffix(":0"))

@@ -25,8 +25,13 @@ __all__ = ["WrapperFileSystem", "WrapperRandomAccessFile", "WrapperWritableFile"
 class WrapperFileSystem(FileSystem):
     """Forward every call to another filesystem, the derived ones too, so that its fast ways stay in use.
 
+    Safe to use from several threads, as every filesystem.
+
     Args:
         inner: The filesystem that does the work. It stays its owner's: ``close`` closes it too.
+
+    Raises:
+        InvalidArgumentError: It is no FileSystem.
     """
 
     def __init__(self, inner: FileSystem, **options: object) -> None:
@@ -191,7 +196,8 @@ def _rebuild_wrapper(cls: type[WrapperFileSystem], inner: FileSystem, options: d
 class WrapperRandomAccessFile(RandomAccessFile):
     """Forward every call to another open file, when it has been checked.
 
-    A subclass overrides the methods that a backend writes: ``_read``, ``_read_into``, ``_read_blocks`` and so on.
+    A subclass overrides the methods that a backend writes: ``_read``, ``_read_into``, ``_read_blocks`` and so on. As
+    many threads may use it as may use the other file.
 
     Args:
         inner: The file that does the work; ``close`` closes it.
@@ -229,7 +235,8 @@ class WrapperRandomAccessFile(RandomAccessFile):
 class WrapperWritableFile(WritableFile):
     """Forward every call to another open file, when it has been checked.
 
-    A subclass overrides the methods that a backend writes: ``_append``, ``_flush`` and so on.
+    A subclass overrides the methods that a backend writes: ``_append``, ``_flush`` and so on. As many threads may use
+    it as may use the other file.
 
     Args:
         inner: The file that does the work; ``close`` and ``discard`` end it.

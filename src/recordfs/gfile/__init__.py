@@ -74,14 +74,24 @@ __all__ = [
 
 
 class GFile(FileObject):
-    """A file by name, on any filesystem, opened when it is first used. All of it is FileObject's.
+    """A file by name, on any filesystem, opened when it is first used.
+
+    Without ``b`` in the mode reads give str, with it bytes; both take either when writing. Positions and the ``n`` of
+    ``read`` count bytes, in text too. One thread at a time; any number of objects may use the same file. Can be pickled
+    until it is first used.
 
     Args:
         name: The path: str, bytes or os.PathLike.
-        mode: As in FileObject.
-        atomic: As in FileObject.
+        mode: ``r``, ``w``, ``a``, ``r+``, ``w+`` or ``a+``, with or without ``b``. ``w`` and ``w+`` make or empty the
+            file at the first write; ``r+`` changes a file in place; ``a`` and ``a+`` write at the end only.
+        atomic: In mode ``w``: nobody sees anything before ``close``, and leaving a ``with`` block by an exception
+            leaves the old file as it was.
         file_system: What serves the path; by default what is registered for its scheme.
         options: For the registered filesystem; see its class.
+
+    Raises:
+        InvalidArgumentError: The mode is none of these, or not ``w`` and ``atomic``, or the path holds a NUL character.
+        TypeError: ``name`` is not a path.
     """
 
     def __init__(

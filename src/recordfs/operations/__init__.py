@@ -1,7 +1,8 @@
 """What people do with files and trees, on any filesystem and between two: copy, rename, walk, match patterns.
 
 Every function takes paths with or without a scheme and finds the filesystem itself; ``file_system=`` names one
-instead, ``options=`` gives the found one its options. Errors are those of the filesystem contract.
+instead, ``options=`` gives the found one its options. Errors are those of the filesystem contract. All may be
+called from several threads.
 """
 
 from __future__ import annotations
@@ -58,49 +59,90 @@ class TreeCopy(NamedTuple):
 
 
 def exists(path: PathInput, **where: Unpack[Where]) -> bool:
-    """Tell whether a file or directory is there; not for a symbolic link that leads nowhere."""
+    """Tell whether a file or directory is there; not for a symbolic link that leads nowhere.
+
+    Raises:
+        As ``FileSystem.file_exists``: UnavailableError, where no answer is not taken for a "no".
+    """
     file_system, name = resolve(path, **where)
     return file_system.file_exists(name)
 
 
 def isdir(path: PathInput, **where: Unpack[Where]) -> bool:
-    """Tell whether a path is a directory."""
+    """Tell whether a path is a directory.
+
+    Raises:
+        As ``FileSystem.is_directory``: UnavailableError, where no answer is not taken for a "no".
+    """
     file_system, name = resolve(path, **where)
     return file_system.is_directory(name)
 
 
 def stat(path: PathInput, **where: Unpack[Where]) -> FileStatistics:
-    """Return size, time of modification and kind of a path."""
+    """Return size, time of modification and kind of a path.
+
+    Raises:
+        NotFoundError: It is missing.
+        Otherwise as ``FileSystem.stat``.
+    """
     file_system, name = resolve(path, **where)
     return file_system.stat(name)
 
 
 def listdir(path: PathInput, **where: Unpack[Where]) -> list[str]:
-    """Return the bare names of a directory's children, in no order."""
+    """Return the bare names of a directory's children, in no order.
+
+    Raises:
+        NotFoundError: It is missing.
+        NotADirectoryError: It is a file.
+        Otherwise as ``FileSystem.get_children``.
+    """
     file_system, name = resolve(path, **where)
     return file_system.get_children(name)
 
 
 def mkdir(path: PathInput, **where: Unpack[Where]) -> None:
-    """Make one directory; AlreadyExistsError if anything stands there."""
+    """Make one directory.
+
+    Raises:
+        AlreadyExistsError: Anything stands there.
+        NotFoundError: The directory above it is missing, where directories have to be made.
+        Otherwise as ``FileSystem.create_dir``.
+    """
     file_system, name = resolve(path, **where)
     file_system.create_dir(name)
 
 
 def makedirs(path: PathInput, **where: Unpack[Where]) -> None:
-    """Make a directory and what is missing above it; fine if it exists."""
+    """Make a directory and what is missing above it; fine if it exists.
+
+    Raises:
+        NotADirectoryError: A file stands in the way.
+        Otherwise as ``FileSystem.recursively_create_dir``.
+    """
     file_system, name = resolve(path, **where)
     file_system.recursively_create_dir(name)
 
 
 def remove(path: PathInput, **where: Unpack[Where]) -> None:
-    """Delete one file or symbolic link."""
+    """Delete one file or symbolic link.
+
+    Raises:
+        NotFoundError: It is missing.
+        IsADirectoryError: It is a directory.
+        Otherwise as ``FileSystem.delete_file``.
+    """
     file_system, name = resolve(path, **where)
     file_system.delete_file(name)
 
 
 def rmtree(path: PathInput, **where: Unpack[Where]) -> None:
-    """Delete a directory with all in it, or a file; never follows a symbolic link."""
+    """Delete a directory with all in it, or a file; never follows a symbolic link.
+
+    Raises:
+        NotFoundError: It is missing.
+        Otherwise as ``FileSystem.delete_recursively``.
+    """
     file_system, name = resolve(path, **where)
     file_system.delete_recursively(name)
 
