@@ -232,6 +232,27 @@ def test_replacing_that_fails_at_any_call_leaves_the_old_checkpoint_or_the_new(p
             break
 
 
+def test_replacing_where_putting_back_fails_too_raises_the_first_error_and_says_so(place):
+    system, root = place
+    said = 0
+    for number in itertools.count(1):
+        prefix = f"{root}/{number}/ckpt"
+        save_checkpoint(prefix, tensors_of(1), file_system=system)
+        faulty = FaultyFileSystem(system)
+        faulty.fail(nth=number, error=ResourceExhaustedError("no space is left"))
+        faulty.fail(nth=number + 1, times=1_000_000, error=UnavailableError("and nothing answers"))
+        try:
+            save_checkpoint(prefix, tensors_of(2), overwrite=True, file_system=faulty)
+        except ResourceExhaustedError as error:
+            if not checkpoint_exists(prefix, file_system=system):
+                [note] = [note for note in error.__notes__ if "could not be put back" in note]
+                assert f"{prefix}.index is now {prefix}.index.tempstate" in note, number
+                said += 1
+        else:
+            break
+    assert said > 0
+
+
 @pytest.mark.parametrize("target", ["all", "merged/all"])
 def test_merge_killed_at_any_call_is_done_by_calling_it_again(place, target):
     system, root = place

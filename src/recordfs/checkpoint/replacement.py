@@ -108,6 +108,11 @@ class Replacement:
         if statistics_of(self._file_system, path) != known:
             raise another_saver(path)
 
+    @property
+    def aside(self) -> dict[str, str]:
+        """By its path, where each file is that was moved and has not been brought back."""
+        return dict(self._aside)
+
     def finish(self) -> None:
         """Delete what was replaced."""
         while self._aside:

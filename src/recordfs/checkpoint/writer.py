@@ -314,7 +314,8 @@ class CheckpointWriter(ClosesOnExit):
             if not is_published:
                 self._replacement.put_back()
         except Exception as another:  # noqa: BLE001 - the first error is the one that the user sees
-            error.add_note(f"and what was replaced could not be put back: {another}")
+            moved = "".join(f"; {old} is now {new}" for old, new in self._replacement.aside.items())
+            error.add_note(f"and what was replaced could not be put back: {another}{moved}")
 
     def _delete_replaced(self, old_data: list[str]) -> None:
         """Delete what the new index leads to no more."""
