@@ -1,9 +1,11 @@
 """What the base of open files makes of backends that are wrong: an error that names them, never a wrong answer."""
 
 import array
+import contextlib
 import gc
 import os
 import pickle
+import weakref
 
 import pytest
 
@@ -19,10 +21,12 @@ from recordfs.errors import (
 )
 from recordfs.file_objects import WholeFileStream
 from recordfs.filesystem import RandomAccessFile, WritableFile
+from recordfs.filesystems.fsspec import FsspecFileSystem
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.open_files.buffers import byte_view
 from recordfs.per_process import PerProcess
 from recordfs.testing.faulty import FaultyFileSystem
+from recordfs.testing.object_store import SeededObjectFileSystem
 
 
 class Answering(RandomAccessFile):
@@ -353,3 +357,24 @@ def test_class_of_a_user_may_have_a_metaclass_of_its_own(what_users_extend):
         pass
 
     assert type(Extended) is Registering
+
+
+@pytest.mark.filterwarnings("ignore:.*shows a file to readers when it is closed:UserWarning")
+@pytest.mark.parametrize("error", [None, KeyError("of the program's")])
+@pytest.mark.parametrize(
+    "file_system",
+    [MemoryFileSystem(), Values(), FsspecFileSystem("memory"), SeededObjectFileSystem()],
+    ids=lambda file_system: type(file_system).__name__,
+)
+def test_writer_that_has_ended_is_held_by_nothing(file_system, error):
+    path = "memory://bucket/f"
+    writer = file_system.new_writable_file(path, atomic=file_system.capabilities(path).atomic_write)
+    with contextlib.suppress(KeyError), writer:
+        writer.append(b"data")
+        if error is not None:
+            raise error.with_traceback(None)
+    assert writer.closed
+    left = weakref.ref(writer)
+    del writer
+    gc.collect()
+    assert left() is None

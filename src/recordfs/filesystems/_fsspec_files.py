@@ -11,7 +11,7 @@ from recordfs.filesystem import RandomAccessFile, WritableFile
 from recordfs.filesystems._foreign_writes import count_taken
 from recordfs.filesystems._fsspec_checks import info_now
 from recordfs.filesystems._fsspec_errors import error_from_fsspec, fsspec_errors
-from recordfs.open_files.unclosed_writers import forget, keep_until_closed
+from recordfs.open_files.unclosed_writers import keep_until_closed
 from recordfs.per_process import PerProcess
 from recordfs.redaction import redact, redacted_cause
 
@@ -207,10 +207,6 @@ class FsspecWritableFile(WritableFile):
         with fsspec_errors(self._name):
             self._handle.close()
             self._handle.discard()
-
-    def _end(self) -> None:
-        super()._end()
-        forget(self)
 
     def _failed(self, error: Exception) -> Exception:
         self._failure = error

@@ -19,7 +19,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem.files import RandomAccessFile, WritableFile
 from recordfs.filesystems._spooled_bytes import SpooledBytes
-from recordfs.open_files.unclosed_writers import forget, keep_until_closed
+from recordfs.open_files.unclosed_writers import keep_until_closed
 from recordfs.paths import parse_path
 from recordfs.redaction import redact
 
@@ -236,5 +236,4 @@ class ValueWriter(WritableFile):
 
     def _end(self) -> None:
         super()._end()
-        forget(self)
         self._collected.close()

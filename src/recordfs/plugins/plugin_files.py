@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.errors import FailedPreconditionError, InternalError, NotFoundError, RecordFSError
 from recordfs.filesystem import RandomAccessFile, WritableFile
-from recordfs.open_files.unclosed_writers import forget, keep_until_closed
+from recordfs.open_files.unclosed_writers import keep_until_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,10 +153,6 @@ class PluginWritableFile(WritableFile):
             raise
         finally:
             self._end()
-
-    def _end(self) -> None:
-        super()._end()
-        forget(self)
 
     def _check_usable(self) -> None:
         super()._check_usable()

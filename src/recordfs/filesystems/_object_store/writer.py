@@ -24,7 +24,7 @@ from recordfs.errors import (
 from recordfs.filesystem import WritableFile
 from recordfs.filesystems._object_store.commits import Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN
-from recordfs.open_files.unclosed_writers import forget, keep_until_closed
+from recordfs.open_files.unclosed_writers import keep_until_closed
 
 if TYPE_CHECKING:
     from recordfs.filesystems._object_store.commits import Commit
@@ -136,7 +136,6 @@ class ObjectWriter(WritableFile):
     def _end(self) -> None:
         super()._end()
         self._upload.end()
-        forget(self)
 
     def _check_usable(self) -> None:
         super()._check_usable()

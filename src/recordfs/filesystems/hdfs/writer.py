@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from recordfs.errors import NotFoundError
 from recordfs.filesystem.files import WritableFile
 from recordfs.filesystems.hdfs.errors import LeaseLostError
-from recordfs.open_files.unclosed_writers import forget, keep_until_closed
+from recordfs.open_files.unclosed_writers import keep_until_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,4 +105,3 @@ class HdfsWritableFile(WritableFile):
         super()._end()
         self._pending = bytearray()
         self._pipeline.abandon()
-        forget(self)
