@@ -77,3 +77,20 @@ def test_an_unknown_name_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = recordfs.no_such_name
+
+
+def test_a_second_interpreter_of_a_process_is_told_that_there_can_be_one():
+    program = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+from recordfs import RecordWriter
+
+second = interpreters.create()
+code = "try: from recordfs import RecordWriter\\nexcept ImportError as error: print(error)"
+interpreters.run_string(second, code) if hasattr(interpreters, "run_string") else interpreters.exec(second, code)
+interpreters.destroy(second)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "recordfs works in one interpreter of a process" in done.stdout or "subinterpreters" in done.stdout

@@ -1,5 +1,9 @@
 //! The extension module `recordfs._core`: the only Rust that knows Python.
 
+use std::sync::OnceLock;
+
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 
 mod array_memory;
@@ -38,6 +42,7 @@ mod writer;
 // Much here is guarded by the GIL alone. Without this, Python that can do without one would do without it.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    check_interpreter()?;
     array_memory::register(module)?;
     bundle::register(module)?;
     checksum::register(module)?;
@@ -55,4 +60,17 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     region::register(module)?;
     scan::register(module)?;
     writer::register(module)
+}
+
+/// Refuses a second interpreter of the process: the classes here are one interpreter's, and the short ways are theirs.
+fn check_interpreter() -> PyResult<()> {
+    static FIRST: OnceLock<i64> = OnceLock::new();
+    // SAFETY: a module is loaded by a thread that has an interpreter.
+    let this = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    if *FIRST.get_or_init(|| this) == this {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "recordfs works in one interpreter of a process, and another one has loaded it already; use processes",
+    ))
 }

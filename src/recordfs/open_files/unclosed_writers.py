@@ -1,4 +1,4 @@
-"""Writers that nobody closed: closed when the interpreter ends, with a warning, while all of Python is still there.
+"""Writers that nobody closed: closed when the process ends, with a warning, while all of Python is still there.
 
 A local writer closes when it is collected; one that something holds on to until the end (a hook, the traceback of the
 last exception) would be collected when the modules that it needs are gone, and lose its bytes. So those that are left
@@ -53,6 +53,9 @@ class _Unclosed(NamedTuple):
 
 _open_writers: dict[int, _Unclosed] = {}
 
+_prepared_pid = 0
+"""The process whose end closes what is left, where that is not ``atexit``."""
+
 _tried_at_exit: set[int] = set()
 """The writers that the exit has tried to close, by their ids."""
 
@@ -69,6 +72,7 @@ def close_at_exit(writer: _Writer, *, atomic: bool) -> None:
     def drop(_: object, key: int = key, writers: dict[int, _Unclosed] = _open_writers) -> None:
         writers.pop(key, None)
 
+    _prepare_process()
     _open_writers[key] = _Unclosed(OwningProcess(), weakref.ref(writer, drop), atomic, is_kept=False)
 
 
@@ -80,7 +84,22 @@ def keep_with(file: object, owner: _Writer, *, atomic: bool) -> None:
         close_at_exit(owner, atomic=atomic)
 
 
+def _prepare_process() -> None:
+    """Have a child of multiprocessing close what is left: it ends by ``os._exit``, after its own finalizers."""
+    global _prepared_pid
+    if _prepared_pid == OwningProcess.current_pid:
+        return
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing import util
+
+        # After the writers of events, which close their files themselves.
+        util.Finalize(None, _close_all, exitpriority=5)
+        _prepared_pid = OwningProcess.current_pid
+
+
 def _keep(writer: _Writer, *, atomic: bool) -> None:
+    _prepare_process()
     _open_writers[id(writer)] = _Unclosed(OwningProcess(), lambda: writer, atomic, is_kept=True)
 
 
@@ -121,11 +140,6 @@ def _close_all() -> None:
         if writer.closed:
             continue
         fate = "discarded" if unclosed.atomic else "published"
-        warnings.warn(
-            f"unclosed writer of {redact(writer.name)} is {fate} at exit; close it or use `with`",
-            ResourceWarning,
-            stacklevel=1,
-        )
         try:
             if unclosed.atomic:
                 writer.discard()
@@ -140,3 +154,12 @@ def _close_all() -> None:
             if line not in said:
                 print(line, file=sys.stderr)
             said.add(line)
+        else:
+            _warn(f"unclosed writer of {redact(writer.name)} is {fate} at exit; close it or use `with`")
+
+
+def _warn(message: str) -> None:
+    try:
+        warnings.warn(message, ResourceWarning, stacklevel=1)
+    except ResourceWarning as warning:  # warnings are errors, and other writers are still to be closed
+        print(f"recordfs: {warning}", file=sys.stderr)

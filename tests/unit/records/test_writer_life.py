@@ -317,6 +317,55 @@ sys.excepthook = lambda *_, writer=writer: None
         assert path.read_bytes() in (b"text", b"bytes")
 
 
+def test_all_writers_are_published_at_exit_where_warnings_are_errors(tmp_path):
+    program = f"""
+import sys, recordfs
+writers = [recordfs.RecordWriter({str(tmp_path)!r} + "/" + name) for name in "abc"]
+for writer in writers:
+    writer.write(b"bytes")
+sys.excepthook = lambda *_, writers=writers: None
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stderr
+    for name in "abc":
+        assert f"unclosed writer of {tmp_path}/{name} is published at exit" in done.stderr
+        assert list(recordfs.RecordReader(f"{tmp_path}/{name}")) == [b"bytes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_writer_that_a_child_of_multiprocessing_holds_on_to_is_published_at_its_end(tmp_path, method):
+    program = tmp_path / "program.py"
+    program.write_text(f"""
+import multiprocessing, recordfs
+from recordfs.gfile import GFile
+
+kept = []
+
+def leave(name):
+    kept.append(recordfs.RecordWriter({str(tmp_path)!r} + "/" + name))
+    kept[-1].write(name.encode())
+    kept.append(GFile({str(tmp_path)!r} + "/text-" + name, "w"))
+    kept[-1].write(name)
+
+if __name__ == "__main__":
+    parents = recordfs.RecordWriter({str(tmp_path)!r} + "/parents")
+    parents.write(b"from the parent")
+    for name in ("first", "second"):
+        child = multiprocessing.get_context({method!r}).Process(target=leave, args=(name,))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+    parents.close()
+""")
+    done = subprocess.run([sys.executable, "-W", "default", program], capture_output=True, text=True, check=True)
+    for name in ("first", "second"):
+        assert f"unclosed writer of {tmp_path}/{name} is published at exit" in done.stderr
+        assert list(recordfs.RecordReader(f"{tmp_path}/{name}")) == [name.encode()]
+        assert (tmp_path / f"text-{name}").read_text() == name
+    assert list(recordfs.RecordReader(f"{tmp_path}/parents")) == [b"from the parent"]
+
+
 @pytest.mark.parametrize("closes", [False, True])
 def test_a_writer_that_cannot_be_closed_says_so_once_when_the_interpreter_ends(closes):
     program = f"""
