@@ -236,6 +236,10 @@ def test_steps_that_cannot_be_cut_are_named() -> None:
     uniform = {"x": RaggedFeature(np.int64, "v", [RaggedFeature.UniformRowLength(3)])}
     with pytest.raises(InvalidArgumentError, match="record 0 of the batch, feature 'x': step 1 of the feature list"):
         parse_sequence_example(STEPS, None, uniform)
+    # A step is counted from the first of its own record.
+    sound = encode_sequence_example({}, {"v": [[1, 2, 3], [4, 5, 6]]})
+    with pytest.raises(InvalidArgumentError, match="record 1 of the batch, feature 'x': step 1 of the feature list"):
+        parse_sequence_example([sound, STEPS[0]], None, uniform)
 
 
 def test_a_missing_feature_list_is_told_what_helps_it() -> None:
