@@ -1,18 +1,20 @@
-"""Answers with the right status and other bytes than were asked for, which no SDK notices.
+"""Answers with the right status and something else in them than was asked for, which no SDK notices.
 
 Those that end before their last byte are asked for again.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from recordfs.errors import UnavailableError, UnknownError
+from recordfs.errors import RecordFSError, UnavailableError, UnknownError
+from recordfs.redaction import redacted_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["BrokenAnswerError", "again_if_broken", "check_content_range", "whole_range"]
+__all__ = ["BrokenAnswerError", "again_if_broken", "check_content_range", "reading_answer", "whole_range"]
 
 Answer = TypeVar("Answer")
 
@@ -32,6 +34,22 @@ def whole_range(content: bytes, start: int, end: int, path: str) -> bytes:
             f"asked for bytes {start} to {end}, found {len(content)} bytes: the answer broke off", path=path
         )
     return content
+
+
+@contextmanager
+def reading_answer(path: str, advice: str) -> Iterator[None]:
+    """Raise UnknownError where the block finds something else in an answer than it looks for.
+
+    Args:
+        path: For the error.
+        advice: What the answer is not, and what to look at.
+    """
+    try:
+        yield
+    except RecordFSError:
+        raise
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise UnknownError(f"the answer could not be read: {advice} ({error!r})", path=path) from redacted_cause(error)
 
 
 def check_content_range(told: str, start: int, end: int, path: str) -> None:

@@ -208,15 +208,15 @@ class RangeFetcher:
         for _ in range(self._store.max_attempts):
             try:
                 answer = obstore.get(reached, key, options=self._store.range_options(start, end, tag))
-                told = self._store.tag_from_obstore(answer)
-                chunks = take(answer) if told in (None, tag) else []
+                is_version = self._store.is_version(answer, tag)
+                chunks = take(answer) if is_version else []
             except _OBSTORE_ERRORS as error:
                 mapped = error_from_obstore(error, path, self._store.error_from_answer)
                 # Never from the error itself: its text can repeat the request, tokens included.
                 return [self._fetch_by_sdk_after(mapped, bucket, key, start, end, tag)]
-            if told not in (None, tag):
+            if not is_version:
                 # A server that does not look at the version that was asked for answers with what it has by now.
-                raise AbortedError(f"asked for version {tag}, found {told}", path=path)
+                raise AbortedError("the answer is of another version", path=path)
             length = sum(map(len, chunks))
             self._counter.add("GetRange", requests=1, received=length)
             if length == end - start:

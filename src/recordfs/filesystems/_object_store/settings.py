@@ -60,6 +60,11 @@ class StoreSettings:
     hidden: ClassVar[tuple[str, ...]] = ()
     """Fields whose values are never shown."""
 
+    @property
+    def timeout(self) -> tuple[float, float]:
+        """Seconds to connect, and without an answer."""
+        return self.connect_timeout, self.read_timeout
+
     @classmethod
     def option_names(cls) -> list[str]:
         """Return the names of the options."""
@@ -90,6 +95,11 @@ class StoreSettings:
                 raise InvalidArgumentError(f"the option {name} takes {expected}, found {type(value).__name__}")
             if value == "":
                 raise InvalidArgumentError(f"the option {name} is empty; leave it out for its default")
+            if name in self.hidden and isinstance(value, str) and not (value.isprintable() and value == value.strip()):
+                raise InvalidArgumentError(
+                    f"the option {name} begins or ends with a space, or has the end of a line in it: was it read from "
+                    "a file? Take the white space off"
+                )
             if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
                 raise InvalidArgumentError(f"the option {name} has to be above 0, found {value}")
         return self

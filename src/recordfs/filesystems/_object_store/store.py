@@ -255,9 +255,9 @@ class ObjectStore(abc.ABC):
     def range_options(self, start: int, end: int, tag: str) -> GetOptions:
         """Return obstore's options that ask for the same."""
 
-    def tag_from_obstore(self, found: GetResult) -> str | None:
-        """Return which version obstore's answer says it is of, or None where it does not say."""
-        return None
+    def is_version(self, found: GetResult, tag: str) -> bool:
+        """Tell whether obstore's answer is of the version that was asked for, as far as it says."""
+        return True
 
     def info_from_obstore(self, key: str, found: GetResult) -> ObjectInfo | None:
         """Return what obstore saw of an object, as ``head`` would, or None where something was missing in the answer.

@@ -8,36 +8,22 @@ Source of the fields: "Objects" and "Objects: list" in the service's JSON API re
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from recordfs.errors import RecordFSError, UnknownError
+from recordfs.filesystems._object_store import broken_answers
 from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
-from recordfs.redaction import redacted_cause
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["NO_GCS_SERVER", "generation_of", "info_of", "page_of", "page_of_buckets", "reading_answer", "size_of"]
 
 NO_GCS_SERVER = "it is not that of Google Cloud Storage; is the endpoint right?"
 
+reading_answer = partial(broken_answers.reading_answer, advice=NO_GCS_SERVER)
+"""As of broken_answers, of Google Cloud Storage."""
+
 _MOST_DIGITS = 19
 """Of a size or a generation, which are 64 bits."""
-
-
-@contextmanager
-def reading_answer(path: str) -> Iterator[None]:
-    """Raise UnknownError where the block finds something else in an answer than it looks for."""
-    try:
-        yield
-    except RecordFSError:
-        raise
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise UnknownError(f"the answer could not be read: {NO_GCS_SERVER} ({error!r})", path=path) from redacted_cause(
-            error
-        )
 
 
 def generation_of(resource: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from requests.cookies import RequestsCookieJar
 
 from recordfs.filesystems._object_store.clients import CONNECTIONS, SDKClients
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
+from recordfs.filesystems.gcs.tokens import renew_token
 from recordfs.redaction import redacted_cause, remember_secret
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Clients(SDKClients[_Own]):
         """Find credentials and make the client."""
         try:
             credentials, project, source = self._credentials()
-            session = _CountingSession(credentials, self.counter, self.settings.kms_key_name)
+            session = _CountingSession(credentials, self.counter, self.settings)
             options: dict[str, str] = {}
             endpoint, _ = self.settings.endpoint()
             if endpoint is not None:
@@ -140,13 +141,14 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
     Args:
         credentials: What requests are authorized with.
         counter: Where they are counted.
-        kms_key_name: The key for objects that are composed: the SDK names it with every other new object only.
+        settings: Name the key for objects that are composed, which the SDK names with every other new object only.
     """
 
-    def __init__(self, credentials: Credentials, counter: RequestCounter, kms_key_name: str | None) -> None:
+    def __init__(self, credentials: Credentials, counter: RequestCounter, settings: Settings) -> None:
         super().__init__(credentials)
         self._counter = counter
-        self._kms_key_name = kms_key_name
+        self._kms_key_name = settings.kms_key_name
+        self._timeout_of_tokens = settings.timeout
         self.cookies = _NoCookies()
         self.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
         self.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
@@ -156,6 +158,8 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
         """Send a request; see AuthorizedSession."""
         if self._kms_key_name is not None and operation_of(method, url) == "objects.compose":
             keywords["params"] = {"kmsKeyName": self._kms_key_name}
+        if not self.credentials.valid:
+            renew_token(self.credentials, self._timeout_of_tokens)  # which the base does without a look at the answer
         response: Response = super().request(method, url, *arguments, **keywords)
         if response.status_code >= 400:
             _check_refusal(response)

@@ -9,13 +9,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from google.auth.credentials import AnonymousCredentials
-from google.auth.transport.requests import Request
 from obstore.exceptions import BaseError
 from obstore.store import GCSStore as ObstoreGCSStore
 
 from recordfs.filesystems._object_store.obstore_options import client_options, retry_config
 from recordfs.filesystems.gcs.errors import SDK_ERRORS, error_from_sdk
-from recordfs.redaction import redacted_cause, remember_secret
+from recordfs.filesystems.gcs.tokens import renew_token
+from recordfs.redaction import redacted_cause
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -51,7 +51,7 @@ def make_obstore(clients: Clients, bucket: str) -> ObstoreGCSStore | None:
             bucket,
             client_options=options,
             retry_config=retry_config(settings),
-            credential_provider=_no_token if anonymous else TokenProvider(credentials),
+            credential_provider=_no_token if anonymous else TokenProvider(credentials, settings.timeout),
             base_url=endpoint,
             skip_signature=anonymous,
         )
@@ -70,10 +70,16 @@ def _no_token() -> GCSCredential:
 
 
 class TokenProvider:
-    """Gives obstore the token as it is now; obstore asks again before it expires. Safe to use from any thread."""
+    """Gives obstore the token as it is now; obstore asks again before it expires. Safe to use from any thread.
 
-    def __init__(self, credentials: Credentials) -> None:
+    Args:
+        credentials: Of whatever kind.
+        timeout: As of renew_token.
+    """
+
+    def __init__(self, credentials: Credentials, timeout: tuple[float, float]) -> None:
         self._credentials = credentials
+        self._timeout = timeout
         self._lock = threading.Lock()
 
     def __call__(self) -> GCSCredential:
@@ -85,10 +91,8 @@ class TokenProvider:
         credentials = self._credentials
         with self._lock:
             try:
-                # Whatever kind of credentials these are, this refreshes them when they are due.
-                credentials.before_request(Request(), "GET", "https://storage.googleapis.com/", {})
+                token = renew_token(credentials, self._timeout)
             except SDK_ERRORS as error:
                 raise error_from_sdk(error, "gs://") from redacted_cause(error)
             expiry = credentials.expiry
-        remember_secret(credentials.token)
-        return {"token": credentials.token, "expires_at": None if expiry is None else expiry.replace(tzinfo=dt.UTC)}
+        return {"token": token or "", "expires_at": None if expiry is None else expiry.replace(tzinfo=dt.UTC)}

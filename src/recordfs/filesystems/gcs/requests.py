@@ -67,7 +67,7 @@ class GCSRequests(ObjectStore):
         settings = clients.settings
         super().__init__("gs", max_attempts=settings.max_attempts)
         self.clients = clients
-        self._timeout = (settings.connect_timeout, settings.read_timeout)
+        self._timeout = settings.timeout
         # By status, and whether nothing came with it. The service answers so; emulators otherwise, which is learned.
         self._answers_of_deletions = {(DELETED, True)}
 

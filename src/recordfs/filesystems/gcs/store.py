@@ -180,9 +180,9 @@ class GCSStore(GCSRequests):
         """A range of this generation."""
         return {"range": (start, end), "version": tag}
 
-    def tag_from_obstore(self, found: GetResult) -> str | None:
-        """The generation."""
-        return found.meta["version"]
+    def is_version(self, found: GetResult, tag: str) -> bool:
+        """By the generation."""
+        return found.meta["version"] in (None, tag)
 
     def copy(
         self, source_bucket: str, source: ObjectInfo, target_bucket: str, target_key: str, *, overwrite: bool

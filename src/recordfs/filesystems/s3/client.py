@@ -16,7 +16,7 @@ from urllib3 import HTTPResponse
 
 from recordfs.errors import InvalidArgumentError
 from recordfs.filesystems._object_store.clients import CONNECTIONS, SDKClients
-from recordfs.filesystems.s3.errors import error_from_login, error_from_sdk
+from recordfs.filesystems.s3.errors import check_headers, error_from_login, error_from_sdk
 from recordfs.redaction import redacted_cause, remember_secret
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ class Clients(SDKClients[tuple[Any, Any]]):
         token = request.headers.get("X-Amz-Security-Token")
         if token is not None:  # a server may repeat the request in what it answers
             remember_secret(token.decode() if isinstance(token, bytes) else token)
+        check_headers(request.headers.get("Authorization"), token)
         length = request.headers.get("Content-Length") or 0
         self.counter.add(event_name.rpartition(".")[2], requests=1, sent=int(length))
         return None

@@ -36,6 +36,7 @@ __all__ = [
     "NO_CREDENTIALS",
     "NO_S3_SERVER",
     "SDK_ERRORS",
+    "check_headers",
     "code_of",
     "error_from_answer",
     "error_from_login",
@@ -208,6 +209,14 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
         # Of a file: that of a token; otherwise what is wrong is the name of one with certificates.
         return InvalidArgumentError(said, path=path) if error.filename is None else _no_login(said, path)
     return UnknownError(f"{type(error).__name__}: {said}", path=path)
+
+
+def check_headers(*values: str | bytes | None) -> None:
+    """Raise UnauthenticatedError for keys or tokens that no header can hold: obstore would panic."""
+    for value in values:
+        text = value.decode("latin-1") if isinstance(value, bytes) else value or ""
+        if any(ord(character) < ord(" ") for character in text):
+            raise _no_login("the access key or the session token has the end of a line in it; take it off", "s3://")
 
 
 def error_from_login(error: Exception) -> RecordFSError:

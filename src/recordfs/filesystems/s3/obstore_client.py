@@ -10,7 +10,7 @@ from obstore.store import S3Store as ObstoreS3Store
 
 from recordfs.errors import InvalidArgumentError, UnauthenticatedError
 from recordfs.filesystems._object_store.obstore_options import client_options, retry_config
-from recordfs.filesystems.s3.errors import NO_CREDENTIALS, error_from_login
+from recordfs.filesystems.s3.errors import NO_CREDENTIALS, check_headers, error_from_login
 from recordfs.redaction import redacted_cause, remember_secret
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class CredentialProvider:
         except Exception as error:  # noqa: BLE001 (what it means is raised)
             raise error_from_login(error) from redacted_cause(error)
         remember_secret(frozen.token)
+        check_headers(frozen.access_key, frozen.token)
         latest = dt.datetime.now(dt.UTC) + CREDENTIAL_LIFETIME
         # Only temporary credentials end; botocore keeps the moment to itself.
         expires = getattr(credentials, "_expiry_time", None)

@@ -50,6 +50,18 @@ def nanoseconds(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000_000_000
 
 
+def size_of(told: int) -> int:
+    """Return a size, or raise ValueError if it is none."""
+    if told < 0:
+        raise ValueError(f"expected a size, found {told}")
+    return told
+
+
+def is_same_etag(first: str, second: str) -> bool:
+    """Tell whether two ETags name one version. Stores leave the quotes out here and there, proxies make them weak."""
+    return first.removeprefix("W/").strip('"') == second.removeprefix("W/").strip('"')
+
+
 DELETED = 204
 """The status of what was deleted, or was not there (Amazon S3 API reference, DeleteObject)."""
 
@@ -152,7 +164,7 @@ class S3Requests(ObjectStore):
         answer = self.call("get_object", path, **asked)
         try:
             # A server that does not look at the condition may answer with another version, or with the whole of it.
-            if answer.get("ETag", tag) != tag:
+            if not is_same_etag(answer.get("ETag") or tag, tag):
                 raise AbortedError(f"asked for version {tag}, found {answer['ETag']}", path=path)
             whole = "" if start else f"bytes 0-{answer['ContentLength'] - 1}/"
             check_content_range(answer.get("ContentRange") or whole, start, end, path)

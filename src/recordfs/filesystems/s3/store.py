@@ -13,7 +13,7 @@ from recordfs.errors import (
     UnimplementedError,
     UnknownError,
 )
-from recordfs.filesystems._object_store.broken_answers import again_if_broken
+from recordfs.filesystems._object_store.broken_answers import again_if_broken, reading_answer
 from recordfs.filesystems._object_store.checksums import crc32c_from_header
 from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage, UnfinishedUpload
 from recordfs.filesystems._object_store.opening import Known, Location
@@ -28,7 +28,7 @@ from recordfs.filesystems.s3.features import BULK_DELETES, CONDITIONS, LISTING_V
 from recordfs.filesystems.s3.multipart_upload import SMALLEST_PART, MultipartUpload
 from recordfs.filesystems.s3.object_upload import S3ObjectUpload
 from recordfs.filesystems.s3.probe import learn_conditions
-from recordfs.filesystems.s3.requests import S3Requests, nanoseconds
+from recordfs.filesystems.s3.requests import S3Requests, is_same_etag, nanoseconds, size_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -116,7 +116,9 @@ class S3Store(S3Requests):
 
     def list_buckets(self) -> list[str]:
         """ListBuckets."""
-        return [bucket["Name"] for bucket in self.call("list_buckets", "s3://").get("Buckets", [])]
+        found = self.call("list_buckets", "s3://").get("Buckets", [])
+        with reading_answer("s3://", NO_S3_SERVER):
+            return [bucket["Name"] for bucket in found]
 
     def bucket_exists(self, bucket: str) -> bool:
         """HeadBucket; who may not list a bucket may still know that it is there."""
@@ -177,7 +179,8 @@ class S3Store(S3Requests):
             else:
                 failed = answer.get("Errors", [])
                 # By number: what XML cannot hold comes back as another name.
-                if len(answer.get("Deleted", [])) + len(failed) >= len(keys):
+                is_told = len(answer.get("Deleted", [])) + len(failed) >= len(keys)
+                if is_told and all("Key" in item for item in failed):
                     return [(item["Key"], _error_of_item(item, f"s3://{bucket}/{item['Key']}")) for item in failed]
         return super().delete_many(bucket, keys)
 
@@ -203,7 +206,8 @@ class S3Store(S3Requests):
             if found.size:
                 kept = self.get_range(location.bucket, location.key, 0, found.size, found.tag)
         elif described.get("ChecksumType") == "FULL_OBJECT" and "ChecksumCRC32C" in described:
-            crc = crc32c_from_header(described["ChecksumCRC32C"])
+            with reading_answer(location.path, NO_S3_SERVER):
+                crc = crc32c_from_header(described["ChecksumCRC32C"])
         return Known(kept, crc, found.metadata, properties)
 
     def new_upload(self, opening: Opening, known: Known) -> ObjectUpload:
@@ -214,7 +218,8 @@ class S3Store(S3Requests):
         """ListMultipartUploads."""
         path, asked = f"s3://{bucket}/{prefix}", self.listable(bucket, prefix)
         found = self.call("list_multipart_uploads", path, Bucket=bucket, Prefix=asked).get("Uploads", [])
-        uploads = [UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"]) for item in found]
+        with reading_answer(path, NO_S3_SERVER):
+            uploads = [UnfinishedUpload(item["Key"], item["UploadId"], item["Initiated"]) for item in found]
         return [upload for upload in uploads if upload.key.startswith(prefix)]
 
     def has_grown(self, bucket: str, upload: UnfinishedUpload, since: dt.datetime) -> bool:
@@ -255,9 +260,9 @@ class S3Store(S3Requests):
         """A range of the version with this ETag."""
         return {"range": (start, end), "if_match": tag}
 
-    def tag_from_obstore(self, found: GetResult) -> str | None:
-        """The ETag."""
-        return found.meta["e_tag"]
+    def is_version(self, found: GetResult, tag: str) -> bool:
+        """By the ETag."""
+        return is_same_etag(found.meta["e_tag"] or tag, tag)
 
     def copy(
         self, source_bucket: str, source: ObjectInfo, target_bucket: str, target_key: str, *, overwrite: bool
@@ -306,11 +311,12 @@ def _page(found: dict[str, Any], following: str | None, path: str) -> ObjectPage
     """Return a page from an answer to either version of the listing."""
     if "IsTruncated" not in found and "Name" not in found:
         raise UnknownError(f"the answer is not a listing: {NO_S3_SERVER}", path=path)
-    objects = [
-        ObjectInfo(item["Key"], item["Size"], nanoseconds(item["LastModified"]), item["ETag"], {})
-        for item in found.get("Contents", [])
-    ]
-    prefixes = [item["Prefix"] for item in found.get("CommonPrefixes", [])]
+    with reading_answer(path, NO_S3_SERVER):
+        objects = [
+            ObjectInfo(item["Key"], size_of(item["Size"]), nanoseconds(item["LastModified"]), item["ETag"], {})
+            for item in found.get("Contents", [])
+        ]
+        prefixes = [item["Prefix"] for item in found.get("CommonPrefixes", [])]
     return ObjectPage(objects, prefixes, following if found.get("IsTruncated") else None)
 
 
