@@ -156,8 +156,8 @@ def _ignore(_: object) -> None:
 def _export_parquet(export: _Export) -> int:
     pyarrow = pyarrow_module()
     features = export.infer() if export.features is None else export.features
+    _check_parquet_names(features)
     examples = arrow_examples(export.reader, features, sample=None, batch_size=_BATCH_SIZE, threads=1)
-    _check_columns(pyarrow.schema(examples).names)
     count = 0
     with open_output(export.target) as stream, _parquet_writer(stream, pyarrow.schema(examples)) as writer:
         for batch in examples.batches():
@@ -170,7 +170,7 @@ def _export_parquet(export: _Export) -> int:
 def _export_parquet_of_sequences(export: _Export) -> int:
     pyarrow = pyarrow_module()
     table = SequenceTable(pyarrow, export.infer())
-    _check_columns(table.schema.names)
+    _check_parquet_names(table.schema.names)
     count = 0
     batches = export.batches()
     with open_output(export.target) as stream, _parquet_writer(stream, table.schema) as writer:
@@ -197,6 +197,14 @@ def _check_columns(names: Collection[str]) -> None:
             "there is no feature to make a column of, and a table without columns has no rows; JSON lines can hold "
             "records without features"
         )
+
+
+def _check_parquet_names(names: Collection[str]) -> None:
+    """Refuse names that Arrow ends at their first NUL."""
+    _check_columns(names)
+    for name in names:
+        if "\0" in name:
+            raise InvalidContentError(f"feature {name!r}: no column of Parquet has a NUL in its name; export to jsonl")
 
 
 def _export_jsonl(export: _Export) -> int:

@@ -24,6 +24,9 @@ __all__ = ["arrays_of_column", "arrays_of_columns", "columns_of_arrays"]
 # Names that numpy.savez takes for itself.
 _RESERVED = ("file", "allow_pickle")
 
+# A zip archive counts the bytes of a member's name in 16 bits.
+_MAX_NAME_LENGTH = 65535
+
 _INSTEAD = "export to parquet or jsonl, or say which features to export"
 
 
@@ -41,6 +44,10 @@ def arrays_of_columns(columns: Mapping[str, Column]) -> dict[str, Array]:
             taken_for_part = plain and key.rpartition("/")[2] in ("row_splits", "offsets")
             if taken_for_part or key in _RESERVED or key.endswith(".npy") or "\0" in key or key in arrays:
                 raise InvalidContentError(f"feature {name!r} cannot be told apart in an npz archive; {_INSTEAD}")
+            if len(f"{key}.npy".encode()) > _MAX_NAME_LENGTH:
+                raise InvalidContentError(
+                    f"feature {name[:80]!r}...: its name is too long for an npz archive; {_INSTEAD}"
+                )
         arrays |= parts
     for name in columns:
         of, _, part = name.rpartition("/")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recordfs.errors import InvalidArgumentError
+from recordfs.errors import InvalidArgumentError, InvalidContentError
 from recordfs.example.bad_record import BadRecordError
 from recordfs.example.columns import Array, RaggedColumn
 from recordfs.example.encode import encode_sequence_example
@@ -34,13 +34,13 @@ class SequenceTable:
         inferred: The features; a record that does not fit them is an error.
 
     Raises:
-        InvalidArgumentError: A feature of several kinds; a name that is a context feature's and a feature list's.
+        InvalidContentError: A feature of several kinds; a name that is a context feature's and a feature list's.
     """
 
     def __init__(self, pyarrow: Any, inferred: InferredFeatures) -> None:
         both = inferred.keys() & inferred.sequence_features.keys()
         if both:
-            raise InvalidArgumentError(
+            raise InvalidContentError(
                 f"{min(both)!r} is a context feature and a feature list, and a table has one column of a name: "
                 "export to jsonl"
             )

@@ -15,6 +15,7 @@ from recordfs.example import (
     FixedLenFeature,
     decode_example,
     encode_example,
+    encode_sequence_example,
     export_examples,
     import_examples,
     parse_example,
@@ -226,6 +227,21 @@ def test_npz_refuses_names_that_would_be_lost(tmp_path: Path, name: str) -> None
         writer.write_batch([encode_example({name: 1, "more": [2, 3]}), encode_example({name: 1, "more": [4]})])
     with pytest.raises(InvalidArgumentError, match="npz"):
         export_examples(tmp_path / "records", tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("npz", "x" * 65532), ("parquet", "a\0b"), ("npz", "a\0b"), ("parquet", "a\0b (sequence)")]
+)
+def test_a_name_that_a_format_cannot_hold_is_an_error_that_names_the_file(tmp_path: Path, form: str, name: str) -> None:
+    path, sequence = str(tmp_path / "a.tfrecord"), name.endswith("(sequence)")
+    with RecordWriter(path) as writer:
+        writer.write(encode_sequence_example({}, {name: [[1]]}) if sequence else encode_example({name: 1}))
+    with pytest.raises(InvalidContentError, match="name") as caught:
+        export_examples(path, tmp_path / f"a.{form}", sequence=sequence)
+    assert caught.value.path == path
+    assert export_examples(path, tmp_path / "a.jsonl", sequence=sequence) == 1
+    assert import_examples(tmp_path / "a.jsonl", tmp_path / "back", sequence=sequence) == 1
+    assert list(RecordReader(tmp_path / "back")) == list(RecordReader(path))
 
 
 def test_npz_refuses_a_name_that_would_be_read_as_anothers_values(tmp_path: Path) -> None:

@@ -88,5 +88,5 @@ def test_no_records_and_no_examples_are_errors() -> None:
 
 def test_endlessly_many_keys_are_refused() -> None:
     records = (encode_example({f"{i}-{j}": 1 for j in range(100)}) for i in range(1000))
-    with pytest.raises(InvalidArgumentError, match="too many different features"):
+    with pytest.raises(InvalidArgumentError, match=r"record 100: with this one .* more than 10000"):
         infer_features(records)

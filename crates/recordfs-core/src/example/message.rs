@@ -15,12 +15,17 @@ pub enum MessageError {
     Malformed(&'static str),
     /// A sound message of another type.
     OtherMessage(MessageKind),
+    /// A sound one with features beyond those that there is room to list.
+    TooManyFeatures(usize),
 }
 
 impl MessageError {
     /// The same error about `record`, or what the record is instead, if that can be told.
     #[must_use]
     pub fn explained(self, record: &[u8]) -> Self {
+        if let MessageError::TooManyFeatures(_) = self {
+            return self;
+        }
         match MessageKind::of(record) {
             MessageKind::Example | MessageKind::Other => self,
             kind => MessageError::OtherMessage(kind),
@@ -33,6 +38,9 @@ impl fmt::Display for MessageError {
         match self {
             MessageError::Malformed(reason) => write!(out, "not a serialized Example: {reason}"),
             MessageError::OtherMessage(kind) => write!(out, "not a serialized Example: {kind}"),
+            MessageError::TooManyFeatures(most) => {
+                write!(out, "with this one the records hold too many different features to list, more than {most}")
+            }
         }
     }
 }

@@ -78,9 +78,7 @@ impl Summary {
     ) -> Result<&'s mut FeatureCounts, MessageError> {
         if !map.contains_key(key) {
             if map.len() == max_features {
-                return Err(MessageError::Malformed(
-                    "the records hold too many different features to list",
-                ));
+                return Err(MessageError::TooManyFeatures(max_features));
             }
             map.insert(key.to_owned(), FeatureCounts::default());
         }
