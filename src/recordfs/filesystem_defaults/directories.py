@@ -11,14 +11,21 @@ from recordfs.errors import (
     NotFoundError,
     RecordFSError,
 )
-from recordfs.paths import dirname, join
+from recordfs.paths import clean_path, dirname, join, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recordfs.filesystem import FileSystem
 
-__all__ = ["MAX_REPORTED_FAILURES", "UndeletedError", "create_with_parents", "delete_recursively", "undeleted_error"]
+__all__ = [
+    "MAX_REPORTED_FAILURES",
+    "UndeletedError",
+    "check_not_local_root",
+    "create_with_parents",
+    "delete_recursively",
+    "undeleted_error",
+]
 
 MAX_REPORTED_FAILURES = 100
 """Failures of one deletion that its error holds."""
@@ -64,8 +71,20 @@ def create_with_parents(file_system: FileSystem, path: str) -> None:
                 raise NotADirectoryError("a file stands where a directory is to be made", path=directory) from None
 
 
+def check_not_local_root(path: str) -> None:
+    """Raise where a deletion would take this machine: ``file://tmp/`` is ``/``, because what comes first is a host."""
+    parsed = parse_path(path)
+    if parsed.scheme in ("", "file") and clean_path(parsed.path) == "/":
+        raise FailedPreconditionError(
+            "this is the root of all local files, which is never deleted; delete what is in it by name"
+            + (f" (in a URL {parsed.authority!r} is a host: file:///{parsed.authority})" if parsed.authority else ""),
+            path=path,
+        )
+
+
 def delete_recursively(file_system: FileSystem, path: str) -> None:
     """Delete a tree from its leaves up, going on after failures."""
+    check_not_local_root(path)
     if not file_system.stat(path).is_directory:
         file_system.delete_file(path)
         return

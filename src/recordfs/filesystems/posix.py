@@ -29,6 +29,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem import Capabilities, DirectoryEntry, FileStatistics, FileSystem
 from recordfs.filesystem_defaults.copies import check_not_cut_short
+from recordfs.filesystem_defaults.directories import check_not_local_root
 from recordfs.filesystem_defaults.opening import check_unchanged
 from recordfs.filesystems._posix_files import AtomicPosixFile, PosixRandomAccessFile, PosixWritableFile
 from recordfs.filesystems._posix_names import (
@@ -178,7 +179,11 @@ class PosixFileSystem(FileSystem):
             raise posix_error(error, path) from error
 
     def delete_recursively(self, path: str) -> None:
-        """Delete a tree, or a file; of a symbolic link only the link itself, also if somebody makes one meanwhile."""
+        """Delete a tree, or a file; of a symbolic link only the link itself, also if somebody makes one meanwhile.
+
+        The root of all local files is FailedPreconditionError, as ``rm -r`` has it.
+        """
+        check_not_local_root(path)
         local = _local(path)
         if not _is_real_directory(local):
             self.delete_file(path)

@@ -27,8 +27,10 @@ from recordfs.errors import (
     UnavailableError,
     UnimplementedError,
 )
+from recordfs.filesystem import FileSystem
 from recordfs.filesystems import _posix_names, posix
 from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.filesystems.wrapper import WrapperFileSystem
 
 system = PosixFileSystem()
 
@@ -327,6 +329,26 @@ def test_a_tree_with_directories_that_may_not_be_touched_is_deleted_but_for_them
     assert failed == {f"{path}/closed/inner", f"{path}/closed", f"{path}/unlisted", path}
     assert (caught.value.undeleted_files, caught.value.undeleted_directories) == (0, 4)
     assert sorted(os.listdir(path)) == ["closed", "unlisted"]
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/.", "/tmp/..", "file:///", "file://tmp/", "file://host/tmp/../."])
+@pytest.mark.parametrize("kind", ["local", "by the contract's default"])
+def test_the_root_of_all_local_files_is_never_deleted(path, kind, monkeypatch):
+    deleted = []
+
+    class Wrapper(WrapperFileSystem):
+        delete_recursively = FileSystem.delete_recursively
+
+        def list_directory(self, path):
+            deleted.append(path)
+            return iter([])
+
+        delete_file = delete_dir = deleted.append
+
+    monkeypatch.setattr(posix, "delete_tree", lambda *arguments: deleted.append(arguments))
+    with pytest.raises(FailedPreconditionError, match="root of all local files"):
+        (system if kind == "local" else Wrapper(system)).delete_recursively(path)
+    assert deleted == []
 
 
 def test_what_may_not_be_touched_is_permission_denied(closed_directory, unprivileged):
