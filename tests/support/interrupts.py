@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import CodeType, FrameType, ModuleType
 
-__all__ = ["assert_interrupt_ends", "interrupted_after", "interrupted_at"]
+__all__ = ["assert_interrupt_ends", "interrupted_after", "interrupted_at", "tracing_places_of_signals"]
 
 
 def assert_interrupt_ends(call: Callable[[], object]) -> None:
@@ -77,33 +77,47 @@ def interrupted_at(line_number: int, call: Callable[[], object], modules: Sequen
 def interrupted_after(call_number: int, call: Callable[[], object], modules: Sequence[ModuleType]) -> bool:
     """Make a call and raise KeyboardInterrupt where the interpreter looks for signals; tell whether that was reached.
 
-    That is after each call that the modules make, when nobody owns yet what it returned, and at the start of each of
-    their functions.
+    That is, among others, after each call that the modules make, when nobody owns yet what it returned.
     """
     seen = 0
     files = {module.__file__ for module in modules}
 
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code.co_filename not in files:
+    def interrupt() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == call_number:
+            raise KeyboardInterrupt
+
+    trace = tracing_places_of_signals(lambda code: code.co_filename in files, interrupt)
+    return _reaches_its_interrupt(trace, call, lambda: seen >= call_number)
+
+
+def tracing_places_of_signals(is_wanted: Callable[[CodeType], bool], act: Callable[[], object]) -> Any:
+    """Return a function for ``sys.settrace`` that acts wherever a signal's handler can interrupt the wanted code.
+
+    The interpreter looks for signals after each call, at the start of each function, and where a loop goes back.
+    """
+
+    def trace(frame: FrameType, _event: str, _argument: Any) -> Any:
+        if not is_wanted(frame.f_code):
             return None
         frame.f_trace_opcodes = True
         names = _instruction_names(frame.f_code)
         before = ""
 
-        def trace_instruction(frame: FrameType, event: str, argument: Any) -> Any:
-            nonlocal before, seen
+        def trace_instruction(frame: FrameType, event: str, _argument: Any) -> Any:
+            nonlocal before
             if event == "exception":
                 before = ""
             elif event == "opcode":
-                looks_for_signals, before = before.startswith(("CALL", "RESUME")), names[frame.f_lasti]
-                seen += looks_for_signals
-                if looks_for_signals and seen == call_number:
-                    raise KeyboardInterrupt
+                former, before = before, names[frame.f_lasti]
+                if former.startswith(("CALL", "RESUME")) or "BACKWARD" in former:
+                    act()
             return trace_instruction
 
         return trace_instruction
 
-    return _reaches_its_interrupt(trace, call, lambda: seen >= call_number)
+    return trace
 
 
 @functools.cache
