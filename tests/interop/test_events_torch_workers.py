@@ -1,6 +1,7 @@
 """Workers of torch's DataLoader log scalars, however they are started and ended, with three SummaryWriters."""
 
 import os
+import signal
 import subprocess
 import textwrap
 
@@ -20,9 +21,13 @@ SETUP = {
 
 # A file, because spawned workers import the main module.
 PROGRAM = """
+import multiprocessing
 import sys
+import time
 
 import torch
+from recordfs.filesystems.posix import PosixFileSystem
+from recordfs.filesystems.wrapper import WrapperFileSystem, WrapperWritableFile
 from torch.utils.data import DataLoader, Dataset
 
 
@@ -47,21 +52,54 @@ class Stack:
         return torch.stack(numbers)
 
 
+class SlowFile(WrapperWritableFile):
+    def _close(self):
+        if multiprocessing.parent_process() is not None:
+            time.sleep(1)
+        super()._close()
+
+
+class SlowStore(WrapperFileSystem):
+    def new_writable_file(self, path, **keywords):
+        return SlowFile(super().new_writable_file(path, **keywords))
+
+
 if __name__ == "__main__":
     directory, method, stays = sys.argv[1:]
-    writer = SummaryWriter(directory)
+    # Workers that take their time to end are still at it when their parent, which ends too, sends SIGTERM.
+    writer = SummaryWriter(directory, **({"file_system": SlowStore(PosixFileSystem())} if stays == "waits" else {}))
     loader = DataLoader(
         Numbers(writer),
         batch_size=8,
         num_workers=2,
         collate_fn=Stack(writer),
         multiprocessing_context=method,
-        persistent_workers=stays == "stays",
+        persistent_workers=stays != "ends",
     )
     for epoch in range(2):
         for batch in loader:
             writer.add_scalar("loss", 1.0, int(batch[0]))
+    if stays == "waits":
+        print("ready", flush=True)
+        next(iter(loader))
+        time.sleep(60)
 """
+
+
+FIRST = sorted([*range(0, 40, 8)] * 2)
+TWO_EPOCHS = {"item": sorted([*range(40)] * 2), "batch": FIRST, "loss": FIRST}
+
+
+def program_of(directory, kind, method, stays):
+    """Return the command that runs the program with the peer's torch, and its environment."""
+    program = directory / "program.py"
+    program.write_text(SETUP[kind] + textwrap.dedent(PROGRAM))
+    environment = {"PYTHONPATH": directory_with_only_recordfs(str(directory)), "PATH": os.environ["PATH"]}
+    return [require_peer("torch"), str(program), str(directory / "run"), method, stays], environment
+
+
+def steps_of(directory):
+    return {tag: sorted(column.step.tolist()) for tag, column in columns(directory / "run").items()}
 
 
 # Each takes some seconds, most of them for importing torch: not every pair of the two.
@@ -75,18 +113,27 @@ if __name__ == "__main__":
     ],
 )
 def test_what_workers_log_is_in_the_log_whole(tmp_path, kind, method, stays):
-    program = tmp_path / "program.py"
-    program.write_text(SETUP[kind] + textwrap.dedent(PROGRAM))
-    python = require_peer("torch")
-    done = subprocess.run(
-        [python, str(program), str(tmp_path / "run"), method, stays],
-        env={"PYTHONPATH": directory_with_only_recordfs(str(tmp_path)), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command, environment = program_of(tmp_path, kind, method, stays)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    steps = {tag: sorted(column.step.tolist()) for tag, column in columns(tmp_path / "run").items()}
-    first = sorted([*range(0, 40, 8)] * 2)
-    assert steps == {"item": sorted([*range(40)] * 2), "batch": first, "loss": first}
+    assert steps_of(tmp_path) == TWO_EPOCHS
+
+
+def test_ctrl_c_ends_workers_that_logged_without_a_complaint(tmp_path):
+    command, environment = program_of(tmp_path, "recordfs", "fork", "waits")
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            os.killpg(process.pid, signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGINT
+    assert "killed by signal" not in said
+    steps = steps_of(tmp_path)
+    assert {tag: sorted(set(found)) for tag, found in steps.items()} == {
+        tag: sorted(set(TWO_EPOCHS[tag])) for tag in steps
+    }
+    assert all(len(steps[tag]) >= len(TWO_EPOCHS[tag]) for tag in TWO_EPOCHS)

@@ -189,12 +189,13 @@ def _close_when_terminated() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return  # Python lets no other thread set a handler.
-    handler = signal.getsignal(signal.SIGTERM)
-    if handler is signal.SIG_DFL:
-        close_on_sigterm()
-    elif isinstance(handler, _SigtermHandler):
-        # What Python does not see, such as torch in its workers, may have put another in the place of our parent's.
-        signal.signal(signal.SIGTERM, handler)
+    former = signal.getsignal(signal.SIGTERM)
+    if isinstance(former, _SigtermHandler):
+        # Our parent's. What Python does not see, such as torch in its workers, may have put another in its place.
+        former = former.former
+    elif former is not signal.SIG_DFL:
+        return
+    signal.signal(signal.SIGTERM, _SigtermHandler(former, exits=_is_torch_worker()))
 
 
 _is_registered = False
@@ -230,24 +231,26 @@ class _SigtermHandler:
 
     Args:
         former: What ``signal.getsignal`` returned.
+        exits: Whether the default is to exit with status 0. It is in torch's workers, by a handler that Python does not
+            see: their loader takes any other end for a failure, while its own process ends.
     """
 
-    def __init__(self, former: Any) -> None:
-        self._former = former
+    def __init__(self, former: Any, *, exits: bool = False) -> None:
+        self.former = former
+        self._exits = exits
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         close_all()
-        if callable(self._former):
-            self._former(number, frame)
-        elif self._former != signal.SIG_IGN:
-            if _is_torch_worker():
-                # As torch's own handler does: the loader takes any other end for a failure while its process ends.
+        if callable(self.former):
+            self.former(number, frame)
+        elif self.former != signal.SIG_IGN:
+            if self._exits:
                 os._exit(0)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _is_torch_worker() -> bool:
-    """Whether this process is a worker of a DataLoader."""
+    """Whether a worker of a DataLoader is at work in this process."""
     module = sys.modules.get("torch.utils.data")
     return module is not None and module.get_worker_info() is not None
