@@ -11,7 +11,7 @@ from recordfs.errors import (
     NotFoundError,
     RecordFSError,
 )
-from recordfs.paths import clean_path, dirname, join, parse_path
+from recordfs.paths import clean_path, dirname, is_plain_name, join, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +97,7 @@ def delete_recursively(file_system: FileSystem, path: str) -> None:
         if len(failures) < MAX_REPORTED_FAILURES:
             failures.append((child, error))
 
+    takes_any_name = file_system.capabilities(path).verbatim_names
     directories = [path]
     position = 0
     while position < len(directories):
@@ -105,6 +106,10 @@ def delete_recursively(file_system: FileSystem, path: str) -> None:
         try:
             for entry in file_system.list_directory(directory):
                 child = join(directory, entry.name)
+                if not takes_any_name and not is_plain_name(entry.name):
+                    # Followed, a name such as ".." would have what lies beside the tree deleted, and all above it.
+                    note(child, _leads_out(child, entry.name), directory=entry.is_directory)
+                    continue
                 if entry.is_directory and not entry.is_symbolic_link:
                     directories.append(child)
                     continue
@@ -128,6 +133,12 @@ def delete_recursively(file_system: FileSystem, path: str) -> None:
             note(directory, unlisted.get(directory, error), directory=True)
     if failures:
         raise undeleted_error(path, failures, *undeleted) from failures[0][1]
+
+
+def _leads_out(path: str, name: str) -> FailedPreconditionError:
+    return FailedPreconditionError(
+        f"the filesystem lists the name {name!r}, which leads out of the directory, and is not followed", path=path
+    )
 
 
 def undeleted_error(

@@ -67,7 +67,7 @@ class FsspecRandomAccessFile(RandomAccessFile):
         file_system, path = self._clients.resolve(self._name)
         with fsspec_errors(self._name):
             if file_system.async_impl:
-                return bytes(file_system.cat_file(path, start=offset, end=offset + n))
+                return _bytes_of(file_system.cat_file(path, start=offset, end=offset + n), n)
             return self._read_from_handle(offset, n)
 
     def _is_as_it_was(self) -> bool:
@@ -84,9 +84,11 @@ class FsspecRandomAccessFile(RandomAccessFile):
     def _read_from_handle(self, offset: int, n: int) -> bytes:
         with self._turns.get():
             handle = self._handle.get()
-            handle.seek(offset)
-            data = bytes(handle.read(n))
-            while len(data) < n and (more := handle.read(n - len(data))):
+            reached = handle.seek(offset)
+            if isinstance(reached, int) and reached != offset:
+                raise TypeError(f"asked to go to byte {offset}, the store's file went to {reached}")
+            data = _bytes_of(handle.read(n), n)
+            while len(data) < n and (more := _bytes_of(handle.read(n - len(data)), n - len(data))):
                 data += more
             return data
 
@@ -221,3 +223,16 @@ class FsspecWritableFile(WritableFile):
         super()._check_usable()
         if self._failure is not None:
             raise self._failure_error() from redacted_cause(self._failure)
+
+
+def _bytes_of(data: Any, most: int) -> bytes:
+    """Return what a store gave as bytes.
+
+    Raises:
+        TypeError: It is something else, or more than was asked for, so that nobody knows from where it is.
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"expected bytes, found {type(data).__name__}")
+    if len(data) > most:
+        raise TypeError(f"asked for at most {most} bytes, found {len(data)}")
+    return bytes(data)

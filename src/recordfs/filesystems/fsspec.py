@@ -29,7 +29,7 @@ from recordfs.filesystems._fsspec_checks import WrittenFileCheck, info_now, same
 from recordfs.filesystems._fsspec_clients import FsspecClients, is_our_own_bridge, knows_protocol
 from recordfs.filesystems._fsspec_errors import fsspec_errors
 from recordfs.filesystems._fsspec_files import BLOCK_SIZE, FsspecRandomAccessFile, FsspecWritableFile
-from recordfs.filesystems._fsspec_info import entry_of, statistics_of
+from recordfs.filesystems._fsspec_info import entry_of, rows_of, statistics_of
 from recordfs.paths import TEMPORARY_NAME, dirname, join
 
 if TYPE_CHECKING:
@@ -146,18 +146,17 @@ class FsspecFileSystem(FileSystem):
         file_system, inside = self._clients.resolve(path)
         try:
             with fsspec_errors(path):
-                info = file_system.info(inside)
+                return statistics_of(file_system.info(inside))
         except (NotFoundError, NotADirectoryError, PermissionDeniedError):  # HDFS permits nothing below a file
             self._check_parents(path)
             raise
-        return statistics_of(info)
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Iterate over the children of a directory; fsspec has them all at once."""
         file_system, inside = self._clients.resolve(path)
         try:
             with fsspec_errors(path):
-                listing = file_system.ls(inside, detail=True)
+                rows = rows_of(file_system.ls(inside, detail=True))
         except NotFoundError:
             if not self.stat(path).is_directory:
                 raise NotADirectoryError("a file has no children", path=path) from None
@@ -166,16 +165,17 @@ class FsspecFileSystem(FileSystem):
             self._check_parents(path)
             raise
         itself = inside.rstrip("/")
-        names = {entry["name"].rstrip("/") for entry in listing}
         # A file lists itself, under its own name or (FTP) as if it were in a directory of that.
         in_itself = f"{itself}/{itself.rpartition('/')[2]}"
-        if (names <= {itself} or names == {in_itself}) and not self.stat(path).is_directory:
+        if (rows.keys() <= {itself} or rows.keys() == {in_itself}) and not self.stat(path).is_directory:
             raise NotADirectoryError("a file has no children", path=path)
-        for entry in listing:
-            full_name = entry["name"].rstrip("/")
+        for full_name, row in rows.items():
             name = full_name.rpartition("/")[2]
-            if full_name != itself and name:
-                yield entry_of(name, entry)
+            # Some servers list the directory and the one above it, too; no child has these names.
+            if full_name != itself and name not in ("", ".", ".."):
+                with fsspec_errors(path):
+                    entry = entry_of(name, row)
+                yield entry
 
     def create_dir(self, path: str) -> None:
         """Make one directory; nothing remains of it in a store that has none."""
