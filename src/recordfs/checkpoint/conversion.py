@@ -137,7 +137,7 @@ def convert_checkpoint(
         )
     with _open_source(source_system, source_path, source_format or format_of(source_path), by_attribute) as opened:
         kept, left_out = _renamed(opened.specs(), names, source_path)
-        sink = _make_sink(target_system, target_path, writes, overwrite, by_attribute)
+        sink = _make_sink(target_system, target_path, writes, overwrite=overwrite, by_attribute=by_attribute)
         size = 0
         try:
             specs = sink.arranged(list(kept.values()))
@@ -194,7 +194,7 @@ def _open_source(file_system: FileSystem, path: str, kind: Format, by_attribute:
     return _CheckpointSource(file_system, path, by_attribute=by_attribute)
 
 
-def _make_sink(file_system: FileSystem, path: str, kind: Format, overwrite: bool, by_attribute: bool) -> TensorSink:
+def _make_sink(file_system: FileSystem, path: str, kind: Format, *, overwrite: bool, by_attribute: bool) -> TensorSink:
     if kind == "safetensors":
         return SafetensorsSink(file_system, path, overwrite=overwrite)
     if kind == "npz":

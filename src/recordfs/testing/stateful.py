@@ -46,6 +46,8 @@ contents = st.builds(
 class FileSystemMachine(RuleBasedStateMachine):
     """Random calls on a filesystem and on its model. A subclass gives ``open_place``."""
 
+    _has_begun = False
+
     def open_place(self) -> tuple[FileSystem, str]:
         """Return the filesystem to test, and the full path of a fresh directory, made if that is needed."""
         raise NotImplementedError(f"{type(self).__name__} has to define open_place")
@@ -59,9 +61,10 @@ class FileSystemMachine(RuleBasedStateMachine):
         self.capabilities = self.file_system.capabilities(self.root)
         self.model = Model(explicit=self.capabilities.directories == "explicit")
         self.writers: dict[str, WritableFile] = {}
+        self._has_begun = True
 
     def teardown(self) -> None:
-        if hasattr(self, "writers"):
+        if self._has_begun:
             for writer in self.writers.values():
                 writer.close()
             self.close_place()
@@ -225,7 +228,7 @@ class FileSystemMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_top_is_the_same(self) -> None:
-        if hasattr(self, "model"):
+        if self._has_begun:
             entries = list(self.file_system.list_directory(self.root))
             assert len(entries) == len({entry.name for entry in entries})
             assert {entry.name: entry.is_directory for entry in entries} == self.model.children("")
