@@ -127,7 +127,7 @@ def test_two_writers_at_once(tmp_path, policy, monkeypatch):
 
 
 @line("close, and log again in the same second")
-def test_reopening_at_once(tmp_path, policy, monkeypatch):
+def test_a_writer_that_is_reopened_in_the_same_second_begins_another_file(tmp_path, policy, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
     writer = EventFileWriter(tmp_path / "run", policy=policy_of(policy))
     add(writer, range(50))
@@ -264,7 +264,7 @@ def log_then(end, *, policy):
 
 
 @line("SIGTERM")
-def test_sigterm(run, left, policy):
+def test_sigterm_loses_what_was_not_flushed_unless_it_is_spooled(run, left, policy):
     end = "os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(30)"
     status, _, _ = run(log_then(end, policy=policy), policy)
     assert status == -signal.SIGTERM

@@ -57,7 +57,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_row(tmp_path, row):
+def test_a_broken_file_gives_what_the_table_says_of_both(tmp_path, row):
     content, compression, ours, our_count, theirs, their_count = ROWS[row]
     path = str(tmp_path / "file")
     with open(path, "wb") as file:

@@ -31,7 +31,7 @@ def run(peer, source, **arguments):
     return peer.call(BEGINNING + source, **arguments)
 
 
-def test_pandas(peer, root):
+def test_pandas_writes_and_reads_through_fsspec(peer, root):
     source = """
 import pandas
 frame = pandas.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "ä"]})
@@ -46,7 +46,7 @@ result = pandas.read_json(root + "/p/f.json")["a"].sum().item()
     assert run(peer, source, root=root) == 6
 
 
-def test_pyarrow(peer, root):
+def test_pyarrow_writes_and_reads_through_fsspec(peer, root):
     source = """
 import pyarrow as pa, pyarrow.dataset as ds, pyarrow.parquet as pq, pyarrow.fs
 file_system, path = fsspec.core.url_to_fs(root, auto_mkdir=True)
@@ -64,7 +64,7 @@ result = [sorted(read.column("value").to_pylist()), sum(info.is_file for info in
     assert run(peer, source, root=root) == [[1, 3], 2]
 
 
-def test_dask(peer, root):
+def test_dask_writes_and_reads_through_fsspec(peer, root):
     source = """
 import dask, dask.bag, dask.dataframe, pandas
 file_system, path = fsspec.core.url_to_fs(root)
@@ -81,7 +81,7 @@ result = [total, int(again)]
     assert run(peer, source, root=root) == [9, 45]
 
 
-def test_zarr(peer, root):
+def test_zarr_writes_and_reads_through_fsspec(peer, root):
     source = """
 import numpy, zarr, zarr.storage
 store = zarr.storage.FsspecStore.from_url(root + "/array.zarr", storage_options={"auto_mkdir": True})
@@ -127,7 +127,7 @@ result = type(path).__name__
 
 
 @pytest.mark.parametrize("root", ["recordfs+ram://host", "recordfs+mine://host", "recordfs://"])
-def test_universal_pathlib(fresh_peer, root, tmp_path):
+def test_universal_pathlib_finds_the_protocols_by_their_entry_points(fresh_peer, root, tmp_path):
     source = """
 import warnings
 if root.startswith("recordfs+mine"):

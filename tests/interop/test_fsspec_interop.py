@@ -103,7 +103,7 @@ def test_a_scheme_that_fsspec_gets_from_recordfs_does_not_come_back():
         ("ram://a/b", "ram://a/b", "ram://a"),
     ],
 )
-def test_paths(path, stripped, parent):
+def test_a_path_loses_the_protocol_and_finds_its_parent(path, stripped, parent):
     assert RecordFSFileSystem._strip_protocol(path) == stripped
     assert RecordFSFileSystem._parent(path) == parent
     assert fsspec.filesystem("recordfs").unstrip_protocol(stripped) == f"recordfs://{stripped}"
@@ -160,7 +160,7 @@ def test_copies_and_moves_cross_stores(ram, tmp_path):
     assert os.listdir(tmp_path / "new") == []
 
 
-def test_ranges(ram):
+def test_a_range_of_a_file_is_that_of_its_bytes(ram):
     fs = fsspec.filesystem("recordfs")
     data = bytes(range(200))
     fs.pipe({"ram://fsspec-test/a": data, "ram://fsspec-test/b": data[::-1]})

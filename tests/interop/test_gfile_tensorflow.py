@@ -35,7 +35,7 @@ def recordfs_answers() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_row(name, tensorflow_answers, recordfs_answers):
+def test_gfile_answers_as_tensorflow_does_but_where_the_table_says_so(name, tensorflow_answers, recordfs_answers):
     row = ROWS[name]
     if row.tensorflow is None:
         assert recordfs_answers[name] == tensorflow_answers[name]

@@ -46,7 +46,7 @@ def cut_everywhere(directory, content):
     return paths
 
 
-def test_a_plain_file(tmp_path):
+def test_a_plain_file_cut_anywhere_gives_the_same_records_to_both(tmp_path):
     paths = cut_everywhere(tmp_path, PLAIN)
     theirs = call_peer("tensorflow", TENSORFLOW_READS, paths=paths, compression="")
     for end, (path, (records, kind, message)) in enumerate(zip(paths, theirs, strict=True)):
@@ -69,7 +69,7 @@ def test_a_plain_file(tmp_path):
 
 
 @pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
-def test_a_compressed_file(tmp_path, compression):
+def test_a_compressed_file_cut_anywhere_gives_the_same_records_to_both(tmp_path, compression):
     paths = cut_everywhere(tmp_path, FILES[compression])[1:]
     theirs = call_peer("tensorflow", TENSORFLOW_READS, paths=paths, compression=compression)
     for path, (records, _, _) in zip(paths, theirs, strict=True):

@@ -36,7 +36,7 @@ def test_forked_and_spawned_workers_read(object_place, method):
     check_workers_read_the_same(method, list(contents), options)
 
 
-def test_files(root, store):
+def test_a_gfile_of_an_object_shows_what_was_flushed(root, store):
     path = f"{root}/x"
     with GFile(path, "w", file_system=store) as file:
         file.write("one\n")
@@ -60,7 +60,7 @@ def test_files(root, store):
         GFile(f"{root}/missing", file_system=store).read()
 
 
-def test_zip_files(root, store):
+def test_a_zip_file_is_written_to_an_object_and_read(root, store):
     with GFile(f"{root}/x.zip", "wb", file_system=store) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a", "a" * 100_000)
         archive.writestr("b", "b")
@@ -69,7 +69,7 @@ def test_zip_files(root, store):
         assert archive.namelist() == ["a", "b"]
 
 
-def test_paths(root, store):
+def test_the_functions_of_gfile_find_objects(root, store):
     for name in ("d/a.txt", "d/sub/b.txt"):
         with GFile(f"{root}/{name}", "w", file_system=store) as file:
             file.write(name)

@@ -43,7 +43,7 @@ def test_keys_in_the_environment(home, s3_server, root, monkeypatch):
 
 
 @pytest.mark.parametrize("by", ["AWS_PROFILE", "option"])
-def test_a_profile(home, s3_server, root, monkeypatch, by):
+def test_the_credentials_of_a_profile_are_used_by_both_clients(home, s3_server, root, monkeypatch, by):
     write_settings(
         home,
         config="[profile work]\nregion = us-east-1\n",
@@ -156,7 +156,7 @@ def temporary_ways(home, monkeypatch, accounts, service):
 
 
 @pytest.mark.parametrize("way", ["credential_process", "assumed role", "web identity", "sso", "container", "instance"])
-def test_temporary_keys(home, accounts, monkeypatch, way):
+def test_temporary_keys_are_fetched_and_used_by_both_clients(home, accounts, monkeypatch, way):
     with CredentialService(accounts.temporary_keys()) as service:
         set_up, method, asked = temporary_ways(home, monkeypatch, accounts, service)[way]
         set_up()

@@ -202,7 +202,7 @@ def test_a_login_that_cannot_be_had(home, monkeypatch, login):
         file_system.stat("s3://bucket/key")
 
 
-def test_nobody_listens(file_system, reader, proxy):
+def test_an_endpoint_where_nobody_listens_is_unavailable(file_system, reader, proxy):
     closed = f"http://127.0.0.1:{unused_port()}"
     keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY, "max_attempts": 1}
     for endpoint in (closed, "http://nowhere.invalid"):

@@ -7,7 +7,7 @@ import pytest
 from recordfs._core import crc32c, masked_crc32c
 
 
-def test_known_values():
+def test_crc32c_gives_the_values_of_the_rfc():
     # RFC 3720, appendix B.4
     assert crc32c(b"") == 0
     assert crc32c(b"123456789") == 0xE3069283

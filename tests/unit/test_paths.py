@@ -65,7 +65,7 @@ def test_every_kind_of_path_becomes_str():
         (("a",), "a"),
     ],
 )
-def test_join(parts, expected):
+def test_join_puts_slashes_between_and_begins_anew_at_a_root(parts, expected):
     assert paths.join(*parts) == expected
 
 
@@ -84,7 +84,7 @@ def test_join(parts, expected):
         ("", "", ""),
     ],
 )
-def test_dirname_and_basename(path, directory, name):
+def test_dirname_and_basename_part_a_path_at_its_last_slash(path, directory, name):
     assert paths.dirname(path) == directory
     assert paths.basename(path) == name
 
@@ -101,7 +101,7 @@ def test_dirname_and_basename(path, directory, name):
         ("", ""),
     ],
 )
-def test_clean_path(path, expected):
+def test_clean_path_takes_out_dots_and_double_slashes_by_text(path, expected):
     assert paths.clean_path(path) == expected
 
 

@@ -78,7 +78,7 @@ class SlowStore(AsyncFileSystem):
         return LocalFileSystem()._open(path, mode)
 
 
-def test_writing_and_reading(store):
+def test_what_was_written_is_read_at_any_offset(store):
     file_system, root = store
     path = f"{root}/file"
     data = bytes(range(256)) * 40_000
@@ -99,7 +99,7 @@ def test_writing_and_reading(store):
     assert read(file_system, path) == b""
 
 
-def test_directories_and_listings(store):
+def test_a_listing_tells_files_and_directories_whatever_their_names(store):
     file_system, root = store
     assert list(file_system.list_directory(root)) == []
     file_system.create_dir(f"{root}/dir")
@@ -127,7 +127,7 @@ def test_directories_and_listings(store):
     assert not file_system.file_exists(f"{root}/dir")
 
 
-def test_missing_paths(store):
+def test_a_missing_path_is_named_by_every_call(store):
     file_system, root = store
     for call in (
         file_system.stat,
@@ -144,7 +144,7 @@ def test_missing_paths(store):
     assert not file_system.file_exists(f"{root}/x")
 
 
-def test_renames_and_copies(store):
+def test_a_rename_and_a_copy_touch_no_other_file(store):
     file_system, root = store
     source, target = f"{root}/a[1]", f"{root}/b*"
     write(file_system, source, b"one")

@@ -93,7 +93,7 @@ def test_a_file_of_unknown_size_is_read(site, url):
         assert file.size() == len(DATA)
 
 
-def test_an_empty_file(site):
+def test_an_empty_file_is_read_as_no_bytes(site):
     site.files["/empty"] = b""
     with open_url(f"{site.url}/empty") as file:
         assert (file.size(), file.read(0, 10)) == (0, b"")

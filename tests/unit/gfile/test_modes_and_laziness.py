@@ -178,7 +178,7 @@ def test_odd_numbers_of_bytes(path):
     assert file.read(1 << 60) == b"bc"
 
 
-def test_seeking(path):
+def test_seek_returns_the_position_and_refuses_impossible_ones(path):
     Path(path).write_bytes(b"0123456789")
     file = GFile(path, "rb")
     assert file.seek(4) == 4
@@ -335,7 +335,7 @@ def test_pickling_until_it_is_used(path, mode):
     file.close()
 
 
-def test_the_other_names(path):
+def test_the_old_names_open_the_same_files(path):
     assert Open is GFile
     with pytest.warns(DeprecationWarning, match="FastGFile"):
         file = FastGFile(path, "w")

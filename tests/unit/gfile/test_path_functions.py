@@ -21,7 +21,7 @@ def tree(tmp_path):
     return str(tmp_path)
 
 
-def test_exists(tree):
+def test_exists_tells_files_and_directories_from_what_is_missing(tree):
     assert gfile.exists(f"{tree}/f")
     assert gfile.exists(f"{tree}/d")
     assert gfile.exists(f"{tree}/missing/../f")
@@ -43,7 +43,7 @@ def test_a_store_that_cannot_be_reached_does_not_say_no():
             function("/x", file_system=Unreachable())
 
 
-def test_isdir(tree):
+def test_isdir_tells_a_directory_from_all_else(tree):
     assert gfile.isdir(f"{tree}/d")
     assert not gfile.isdir(f"{tree}/f")
     assert not gfile.isdir("no-such-scheme://x")
@@ -81,7 +81,7 @@ def test_glob(tree, monkeypatch):
         gfile.glob("no-such-scheme://*")
 
 
-def test_walk(tree):
+def test_walk_gives_each_directory_with_what_is_in_it(tree):
     os.unlink(f"{tree}/dangling")
     found = [(top, sorted(dirs), sorted(files)) for top, dirs, files in gfile.walk(tree)]
     assert found == [
@@ -132,7 +132,7 @@ def test_mkdir_and_makedirs(tree):
         gfile.makedirs(f"{tree}/f")
 
 
-def test_copy(tree):
+def test_copy_keeps_the_permissions_and_overwrites_only_on_request(tree):
     os.chmod(f"{tree}/f", 0o640)
     gfile.copy(f"{tree}/f", f"{tree}/copy")
     assert Path(tree, "copy").read_bytes() == b"file"

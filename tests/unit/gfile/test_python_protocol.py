@@ -85,7 +85,7 @@ def test_zip_files_grow_in_place(tmp_path):
         assert [archive.read(name) for name in "abc"] == [b"a" * 1000, b"b" * 1000, b"c" * 1000]
 
 
-def test_tar_and_gzip(root):
+def test_tarfile_and_gzip_write_and_read_through_gfile(root):
     path = f"{root}/x.tar.gz"
     with GFile(path, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
         info = tarfile.TarInfo("a")
@@ -147,7 +147,7 @@ def test_json_csv_and_pickle(root):
         assert [pickle.load(file) for _ in objects] == objects
 
 
-def test_numpy(root):
+def test_numpy_saves_and_loads_through_gfile(root):
     path = f"{root}/x"
     array = np.arange(100_000, dtype="<f8").reshape(100, 1000)
     with GFile(path, "wb") as file:

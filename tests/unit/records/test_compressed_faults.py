@@ -28,7 +28,7 @@ def test_a_record_may_cross_members():
 
 
 @pytest.mark.parametrize(("compression", "trailer"), [("GZIP", 8), ("ZLIB", 4)])
-def test_trailers(compression, trailer):
+def test_a_missing_trailer_is_told_and_a_partial_one_is_an_error(compression, trailer):
     data = stream_of([b"a", b"b"], compression)
     for missing in range(trailer + 1):
         file = ScheduledReadableFile(data[: len(data) - missing])

@@ -17,7 +17,7 @@ RECORDS = stream([b"first", b"", random.Random(1).randbytes(500)])
 @pytest.mark.parametrize(
     ("given", "name"), [(None, ""), ("", ""), ("GZIP", "GZIP"), ("ZLIB", "ZLIB"), (0, ""), (1, "ZLIB"), (2, "GZIP")]
 )
-def test_names_are_tensorflows(given, name):
+def test_compression_names_are_tensorflows_and_others_are_refused(given, name):
     assert compression_name(given) == name
 
 
@@ -32,7 +32,7 @@ def test_the_error_names_the_spelling():
         compression_name("gzip")
 
 
-def test_levels():
+def test_a_compression_level_beyond_zlibs_is_refused():
     assert [check_compression_level(level) for level in range(-1, 10)] == list(range(-1, 10))
     for wrong in (-2, 10):
         with pytest.raises(InvalidArgumentError):
@@ -56,7 +56,7 @@ def test_levels():
         (zlib.compress(b"a stream, but not of records"), ""),
     ],
 )
-def test_detection(tmp_path, content, expected):
+def test_the_first_bytes_tell_the_compression(tmp_path, content, expected):
     path = tmp_path / "file"
     path.write_bytes(content)
     with PosixFileSystem().new_random_access_file(str(path)) as file:

@@ -97,12 +97,12 @@ def test_malformed_indexes_are_errors(tmp_path, content):
     assert caught.value.path == str(tmp_path / "bad.idx")
 
 
-def test_a_missing_index(tmp_path):
+def test_reading_a_missing_index_says_that_it_is_not_there(tmp_path):
     with pytest.raises(NotFoundError):
         read_index(tmp_path / "missing.idx")
 
 
-def test_freshness(records):
+def test_an_index_is_fresh_until_its_file_changes(records):
     assert not is_index_fresh(records)
     build_index(records)
     assert is_index_fresh(records)

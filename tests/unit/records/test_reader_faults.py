@@ -262,14 +262,14 @@ def test_memory_that_a_file_keeps_is_never_used_again():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 11, 13])
-def test_short_counts(count):
+def test_a_file_that_gives_a_few_bytes_a_read_is_read_whole(count):
     records = RECORDS[:3] * 5 + [b"z" * 140_000]
     for compression in (None, "GZIP", "ZLIB"):
         data = stream_of(records, compression)
         assert list(recordfs.RecordReader(ScheduledReadableFile(data, lambda offset, wanted: count))) == records
 
 
-def test_start_beyond_the_end():
+def test_a_start_beyond_the_end_is_out_of_range():
     data = stream_of([b"x"])
     for file in map(ScheduledReadableFile, (data, gzip.compress(data), data[:5], b"")):
         with pytest.raises(OutOfRangeError):

@@ -144,7 +144,7 @@ def test_a_file_without_records_is_readable(tmp_path, compression):
     assert not reader.report.unfinished_stream
 
 
-def test_compression_levels(tmp_path):
+def test_a_higher_compression_level_gives_a_smaller_file(tmp_path):
     record = b"abcdefgh" * 10_000
     sizes = []
     for level in (0, 1, 9, -1):

@@ -125,7 +125,7 @@ def test_a_position_in_a_file_that_is_read_twice_is_refused(folder):
     assert read(twice, start=0) == [b"a", b"c", b"a"]
 
 
-def test_other_filesystems():
+def test_a_pattern_and_a_name_are_read_on_another_filesystem():
     with recordfs.RecordWriter("ram://test_sources/a/b") as writer:
         writer.write(b"in memory")
     assert read("ram://test_sources/*/b") == [b"in memory"]
@@ -192,7 +192,7 @@ def test_paths_that_can_read_and_files_that_know_their_path(folder):
     assert read(file) == [b"x"]
 
 
-def test_a_pipe(folder):
+def test_a_compressed_stream_is_read_from_a_pipe(folder):
     receiving, sending = os.pipe()
     data = gzip.compress(stream_of(b"a" * 500_000, b"b"))
 

@@ -22,7 +22,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("name", "valid"), CASES.items())
-def test_names(name, valid):
+def test_a_name_becomes_one_that_tensorflow_takes(name, valid):
     assert make_valid_tf_name(name) == valid
 
 

@@ -35,7 +35,7 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, zlib.compress])
-def test_a_sound_file(write, compress):
+def test_verifying_a_sound_file_counts_all_of_it(write, compress):
     path = write(compress(SOUND))
     report = verify_file(path)
     assert report.sound
@@ -222,7 +222,7 @@ def test_counting_does_not_read_large_payloads(write):
     assert read < 2_000_000
 
 
-def test_a_missing_file(tmp_path):
+def test_verifying_a_missing_file_says_that_it_is_not_there(tmp_path):
     with pytest.raises(NotFoundError):
         verify_file(tmp_path / "missing")
 
