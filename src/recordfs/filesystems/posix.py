@@ -12,7 +12,7 @@ import errno
 import operator
 import os
 import stat
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
 
 from recordfs._core import Descriptor
@@ -145,12 +145,7 @@ class PosixFileSystem(FileSystem):
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Iterate over a directory's children; sizes and times would cost a system call each and are left out."""
-        try:
-            with os.scandir(_local(path)) as entries:
-                while chunk := list(islice(entries, _LISTED_AT_ONCE)):
-                    yield from _directory_entries(chunk)
-        except OSError as error:
-            raise posix_error(error, path) from error
+        return chain.from_iterable(_listed(path))
 
     def create_dir(self, path: str) -> None:
         """Make one directory."""
@@ -268,6 +263,16 @@ def _is_real_directory(local: str) -> bool:
         return stat.S_ISDIR(os.lstat(local).st_mode)
     except OSError:
         return False
+
+
+def _listed(path: str) -> Iterator[Iterator[DirectoryEntry]]:
+    """Iterate over a directory's children, many at once; what may fail is done before they are handed out."""
+    try:
+        with os.scandir(_local(path)) as entries:
+            while chunk := list(islice(entries, _LISTED_AT_ONCE)):
+                yield _directory_entries(chunk)
+    except OSError as error:
+        raise posix_error(error, path) from error
 
 
 def _directory_entries(chunk: list[os.DirEntry[str]]) -> Iterator[DirectoryEntry]:
