@@ -10,7 +10,7 @@ import urllib.parse
 
 import pytest
 
-from recordfs.errors import DeadlineExceededError, NotFoundError, UnavailableError
+from recordfs.errors import DeadlineExceededError, NotFoundError, UnavailableError, UnknownError
 from recordfs.filesystems._object_store.statistics import RequestCounter
 from recordfs.filesystems.hdfs import webhdfs as webhdfs_module
 from recordfs.filesystems.hdfs.webhdfs import WebHdfs, WebHdfsUnreachableError
@@ -224,3 +224,43 @@ def test_namenodes_are_asked_until_another_has_become_the_active_one(serve, monk
     asked.clear()
     with pytest.raises(UnavailableError):
         WebHdfs(both, "pair", 10, RequestCounter(), failover_seconds=0).read("/f", 0, 100, 16)
+
+
+ODD_ANSWERS = [b"[]", b"null", b"5", b"{}", b'{"LocatedBlocks": null}', b'{"LocatedBlocks": [1]}', b"[" * 100_000]
+
+
+@pytest.mark.parametrize("body", ODD_ANSWERS, ids=[body[:25].decode() for body in ODD_ANSWERS])
+def test_an_answer_of_another_shape_is_an_unknown_one(serve, body):
+    class Odd(Answering):
+        def do_GET(self):
+            self.answer(200, body)
+
+        do_POST = do_GET  # noqa: N815 - http.server's own name
+
+    webhdfs = WebHdfs([serve(Odd)], "nn", 10, RequestCounter())
+    for ask in (webhdfs.is_open, webhdfs.truncate):
+        with pytest.raises(UnknownError) as caught:
+            ask("/f", 3)
+        assert caught.value.path == "hdfs://nn/f"
+    with pytest.raises(UnknownError):
+        webhdfs.last_block_datanodes("/f")
+
+
+@pytest.mark.parametrize("said", ["in words", ["a list"], None])
+def test_a_refusal_of_another_shape_is_that_of_something_else(serve, said):
+    class Odd(Answering):
+        def do_GET(self):
+            self.answer(500, json.dumps({"RemoteException": said}).encode())
+
+    with pytest.raises(WebHdfsUnreachableError, match="is not WebHDFS"):
+        WebHdfs([serve(Odd)], "nn", 10, RequestCounter()).is_open("/f", 0)
+
+
+@pytest.mark.parametrize("location", ["http://host:99999999/", "http://[::1/", "http://host:port/"])
+def test_an_address_that_is_none_is_asked_for_again_and_then_an_outage(serve, location):
+    class Misleading(Answering):
+        def do_GET(self):
+            self.answer(307, b"", Location=location)
+
+    with pytest.raises(WebHdfsUnreachableError, match="address that is none"):
+        WebHdfs([serve(Misleading)], "nn", 10, RequestCounter()).read("/f", 0, 10, 16)

@@ -25,11 +25,13 @@ from recordfs.errors import (
     UnavailableError,
     UnknownError,
 )
+from recordfs.filesystems._object_store.broken_answers import reading_answer
 from recordfs.filesystems.hdfs.datanodes import Datanode
 from recordfs.filesystems.hdfs.errors import Cause, error_from_java
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from recordfs.filesystems._object_store.statistics import RequestCounter
 
@@ -41,6 +43,8 @@ TRIES = 6
 PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 """Before a request that the namenode cannot answer yet is sent again: the first times the number of tries."""
+
+LOCATIONS = "GET_BLOCK_LOCATIONS"
 
 LOCATION_SECONDS = 5.0
 """How long to wait for where a block is; whoever asks is in the middle of something else."""
@@ -136,18 +140,20 @@ class WebHdfs:
 
         ``offset`` keeps the answer short, which is about the blocks from there on.
         """
-        answer = self._json("GET", path, "GET_BLOCK_LOCATIONS", offset=offset, length=1)
-        return bool(answer["LocatedBlocks"]["isUnderConstruction"])
+        answer = self._json("GET", path, LOCATIONS, offset=offset, length=1)
+        with self._reading_answer(path):
+            return bool(answer["LocatedBlocks"]["isUnderConstruction"])
 
     def last_block_datanodes(self, path: str, *, by_host_name: bool = False) -> list[Datanode]:
         """Return the datanodes that have, or are being sent, a file's last block; wait for 5 seconds at most."""
-        answer = self._json("GET", path, "GET_BLOCK_LOCATIONS", LOCATION_SECONDS, offset=0, length=1)
-        block = answer["LocatedBlocks"]["lastLocatedBlock"] or {}
+        answer = self._json("GET", path, LOCATIONS, LOCATION_SECONDS, offset=0, length=1)
         host = "hostName" if by_host_name else "ipAddr"
-        return [
-            Datanode(str(node[host]), int(node["xferPort"]), int(node["infoPort"]))
-            for node in block.get("locations", ())
-        ]
+        with self._reading_answer(path):
+            block = answer["LocatedBlocks"]["lastLocatedBlock"] or {}
+            return [
+                Datanode(str(node[host]), int(node["xferPort"]), int(node["infoPort"]))
+                for node in block.get("locations", ())
+            ]
 
     def truncate(self, path: str, length: int) -> bool:
         """Cut a file. False if the end of a block has still to be cut off, which the datanodes do in the background.
@@ -155,7 +161,9 @@ class WebHdfs:
         Raises:
             DeadlineExceededError: The answer did not come. The file may have been cut, or may still be.
         """
-        return bool(self._json("POST", path, "TRUNCATE", newlength=length)["boolean"])
+        answer = self._json("POST", path, "TRUNCATE", newlength=length)
+        with self._reading_answer(path):
+            return bool(answer["boolean"])
 
     def read(self, path: str, offset: int, length: int, known_length: int) -> bytes:
         """Return up to ``length`` bytes as they were flushed last, ``b""`` at or past the end.
@@ -194,11 +202,15 @@ class WebHdfs:
         body = self._request(method, path, texts, seconds=seconds).body
         try:
             answer: dict[str, Any] = json.loads(body)
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise UnknownError(
                 f"WebHDFS answered {operation} with no JSON: {body[:200]!r}", path=f"hdfs://{self._authority}{path}"
             ) from error
         return answer
+
+    def _reading_answer(self, path: str) -> AbstractContextManager[None]:
+        advice = f"what answers at {' or '.join(self.addresses)} is not WebHDFS"
+        return reading_answer(f"hdfs://{self._authority}{path}", advice)
 
     def _request(
         self,
@@ -232,7 +244,8 @@ class WebHdfs:
                         path=name,
                     ) from error
                 trouble = error
-                if location is not None:
+                # To tell the datanode takes a request, which sends nobody on; of one that does, it would ask for ever.
+                if location is not None and parameters["op"] != LOCATIONS:
                     excluded += self._datanodes_at(location, path)
                 continue
             refusal = self._error_of(answer, name)
@@ -262,8 +275,8 @@ class WebHdfs:
 
     def _datanodes_at(self, location: str, path: str) -> list[str]:
         """Return the datanode of a web address by the name that ``excludedatanodes`` takes, if it can be told."""
-        parts = urllib.parse.urlsplit(location)
-        with contextlib.suppress(RecordFSError):
+        with contextlib.suppress(RecordFSError, ValueError):
+            parts = urllib.parse.urlsplit(location)
             by_host_name = self.last_block_datanodes(path, by_host_name=True)
             return [
                 str(by_number)
@@ -274,6 +287,10 @@ class WebHdfs:
 
     def _follow(self, method: str, location: str, window: _Window | None, deadline: float) -> _Answer:
         """Ask the datanode that the namenode named."""
+        try:
+            _ = urllib.parse.urlsplit(location).port  # looked at only when it is asked for
+        except ValueError as error:
+            raise _NotSentError(f"sent on to an address that is none: {error}") from error
         if window is None:
             return self._exchange(method, location, None, deadline)
         return self._exchange(method, window.placed_in(location), window._replace(skipped=0), deadline)
@@ -311,7 +328,7 @@ class WebHdfs:
         try:
             told = json.loads(answer.body)["RemoteException"]
             cause = Cause(str(told.get("javaClassName", "")).rpartition(".")[2], str(told.get("message", "")))
-        except (ValueError, KeyError, TypeError):
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             if answer.status in (401, 403):
                 return SpnegoWantedError(
                     f"WebHDFS at {' or '.join(self.addresses)} wants Kerberos (SPNEGO), which recordfs "
