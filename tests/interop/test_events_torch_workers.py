@@ -22,6 +22,7 @@ SETUP = {
 # A file, because spawned workers import the main module.
 PROGRAM = """
 import multiprocessing
+import signal
 import sys
 import time
 
@@ -66,6 +67,9 @@ class SlowStore(WrapperFileSystem):
 
 if __name__ == "__main__":
     directory, method, stays = sys.argv[1:]
+    if stays == "stays":
+        # The main process has a use for SIGTERM of its own, as Lightning has; forked workers inherit it.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     # Workers that take their time to end are still at it when their parent, which ends too, sends SIGTERM.
     writer = SummaryWriter(directory, **({"file_system": SlowStore(PosixFileSystem())} if stays == "waits" else {}))
     loader = DataLoader(

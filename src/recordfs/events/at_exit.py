@@ -191,11 +191,21 @@ def _close_when_terminated() -> None:
         return  # Python lets no other thread set a handler.
     former = signal.getsignal(signal.SIGTERM)
     if isinstance(former, _SigtermHandler):
-        # Our parent's. What Python does not see, such as torch in its workers, may have put another in its place.
         former = former.former
+    elif _is_torch_worker() and former is _inherited_handler:
+        former = signal.SIG_DFL  # Torch has put its own in the place of our parent's, and Python does not know.
     elif former is not signal.SIG_DFL:
         return
     signal.signal(signal.SIGTERM, _SigtermHandler(former, exits=_is_torch_worker()))
+
+
+def _note_inherited_handler() -> None:
+    """Remember what this forked child would do at SIGTERM if nobody sets another handler."""
+    global _inherited_handler
+    _inherited_handler = signal.getsignal(signal.SIGTERM)
+
+
+os.register_at_fork(after_in_child=_note_inherited_handler)
 
 
 _is_registered = False
@@ -203,6 +213,9 @@ _is_registered = False
 
 _prepared = PerProcess(_prepare)
 """Whether this process closes its writers at its end."""
+
+_inherited_handler: Any = None
+"""What a forked child has from its parent for SIGTERM, as Python knows it."""
 
 _end: float | None = None
 """The time of ``time.monotonic`` until which the end of the process waits for events; None before it begins."""
@@ -231,8 +244,8 @@ class _SigtermHandler:
 
     Args:
         former: What ``signal.getsignal`` returned.
-        exits: Whether the default is to exit with status 0. It is in torch's workers, by a handler that Python does not
-            see: their loader takes any other end for a failure, while its own process ends.
+        exits: Whether SIGTERM exited with status 0 instead. It does in torch's workers, by a handler that Python does
+            not see: their loader takes any other end for a failure, while its own process ends.
     """
 
     def __init__(self, former: Any, *, exits: bool = False) -> None:
@@ -241,11 +254,11 @@ class _SigtermHandler:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         close_all()
+        if self._exits:
+            os._exit(0)
         if callable(self.former):
             self.former(number, frame)
         elif self.former != signal.SIG_IGN:
-            if self._exits:
-                os._exit(0)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
 
