@@ -200,28 +200,73 @@ def test_daemon_threads_in_the_middle_of_records_do_not_abort_the_end_of_the_pro
         pytest.param("recordfs.RecordWriter('/dev/null').write_batch(endless())", id="an item of an iterable"),
         pytest.param("[recordfs.example.encode_example({'a': [[1]] * 100}) for _ in endless()]", id="a value"),
         pytest.param("[scalars.add_scalar('a', Number(), 1) for _ in endless()]", id="a number"),
+        pytest.param("endlessly(scalars.add_scalar, 'a', Float())", id="a float"),
+        pytest.param("endlessly(scalars.add_scalar, 'a', 1.0, Float())", id="a step"),
+        pytest.param("endlessly(scalars.add_scalar, 'a', Delegating())", id="an attribute"),
+        pytest.param("endlessly(discarding.write_batch, Iterable())", id="an iterable"),
+        pytest.param("endlessly(discarding.write_batch, LeftEarly())", id="a generator that is left early"),
+        pytest.param("endlessly(parser.parse, [b'no Example'])", id="an error"),
+        pytest.param(
+            "endlessly(lambda: next(iter(recordfs.RecordReader(File(stream)))))", id="a file that is let go of"
+        ),
     ],
 )
 def test_daemon_threads_in_code_that_native_code_calls_do_not_abort_the_end_of_the_process(work):
     program = f"""
-        import threading
+        import contextlib, io, threading, time
         import recordfs, recordfs.events, recordfs.example
 
         begun = threading.Barrier(4)
         scalars = recordfs.events.SummaryWriter("ram://ending/run")
+        discarding = recordfs.RecordWriter("/dev/null")
+        parser = recordfs.example.ExampleParser({{"a": recordfs.example.FixedLenFeature([], bytes)}})
+        with recordfs.RecordWriter(written := io.BytesIO()) as writer:
+            writer.write(b"x")
+            writer.flush()
+            stream = written.getvalue()
 
         def endless():
             while True:
                 yield b"x"
 
+        def endlessly(call, *arguments):
+            while True:
+                with contextlib.suppress(Exception):
+                    call(*arguments)
+
+        def wait_for_interpreter(*_):
+            for _ in range(100):
+                time.sleep(0.0001)
+
         class Number:
             def item(self):
                 return sum(range(100))
+
+        class Float:
+            __float__ = __index__ = wait_for_interpreter
+
+        class Delegating:
+            __getattr__ = wait_for_interpreter
+
+        class Iterable:
+            __iter__ = wait_for_interpreter
+
+        class LeftEarly:
+            def __iter__(self):
+                try:
+                    yield "no bytes"
+                finally:
+                    wait_for_interpreter()
+
+        class File(io.BytesIO):
+            __del__ = wait_for_interpreter
 
         def run():
             begun.wait()
             {work}
 
+        if "no Example" in {work!r}:
+            recordfs.errors.redact = lambda message: wait_for_interpreter() or message
         threading.excepthook = lambda _: None  # at the end events can no longer be logged, which is an error
         for _ in range(3):
             threading.Thread(target=run, daemon=True).start()

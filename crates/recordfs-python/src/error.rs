@@ -5,7 +5,9 @@ use std::io;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyModule, PyString};
+use pyo3::types::{PyDict, PyModule, PyString, PyTuple};
+
+use crate::python_call::{call, call_with_keywords};
 
 /// The classes of `recordfs.errors` that native code raises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +73,21 @@ fn make(
     let keywords = PyDict::new(py);
     keywords.set_item("path", path)?;
     keywords.set_item("offset", offset)?;
-    let class = errors_module(py)?.getattr(class.name())?;
-    Ok(PyErr::from_value(class.call((message,), Some(&keywords))?))
+    raised_by(&errors_module(py)?.getattr(class.name())?, (message,), &keywords)
+}
+
+/// What a class of exceptions, or a function that returns one, makes of arguments.
+pub fn raised_by<'py>(
+    maker: &Bound<'py, PyAny>,
+    arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    keywords: &Bound<'py, PyDict>,
+) -> PyResult<PyErr> {
+    call_with_keywords(maker, arguments, Some(keywords)).map(PyErr::from_value)
+}
+
+/// An InvalidArgumentError about something that has no path, in a thread that has the GIL or not.
+pub fn invalid_argument(message: impl AsRef<str>) -> PyErr {
+    Python::attach(|py| error(py, ErrorClass::InvalidArgument, message.as_ref(), None, None))
 }
 
 /// The exception for a status code of TensorFlow's (and gRPC's), with the path concerned.
@@ -81,7 +96,7 @@ pub fn from_status(py: Python<'_>, code: i32, message: &str, path: Option<&Bound
         let keywords = PyDict::new(py);
         keywords.set_item("path", path)?;
         let function = errors_module(py)?.getattr("error_from_status_code")?;
-        Ok(PyErr::from_value(function.call((code, message), Some(&keywords))?))
+        raised_by(&function, (code, message), &keywords)
     };
     make().unwrap_or_else(|failure| failure)
 }
@@ -102,7 +117,7 @@ pub fn from_os_error(py: Python<'_>, failure: &io::Error, path: &Py<PyString>) -
     let cause = os_error(py, failure);
     let make = || {
         let function = errors_module(py)?.getattr("error_from_os_error")?;
-        let raised = PyErr::from_value(function.call1((cause.value(py), path))?);
+        let raised = PyErr::from_value(call(&function, (cause.value(py), path))?);
         raised.set_cause(py, Some(cause.clone_ref(py)));
         Ok(raised)
     };
@@ -131,6 +146,11 @@ pub fn raised_by_next(py: Python<'_>, error: PyErr) -> PyErr {
 /// True if `error` is a `DataLossError`: it says something about the stored bytes, not about reading them.
 pub fn is_data_loss(py: Python<'_>, error: &PyErr) -> bool {
     is_of_class(py, error, "DataLossError")
+}
+
+/// True if `error` is an `InvalidArgumentError`.
+pub fn is_invalid_argument(py: Python<'_>, error: &PyErr) -> bool {
+    is_of_class(py, error, ErrorClass::InvalidArgument.name())
 }
 
 /// True if `error` is an `AbortedError`: somebody else changed the file.

@@ -13,7 +13,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::error::raised_by_next;
 use crate::lease::bytes_from;
-use crate::python_call::call_method;
+use crate::python_call::{Owned, call_method, iterator, next_of};
 use crate::short_way;
 
 /// Whole lines of a block of bytes, each with its newline, as bytes or, of UTF-8, as str.
@@ -127,7 +127,8 @@ impl LineIterator {
     fn set(&self, py: Python<'_>, lines: Option<Py<PyAny>>) {
         let lines = lines.map_or(ptr::null_mut(), Py::into_ptr);
         // SAFETY: what was there was owned, and is not any more.
-        drop(unsafe { Bound::from_owned_ptr_or_opt(py, self.lines.swap(lines, Ordering::Relaxed)) });
+        let before = unsafe { Bound::from_owned_ptr_or_opt(py, self.lines.swap(lines, Ordering::Relaxed)) };
+        drop(before.map(|before| Owned::from(before.unbind())));
     }
 }
 
@@ -164,13 +165,8 @@ impl LineIterator {
                     }
                     continue;
                 }
-                // SAFETY: `set` takes iterators only; the result is a new reference, or null with or without an exception.
-                let line = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyIter_Next(lines.as_ptr())) };
-                if line.is_some() {
-                    return Ok(line);
-                }
-                if let Some(error) = PyErr::take(py) {
-                    return Err(error);
+                if let Some(line) = next_of(&lines) {
+                    return line.map(Some);
                 }
                 slf.get().set(py, None);
             }
@@ -178,7 +174,7 @@ impl LineIterator {
             if more.is_none() {
                 return Ok(None);
             }
-            slf.get().set(py, Some(more.try_iter()?.into_any().unbind()));
+            slf.get().set(py, Some(iterator(&more)?.unbind()));
         }
     }
 }

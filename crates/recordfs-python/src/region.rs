@@ -11,10 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 use recordfs_core::crc::crc32c;
 
-use crate::error::os_error;
-
-pyo3::import_exception!(recordfs.errors, ClosedFileError);
-pyo3::import_exception!(recordfs.errors, OutOfRangeError);
+use crate::error::{ErrorClass, error, os_error};
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -103,7 +100,8 @@ impl ReadOnlyMemoryRegion {
             Backing::Mapping(mapping) => py.detach(|| {
                 let bytes = &mapping[own];
                 populate(bytes).map_err(|error| {
-                    OutOfRangeError::new_err(format!("{length} bytes at {offset} are no longer in the file: {error}"))
+                    let message = format!("{length} bytes at {offset} are no longer in the file: {error}");
+                    Python::attach(|py| out_of_range(py, &message))
                 })?;
                 Ok(work(bytes))
             }),
@@ -161,7 +159,7 @@ impl ReadOnlyMemoryRegion {
     #[getter]
     fn data<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyMemoryView>> {
         if slf.get().lock().closed {
-            return Err(closed_error());
+            return Err(closed_error(slf.py()));
         }
         PyMemoryView::from(slf.as_any())
     }
@@ -179,14 +177,17 @@ impl ReadOnlyMemoryRegion {
     ///     ClosedFileError: The region is closed.
     fn subregion(&self, py: Python<'_>, offset: usize, length: usize) -> PyResult<Self> {
         if offset > self.length || length > self.length - offset {
-            return Err(OutOfRangeError::new_err(format!(
+            let message = format!(
                 "{length} bytes at {offset} do not lie within a region of {} bytes",
                 self.length
-            )));
+            );
+            return Err(out_of_range(py, &message));
         }
         let state = self.lock();
         if state.closed {
-            return Err(closed_error());
+            // Making an exception runs Python's code, and other threads, which may want the lock with the GIL held.
+            drop(state);
+            return Err(closed_error(py));
         }
         let backing = match &state.backing {
             Backing::Mapping(mapping) => Backing::Mapping(Arc::clone(mapping)),
@@ -230,7 +231,7 @@ impl ReadOnlyMemoryRegion {
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         if slf.get().lock().closed {
-            return Err(closed_error());
+            return Err(closed_error(slf.py()));
         }
         Ok(slf)
     }
@@ -326,6 +327,10 @@ fn populate(_: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-fn closed_error() -> PyErr {
-    ClosedFileError::new_err("the memory region is closed")
+fn closed_error(py: Python<'_>) -> PyErr {
+    error(py, ErrorClass::ClosedFile, "the memory region is closed", None, None)
+}
+
+fn out_of_range(py: Python<'_>, message: &str) -> PyErr {
+    error(py, ErrorClass::OutOfRange, message, None, None)
 }

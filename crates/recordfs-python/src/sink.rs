@@ -7,7 +7,7 @@ use pyo3::{exceptions::PyException, intern};
 
 use crate::error::{ErrorClass, error};
 use crate::lease::lend_buffer;
-use crate::python_call::call_method;
+use crate::python_call::{Owned, call_method};
 
 /// A signal may come while a file is asked what became of an interrupted append; it is asked again this often.
 const TELL_ATTEMPTS: usize = 16;
@@ -23,7 +23,7 @@ pub struct AppendFailure {
 
 /// A `WritableFile`, of which the sink knows how long it is.
 pub struct Sink {
-    file: Py<PyAny>,
+    file: Owned,
     path: Py<PyString>,
     /// The size of the file with everything it took.
     position: u64,
@@ -35,7 +35,7 @@ impl Sink {
     /// Takes over a file that is `position` bytes long.
     pub fn new(file: Py<PyAny>, path: Py<PyString>, position: u64) -> Self {
         Self {
-            file,
+            file: file.into(),
             path,
             position,
             broken_at: None,
@@ -54,7 +54,7 @@ impl Sink {
 
     /// Shows the garbage collector the file.
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.file)
+        visit.call(&*self.file)
     }
 
     /// False if the file holds a part of an append: `check` raises then.

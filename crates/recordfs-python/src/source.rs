@@ -12,7 +12,7 @@ use recordfs_core::inflate::{EndOfInput, Inflater};
 
 use crate::error::{ErrorClass, error};
 use crate::lease::Place;
-use crate::python_call::call_method;
+use crate::python_call::{Owned, call_method};
 use crate::read_ahead::ReadAhead;
 use crate::window::{WINDOW_SIZE, Window};
 
@@ -80,7 +80,7 @@ const WINDOWS_BEFORE_AHEAD: u32 = 4;
 
 /// One open file.
 pub struct Source {
-    file: Py<PyAny>,
+    file: Owned,
     path: Py<PyString>,
     /// Where the next read of the file begins, in stored bytes.
     position: u64,
@@ -96,7 +96,7 @@ impl Source {
     /// Takes over a file.
     pub fn new(file: Py<PyAny>, path: Py<PyString>, compression: Compression, start: u64) -> Self {
         let mut source = Self {
-            file,
+            file: file.into(),
             path,
             position: 0,
             start,
@@ -122,7 +122,7 @@ impl Source {
 
     /// Shows the garbage collector the file.
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.file)
+        visit.call(&*self.file)
     }
 
     /// Whether it is known how the file is compressed.

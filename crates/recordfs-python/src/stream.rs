@@ -32,7 +32,7 @@ use crate::error::{ErrorClass, error, is_aborted};
 use crate::large::LargeRecord;
 use crate::lease::bytes_from;
 use crate::progress::Progress;
-use crate::python_call::call_method;
+use crate::python_call::{Owned, call_method};
 use crate::source::{Compression, Source};
 use crate::window::{WINDOW_SIZE, Window};
 use share::Share;
@@ -104,7 +104,7 @@ enum Status {
 /// See the module.
 pub struct Stream {
     /// Opens one source after the other; see `recordfs.records.sources`.
-    sources: Py<PyAny>,
+    sources: Owned,
     options: ReadOptions,
     progress: Arc<Progress>,
     status: Status,
@@ -144,7 +144,7 @@ impl Stream {
         progress.set_position(start.0, start.1);
         let share = options.share.map(|(index, count)| Box::new(Share::new(index, count)));
         Self {
-            sources,
+            sources: sources.into(),
             options,
             progress,
             status: Status::Open,
@@ -402,7 +402,7 @@ impl Stream {
 
     /// Shows the garbage collector what Python objects are reachable from here.
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.sources)?;
+        visit.call(&*self.sources)?;
         if let Some(share) = &self.share {
             share.traverse(visit)?;
         }

@@ -39,7 +39,10 @@ impl fmt::Display for MessageError {
             MessageError::Malformed(reason) => write!(out, "not a serialized Example: {reason}"),
             MessageError::OtherMessage(kind) => write!(out, "not a serialized Example: {kind}"),
             MessageError::TooManyFeatures(most) => {
-                write!(out, "with this one the records hold too many different features to list, more than {most}")
+                write!(
+                    out,
+                    "with this one the records hold too many different features to list, more than {most}"
+                )
             }
         }
     }

@@ -26,7 +26,8 @@ pub struct BundleIndexBuilder {
 }
 
 impl BundleIndexBuilder {
-    /// Nothing that could panic half-way runs under this lock, so a poisoned lock is sound all the same.
+    /// Nothing that could panic half-way runs under this lock, so a poisoned lock is sound all the same. No exception is
+    /// made under it: that runs Python's code, and other threads, which may want the lock with the GIL held.
     fn lock(&self) -> MutexGuard<'_, IndexBuilder> {
         self.builder.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,9 +98,8 @@ impl BundleIndexBuilder {
     ) -> PyResult<()> {
         let name = name_from_python(name)?;
         let slice = slice.map(to_slice);
-        self.lock()
-            .check(&name, dtype, &shape, slice.as_ref())
-            .map_err(|failure| refusal(py, &name, &failure))
+        let checked = self.lock().check(&name, dtype, &shape, slice.as_ref());
+        checked.map_err(|failure| refusal(py, &name, &failure))
     }
 
     /// Add a tensor, or one slice of a tensor of that shape.
@@ -142,6 +142,7 @@ impl BundleIndexBuilder {
                 builder.add_slice(&name, &shape, &to_slice(extents), entry)
             }
         };
+        drop(builder);
         added.map_err(|failure| refusal(py, &name, &failure))
     }
 

@@ -19,7 +19,7 @@ use recordfs_core::event::Pushed;
 
 use super::queue::{EventQueue, invalid};
 use crate::process::ProcessMark;
-use crate::python_call::{call, call_method};
+use crate::python_call::{call, call_method, float_of, whole_number_of};
 use crate::short_way;
 
 /// Adds this module's names to `recordfs._core`.
@@ -118,23 +118,28 @@ fn number_of(value: &Bound<'_, PyAny>) -> PyResult<f64> {
     if let Ok(number) = value.cast_exact::<PyFloat>() {
         return Ok(number.value());
     }
-    value.extract::<f64>().or_else(|failure| {
-        // Arrays and tensors of one element, whatever their shape.
-        match call_method(value, intern!(value.py(), "item"), ()) {
-            Ok(item) => item.extract::<f64>(),
-            Err(interrupt) if !interrupt.is_instance_of::<PyException>(value.py()) => Err(interrupt),
-            Err(_) => Err(failure),
-        }
-    })
+    let py = value.py();
+    let failure = match float_of(value) {
+        Err(failure) if failure.is_instance_of::<PyException>(py) => failure,
+        number => return number,
+    };
+    // Arrays and tensors of one element, whatever their shape.
+    match call_method(value, intern!(py, "item"), ()) {
+        Ok(item) => float_of(&item),
+        Err(interrupt) if !interrupt.is_instance_of::<PyException>(py) => Err(interrupt),
+        Err(_) => Err(failure),
+    }
 }
 
 /// The number of a step: an integer, or what `int` makes one of.
 fn step_of(step: &Bound<'_, PyAny>) -> PyResult<i64> {
-    if let Ok(number) = step.extract() {
-        return Ok(number);
-    }
     let py = step.py();
-    let number = call(&py.import("builtins")?.getattr("int")?, (step,))?;
+    let number = match whole_number_of(step) {
+        Err(failure) if failure.is_instance_of::<PyException>(py) => {
+            call(&py.import("builtins")?.getattr("int")?, (step,))?
+        }
+        number => number?,
+    };
     number
         .extract()
         .map_err(|_| invalid(py, "a step has to be an integer of 64 bits, found one that needs more"))

@@ -8,10 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use recordfs_core::example::{FeatureValues, encode_example};
 
-use super::InvalidArgumentError;
 use super::arrow_abi::{ArrowArray, ArrowArrayStream, ArrowSchema, Released, take_capsule};
 use super::arrow_types::type_name;
 use super::doubles::Doubles;
+use crate::error::invalid_argument;
 
 /// Why a column cannot be written.
 type Reason = String;
@@ -320,7 +320,7 @@ impl ArrowRecords {
     fn new(py: Python<'_>, capsule: &Bound<'_, PyAny>, refuse_doubles: bool) -> PyResult<Self> {
         let mut stream: ArrowArrayStream = take_capsule(capsule)?;
         let Some(get_schema) = stream.get_schema else {
-            return Err(InvalidArgumentError::new_err("the Arrow stream has been read before"));
+            return Err(invalid_argument("the Arrow stream has been read before"));
         };
         let mut schema = ArrowSchema::empty();
         // SAFETY: a stream that has not been released, and a place for its schema.
@@ -328,7 +328,7 @@ impl ArrowRecords {
         check(&mut stream, code)?;
         // SAFETY: a format is a NUL-terminated string.
         if unsafe { CStr::from_ptr(schema.format) } != c"+s" {
-            return Err(InvalidArgumentError::new_err(
+            return Err(invalid_argument(
                 "expected an Arrow stream of tables: its batches are no structs",
             ));
         }
@@ -356,7 +356,7 @@ impl ArrowRecords {
             schema: &self.schema,
             array: &array,
         };
-        let columns = batch_columns(batch, self.doubles).map_err(InvalidArgumentError::new_err)?;
+        let columns = batch_columns(batch, self.doubles).map_err(invalid_argument)?;
         let records = (0..array.length as usize)
             .map(|row| encode_row(py, &columns, row))
             .collect::<PyResult<Vec<_>>>()?;
@@ -382,7 +382,7 @@ fn check(stream: &mut ArrowArrayStream, code: i32) -> PyResult<()> {
         "the Arrow stream failed: {}",
         reason.unwrap_or_else(|| format!("error {code}"))
     );
-    Err(InvalidArgumentError::new_err(message))
+    Err(invalid_argument(message))
 }
 
 fn batch_columns(batch: Typed<'_>, doubles: Doubles) -> Result<Vec<FlatColumn>, Reason> {
@@ -444,6 +444,6 @@ fn encode_row<'py>(py: Python<'py>, columns: &[FlatColumn], row: usize) -> PyRes
     }
     match encode_example(&features) {
         Some(record) => Ok(PyBytes::new(py, &record)),
-        None => Err(InvalidArgumentError::new_err("a record must be smaller than 2 GiB")),
+        None => Err(invalid_argument("a record must be smaller than 2 GiB")),
     }
 }

@@ -9,11 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use recordfs_core::example::{ExampleError, OnMissing, Plan, parse_batch};
 
-use super::InvalidArgumentError;
 use super::arrow_abi::{ArrowArray, ArrowArrayStream, ArrowSchema, into_capsule};
 use super::arrow_export::{ArrayNode, ArrowField, batch_array, batch_schema};
 use super::parser::{FeatureTuple, bad_record, make_plan};
 use super::records::Records;
+use crate::error::invalid_argument;
 use crate::python_call::items;
 
 /// The error numbers a stream answers with: what the source says, and everything else.
@@ -45,7 +45,7 @@ impl Layout {
                     "; the features were inferred from {seen} records: sample=None (--sample 0) infers them from all"
                 );
             }
-            bad_record(py, message, error.record)
+            bad_record(py, &message, error.record, None)
         })
     }
 }
@@ -74,8 +74,7 @@ impl ArrowExampleParser {
             .iter()
             .zip(columns)
             .map(|(feature, (name, shape))| {
-                let name = CString::new(name)
-                    .map_err(|_| InvalidArgumentError::new_err("Arrow has no name with a NUL in it"))?;
+                let name = CString::new(name).map_err(|_| invalid_argument("Arrow has no name with a NUL in it"))?;
                 Ok(ArrowField {
                     name,
                     kind: feature.kind,

@@ -9,8 +9,9 @@ use recordfs_core::example::{
     decode_sequence_example,
 };
 
-use super::InvalidArgumentError;
 use super::records::Records;
+use crate::error::invalid_argument;
+use crate::python_call::call;
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -21,7 +22,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 fn python_error(error: &MessageError) -> PyErr {
-    InvalidArgumentError::new_err(error.to_string())
+    invalid_argument(error.to_string())
 }
 
 /// How a message becomes Python values.
@@ -53,7 +54,7 @@ impl<'a, 'py> Reading<'a, 'py> {
         let py = self.make_empty.py();
         match feature.kind() {
             None => return Ok(py.None().into_bound(py)),
-            Some(kind) if feature.is_empty() => return self.make_empty.call1((kind.name(),)),
+            Some(kind) if feature.is_empty() => return call(self.make_empty, (kind.name(),)),
             Some(_) => {}
         }
         Ok(match feature {

@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 use recordfs_core::example::{self, FeatureValues, Kind};
 
-use super::InvalidArgumentError;
 use super::doubles::Doubles;
 use super::parser::kind_named;
+use crate::error::{invalid_argument, is_invalid_argument};
 use crate::python_call::{call, items};
 
 /// Adds this module's names to `recordfs._core`.
@@ -77,7 +77,7 @@ unsafe fn buffer_slice<T: pyo3::buffer::Element>(buffer: &PyBuffer<T>) -> &[T] {
 }
 
 fn refuse<T>(message: String) -> PyResult<T> {
-    Err(InvalidArgumentError::new_err(message))
+    Err(invalid_argument(message))
 }
 
 fn int64(value: &Bound<'_, PyAny>) -> PyResult<i64> {
@@ -227,10 +227,10 @@ fn lossless_integers(values: &[u64]) -> PyResult<Vec<i64>> {
 /// Says which feature an error is about; keeps its class.
 fn name_feature(key: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     let py = key.py();
-    if !error.is_instance_of::<InvalidArgumentError>(py) {
+    if !is_invalid_argument(py, &error) {
         return error;
     }
-    InvalidArgumentError::new_err(format!("feature {}: {}", describe(key), error.value(py)))
+    invalid_argument(format!("feature {}: {}", describe(key), error.value(py)))
 }
 
 fn describe(key: &Bound<'_, PyAny>) -> String {

@@ -188,11 +188,7 @@ impl ExampleBatches {
         *batch = Batch::new(self.parser.get().plan(), self.size);
         stream.hand_out();
         error.record += rows;
-        let raised = bad_record(py, error.to_string(), error.record);
-        match raised.value(py).setattr("offset", offset) {
-            Ok(()) => raised,
-            Err(other) => other,
-        }
+        bad_record(py, &error.to_string(), error.record, Some(offset))
     }
 }
 

@@ -14,9 +14,6 @@ mod records;
 
 use pyo3::prelude::*;
 
-pyo3::import_exception!(recordfs.errors, InvalidArgumentError);
-pyo3::import_exception!(recordfs.example.bad_record, BadRecordError);
-
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arrow_import::ArrowRecords>()?;

@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use recordfs_core::example::{
     Column, DefaultValues, ExampleError, FeaturePlan, Kind, Layout, OnMissing, Plan, SequenceColumn, Values,
     parse_batch, parse_sequence_batch,
@@ -10,12 +10,12 @@ use recordfs_core::example::{
 use recordfs_core::record::OVERHEAD;
 
 use crate::column_buffer::ColumnBuffer;
+use crate::error::{invalid_argument, raised_by};
 use crate::reader::NativeRecordReader;
 use crate::window::WINDOW_SIZE;
 
 use super::file_batches::ExampleBatches;
 use super::records::Records;
-use super::{BadRecordError, InvalidArgumentError};
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -44,9 +44,7 @@ fn feature_plan((key, kind, layout, size, missing, values): FeatureTuple<'_>) ->
         ("sequence", "absent", padding) => (Layout::Sequence { stride: size.max(1) }, OnMissing::Absent, padding),
         ("ragged", _, _) => (Layout::Ragged, OnMissing::Absent, None),
         _ => {
-            return Err(InvalidArgumentError::new_err(format!(
-                "unknown layout {layout} or {missing}"
-            )));
+            return Err(invalid_argument(format!("unknown layout {layout} or {missing}")));
         }
     };
     Ok(FeaturePlan {
@@ -63,7 +61,7 @@ pub fn kind_named(name: &str) -> PyResult<Kind> {
     [Kind::Bytes, Kind::Float, Kind::Int64]
         .into_iter()
         .find(|kind| kind.name() == name)
-        .ok_or_else(|| InvalidArgumentError::new_err(format!("unknown kind {name}")))
+        .ok_or_else(|| invalid_argument(format!("unknown kind {name}")))
 }
 
 fn default_values(kind: Kind, values: &Bound<'_, PyAny>) -> PyResult<DefaultValues> {
@@ -82,16 +80,20 @@ fn default_values(kind: Kind, values: &Bound<'_, PyAny>) -> PyResult<DefaultValu
 
 /// The exception for a record that does not fit.
 pub fn python_error(py: Python<'_>, error: &ExampleError) -> PyErr {
-    bad_record(py, error.to_string(), error.record)
+    bad_record(py, &error.to_string(), error.record, None)
 }
 
-/// The exception for a record of which the number in its batch is known.
-pub fn bad_record(py: Python<'_>, message: String, record: usize) -> PyErr {
-    let error = BadRecordError::new_err(message);
-    match error.value(py).setattr("record", record) {
-        Ok(()) => error,
-        Err(other) => other,
-    }
+/// The exception for a record of which the number in its batch is known, and perhaps where it begins in its file.
+pub fn bad_record(py: Python<'_>, message: &str, record: usize, offset: Option<u64>) -> PyErr {
+    let make = || {
+        let keywords = PyDict::new(py);
+        keywords.set_item("record", record)?;
+        keywords.set_item("offset", offset)?;
+        let class = PyModule::import(py, "recordfs.example.bad_record")?.getattr("BadRecordError")?;
+        raised_by(&class, (message,), &keywords)
+    };
+    // Whatever goes wrong while the exception is made is raised in its place.
+    make().unwrap_or_else(|failure| failure)
 }
 
 /// Asks for a large block and gives it back, once a process.

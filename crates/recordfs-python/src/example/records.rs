@@ -4,7 +4,7 @@ use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use super::InvalidArgumentError;
+use crate::error::invalid_argument;
 use crate::python_call::items;
 
 /// One record and what keeps its bytes alive and still.
@@ -24,7 +24,7 @@ impl<'py> Records<'py> {
     /// while they are read.
     pub fn extract(records: &Bound<'py, PyAny>) -> PyResult<Self> {
         if records.is_instance_of::<PyBytes>() || records.is_instance_of::<PyString>() {
-            return Err(InvalidArgumentError::new_err(
+            return Err(invalid_argument(
                 "expected a sequence of serialized records, found one bytes or str object; \
                  put it into a list, or use parse_single_example",
             ));
@@ -73,7 +73,7 @@ fn hold(record: Bound<'_, PyAny>) -> PyResult<Held<'_>> {
             "expected a serialized record as a bytes-like object, found {}",
             record.get_type()
         );
-        return Err(InvalidArgumentError::new_err(message));
+        return Err(invalid_argument(message));
     };
     // The address of an empty buffer may be null, which no slice may have.
     if buffer.readonly() && buffer.is_c_contiguous() && buffer.len_bytes() > 0 {

@@ -81,8 +81,9 @@ impl PluginReader {
     }
 
     fn opened(&self, py: Python<'_>) -> PyResult<Arc<OpenFile>> {
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.clone().ok_or_else(|| {
+        // The lock is not held while the exception is made: that runs other threads, which may want it with the GIL held.
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        file.ok_or_else(|| {
             self.path
                 .error(py, code::FAILED_PRECONDITION, "the file has been closed")
         })

@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::super::abi::code;
 use super::super::status::Outcome;
 use super::PyShared;
+use crate::python_call::{call, call_method};
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -142,7 +144,7 @@ impl<T: Send + 'static> Call<T> {
         }
         Python::attach(|py| {
             let attempt = (self.prepare)(py)
-                .and_then(|(function, arguments)| call_or_stop(&function, &arguments))
+                .and_then(|(function, arguments)| call(&function, arguments))
                 .and_then(|result| (self.convert)(&result));
             attempt.map_err(|error| {
                 let outcome = describe(self.adapter.bind(py), &error);
@@ -179,32 +181,6 @@ impl<T: Send + 'static> Call<T> {
     }
 }
 
-/// Calls a function of Python's, in a thread that stops for good if Python ends meanwhile.
-///
-/// CPython before 3.14 ends a daemon thread that wants the interpreter's lock by unwinding its stack. TensorFlow's
-/// frames and ours are not made for that: the process would abort. So the thread waits in this frame for the process
-/// to end, as CPython 3.14 has it.
-fn call_or_stop<'py>(function: &Bound<'py, PyAny>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-    // Declared here because it may unwind. pyo3 declares that `PyObject_Call`, which it uses, never does.
-    unsafe extern "C-unwind" {
-        fn PyObject_CallObject(function: *mut ffi::PyObject, arguments: *mut ffi::PyObject) -> *mut ffi::PyObject;
-    }
-    struct Stop;
-    impl Drop for Stop {
-        fn drop(&mut self) {
-            loop {
-                std::thread::park();
-            }
-        }
-    }
-    let stop = Stop;
-    // SAFETY: the interpreter's lock is held, as the arguments prove; the result is a new reference or null.
-    let result = unsafe { PyObject_CallObject(function.as_ptr(), arguments.as_ptr()) };
-    std::mem::forget(stop);
-    // SAFETY: as above.
-    unsafe { Bound::from_owned_ptr_or_err(function.py(), result) }
-}
-
 /// Has Python see Ctrl-C once more, soon: TensorFlow turns the KeyboardInterrupt into an error of its own, and a program
 /// that takes that for the filesystem's trouble would go on.
 ///
@@ -237,8 +213,8 @@ fn python_has_ended() -> (c_int, String) {
 
 /// The code and the message that the adapter gives an exception.
 fn describe(adapter: &Bound<'_, PyAny>, error: &PyErr) -> (c_int, String) {
-    let described = adapter
-        .call_method1("describe_error", (error.value(adapter.py()),))
+    let py = adapter.py();
+    let described = call_method(adapter, intern!(py, "describe_error"), (error.value(py),))
         .and_then(|described| described.extract::<(c_int, String)>());
     described.unwrap_or_else(|second| (code::INTERNAL, format!("{error}; and describing it failed: {second}")))
 }

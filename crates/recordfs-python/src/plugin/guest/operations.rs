@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -15,6 +16,7 @@ use super::region::GuestRegion;
 use super::tensorflow::{answer, answer_both};
 use super::writer::GuestWriter;
 use super::{GuestFileSystem, announced};
+use crate::python_call::call_method;
 
 pub const FILESYSTEM: FilesystemOps = FilesystemOps {
     init: Some(init),
@@ -149,7 +151,8 @@ operations_that_open! {
 
 /// A writer's file, and where it stands.
 fn file_and_position(file: &Bound<'_, PyAny>) -> PyResult<(Py<PyAny>, i64)> {
-    Ok((file.clone().unbind(), file.call_method0("tell")?.extract::<i64>()?))
+    let position = call_method(file, intern!(file.py(), "tell"), ())?.extract::<i64>()?;
+    Ok((file.clone().unbind(), position))
 }
 
 fn keep_writer(file_system: &Arc<GuestFileSystem>, (file, position): (Py<PyAny>, i64)) -> *const GuestWriter {
