@@ -57,6 +57,9 @@ static void stat_path(const Handle *filesystem, const char *path, FileStatistics
 #define LENGTH 10
 #endif
   *statistics = (FileStatistics){is_root ? 0 : LENGTH, 0, is_root};
+#ifdef DIRECTORY_BYTE
+  memset(&statistics->is_directory, DIRECTORY_BYTE, 1);
+#endif
   TF_SetStatus(status, OK, "");
 }
 
@@ -135,6 +138,19 @@ static void close_file(const Handle *file, TF_Status *status) {
 #endif
 }
 
+static const void *data_of_region(const Handle *region) {
+  (void)region;
+  return contents;
+}
+
+#ifndef REGION_LENGTH
+#define REGION_LENGTH 10
+#endif
+static uint64_t length_of_region(const Handle *region) {
+  (void)region;
+  return REGION_LENGTH;
+}
+
 static int get_children(const Handle *filesystem, const char *path, char ***names, TF_Status *status) {
   (void)filesystem, (void)path;
 #ifdef NULL_NAMES
@@ -175,6 +191,7 @@ void some_other_name(PluginInfo *info);
 __attribute__((visibility("default"))) void TF_InitPlugin(PluginInfo *info) {
   static const ReaderTable reader = {.cleanup = cleanup, .read = read_file};
   static const WriterTable writer = {.cleanup = cleanup, .append = append, .tell = tell, .close = close_file};
+  static const RegionTable region = {.cleanup = cleanup, .data = data_of_region, .length = length_of_region};
   static const FileSystemTable filesystem = {
 #ifndef NO_INIT
       .init = init,
@@ -185,6 +202,7 @@ __attribute__((visibility("default"))) void TF_InitPlugin(PluginInfo *info) {
 #ifdef APPENDS
       .new_appendable_file = open_file,
 #endif
+      .new_read_only_memory_region_from_file = open_file,
       .stat = stat_path,
       .get_children = get_children,
   };
@@ -212,5 +230,7 @@ __attribute__((visibility("default"))) void TF_InitPlugin(PluginInfo *info) {
       .reader = copied(&reader, sizeof reader),
       .writer_size = sizeof writer,
       .writer = copied(&writer, sizeof writer),
+      .region_size = sizeof region,
+      .region = copied(&region, sizeof region),
   };
 }

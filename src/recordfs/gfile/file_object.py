@@ -286,6 +286,7 @@ class FileObject(LineIterator, ClosesOnExit):
 
     def writelines(self, lines: Iterable[str | Buffer]) -> None:
         """Write each of ``lines``; nothing is put between them."""
+        self._check_not_closed()
         for line in lines:
             self.write(line)
 

@@ -48,13 +48,15 @@ def test_errors_have_tensorflows_names(path):
     assert "No such file" in caught.value.message
 
 
-@pytest.mark.parametrize("ask", ["readable", "writable", "seekable", "isatty", "fileno"])
+@pytest.mark.parametrize("ask", ["readable", "writable", "seekable", "isatty", "fileno", "flush", "readline", "tell"])
 def test_a_closed_file_answers_nothing_as_in_python(path, ask):
     Path(path).write_bytes(b"")
     file = GFile(path)
     file.close()
     with pytest.raises(ValueError, match="closed"):
         getattr(file, ask)()
+    with pytest.raises(ValueError, match="closed"):
+        file.writelines([])
 
 
 def test_a_text_file_reads_into_no_buffer(path):

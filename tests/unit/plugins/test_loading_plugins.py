@@ -308,6 +308,17 @@ def test_a_listing_that_is_not_as_long_as_the_plugin_says_is_the_plugins_fault(l
         load(macro).get_children("odd://x/")
 
 
+@pytest.mark.parametrize("length", ["1ull << 63", "UINT64_MAX"])
+def test_a_memory_region_that_no_memory_holds_is_the_plugins_fault(load, length):
+    with pytest.raises(errors.InternalError, match="larger than memory"):
+        load(f"REGION_LENGTH={length}").new_read_only_memory_region_from_file("odd://x/file")
+
+
+@pytest.mark.parametrize("byte", [1, 2, 255])
+def test_whatever_is_not_0_says_that_a_path_is_a_directory(load, byte):
+    assert load(f"DIRECTORY_BYTE={byte}").stat("odd://x/file").is_directory
+
+
 def test_what_the_plugin_lacks_is_unimplemented_and_named(load):
     file_system = load()
     for call, operation in (

@@ -45,13 +45,16 @@ pub struct Handle {
     pub plugin: *mut c_void,
 }
 
+/// C's bool as somebody else fills it: everything but 0 is true. In a bool of Rust's, 2 would be undefined behaviour.
+pub type Truth = u8;
+
 /// `TF_FileStatistics`.
 #[repr(C)]
 #[derive(Default)]
 pub struct FileStatistics {
     pub length: i64,
     pub mtime_nsec: i64,
-    pub is_directory: bool,
+    pub is_directory: Truth,
 }
 
 /// An operation that takes nothing but a file or a filesystem.
@@ -114,9 +117,9 @@ pub struct FilesystemOps {
     pub rename_file: Option<OnPaths>,
     pub copy_file: Option<OnPaths>,
     pub path_exists: Option<OnPath>,
-    pub paths_exist: Option<unsafe extern "C" fn(*const Handle, *mut *mut c_char, c_int, *mut *mut Status) -> bool>,
+    pub paths_exist: Option<unsafe extern "C" fn(*const Handle, *mut *mut c_char, c_int, *mut *mut Status) -> Truth>,
     pub stat: Option<unsafe extern "C" fn(*const Handle, *const c_char, *mut FileStatistics, *mut Status)>,
-    pub is_directory: Option<unsafe extern "C" fn(*const Handle, *const c_char, *mut Status) -> bool>,
+    pub is_directory: Option<unsafe extern "C" fn(*const Handle, *const c_char, *mut Status) -> Truth>,
     pub get_file_size: Option<unsafe extern "C" fn(*const Handle, *const c_char, *mut Status) -> i64>,
     pub translate_name: Option<unsafe extern "C" fn(*const Handle, *const c_char) -> *mut c_char>,
     pub get_children: Option<List>,

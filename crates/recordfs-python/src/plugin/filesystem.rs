@@ -334,7 +334,7 @@ impl PluginFileSystem {
             let mut found = FileStatistics::default();
             // SAFETY: the filesystem is initialized, and the string ends with a zero.
             with_status(|status| unsafe { operation(handle, translated, &mut found, status) })?;
-            Ok((found.length, found.mtime_nsec, found.is_directory))
+            Ok((found.length, found.mtime_nsec, found.is_directory != 0))
         })
     }
 

@@ -352,7 +352,9 @@ impl PluginRegion {
         };
         // SAFETY: the region is open.
         let (data, length) = unsafe { (data(&file.handle), length(&file.handle)) };
-        let length = usize::try_from(length).map_err(|_| "the plugin's memory region is larger than memory")?;
+        // What Rust and Python take for a length is the positive half of a word.
+        let length = isize::try_from(length).map_err(|_| "the plugin's memory region is larger than memory")?;
+        let length = length.unsigned_abs();
         if data.is_null() && length > 0 {
             return Err("the plugin broke the interface: a memory region of null");
         }

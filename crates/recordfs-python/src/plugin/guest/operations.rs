@@ -8,7 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::super::abi::{FileStatistics, FilesystemOps, Handle, Status, code};
+use super::super::abi::{FileStatistics, FilesystemOps, Handle, Status, Truth, code};
 use super::super::status::Outcome;
 use super::calls::Call;
 use super::reader::GuestReader;
@@ -229,20 +229,20 @@ unsafe extern "C" fn stat(handle: *const Handle, path: *const c_char, found: *mu
             found.write(FileStatistics {
                 length,
                 mtime_nsec,
-                is_directory,
+                is_directory: is_directory.into(),
             });
         }
         Ok(())
     });
 }
 
-unsafe extern "C" fn is_directory(handle: *const Handle, path: *const c_char, status: *mut Status) -> bool {
-    answer(status, false, || {
+unsafe extern "C" fn is_directory(handle: *const Handle, path: *const c_char, status: *mut Status) -> Truth {
+    answer(status, 0, || {
         // SAFETY: TensorFlow calls the operation.
         let ((_, _, is_directory), path) = unsafe { (ask_stat(handle, path)?, owned(path)) };
         // TensorFlow looks at the status only.
         if is_directory {
-            Ok(true)
+            Ok(1)
         } else {
             Err((
                 code::FAILED_PRECONDITION,
