@@ -33,7 +33,8 @@ def read_bundle_index(file_system: FileSystem, prefix: str) -> BundleIndex:
         found = file_system.file_exists(prefix)
         if found and file_system.is_directory(prefix):
             raise NotFoundError(
-                "this is a directory, and a checkpoint is named by a prefix in one: `load_checkpoint` opens the newest",
+                "this is a directory, and a checkpoint is named by a prefix in one: `load_checkpoint` opens the "
+                "newest, if a state file tells it; `find_checkpoints` and `recordfs checkpoint ls` list all",
                 path=prefix,
             ) from error
         if found and _is_table(file_system, prefix):

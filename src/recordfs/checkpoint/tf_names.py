@@ -138,6 +138,8 @@ def load_checkpoint(
         variables = join(path, "variables", "variables")
         if file_system.file_exists(index_path(variables)):
             message += f"; it is a SavedModel, whose checkpoint is {variables}"
+        else:
+            message += "; `find_checkpoints` and `recordfs checkpoint ls` list what is there"
         raise NotFoundError(message, path=path)
     return CheckpointReader(newest, verify_checksums=verify_checksums, file_system=file_system)
 

@@ -83,7 +83,7 @@ def expand_record_files(arguments: Iterable[str], console: Console) -> tuple[lis
     paths, status = expand_all(arguments, console)
     records = without_indexes(paths)
     if len(records) < len(paths):
-        console.remark(f"left out {len(paths) - len(records)} indexes (.idx) of these files")
+        console.remark(f"left out {len(paths) - len(records)} indexes of these files")
     return records, status
 
 

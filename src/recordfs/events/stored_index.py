@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from recordfs._core import crc32c
 from recordfs.errors import DataLossError
 from recordfs.events.index import TAIL_SIZE, EventIndex
-from recordfs.paths import basename, dirname, join
+from recordfs.records.stored_index_names import STORED_INDEX_PREFIX, stored_index_path
 
 if TYPE_CHECKING:
     from recordfs.filesystem import RandomAccessFile
 
 __all__ = ["STORED_INDEX_PREFIX", "IndexInFile", "StoredIndex", "fingerprint_of", "stored_index_path"]
-
-STORED_INDEX_PREFIX = ".recordfs-index-"
-"""What the names of indexes beside event files begin with."""
 
 MAGIC = b"RFSEVC01"
 _HEADER = struct.Struct("<8sQI32s")
@@ -128,11 +125,3 @@ def fingerprint_of(file: RandomAccessFile, covered: int) -> int | None:
     begin = max(0, covered - FINGERPRINT_BYTES)
     data = file.read(begin, covered - begin)
     return crc32c(data) if len(data) == covered - begin else None
-
-
-def stored_index_path(path: str) -> str:
-    """Return where the index of an event file stands beside it."""
-    name = hashlib.sha256(basename(path).encode()).hexdigest()[:32]
-    directory = dirname(path)
-    name = f"{STORED_INDEX_PREFIX}{name}"
-    return join(directory, name) if directory else name

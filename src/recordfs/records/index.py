@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from recordfs._core import RecordScanner, masked_crc32c
 from recordfs.errors import DataLossError, InvalidArgumentError, NotFoundError, RecordFSError
-from recordfs.paths import path_to_str
+from recordfs.paths import basename, path_to_str
 from recordfs.records.compression import detect_compression
 from recordfs.records.index_lines import (
     LONGEST_LINE,
@@ -27,6 +27,7 @@ from recordfs.records.index_lines import (
     sampled_entries,
 )
 from recordfs.records.scan import DEFAULT_MAX_RECORD_SIZE, checked_max_record_size, fault_error, scan_file, size_to_scan
+from recordfs.records.stored_index_names import STORED_INDEX_PREFIX, stored_index_path
 from recordfs.registry import resolve
 
 if TYPE_CHECKING:
@@ -329,6 +330,9 @@ def remove_stale_index(file_system: FileSystem, name: str) -> None:
 
 
 def without_indexes(paths: list[str]) -> list[str]:
-    """Leave out the indexes of record files that are among the paths themselves."""
+    """Leave out the indexes of record files, and of event files, that are among the paths themselves."""
     among = set(paths)
-    return [path for path in paths if not (path.endswith(INDEX_SUFFIX) and path.removesuffix(INDEX_SUFFIX) in among)]
+    indexes = {path for path in paths if path.endswith(INDEX_SUFFIX) and path.removesuffix(INDEX_SUFFIX) in among}
+    if any(basename(path).startswith(STORED_INDEX_PREFIX) for path in paths):
+        indexes |= {stored_index_path(path) for path in paths}
+    return [path for path in paths if path not in indexes]

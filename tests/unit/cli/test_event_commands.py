@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet
 import pytest
 
+from recordfs import RecordReader
 from recordfs.cli.curves import draw_curve
 from recordfs.events import EventFileWriter, columns
 from recordfs.events.stored_index import stored_index_path
@@ -193,6 +194,15 @@ def test_export_refuses_a_format_it_has_not_before_it_writes(recordfs: Recordfs,
     ran = recordfs("events", "export", logs, str(tmp_path / "table.xls"))
     assert (ran.status, "csv, jsonl, parquet" in ran.err) == (2, True)
     assert not (tmp_path / "table.xls").exists()
+
+
+def test_commands_for_records_take_the_index_beside_an_event_file_for_none(recordfs: Recordfs, tmp_path: Path) -> None:
+    path = write_events(tmp_path / "run", training_events(), index=False)
+    assert recordfs("events", "index", str(tmp_path / "run")).status == 0
+    index = str(tmp_path / "run" / stored_index_path(path).rpartition("/")[2])
+    assert recordfs("verify", "-q", str(tmp_path / "run" / "*"), path, index) == (0, "", "")
+    assert len(list(RecordReader(str(tmp_path / "run" / "*")))) == len(list(RecordReader(path)))
+    assert recordfs("verify", index).status == 1, "one that is meant alone is looked at"
 
 
 def test_index_makes_what_a_file_lacks(recordfs: Recordfs, tmp_path: Path) -> None:
