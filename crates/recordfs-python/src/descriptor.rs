@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyTuple};
+use pyo3::types::{IntoPyDict, PyInt, PyTuple};
 
 use crate::python_call;
 
@@ -52,10 +52,13 @@ impl Descriptor {
     #[staticmethod]
     #[pyo3(signature = (path, flags, mode = 0o777, *, dir_fd = None))]
     fn open(py: Python<'_>, path: &Bound<'_, PyAny>, flags: i32, mode: u32, dir_fd: Option<RawFd>) -> PyResult<Self> {
-        let keywords = PyDict::new(py);
-        keywords.set_item("dir_fd", dir_fd)?;
         let open = PyModule::import(py, "os")?.getattr("open")?;
-        let number = python_call::call_with_keywords(&open, (path, flags, mode), Some(&keywords))?;
+        let number = if let Some(directory) = dir_fd {
+            let keywords = [("dir_fd", directory)].into_py_dict(py)?;
+            python_call::call_with_keywords(&open, (path, flags, mode), Some(&keywords))?
+        } else {
+            python_call::call(&open, (path, flags, mode))?
+        };
         Self::owning(number.cast()?)
     }
 
