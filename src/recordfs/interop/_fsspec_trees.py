@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsspec.spec import AbstractFileSystem
 
-from recordfs.interop._fsspec_values import children_of_key, info_of, infos_of_children
+from recordfs.interop._fsspec_values import check_is_below, children_of_key, info_of, infos_of_children
 from recordfs.paths import is_temporary_name
 
 if TYPE_CHECKING:
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
     from recordfs.filesystem import DirectoryEntry, FileSystem
 
-__all__ = ["TreeFileSystem"]
+__all__ = ["WITHIN", "TreeFileSystem"]
 
 _WALK = "_walk"
 """The word by which a walk hands a _Walk on to the walks below it, and to ``ls``."""
+
+
+WITHIN = "_within"
+"""The word by which a copy hands on to the copies of its files where they all have to go."""
 
 
 class _Walk(NamedTuple):
@@ -45,7 +49,7 @@ def _raise_unless_missing(error: Exception) -> None:
 
 
 class TreeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """The part of a filesystem of fsspec that lists."""
+    """The part of a filesystem of fsspec that lists, and copies what it lists."""
 
     def _serving(self, path: str) -> tuple[FileSystem, str]:
         """Return the filesystem of recordfs for a path, and the path as it takes it."""
@@ -119,3 +123,32 @@ class TreeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no
                 entries = [] if walk is None else children_of_key(walk.list_directory, full)
         infos.extend(infos_of_children(file_system, full, directory, entries, detail=detail))
         return infos if detail else [info["name"] for info in infos]
+
+    def copy(self, path1: Any, path2: Any, *arguments: Any, **keywords: Any) -> None:
+        """Copy files or trees; see AbstractFileSystem. A key such as ``a/../b`` leads out of no target.
+
+        Raises:
+            InvalidArgumentError: The target of a name that was found lies outside of ``path2``.
+        """
+        if isinstance(path2, str):
+            keywords[WITHIN] = path2
+        super().copy(path1, path2, *arguments, **keywords)
+
+    def get(self, rpath: Any, lpath: Any, *arguments: Any, **keywords: Any) -> None:
+        """Copy files or trees to local ones; see AbstractFileSystem. Raises as ``copy``, also with older fsspec."""
+        if isinstance(lpath, str):
+            keywords[WITHIN] = lpath
+        super().get(rpath, lpath, *arguments, **keywords)
+
+    def get_file(self, rpath: str, lpath: Any, *arguments: Any, **keywords: Any) -> None:
+        """Copy a file to a local one; see AbstractFileSystem."""
+        within = keywords.pop(WITHIN, None)
+        if within is not None:
+            check_is_below(lpath, within, self._serving(rpath)[1])
+        super().get_file(rpath, lpath, *arguments, **keywords)
+
+    def expand_path(self, path: Any, *arguments: Any, **keywords: Any) -> list[str]:
+        """Return the paths that a path, a pattern or a tree stands for; see AbstractFileSystem."""
+        keywords.pop(WITHIN, None)
+        found: list[str] = super().expand_path(path, *arguments, **keywords)
+        return found

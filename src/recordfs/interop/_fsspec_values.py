@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import InvalidArgumentError, NotADirectoryError, NotFoundError
-from recordfs.paths import join
+from recordfs.paths import clean_path, join, parse_path, scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from recordfs.filesystem import DirectoryEntry, FileStatistics, FileSystem, RandomAccessFile
 
-__all__ = ["children_of_key", "info_of", "infos_of_children", "offset_and_length", "spread"]
+__all__ = ["check_is_below", "children_of_key", "info_of", "infos_of_children", "offset_and_length", "spread"]
 
 
 def children_of_key(list_directory: Callable[[str], Iterable[DirectoryEntry]], full: str) -> list[DirectoryEntry]:
@@ -71,6 +72,26 @@ def info_of(name: str, statistics: FileStatistics) -> dict[str, Any]:
     if statistics.mtime_nsec:
         info["mtime"] = statistics.mtime_nsec / 1e9
     return info
+
+
+def check_is_below(target: str, top: str, source: str) -> None:
+    """Raise InvalidArgumentError if a path that was made of a name found in a store leads out of where it was to go.
+
+    Args:
+        target: The path.
+        top: Where it was to go; the path itself, or what is below it.
+        source: What was to be copied there, for the error.
+    """
+    inner, outer = (os.path.abspath(path) if not scheme_of(path) else _cleaned(path) for path in (target, top))
+    if inner != outer and not inner.startswith(f"{outer.rstrip('/')}/"):
+        raise InvalidArgumentError(
+            f"its copy would be {target}, which is outside of {top}, and is refused", path=source
+        )
+
+
+def _cleaned(path: str) -> str:
+    parsed = parse_path(path)
+    return f"{parsed.authority}{clean_path(parsed.path)}"
 
 
 def spread(value: Any, count: int) -> Sequence[Any]:

@@ -27,8 +27,8 @@ except ImportError as missing:
     raise MissingDependencyError('fsspec is not installed; pip install "recordfs[fsspec]" brings it') from missing
 
 from recordfs.interop._fsspec_files import RecordFSReader, RecordFSWriter
-from recordfs.interop._fsspec_trees import TreeFileSystem
-from recordfs.interop._fsspec_values import info_of, offset_and_length, spread
+from recordfs.interop._fsspec_trees import WITHIN, TreeFileSystem
+from recordfs.interop._fsspec_values import check_is_below, info_of, offset_and_length, spread
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -209,10 +209,12 @@ class RecordFSFileSystem(TreeFileSystem):
             else:
                 self.rm_file(each)
 
-    def cp_file(self, path1: str, path2: str, **_: Any) -> None:
+    def cp_file(self, path1: str, path2: str, **keywords: Any) -> None:
         """Copy a file, also from one store to another; of a directory only the directory itself."""
         source_system, source = self._serving(path1)
         target_system, target = self._serving(path2)
+        if WITHIN in keywords and not target_system.capabilities(target).verbatim_names:
+            check_is_below(target, self._full(keywords[WITHIN]), source)
         if source_system.is_directory(source):
             target_system.recursively_create_dir(target)
             return

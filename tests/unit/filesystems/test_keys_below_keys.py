@@ -134,3 +134,27 @@ def test_expanding_and_deleting_by_it_leaves_nothing(fs, top):
     assert below(top, fs.expand_path(f"{top}/a", recursive=True)) == ["a", "a/b", "a/c", "a/c/d"]
     fs.rm(fs.find(f"{top}/a"))
     assert below(top, fs.find(top)) == ["a-", "q", "z/e"]
+
+
+@pytest.mark.parametrize("key", ["t/../out", "t/x/../../out", "t/./a", "t/../../../out"])
+@pytest.mark.parametrize("call", ["copy", "mv", "get"])
+def test_no_key_leads_a_copy_out_of_its_target(fs, tmp_path, key, call):
+    """A bucket's owner chooses its keys, and has no say in what lies beside the target."""
+    target = tmp_path / "deep" / "er" / "target"
+    target.parent.mkdir(parents=True)
+    file_system = SeededObjectFileSystem()
+    for name in ("t/ok", key):
+        file_system.store.put("bucket", name, b"x", {}, None)
+    scheme = f"keys{uuid.uuid4().hex[:8]}"
+    register_file_system(scheme, file_system)
+    try:
+        if key == "t/./a":
+            getattr(fs, call)(f"{scheme}://bucket/t", str(target), recursive=True)
+        else:
+            with pytest.raises(ValueError, match="outside"):
+                getattr(fs, call)(f"{scheme}://bucket/t", str(target), recursive=True)
+            assert file_system.store.peek("bucket", key) is not None, "what was not copied is not deleted"
+    finally:
+        unregister_file_system(scheme)
+    assert {path.name for path in target.parent.iterdir()} <= {"target"}
+    assert {path.name for path in tmp_path.iterdir()} == {"deep"}
