@@ -4,7 +4,6 @@ use std::io;
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyString, PyTuple};
 
 use crate::python_call::{call, call_with_keywords};
@@ -124,12 +123,9 @@ pub fn from_os_error(py: Python<'_>, failure: &io::Error, path: &Py<PyString>) -
     make().unwrap_or_else(|failure| failure)
 }
 
-/// Imported at the first need: the module imports nothing of ours, but importing it here would order the two.
-fn errors_module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
-    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    MODULE
-        .get_or_try_init(py, || Ok(PyModule::import(py, "recordfs.errors")?.unbind()))
-        .map(|module| module.bind(py))
+/// The module as it is now: a program that has imported recordfs anew catches the new classes.
+fn errors_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    PyModule::import(py, "recordfs.errors")
 }
 
 /// What `__next__` raises for an error of the code that it calls: there a StopIteration would say that the records are

@@ -2,19 +2,19 @@
 //! `LineIterator` makes a file object its own iterator.
 
 use std::ptr::{self, NonNull};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use memchr::{memchr, memrchr};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::error::raised_by_next;
 use crate::lease::bytes_from;
 use crate::python_call::{Owned, call_method, iterator, next_of};
-use crate::short_way;
+use crate::short_way::{self, WithNext};
 
 /// Whole lines of a block of bytes, each with its newline, as bytes or, of UTF-8, as str.
 ///
@@ -179,8 +179,8 @@ impl LineIterator {
     }
 }
 
-/// `__next__` of a `LineIterator` as pyo3 has made it.
-static GENERAL_NEXT: OnceLock<ffi::iternextfunc> = OnceLock::new();
+/// The class that Python knows as `LineIterator`.
+static CLASS: PyOnceLock<WithNext> = PyOnceLock::new();
 
 /// What Python calls for the next line: it takes the short way, a line of the block at hand, or else the general one.
 ///
@@ -199,8 +199,8 @@ unsafe extern "C" fn next(slf: *mut ffi::PyObject) -> *mut ffi::PyObject {
         {
             return line.into_ptr();
         }
-        match GENERAL_NEXT.get() {
-            Some(general) => general(slf),
+        match CLASS.get(py) {
+            Some(class) => (class.general)(slf),
             None => unreachable!("it is set before there is an iterator"),
         }
     }
@@ -212,7 +212,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let base = module.py().get_type::<LineIterator>();
     let name = c"recordfs._core.LineIterator";
     // SAFETY: objects of the class are `LineIterator`s.
-    let (class, general) = unsafe { short_way::with_next(&base, name, ffi::Py_TPFLAGS_BASETYPE, next)? };
-    GENERAL_NEXT.get_or_init(|| general);
+    let class = unsafe { short_way::with_next(&CLASS, &base, name, ffi::Py_TPFLAGS_BASETYPE, next)? };
     module.add("LineIterator", class)
 }

@@ -1,19 +1,20 @@
 //! The native half of `RecordReader`: iterators over a `Stream`, and the questions that may be asked meanwhile.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyIndexError;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyList;
 use recordfs_core::record::DecodeOptions;
 
 use crate::error::{ErrorClass, error, is_data_loss, raised_by_next};
 use crate::lock::{Guard, Guarded};
 use crate::progress::{Losses, Progress};
-use crate::short_way;
+use crate::short_way::{self, WithNext};
 use crate::stream::{Form, Next, OnError, ReadOptions, Stream};
 
 /// Iterates over the records of one source after the other, as bytes. `RecordReader.__iter__` returns it.
@@ -274,8 +275,8 @@ impl RecordBatches {
     }
 }
 
-/// `__next__` of a reader as pyo3 has made it.
-static GENERAL_NEXT: OnceLock<ffi::iternextfunc> = OnceLock::new();
+/// The class of readers.
+static CLASS: PyOnceLock<WithNext> = PyOnceLock::new();
 
 /// What Python calls for the next record: it takes the short way if that is open, else the general one.
 ///
@@ -293,8 +294,8 @@ unsafe extern "C" fn next(slf: *mut ffi::PyObject) -> *mut ffi::PyObject {
         {
             return record.into_ptr();
         }
-        match GENERAL_NEXT.get() {
-            Some(general) => general(slf),
+        match CLASS.get(py) {
+            Some(class) => (class.general)(slf),
             None => unreachable!("it is set before there is a reader"),
         }
     }
@@ -304,8 +305,7 @@ unsafe extern "C" fn next(slf: *mut ffi::PyObject) -> *mut ffi::PyObject {
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let base = module.py().get_type::<NativeRecordReader>();
     // SAFETY: objects of the class are `NativeRecordReader`s.
-    let (class, general) = unsafe { short_way::with_next(&base, c"recordfs._core.NativeRecordReader", 0, next)? };
-    GENERAL_NEXT.get_or_init(|| general);
+    let class = unsafe { short_way::with_next(&CLASS, &base, c"recordfs._core.NativeRecordReader", 0, next)? };
     module.add("NativeRecordReader", class)?;
     module.add_class::<RecordBatches>()?;
     module.add_class::<RecordViews>()

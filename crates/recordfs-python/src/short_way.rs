@@ -5,14 +5,20 @@
 //! any code of Python's; it leaves all else, errors too, to the method that pyo3 has made, the general way.
 
 use std::ffi::{CStr, CString, c_int, c_uint, c_ulong, c_void};
+use std::sync::OnceLock;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+/// A method that pyo3 has made, once a short way has taken its place. pyo3's classes stay where a program imports the module
+/// anew, so that is done once in a process.
+pub type GeneralWay = OnceLock<ffi::PyCFunctionFastWithKeywords>;
+
 /// The function of a method that pyo3 has made, of a class that is made without arguments.
-pub fn general_way(class: &Bound<'_, PyType>, name: &CStr) -> PyResult<ffi::PyCFunctionFastWithKeywords> {
+fn function_of(class: &Bound<'_, PyType>, name: &CStr) -> PyResult<ffi::PyCFunctionFastWithKeywords> {
     let method = class.call0()?.getattr(name)?;
     // SAFETY: a method of pyo3's that is bound to an object is a PyCFunction.
     let (function, found) = unsafe {
@@ -37,7 +43,8 @@ fn description_of(described: &Bound<'_, PyAny>, name: &CStr) -> PyResult<CString
     ))?)
 }
 
-/// Puts a function into a class in the place of the method of that name, whose signature and docstring it gets.
+/// Puts a function into a class in the place of the method of that name, whose signature and docstring it gets. `general`
+/// is that method from before the function can be called.
 ///
 /// # Safety
 /// The flags are those of the function's type, and it may be called with whatever they and the class admit.
@@ -46,7 +53,13 @@ pub unsafe fn install(
     name: &'static CStr,
     function: ffi::PyMethodDefPointer,
     flags: c_int,
+    general: &GeneralWay,
 ) -> PyResult<()> {
+    if general.get().is_some() {
+        return Ok(());
+    }
+    let function_before = function_of(class, name)?;
+    general.get_or_init(|| function_before);
     let py = class.py();
     let description = description_of(&class.getattr(name)?, name)?;
     // The class has both as long as the process lives.
@@ -61,7 +74,14 @@ pub unsafe fn install(
     class.setattr(name, method)
 }
 
-/// A class that has `next` in the place of its base's `__next__`, and that function of the base. `name` is the module's and
+/// A class with a `__next__` of its own, which is made once in a process.
+pub struct WithNext {
+    class: Py<PyAny>,
+    /// `__next__` of its base, as pyo3 has made it.
+    pub general: ffi::iternextfunc,
+}
+
+/// A class that has `next` in the place of its base's `__next__`, found in `made` from then on. `name` is the module's and
 /// the class's, `flags` are those beyond the usual ones.
 ///
 /// That function cannot be replaced in a class that is there already: the stable ABI has no way to it.
@@ -69,11 +89,26 @@ pub unsafe fn install(
 /// # Safety
 /// `next` may be called with any object of the class.
 pub unsafe fn with_next<'py>(
+    made: &PyOnceLock<WithNext>,
     base: &Bound<'py, PyType>,
     name: &'static CStr,
     flags: c_ulong,
     next: ffi::iternextfunc,
-) -> PyResult<(Bound<'py, PyAny>, ffi::iternextfunc)> {
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = base.py();
+    // SAFETY: as promised to this function.
+    let made = made.get_or_try_init(py, || unsafe { make_with_next(base, name, flags, next) })?;
+    Ok(made.class.bind(py).clone())
+}
+
+/// # Safety
+/// As [`with_next`].
+unsafe fn make_with_next(
+    base: &Bound<'_, PyType>,
+    name: &'static CStr,
+    flags: c_ulong,
+    next: ffi::iternextfunc,
+) -> PyResult<WithNext> {
     // SAFETY: what is in this slot of a class is null or such a function.
     let general = unsafe {
         let function = ffi::PyType_GetSlot(base.as_type_ptr(), ffi::Py_tp_iternext);
@@ -109,5 +144,8 @@ pub unsafe fn with_next<'py>(
     let class = unsafe {
         Bound::from_owned_ptr_or_err(base.py(), ffi::PyType_FromSpecWithBases(&raw mut spec, base.as_ptr()))?
     };
-    Ok((class, general))
+    Ok(WithNext {
+        class: class.unbind(),
+        general,
+    })
 }

@@ -1,7 +1,5 @@
 //! The native half of `RecordWriter`: its methods, over a `RecordBuffer`.
 
-use std::sync::OnceLock;
-
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -16,7 +14,7 @@ use crate::lease::new_bytes;
 use crate::lock::{Guard, Guarded};
 use crate::python_call::items;
 use crate::record_buffer::RecordBuffer;
-use crate::short_way;
+use crate::short_way::{self, GeneralWay};
 use crate::sink::Sink;
 
 /// The bytes of anything that has a buffer, copied: while a large payload is on its way, nobody may change it.
@@ -260,7 +258,7 @@ impl NativeRecordWriter {
 }
 
 /// `write` as pyo3 has made it.
-static GENERAL_WRITE: OnceLock<ffi::PyCFunctionFastWithKeywords> = OnceLock::new();
+static GENERAL_WRITE: GeneralWay = GeneralWay::new();
 
 /// What Python calls as `write`: it takes the short way if that is open, else the general one.
 ///
@@ -313,9 +311,7 @@ unsafe fn write_simply(slf: *mut ffi::PyObject, data: *mut ffi::PyObject) -> boo
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<NativeRecordWriter>()?;
     let class = module.py().get_type::<NativeRecordWriter>();
-    let general = short_way::general_way(&class, c"write")?;
-    GENERAL_WRITE.get_or_init(|| general);
     let function = ffi::PyMethodDefPointer { PyCFunction: write };
     // SAFETY: the flags are those of its type.
-    unsafe { short_way::install(&class, c"write", function, ffi::METH_O) }
+    unsafe { short_way::install(&class, c"write", function, ffi::METH_O, &GENERAL_WRITE) }
 }

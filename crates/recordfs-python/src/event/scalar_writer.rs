@@ -20,7 +20,7 @@ use recordfs_core::event::Pushed;
 use super::queue::{EventQueue, invalid};
 use crate::process::ProcessMark;
 use crate::python_call::{call, call_method, float_of, whole_number_of};
-use crate::short_way;
+use crate::short_way::{self, GeneralWay};
 
 /// Adds this module's names to `recordfs._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -234,27 +234,22 @@ impl NativeScalarWriter {
 /// The arguments that the short way takes, in the order of `add_scalar`.
 const SHORT_ARGUMENTS: [&str; 4] = ["tag", "scalar_value", "global_step", "walltime"];
 
-/// What the short way needs to have at hand.
-struct Beside {
-    /// The method as pyo3 has made it.
-    general: ffi::PyCFunctionFastWithKeywords,
-    /// The names of the arguments as Python's compiler has them: interned.
-    names: [Py<PyString>; SHORT_ARGUMENTS.len()],
-}
+/// `add_scalar` as pyo3 has made it.
+static GENERAL_ADD_SCALAR: GeneralWay = GeneralWay::new();
 
-static BESIDE: OnceLock<Beside> = OnceLock::new();
+/// The names of the arguments as Python's compiler has them: interned.
+static NAMES: OnceLock<[Py<PyString>; SHORT_ARGUMENTS.len()]> = OnceLock::new();
 
 /// Puts [`add_scalar`] into the class, in the place of the method that pyo3 has made and that it calls for all else.
 fn install_short_way(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<NativeScalarWriter>();
-    let general = short_way::general_way(&class, c"add_scalar")?;
-    let names = SHORT_ARGUMENTS.map(|name| PyString::intern(py, name).unbind());
-    BESIDE.get_or_init(|| Beside { general, names });
+    NAMES.get_or_init(|| SHORT_ARGUMENTS.map(|name| PyString::intern(py, name).unbind()));
+    let flags = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
     let function = ffi::PyMethodDefPointer {
         PyCFunctionFastWithKeywords: add_scalar,
     };
     // SAFETY: the flags are those of the function's type.
-    unsafe { short_way::install(&class, c"add_scalar", function, ffi::METH_FASTCALL | ffi::METH_KEYWORDS) }
+    unsafe { short_way::install(&class, c"add_scalar", function, flags, &GENERAL_ADD_SCALAR) }
 }
 
 /// What Python calls: it takes the short way if that is open, else the general one.
@@ -276,9 +271,9 @@ unsafe extern "C" fn add_scalar(
             ffi::Py_INCREF(none);
             return none;
         }
-        match BESIDE.get() {
-            Some(beside) => (beside.general)(slf, arguments, count, keywords),
-            None => unreachable!("BESIDE is set before the class gets this method"),
+        match GENERAL_ADD_SCALAR.get() {
+            Some(general) => general(slf, arguments, count, keywords),
+            None => unreachable!("it is set before the class gets this method"),
         }
     }
 }
@@ -321,7 +316,7 @@ unsafe fn add_keywords(
     arguments: *const *mut ffi::PyObject,
     keywords: *mut ffi::PyObject,
 ) -> Option<()> {
-    let names = &BESIDE.get()?.names;
+    let names = NAMES.get()?;
     // SAFETY: as promised to this function.
     unsafe {
         for place in 0..ffi::PyTuple_Size(keywords) {
