@@ -21,6 +21,7 @@ from recordfs.filesystems._posix_names import (
     make_temporary,
     move_without_overwriting,
     posix_error,
+    real_path,
     remove_temporary,
     sync_directory_of,
     temporary_beside,
@@ -286,7 +287,7 @@ class AtomicPosixFile(PosixWritableFile):
     def __init__(self, name: str, target: str, *, exclusive: bool) -> None:
         try:
             # A link stays a link: what it points to is replaced.
-            self._target = os.path.abspath(target) if exclusive else os.path.realpath(target)
+            self._target = os.path.abspath(target) if exclusive else real_path(target, name)
         except OSError as error:  # the working directory is gone
             raise posix_error(error, name) from error
         self._exclusive = exclusive

@@ -30,6 +30,7 @@ __all__ = [
     "make_temporary",
     "move_without_overwriting",
     "posix_error",
+    "real_path",
     "remove_stale_temporaries",
     "remove_temporary",
     "replace_placeholder",
@@ -43,6 +44,9 @@ TEMPORARY_PREFIX = f"{TEMPORARY_NAME}-"
 
 STALE_AGE_SECONDS = 24 * 60 * 60
 """An unpublished file that nobody has written to for so long, and whose writer lives no more, is removed."""
+
+# Looks at a path whose links others are changing.
+_ATTEMPTS = 10
 
 # The extended attribute in which Linux keeps who else may use a file (acl(5)).
 _ACCESS_LIST = "system.posix_acl_access"
@@ -58,6 +62,23 @@ def posix_error(error: OSError, path: str) -> RecordFSError:
     if error.errno == errno.ENXIO:
         return FailedPreconditionError("this is a socket, or a pipe or device that nobody serves", path=path)
     return error_from_os_error(error, path)
+
+
+def real_path(local: str, name: str) -> str:
+    """Return an absolute path without symbolic links.
+
+    Raises:
+        NotFoundError: It is relative to a working directory that is gone.
+    """
+    for _ in range(_ATTEMPTS):
+        # A link that was one when it was looked at, and none when it was read, is an error even where missing names are
+        # none (Python 3.11's realpath); the next look finds what is there now.
+        with contextlib.suppress(OSError):
+            return os.path.realpath(local)
+    try:
+        return os.path.realpath(local)
+    except OSError as error:
+        raise posix_error(error, name) from error
 
 
 def version_of(status: os.stat_result) -> str:

@@ -36,6 +36,7 @@ from recordfs.filesystems._posix_names import (
     make_temporary,
     move_without_overwriting,
     posix_error,
+    real_path,
     remove_temporary,
     replace_placeholder,
     temporary_beside,
@@ -141,7 +142,7 @@ class PosixFileSystem(FileSystem):
 
     def canonical_path(self, path: str) -> str:
         """Return the absolute local path without symbolic links."""
-        return os.path.realpath(_local(path))
+        return real_path(_local(path), path)
 
     def list_directory(self, path: str) -> Iterator[DirectoryEntry]:
         """Iterate over a directory's children; sizes and times would cost a system call each and are left out."""
@@ -341,7 +342,7 @@ def _copy_open_file(reader: int, source: str, local_target: str, target: str, *,
             return
         if not stat.S_ISREG(standing.st_mode):
             raise FailedPreconditionError("only a regular file can be replaced by a copy", path=target)
-    resolved = os.path.realpath(local_target)
+    resolved = real_path(local_target, target)
     temporary = temporary_beside(resolved)
     try:
         with make_temporary(target, temporary, resolved, mode=status.st_mode & 0o777, append=False) as writer:

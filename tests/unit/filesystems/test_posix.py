@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from recordfs import operations
 from recordfs.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -329,6 +330,26 @@ def test_a_tree_with_directories_that_may_not_be_touched_is_deleted_but_for_them
     assert failed == {f"{path}/closed/inner", f"{path}/closed", f"{path}/unlisted", path}
     assert (caught.value.undeleted_files, caught.value.undeleted_directories) == (0, 4)
     assert sorted(os.listdir(path)) == ["closed", "unlisted"]
+
+
+def test_a_link_that_is_taken_away_while_it_is_followed_ends_no_walk(tmp_path, monkeypatch):
+    (tmp_path / "d").mkdir()
+    write(tmp_path / "d" / "f")
+    (tmp_path / "link").symlink_to("d")
+    real = os.readlink
+    changes = 0
+
+    def change_and_read(path, **keywords):
+        nonlocal changes
+        if changes < 3:
+            changes += 1
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return real(path, **keywords)
+
+    monkeypatch.setattr(os, "readlink", change_and_read)
+    found = {directory: files for directory, _, files in operations.walk(f"{tmp_path}", followlinks=True)}
+    assert found[f"{tmp_path}/link"] == ["f"]
+    assert changes == 3
 
 
 @pytest.mark.parametrize("path", ["/", "//", "/.", "/tmp/..", "file:///", "file://tmp/", "file://host/tmp/../."])
