@@ -17,6 +17,8 @@ class Site:
         tell_size: Whether Content-Length is sent.
         short: How many of the next answers with a body have half of it only: "told" in Content-Length, or "broken
             off", with the whole one's there.
+        heeds_conditions: Whether If-Match is looked at.
+        twist: Makes of the status, headers and body of a sound answer what goes out.
         requests: ``(method, path, headers)`` of every request.
     """
 
@@ -27,6 +29,8 @@ class Site:
         self.tags = True
         self.tell_size = True
         self.short = ("told", 0)
+        self.heeds_conditions = True
+        self.twist = lambda status, headers, body: (status, headers, body)
         self.requests = []
         self.url = ""
 
@@ -55,6 +59,7 @@ def serve():
                 if site.tags:
                     headers["ETag"] = tag
                 status, body = self.choose(data, tag, headers)
+                status, headers, body = site.twist(status, headers, body)
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -71,7 +76,7 @@ def serve():
 
         def choose(self, data, tag, headers):
             wanted = self.headers.get("If-Match")
-            if site.tags and wanted not in (None, tag):
+            if site.tags and site.heeds_conditions and wanted not in (None, tag):
                 return 412, b""
             if site.ranges == "denied":
                 headers["Accept-Ranges"] = "none"

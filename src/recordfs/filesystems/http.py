@@ -16,6 +16,7 @@ from recordfs.errors import (
     NotFoundError,
     RecordFSError,
     UnavailableError,
+    UnknownError,
 )
 from recordfs.filesystem import FileStatistics, RandomAccessFile
 from recordfs.filesystems._spooled_bytes import SpooledBytes
@@ -230,9 +231,7 @@ class _HttpFile(RandomAccessFile):
                     if attempt:
                         await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
                     try:
-                        data = bytes(await file.async_fetch_range(start, end))
-                    except ValueError as error:  # how fsspec says that the answer was not a range
-                        raise _RangesRefusedError from error
+                        data = await _fetch_range(file, self._headers, start, end)
                     except _BROKEN_OFF:
                         if attempt == _ATTEMPTS - 1:
                             raise
@@ -263,7 +262,9 @@ class _HttpFile(RandomAccessFile):
         return info.get("size") == self._length and _condition(info).items() <= self._headers.items()
 
     def _translated(self, error: Exception) -> RecordFSError:
-        if getattr(error, "status", None) == 412:
+        if isinstance(error, _OtherRangeError):
+            return UnknownError(str(error), path=self._name)
+        if isinstance(error, _OtherVersionError) or getattr(error, "status", None) == 412:
             return AbortedError("the file was replaced since it was opened; open it again", path=self._name)
         return error_from_fsspec(error, self._name)
 
@@ -293,5 +294,49 @@ class _HttpFile(RandomAccessFile):
         return whole
 
 
+async def _fetch_range(file: Any, headers: dict[str, str], start: int, end: int) -> bytes:
+    """Ask for a range, and return what came of it: fewer bytes where the file ends or the answer broke off.
+
+    fsspec's own method takes whatever comes with status 206, and short pages with status 200, for the range.
+
+    Args:
+        file: fsspec's, for its session, address and options.
+        headers: Of the request, with the version's condition.
+        start: The first byte.
+        end: After the last.
+
+    Raises:
+        _RangesRefusedError: What came is the whole file, or a page.
+        _OtherRangeError: What came begins elsewhere.
+        _OtherVersionError: What came is of another version than the condition names, which was not looked at.
+    """
+    options = {name: value for name, value in file.kwargs.items() if name != "headers"}
+    asked = {**headers, "Range": f"bytes={start}-{end - 1}"}
+    async with file.session.get(file.fs.encode_url(file.url), headers=asked, **options) as answer:
+        if answer.status == 416:
+            return b""
+        answer.raise_for_status()
+        for condition, told in (("If-Match", "ETag"), ("If-Unmodified-Since", "Last-Modified")):
+            if condition in headers and answer.headers.get(told, headers[condition]) != headers[condition]:
+                raise _OtherVersionError
+        if answer.status != 206 and not (start == 0 and answer.content_length == end):
+            raise _RangesRefusedError
+        told = answer.headers.get("Content-Range")
+        if told is not None and not told.strip().lower().startswith(f"bytes {start}-"):
+            raise _OtherRangeError(f"asked for bytes {start} to {end}, found {told}: the server does not honour ranges")
+        data = bytearray()
+        while len(data) < end - start and (more := await answer.content.read(end - start - len(data))):
+            data += more
+        return bytes(data)
+
+
 class _RangesRefusedError(Exception):
     """The server answers a request for a range with the whole file."""
+
+
+class _OtherRangeError(Exception):
+    """The server answers with another range."""
+
+
+class _OtherVersionError(Exception):
+    """The server answers with another version."""

@@ -19,6 +19,7 @@ from recordfs.errors import (
     UnauthenticatedError,
     UnavailableError,
     UnimplementedError,
+    UnknownError,
 )
 from recordfs.filesystems import http
 from support.web_server import serve
@@ -280,3 +281,37 @@ def test_options_that_nobody_knows_are_refused_at_once(url):
             recordfs.get_file_system(url, options=options)
     options = {"headers": {"X-Mine": "1"}, "client_kwargs": {}, "encoded": True, "allow_redirects": True}
     assert recordfs.get_file_system(url, options=options).file_exists(url)
+
+
+def test_a_server_that_looks_at_no_condition_mixes_no_versions(site, url):
+    site.heeds_conditions = False
+    with open_url(url) as file:
+        assert file.read(0, 10) == DATA[:10]
+        site.files["/data/file.bin"] = DATA[::-1]
+        with pytest.raises(AbortedError, match="replaced"):
+            file.read(10, 10)
+
+
+def test_another_range_than_was_asked_for_is_never_handed_out(site, url):
+    with open_url(url) as file:
+        site.twist = lambda status, headers, body: (
+            (206, {**headers, "Content-Range": f"bytes 0-9/{len(DATA)}"}, DATA[:10])
+            if status == 206
+            else (status, headers, body)
+        )
+        with pytest.raises(UnknownError, match="does not honour ranges"):
+            file.read(100, 10)
+
+
+def test_a_page_in_place_of_a_range_is_not_handed_out(site, url):
+    """As a proxy answers whose users have to sign in, of as many bytes as were asked for."""
+    with open_url(url) as file:
+        site.twist = lambda status, headers, body: (200, {**headers, "ETag": "none"}, b"<html>sign in</html>")
+        with pytest.raises((AbortedError, UnavailableError)):
+            file.read(100, 20)
+
+
+def test_an_answer_that_never_ends_takes_only_the_memory_of_what_was_asked_for(site, url):
+    with open_url(url) as file:
+        site.twist = lambda status, headers, body: (206, headers, body + b"more" * 1_000_000)
+        assert file.read(100, 10) == DATA[100:110]
