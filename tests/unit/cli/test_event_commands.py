@@ -196,6 +196,12 @@ def test_export_refuses_a_format_it_has_not_before_it_writes(recordfs: Recordfs,
     assert not (tmp_path / "table.xls").exists()
 
 
+def test_tensorboard_does_not_begin_on_a_directory_that_nothing_serves(recordfs: Recordfs, logs: str) -> None:
+    ran = recordfs("tensorboard", logs, "nosuch://x")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("recordfs: no filesystem is registered for nosuch://")
+
+
 def test_commands_for_records_take_the_index_beside_an_event_file_for_none(recordfs: Recordfs, tmp_path: Path) -> None:
     path = write_events(tmp_path / "run", training_events(), index=False)
     assert recordfs("events", "index", str(tmp_path / "run")).status == 0

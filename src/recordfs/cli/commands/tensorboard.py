@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recordfs.cli.arguments import add_paths, at_least, number_at_least
+from recordfs.registry import get_file_system
 
 if TYPE_CHECKING:
     import argparse
@@ -49,6 +50,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     flags = ["--host", arguments.host, "--port", str(arguments.port)]
     flags += [f"--{flag.removeprefix('--')}" for flag in arguments.flag]
+    for logdir in arguments.logdir:
+        get_file_system(logdir)  # where nothing serves it, trying again would never help
     options = CatalogOptions(requests=arguments.requests, reload_seconds=arguments.reload)
     console.hand_over()
     return launch(arguments.logdir, flags, options)
