@@ -1,7 +1,7 @@
 //! The native half of `RecordWriter`: its methods, over a `RecordBuffer`.
 
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
@@ -20,9 +20,7 @@ use crate::sink::Sink;
 /// The bytes of anything that has a buffer, copied: while a large payload is on its way, nobody may change it.
 fn bytes_of<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let py = data.py();
-    let Ok(buffer) = PyUntypedBuffer::get(data) else {
-        return Err(not_bytes_like(data));
-    };
+    let buffer = PyUntypedBuffer::get(data).map_err(|refusal| not_bytes_like(data, refusal))?;
     if buffer.is_c_contiguous() {
         // SAFETY: the export keeps the memory in place and at its size, and the GIL is held until the copy is made.
         return unsafe { new_bytes(py, buffer.buf_ptr().cast(), buffer.len_bytes()) };
@@ -31,8 +29,13 @@ fn bytes_of<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     Ok(view.call_method0(intern!(py, "tobytes"))?.cast_into::<PyBytes>()?)
 }
 
+/// The error for what gives no buffer, where `refusal` says why: it has none, or none now, as a memoryview that was released.
 #[cold]
-fn not_bytes_like(data: &Bound<'_, PyAny>) -> PyErr {
+fn not_bytes_like(data: &Bound<'_, PyAny>, refusal: PyErr) -> PyErr {
+    let py = data.py();
+    if !refusal.is_instance_of::<PyException>(py) {
+        return refusal;
+    }
     if data.is_instance_of::<PyString>() {
         return PyTypeError::new_err("a record is bytes, found str: encode it first, for example with .encode()");
     }
@@ -40,9 +43,13 @@ fn not_bytes_like(data: &Bound<'_, PyAny>) -> PyErr {
     let name = kind
         .name()
         .map_or_else(|_| String::from("an object"), |name| name.to_string());
-    PyTypeError::new_err(format!(
-        "a record is bytes or has a buffer (bytearray, memoryview, array), found {name}"
-    ))
+    let message = format!("a record is bytes or has a buffer (bytearray, memoryview, array), found {name}");
+    if refusal.is_instance_of::<PyTypeError>(py) {
+        return PyTypeError::new_err(message);
+    }
+    let raised = PyTypeError::new_err(format!("{message}, which gives none: {}", refusal.value(py)));
+    raised.set_cause(py, Some(refusal));
+    raised
 }
 
 /// The base of `recordfs.RecordWriter`, which opens files and hands them to `_attach`.

@@ -132,6 +132,26 @@ def test_a_ctrl_c_while_a_value_is_asked_for_its_number_is_raised(tmp_path):
         writer.add_scalar("a", Interrupted())
 
 
+@pytest.mark.parametrize("place", ["value", "step"])
+def test_a_ctrl_c_is_raised_also_where_there_is_another_way_to_the_number(tmp_path, place):
+    class Interrupted:
+        def __float__(self):
+            raise KeyboardInterrupt
+
+        __index__ = __float__
+
+        def item(self):
+            return 1
+
+        __int__ = item
+
+    with SummaryWriter(tmp_path) as writer:
+        with pytest.raises(KeyboardInterrupt):
+            writer.add_scalar("a", Interrupted() if place == "value" else 0.5, Interrupted())
+        writer.add_scalar("a", 0.5)
+    assert len(scalars_of(writer.file_writer.paths[0])) == 1
+
+
 def test_more_tags_than_are_kept_are_all_logged_in_order(tmp_path):
     tags = [f"tag{number}" for number in range(2000)]
     with SummaryWriter(tmp_path) as writer:

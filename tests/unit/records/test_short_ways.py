@@ -57,6 +57,17 @@ def test_a_record_of_any_kind_is_written_as_its_bytes() -> None:
     assert list(RecordReader(BytesIO(file.getvalue()))) == [bytes(record) for record in records]
 
 
+def test_what_gives_no_buffer_now_is_refused_with_the_reason() -> None:
+    released = memoryview(b"one")
+    released.release()
+    with RecordWriter(BytesIO()) as writer:
+        for call in (lambda: writer.write(released), lambda: writer.write_batch([b"one", released])):
+            with pytest.raises(TypeError, match="found memoryview, which gives none: operation forbidden") as raised:
+                call()
+            assert isinstance(raised.value.__cause__, ValueError)
+        assert writer.records_written == 1
+
+
 def test_a_writer_that_is_closed_or_was_never_opened_takes_no_bytes() -> None:
     writer = RecordWriter(BytesIO())
     writer.write(b"one")

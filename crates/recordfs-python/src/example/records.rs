@@ -1,6 +1,7 @@
 //! The records of a batch: whatever Python has, as slices that stay valid while the GIL is released.
 
 use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
@@ -63,18 +64,29 @@ impl Held<'_> {
     }
 }
 
+/// The error for what gives no buffer of bytes, where `refusal` says why.
+#[cold]
+fn not_bytes_like(record: &Bound<'_, PyAny>, refusal: PyErr) -> PyErr {
+    let py = record.py();
+    if !refusal.is_instance_of::<PyException>(py) {
+        return refusal;
+    }
+    let found = record.get_type();
+    let message = format!("expected a serialized record as a bytes-like object, found {found}");
+    if refusal.is_instance_of::<PyTypeError>(py) {
+        return invalid_argument(message);
+    }
+    let raised = invalid_argument(format!("{message}: {}", refusal.value(py)));
+    raised.set_cause(py, Some(refusal));
+    raised
+}
+
 fn hold(record: Bound<'_, PyAny>) -> PyResult<Held<'_>> {
     let record = match record.cast_into::<PyBytes>() {
         Ok(bytes) => return Ok(Held::Bytes(bytes)),
         Err(other) => other.into_inner(),
     };
-    let Ok(buffer) = PyBuffer::<u8>::get(&record) else {
-        let message = format!(
-            "expected a serialized record as a bytes-like object, found {}",
-            record.get_type()
-        );
-        return Err(invalid_argument(message));
-    };
+    let buffer = PyBuffer::<u8>::get(&record).map_err(|refusal| not_bytes_like(&record, refusal))?;
     // The address of an empty buffer may be null, which no slice may have.
     if buffer.readonly() && buffer.is_c_contiguous() && buffer.len_bytes() > 0 {
         return Ok(Held::ReadOnly(buffer));
