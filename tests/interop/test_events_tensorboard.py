@@ -34,7 +34,8 @@ def write_everything(directory):
         writer.add_audio("tone", np.sin(np.arange(4000) / 10), 1, 8000)
         writer.add_pr_curve("pr", LABELS, PREDICTIONS, 1, num_thresholds=11)
         writer.add_mesh("mesh", np.arange(12).reshape(1, 4, 3), faces=np.zeros((1, 2, 3)), colors=np.full((1, 4, 3), 9))
-        writer.add_custom_scalars({"category": {"chart": ["Multiline", ["loss", "tensor"]]}})
+        band = ["Margin", ["loss", "tensor", "described"]]
+        writer.add_custom_scalars({"category": {"chart": ["Multiline", ["loss", "tensor"]], "band": band}})
         writer.add_hparams({"lr": 0.1, "bn": True, "opt": "adam"}, {"hp/acc": 0.5}, run_name="first")
         writer.add_hparams({"lr": 0.2, "layers": 3}, {"hp/acc": 0.75}, run_name="second")
         writer.add_scalars("group/x", {"a": 1.0, "b": 2.0}, 1)
@@ -156,7 +157,10 @@ def test_meshes_are_shown(board):
 def test_the_layout_of_custom_scalars_is_taken(board):
     layout = board.get("plugin/custom_scalars/layout")
     assert layout["category"][0]["title"] == "category"
-    assert layout["category"][0]["chart"][0]["multiline"]["tag"] == ["loss", "tensor"]
+    lines, band = layout["category"][0]["chart"]
+    assert (lines["title"], lines["multiline"]["tag"]) == ("chart", ["loss", "tensor"])
+    [series] = band["margin"]["series"]
+    assert (band["title"], series) == ("band", {"value": "loss", "lower": "tensor", "upper": "described"})
 
 
 def test_hyperparameters_of_every_run_are_columns(board):

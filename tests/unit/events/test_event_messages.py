@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordfs._core import encode_message
+from recordfs._core import decode_message, encode_message
 from recordfs.errors import DataLossError
 from recordfs.events.message_readers import decode_audio, decode_histogram, decode_image, decode_tensor
-from recordfs.events.messages import encode_string_tensor, encode_tensor
+from recordfs.events.messages import encode_custom_scalars, encode_string_tensor, encode_tensor
 
 TYPES = [
     "float32",
@@ -37,6 +37,19 @@ def test_a_tensor_comes_back(dtype, shape):
 
 def test_strings_come_back():
     assert decode_tensor(encode_string_tensor([b"a", b""], [2])).values == [b"a", b""]
+
+
+def test_a_layout_of_custom_scalars_has_the_fields_that_its_charts_are_read_by():
+    layout = encode_custom_scalars({"c": {"lines": ["Multiline", ["a", "b"]], "band": ["Margin", ["v", "lo", "hi"]]}})
+    [(_, category)] = decode_message(layout)
+    # Source of the numbers: TensorBoard's plugins/custom_scalar/layout.proto.
+    (title, name), (chart, lines), (_, band) = decode_message(category)
+    assert (title, name, chart) == (1, b"c", 2)
+    (_, name), (multiline, tags) = decode_message(lines)
+    assert (name, multiline, decode_message(tags)) == (b"lines", 2, [(1, b"a"), (1, b"b")])
+    (_, name), (margin, content) = decode_message(band)
+    [(_, series)] = decode_message(content)
+    assert (name, margin, decode_message(series)) == (b"band", 3, [(1, b"v"), (2, b"lo"), (3, b"hi")])
 
 
 def test_a_tensor_of_fewer_values_than_its_shape_repeats_the_last():
