@@ -42,21 +42,23 @@ def info_now(clients: FsspecClients, path: str) -> dict[str, Any] | None:
     return info
 
 
-def same_bytes(clients: FsspecClients, first: str, second: str) -> bool:
-    """Tell whether two files of the same size hold the same."""
-    return _checksum(clients, first, 0) == _checksum(clients, second, 0)
+def same_bytes(clients: FsspecClients, first: str, second: str, size: int) -> bool:
+    """Tell whether two files hold the same, which the store says have this size."""
+    checksum = _checksum(clients, first, 0, size)
+    return checksum is not None and checksum == _checksum(clients, second, 0, size)
 
 
-def _checksum(clients: FsspecClients, path: str, start: int) -> int:
-    """Return the CRC-32 of a file's bytes from an offset on."""
+def _checksum(clients: FsspecClients, path: str, start: int, size: int) -> int | None:
+    """Return the CRC-32 of a file's ``size`` bytes from an offset on; None where other than so many come."""
     file_system, inside = clients.resolve(path)
-    checksum = 0
+    checksum, left = 0, size
     with fsspec_errors(path), file_system.open(inside, "rb", cache_type="none") as file:
         if start:
             file.seek(start)
-        while block := file.read(_READ_SIZE):
+        while left >= 0 and (block := file.read(min(_READ_SIZE, left + 1))):  # one more, to see the end
             checksum = zlib.crc32(block, checksum)
-    return checksum
+            left -= len(block)
+    return None if left else checksum
 
 
 class WrittenFileCheck:
@@ -96,7 +98,9 @@ class WrittenFileCheck:
                     path=self._path,
                 )
             # The same to every sign as before: only the bytes tell whether it was written at all.
-            if info == self._before and _checksum(self._clients, self._path, self._start) != self._checksum:
+            if info == self._before and self._checksum != _checksum(
+                self._clients, self._path, self._start, length - self._start
+            ):
                 raise DataLossError(
                     "the file was written and closed without an error, and the store still has the old one: can it "
                     "replace files? Delete it first, and declare what it cannot (capabilities=)",

@@ -325,7 +325,8 @@ class FsspecFileSystem(FileSystem):
         original, copy = info_now(self._clients, source), info_now(self._clients, target)
         if original is None or copy is None or original.get("size") != copy.get("size"):
             return False
-        return copy != before or same_bytes(self._clients, source, target)
+        size = original.get("size")
+        return copy != before or (isinstance(size, int) and same_bytes(self._clients, source, target, size))
 
     def _make_way(self, statistics: FileStatistics, target: str, *, same: bool, overwrite: bool) -> bool:
         """Check what stands at the target of a rename; True if there is nothing to do."""

@@ -6,7 +6,7 @@ import posixpath
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from recordfs.errors import FailedPreconditionError, RecordFSError, UnknownError
+from recordfs.errors import DataLossError, FailedPreconditionError, RecordFSError, UnknownError
 from recordfs.filesystem import DirectoryEntry
 from recordfs.filesystem_defaults.directories import delete_recursively
 from recordfs.filesystems.fsspec import FsspecFileSystem
@@ -154,3 +154,16 @@ def test_what_was_not_asked_for_is_never_handed_out(resolving, lie):
     resolving.open = lambda path, mode="rb", **options: handle(b"0123456789")
     with FsspecFileSystem(resolving).new_random_access_file("/t/d/a") as file, pytest.raises(UnknownError):
         file.read(4, 3)
+
+
+def test_a_file_that_never_ends_is_not_the_one_that_was_written(resolving):
+    """Told to be as it was before, to every sign, it is read; and no longer than it has to be."""
+    info = resolving.info("/t/d/a")
+    resolving.told = lambda _: info
+    writer = FsspecFileSystem(resolving).new_writable_file("/t/d/a")
+    writer.append(b"9876543210")
+    resolving.open = lambda path, mode="rb", **options: type(
+        "Endless", (io.BytesIO,), {"read": lambda _, n=-1: b"x" * n}
+    )()
+    with pytest.raises(DataLossError, match="still has the old one"):
+        writer.close()
