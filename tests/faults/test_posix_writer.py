@@ -22,6 +22,7 @@ from recordfs.errors import (
     UnknownError,
 )
 from recordfs.filesystems import _buffered_writer, _posix_files, _posix_names
+from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 from support.interrupts import interrupted_at as interrupted_at_line
 from support.limits import limited_file_sizes
@@ -312,6 +313,7 @@ def test_an_unclosed_writer_in_a_forked_child_writes_nothing(tmp_path):
 
 WRITE_AND_DIE = """
 import os, signal, sys
+from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 path, atomic = sys.argv[1], sys.argv[2] == "atomic"
 file = PosixFileSystem().new_writable_file(path, atomic=atomic)
@@ -519,3 +521,93 @@ def test_an_old_unpublished_file_of_a_writer_that_lives_stays(tmp_path):
     system.new_writable_file(f"{tmp_path}/g", atomic=True).close()
     slow.close()
     assert sorted(os.listdir(tmp_path)) == ["g", "slow"]
+
+
+def handled_at(line_number, call, handler):
+    """Make a call, and call a signal handler at its nth line in the writers' modules; tell whether that was reached."""
+    files = {_buffered_writer.__file__, _posix_files.__file__}
+    seen = 0
+
+    def trace(frame, event, argument):
+        nonlocal seen
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line":
+            seen += 1
+            if seen == line_number:
+                handler()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return seen >= line_number
+
+
+@pytest.mark.parametrize("does", ["append", "flush", "sync"])
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_a_signal_handler_that_uses_the_writer_at_any_line_loses_and_doubles_nothing(tmp_path, kind, does):
+    system = PosixFileSystem() if kind == "local" else MemoryFileSystem()
+    path = f"{tmp_path}/f" if kind == "local" else "ram://faults-handler/f"
+    refused = line_number = 0
+    reached = True
+    while reached:
+        line_number += 1
+        file = system.new_writable_file(path)
+        taken = []
+
+        def handle(file=file, taken=taken):
+            nonlocal refused
+            try:
+                if does == "append":
+                    file.append(b"handler")
+                    taken.append(b"handler")
+                else:
+                    getattr(file, does)()
+            except FailedPreconditionError as error:
+                assert "one call at a time" in str(error)  # noqa: PT017 (it may be refused, and may not)
+                refused += 1
+
+        def write(file=file, taken=taken):
+            # Lines that are collected, one that is not, and parts of both kinds.
+            for data in (b"a" * 1000, b"b" * 65_000, b"c" * 100_000, b"d" * 10):
+                file.append(data)
+                taken.append(data)
+            for parts in ([b"e" * 10, b"f" * 20], [b"g" * 40_000, b"h" * 40_000]):
+                file.append_parts(parts)
+                taken.extend(parts)
+            file.flush()
+
+        reached = handled_at(line_number, write, handle)
+        assert file.tell() == sum(map(len, taken)), line_number
+        file.close()
+        with system.new_random_access_file(path) as reader:
+            content = reader.read(0, reader.size())
+        assert len(content) == sum(map(len, taken)), line_number
+        assert content.replace(b"handler", b"") == b"".join(data for data in taken if data != b"handler"), line_number
+    assert refused > 5
+    assert line_number > 50
+
+
+def test_a_writer_that_is_in_a_call_refuses_to_be_closed(tmp_path, monkeypatch):
+    path = f"{tmp_path}/f"
+    file = PosixFileSystem().new_writable_file(path)
+    real = os.write
+    refused = []
+
+    def write(descriptor, data):
+        for call in (file.close, file.discard):
+            with pytest.raises(FailedPreconditionError, match="one call at a time") as caught:
+                call()
+            refused.append(caught.value)
+        return real(descriptor, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_posix_files.os, "write", write)
+        file.append(b"a" * LARGE)
+    file.close()
+    assert len(refused) == 2
+    assert contents(path) == b"a" * LARGE

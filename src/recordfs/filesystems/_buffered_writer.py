@@ -7,13 +7,14 @@ so that an error or a KeyboardInterrupt at any point leaves either none or all o
 from __future__ import annotations
 
 import abc
+import weakref
 from typing import TYPE_CHECKING
 
 from recordfs.errors import FailedPreconditionError, RecordFSError
 from recordfs.filesystem.files import WritableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from typing_extensions import Buffer
 
@@ -39,7 +40,9 @@ class BufferedWritableFile(WritableFile):
         self._pending = bytearray()
         # While a write is under way: how many bytes it has, and what of it has landed in the file, as the subclass
         # notes it. Both are cleared by the one assignment that counts the write, or after it was undone.
+        # What is in flight without a call that is under way was left by one that failed, and is taken back.
         self._in_flight = 0
+        self._call_under_way: Callable[[], _Call | None] = _no_call
         self._landed: list[int] = []
         self._broken: str | None = None
         super().__init__(name, atomic=atomic)
@@ -106,7 +109,8 @@ class BufferedWritableFile(WritableFile):
             if size >= BUFFER_SIZE:
                 self._commit([part for part in parts if len(part)], size)
                 return
-        self._pending += b"".join(parts)
+        joined = b"".join(parts)  # first: what is pending may be another object after a call
+        self._pending += joined
 
     def _flush(self) -> None:
         self._drain()
@@ -119,6 +123,7 @@ class BufferedWritableFile(WritableFile):
         self._make_durable()
 
     def _close(self) -> None:
+        self._check_idle()
         if self._broken is not None:
             self._end()
             raise self._broken_error()
@@ -126,6 +131,7 @@ class BufferedWritableFile(WritableFile):
         self._publish()
 
     def _discard(self) -> None:
+        self._check_idle()
         try:
             self._settle()
         finally:
@@ -134,7 +140,7 @@ class BufferedWritableFile(WritableFile):
 
     def is_in_use(self) -> bool:
         """Return whether bytes are on their way to the file."""
-        return self._in_flight != 0
+        return self._in_flight != 0 and self._call_under_way() is not None
 
     # The bookkeeping.
 
@@ -146,22 +152,31 @@ class BufferedWritableFile(WritableFile):
             self._commit([pending], len(pending), drained=True)
 
     def _commit(self, parts: Sequence[Buffer], total: int, *, drained: bool = False) -> None:
-        """Write parts at the end and count them, all or nothing."""
+        """Write parts at the end and count them, all or nothing; ``drained`` says that they are what was pending."""
         self._settle()
-        pending_after = bytearray() if drained else self._pending
-        self._in_flight = total
+        call = _Call()
+        reference = weakref.ref(call)
+        empty = bytearray()
+        # One statement without a call, here and below: no signal handler can run in the middle of it. From here on its
+        # calls to this writer are refused; what one has written until here is not written again.
+        self._in_flight, self._call_under_way = total, reference
         try:
+            if drained:
+                if parts[0] is not self._pending:
+                    self._in_flight = 0
+                    return
+                self._in_flight = total = len(self._pending)
             end = self._write(parts, total)
             counted = self._written + total
-            # One statement without a call: no signal handler can run in the middle of it.
             self._written, self._end_of_file, self._pending, self._in_flight, self._landed = (
                 counted,
                 end,
-                pending_after,
+                empty if drained else self._pending,
                 0,
                 [],
             )
         except BaseException as error:
+            del call  # the error's traceback would keep it
             try:
                 self._settle()
             except RecordFSError as second:
@@ -192,7 +207,28 @@ class BufferedWritableFile(WritableFile):
         return FailedPreconditionError(f"the writer can no longer be used: {self._broken}", path=self._name)
 
     def _check_usable(self) -> None:
-        # One test for all three, because the price of a call shows in that of a short line.
-        if self._closed or self._broken is not None or not self._owner.is_current:
+        # One test for all of them, because the price of a call shows in that of a short line.
+        if self._closed or self._in_flight or self._broken is not None or not self._owner.is_current:
             super()._check_usable()
-            raise self._broken_error()
+            if self._broken is not None:
+                raise self._broken_error()
+            self._check_idle()
+
+    def _check_idle(self) -> None:
+        """Raise in a call inside another one: it would take back what that has written, or be forgotten by it."""
+        if self.is_in_use():
+            raise FailedPreconditionError(
+                "the writer was called again from inside one of its own calls, by a signal handler or by another "
+                "thread; it takes one call at a time",
+                path=self._name,
+            )
+
+
+class _Call:
+    """A write that is under way: it lives as long as the function that makes it, however that ends."""
+
+    __slots__ = ("__weakref__",)
+
+
+def _no_call() -> None:
+    return None
