@@ -77,8 +77,8 @@ impl Descriptor {
     /// Raises:
     ///     OSError: As ``os.close`` raises. The descriptor is closed all the same.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let close = PyModule::import(py, "os")?.getattr("close")?;
         if self.is_open.swap(false, Ordering::Relaxed) {
-            let close = PyModule::import(py, "os")?.getattr("close")?;
             python_call::call(&close, (&self.number,))?;
         }
         Ok(())
