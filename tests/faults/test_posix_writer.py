@@ -24,6 +24,7 @@ from recordfs.errors import (
 from recordfs.filesystems import _buffered_writer, _posix_files, _posix_names
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
+from support.interrupts import handled_at
 from support.interrupts import interrupted_at as interrupted_at_line
 from support.limits import limited_file_sizes
 
@@ -523,35 +524,12 @@ def test_an_old_unpublished_file_of_a_writer_that_lives_stays(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["g", "slow"]
 
 
-def handled_at(line_number, call, handler):
-    """Make a call, and call a signal handler at its nth line in the writers' modules; tell whether that was reached."""
-    files = {_buffered_writer.__file__, _posix_files.__file__}
-    seen = 0
-
-    def trace(frame, event, argument):
-        nonlocal seen
-        if frame.f_code.co_filename not in files:
-            return None
-        if event == "line":
-            seen += 1
-            if seen == line_number:
-                handler()
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(before)
-    return seen >= line_number
-
-
 @pytest.mark.parametrize("does", ["append", "flush", "sync"])
 @pytest.mark.parametrize("kind", ["local", "memory"])
 def test_a_signal_handler_that_uses_the_writer_at_any_line_loses_and_doubles_nothing(tmp_path, kind, does):
     system = PosixFileSystem() if kind == "local" else MemoryFileSystem()
     path = f"{tmp_path}/f" if kind == "local" else "ram://faults-handler/f"
+    files = {_buffered_writer.__file__, _posix_files.__file__}
     refused = line_number = 0
     reached = True
     while reached:
@@ -581,7 +559,7 @@ def test_a_signal_handler_that_uses_the_writer_at_any_line_loses_and_doubles_not
                 taken.extend(parts)
             file.flush()
 
-        reached = handled_at(line_number, write, handle)
+        reached = handled_at(line_number, write, handle, lambda code: code.co_filename in files)
         assert file.tell() == sum(map(len, taken)), line_number
         file.close()
         with system.new_random_access_file(path) as reader:

@@ -1,4 +1,4 @@
-"""Ctrl-C where a test wants it: at any line of a module, after any call that it makes, or while a call waits."""
+"""Signals where a test wants them: at any line of some code, after any call that it makes, or while a call waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import CodeType, FrameType, ModuleType
 
-__all__ = ["assert_interrupt_ends", "interrupted_after", "interrupted_at", "tracing_places_of_signals"]
+    Tracing = Callable[[Callable[[CodeType], bool], Callable[[], object]], Any]
+
+__all__ = [
+    "assert_interrupt_ends",
+    "handled_at",
+    "interrupted_after",
+    "interrupted_at",
+    "tracing_lines",
+    "tracing_places_of_signals",
+]
 
 
 def assert_interrupt_ends(call: Callable[[], object]) -> None:
@@ -58,20 +67,7 @@ def assert_interrupt_ends(call: Callable[[], object]) -> None:
 
 def interrupted_at(line_number: int, call: Callable[[], object], modules: Sequence[ModuleType]) -> bool:
     """Make a call and raise KeyboardInterrupt at its nth line inside the modules; tell whether that was reached."""
-    seen = 0
-    files = {module.__file__ for module in modules}
-
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal seen
-        if frame.f_code.co_filename not in files:
-            return None
-        if event == "line":
-            seen += 1
-            if seen == line_number:
-                raise KeyboardInterrupt
-        return trace
-
-    return _reaches_its_interrupt(trace, call, lambda: seen >= line_number)
+    return _interrupted(line_number, call, modules, tracing_lines)
 
 
 def interrupted_after(call_number: int, call: Callable[[], object], modules: Sequence[ModuleType]) -> bool:
@@ -79,17 +75,75 @@ def interrupted_after(call_number: int, call: Callable[[], object], modules: Seq
 
     That is, among others, after each call that the modules make, when nobody owns yet what it returned.
     """
-    seen = 0
+    return _interrupted(call_number, call, modules, tracing_places_of_signals)
+
+
+def _interrupted(number: int, call: Callable[[], object], modules: Sequence[ModuleType], tracing: Tracing) -> bool:
+    is_reached = is_raised = False
     files = {module.__file__ for module in modules}
 
     def interrupt() -> None:
+        nonlocal is_reached
+        is_reached = True
+        raise KeyboardInterrupt
+
+    # The interrupt is for this call, not for the finalizer of something that an earlier test left: none runs in here.
+    gc.disable()
+    try:
+        handled_at(number, call, interrupt, lambda code: code.co_filename in files, tracing)
+    except KeyboardInterrupt:
+        is_raised = True
+    finally:
+        gc.enable()
+    assert is_raised == is_reached, "the interrupt was lost"
+    return is_reached
+
+
+def handled_at(
+    number: int,
+    call: Callable[[], object],
+    handler: Callable[[], object],
+    is_wanted: Callable[[CodeType], bool],
+    tracing: Tracing | None = None,
+) -> bool:
+    """Make a call, and call a handler, as a signal would, before its nth step; tell whether there were so many.
+
+    Args:
+        number: Of the steps in the wanted code that this thread takes, counted from 1.
+        call: What is interrupted.
+        handler: The handler.
+        is_wanted: Whether steps in this code count.
+        tracing: What a step is: ``tracing_lines``, the default, or ``tracing_places_of_signals``.
+    """
+    seen = 0
+
+    def come() -> None:
         nonlocal seen
         seen += 1
-        if seen == call_number:
-            raise KeyboardInterrupt
+        if seen == number:
+            sys.settrace(None)
+            handler()
 
-    trace = tracing_places_of_signals(lambda code: code.co_filename in files, interrupt)
-    return _reaches_its_interrupt(trace, call, lambda: seen >= call_number)
+    before = sys.gettrace()
+    sys.settrace((tracing or tracing_lines)(is_wanted, come))
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return seen >= number
+
+
+def tracing_lines(is_wanted: Callable[[CodeType], bool], act: Callable[[], object]) -> Any:
+    """Return a function for ``sys.settrace`` that acts before each line of the wanted code."""
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+        if not is_wanted(frame.f_code):
+            return None
+        if event == "line":
+            act()
+        return trace
+
+    return trace
 
 
 def tracing_places_of_signals(is_wanted: Callable[[CodeType], bool], act: Callable[[], object]) -> Any:
@@ -123,20 +177,3 @@ def tracing_places_of_signals(is_wanted: Callable[[CodeType], bool], act: Callab
 @functools.cache
 def _instruction_names(code: CodeType) -> dict[int, str]:
     return {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
-
-
-def _reaches_its_interrupt(trace: Any, call: Callable[[], object], is_reached: Callable[[], bool]) -> bool:
-    is_raised = False
-    before = sys.gettrace()
-    # The interrupt is for this call, not for the finalizer of something that an earlier test left: none runs in here.
-    gc.disable()
-    sys.settrace(trace)
-    try:
-        call()
-    except KeyboardInterrupt:
-        is_raised = True
-    finally:
-        sys.settrace(before)
-        gc.enable()
-    assert is_raised == is_reached(), "the interrupt was lost"
-    return is_raised

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 
 import pytest
 
@@ -10,7 +9,7 @@ import recordfs.events
 from recordfs.errors import UnavailableError
 from recordfs.events import SummaryWriter
 from support.event_files import steps_in
-from support.interrupts import tracing_places_of_signals
+from support.interrupts import handled_at, tracing_lines, tracing_places_of_signals
 
 pytestmark = pytest.mark.slow
 
@@ -20,45 +19,9 @@ HANGS = 60.0
 CODE = os.path.dirname(recordfs.events.__file__)
 
 
-def call_at(number, unit, handler, act):
-    """Do something; call a handler, as a signal would, before the line or at the place of that number.
-
-    Args:
-        number: Of those in the code of the writer, that this thread runs.
-        unit: ``"line"``, or ``"place"``: wherever a signal's handler can run.
-        handler: The handler.
-        act: What it interrupts.
-
-    Returns:
-        Whether it was called: whether so many ran.
-    """
-    count = 0
-
-    def come():
-        nonlocal count
-        count += 1
-        if count == number:
-            sys.settrace(None)
-            handler()
-
-    def trace_lines(frame, event, _):
-        if not frame.f_code.co_filename.startswith(CODE):
-            return None
-        if event == "line":
-            come()
-        return trace_lines
-
-    former = sys.gettrace()
-    sys.settrace(
-        trace_lines
-        if unit == "line"
-        else tracing_places_of_signals(lambda code: code.co_filename.startswith(CODE), come)
-    )
-    try:
-        act()
-    finally:
-        sys.settrace(former)
-    return count >= number
+def call_at(number, tracing, handler, act):
+    """Do something; call a handler at that step of it in the code of the writer; see ``handled_at``."""
+    return handled_at(number, act, handler, lambda code: code.co_filename.startswith(CODE), tracing)
 
 
 def log(writer):
@@ -105,7 +68,7 @@ def test_a_signal_anywhere_loses_no_event_and_hangs_nothing(tmp_path, spools, ha
             writer.flush()
             writer.close()
 
-        is_over = not call_at(number, "line", lambda writer=writer: handle(writer), act)
+        is_over = not call_at(number, tracing_lines, lambda writer=writer: handle(writer), act)
         writer.close()
         assert steps_in(directory) == [0, 1], number
         assert steps_in(directory, "handled") == ([] if is_over else [0]), number
@@ -123,7 +86,9 @@ def test_a_flush_and_a_close_hang_nowhere_where_a_handler_does_the_same(tmp_path
         directory = tmp_path / str(number)
         writer = SummaryWriter(directory, flush_secs=3600, policy=policy)
         writer.add_scalar("a", 1.0, 0)
-        is_over = not call_at(number, "place", lambda writer=writer: handle(writer), lambda writer=writer: act(writer))
+        is_over = not call_at(
+            number, tracing_places_of_signals, lambda writer=writer: handle(writer), lambda writer=writer: act(writer)
+        )
         writer.close()
         assert steps_in(directory) == [0], number
         assert steps_in(directory, "handled") == ([] if is_over else [0]), number
@@ -148,7 +113,7 @@ def test_a_close_that_fails_and_is_interrupted_anywhere_loses_no_event(tmp_path,
 
         # It succeeds where it is asked for again because of what the handler logged.
         with contextlib.suppress(UnavailableError):
-            call_at(number, "line", handle, writer.close)
+            call_at(number, tracing_lines, handle, writer.close)
         writer.add_scalar("a", 1.0, 1)
         writer.close()
         assert steps_in(directory) == [0, 1], number
