@@ -285,7 +285,7 @@ def read_table(
 
 
 def from_arrow(data: Any, *, doubles: Doubles = "round") -> Iterator[bytes]:
-    """Yield Arrow data as serialized Examples, one record for each row, one batch in memory at a time.
+    """Yield Arrow data as serialized Examples, one record for each row, a few thousand or 32 MiB of them at a time.
 
     Integers and booleans become int64 features, floats float32 ones, strings and binary bytes ones; lists become their
     values. A null is a feature that the record does not have.
@@ -307,7 +307,7 @@ def from_arrow(data: Any, *, doubles: Doubles = "round") -> Iterator[bytes]:
 
 
 def arrow_batches(data: Any, doubles: Doubles) -> Iterator[list[bytes]]:
-    """The records of ``from_arrow``, a list for each of its batches."""
+    """The records of ``from_arrow``, in lists."""
     export = getattr(data, "__arrow_c_stream__", None)
     if export is None:
         raise InvalidArgumentError(f"expected an object with __arrow_c_stream__, found {type(data).__name__}")

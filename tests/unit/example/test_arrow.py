@@ -23,6 +23,7 @@ from recordfs.example import (
     to_arrow,
     write_table,
 )
+from recordfs.example.arrow import arrow_batches
 from recordfs.records.reader import RecordReader
 from recordfs.records.writer import RecordWriter
 
@@ -217,3 +218,19 @@ def test_a_record_unlike_the_sample_is_an_error(tmp_path: Path) -> None:
 def test_a_missing_file_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         read_arrow(str(tmp_path / "missing"))
+
+
+def test_a_large_batch_becomes_records_a_few_at_a_time() -> None:
+    image = bytes(4 << 20)
+    large = pa.table({"image": pa.array([image] * 40, pa.large_binary())})
+    lists = [len(records) for records in arrow_batches(large, "round")]
+    assert lists == [16, 7, 7, 7, 3]
+    number = pa.table({"number": range(20_000)})
+    lists = list(arrow_batches(number.slice(3), "round"))
+    assert max(map(len, lists)) == 4096
+    assert [decode_example(record)["number"] for records in lists for record in records] == [
+        [number] for number in range(3, 20_000)
+    ]
+    chunks = pa.concat_tables([number.slice(0, 5), number.slice(7, 0), number.slice(7, 30)])
+    found = [decode_example(record)["number"][0] for record in from_arrow(chunks)]
+    assert found == [*range(5), *range(7, 37)]

@@ -305,12 +305,23 @@ fn view(leaf: Typed<'_>, place: usize) -> &[u8] {
     }
 }
 
-/// The records of an Arrow stream, a list of serialized Examples for each of its batches.
+/// Rows that become records at once: few at first, because nobody knows yet how large they are.
+const FIRST_ROWS: usize = 16;
+const MOST_ROWS: usize = 4096;
+
+/// Bytes of records after which the next list has fewer rows.
+const MOST_BYTES: usize = 32 << 20;
+
+/// The records of an Arrow stream: lists of serialized Examples, none of which spans two of its batches.
 #[pyclass(module = "recordfs._core")]
 pub struct ArrowRecords {
     stream: ArrowArrayStream,
     schema: ArrowSchema,
     doubles: Doubles,
+    /// The batch that is at work, and how many of its rows are done.
+    batch: Option<ArrowArray>,
+    done: usize,
+    rows_at_once: usize,
 }
 
 #[pymethods]
@@ -336,6 +347,9 @@ impl ArrowRecords {
             stream,
             schema,
             doubles: Doubles::new(refuse_doubles),
+            batch: None,
+            done: 0,
+            rows_at_once: FIRST_ROWS,
         })
     }
 
@@ -344,23 +358,65 @@ impl ArrowRecords {
     }
 
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        let batch = match self.batch.take() {
+            Some(batch) => batch,
+            None => {
+                self.done = 0;
+                let Some(batch) = self.next_batch(py)? else {
+                    return Ok(None);
+                };
+                batch
+            }
+        };
+        let rows = self.rows_at_once.min(batch.length as usize - self.done);
+        let (records, bytes) = self.records(py, &batch, rows)?;
+        self.done += rows;
+        if self.done < batch.length as usize {
+            self.batch = Some(batch);
+        }
+        if bytes > MOST_BYTES {
+            self.rows_at_once = (rows * MOST_BYTES / bytes).max(1);
+        } else if bytes < MOST_BYTES / 2 {
+            self.rows_at_once = (self.rows_at_once * 2).min(MOST_ROWS);
+        }
+        PyList::new(py, records).map(Some)
+    }
+}
+
+impl ArrowRecords {
+    fn next_batch(&mut self, py: Python<'_>) -> PyResult<Option<ArrowArray>> {
         let mut array = ArrowArray::empty();
         let get_next = self.stream.get_next.expect("a stream with a schema has batches");
         // SAFETY: a stream that has not been released, and a place for an array.
         let code = py.detach(|| unsafe { get_next(&mut self.stream, &mut array) });
         check(&mut self.stream, code)?;
-        if array.release.is_none() {
-            return Ok(None);
-        }
-        let batch = Typed {
+        Ok(array.release.is_some().then_some(array))
+    }
+
+    /// The next rows of a batch as records, and how many bytes these have.
+    fn records<'py>(
+        &self,
+        py: Python<'py>,
+        batch: &ArrowArray,
+        rows: usize,
+    ) -> PyResult<(Vec<Bound<'py, PyBytes>>, usize)> {
+        let mut part = copy(batch);
+        part.offset += self.done as i64;
+        part.length = rows as i64;
+        let part = Typed {
             schema: &self.schema,
-            array: &array,
+            array: &part,
         };
-        let columns = batch_columns(batch, self.doubles).map_err(invalid_argument)?;
-        let records = (0..array.length as usize)
-            .map(|row| encode_row(py, &columns, row))
+        let columns = batch_columns(part, self.doubles).map_err(invalid_argument)?;
+        let mut bytes = 0;
+        let records = (0..rows)
+            .map(|row| {
+                let record = encode_row(py, &columns, row)?;
+                bytes += record.as_bytes().len();
+                Ok(record)
+            })
             .collect::<PyResult<Vec<_>>>()?;
-        PyList::new(py, records).map(Some)
+        Ok((records, bytes))
     }
 }
 
