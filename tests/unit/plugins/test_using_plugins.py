@@ -9,6 +9,8 @@ import pytest
 
 import recordfs
 from recordfs import RecordReader, RecordWriter, gfile
+from recordfs.errors import NotFoundError
+from recordfs.plugins.plugin_file_system import PluginFileSystem
 from support.plugin_libraries import example_plugin
 
 
@@ -84,3 +86,23 @@ file.append(b"bytes")
         [sys.executable, "-W", "default", "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path
     )
     assert "unclosed writer of cmem://h/f" in done.stderr
+
+
+class NothingThere:
+    """The operations of a plugin that has no file and no directory, not even the top."""
+
+    scheme = "none"
+    operations = ("stat", "create_dir", "delete_dir", "new_random_access_file")
+
+    def stat(self, path):
+        raise NotFoundError("nothing is there", path=path)
+
+    def translate_name(self, path):
+        return path
+
+
+def test_a_path_is_missing_where_a_plugin_knows_no_directory_above_it_either():
+    file_system = PluginFileSystem(NothingThere(), "a library", capabilities={"directories": "explicit"})
+    for path in ("none://a/b/c", "none://a", "none://", "/a/b", "a"):
+        with pytest.raises(NotFoundError):
+            file_system.stat(path)
