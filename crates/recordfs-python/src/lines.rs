@@ -27,6 +27,8 @@ pub struct BlockLines {
     bytes: NonNull<u8>,
     /// Where the next line begins. Read and written with the GIL held.
     position: AtomicUsize,
+    /// How many bytes of lines `take_rest` has taken.
+    taken: AtomicUsize,
     /// Where the lines end: after a newline, or where they begin.
     end: usize,
     text: bool,
@@ -81,6 +83,7 @@ impl BlockLines {
             bytes: NonNull::from(bytes).cast(),
             _block: block.unbind(),
             position: AtomicUsize::new(start),
+            taken: AtomicUsize::new(0),
             end: start + length,
             text,
         }
@@ -99,9 +102,13 @@ impl BlockLines {
         self.end - self.position.load(Ordering::Relaxed)
     }
 
-    /// End here, and return how many bytes the lines have that were not given.
+    /// End here, and return how many bytes the lines have that were not given. It can be asked again, which gives the same.
     fn take_rest(&self) -> usize {
-        self.end - self.position.swap(self.end, Ordering::Relaxed)
+        let rest = self.end - self.position.swap(self.end, Ordering::Relaxed);
+        if rest > 0 {
+            self.taken.store(rest, Ordering::Relaxed);
+        }
+        self.taken.load(Ordering::Relaxed)
     }
 }
 

@@ -6,7 +6,6 @@ Nothing about the end of the file is remembered: what another process adds is re
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,10 @@ _LARGEST_LINES_PART = 128 << 10
 class BlockReader:
     """A position in a random-access file. One thread at a time.
 
+    A Ctrl-C may come between any two statements. What was not returned then comes with the next call: the position
+    moves last, values that belong together are assigned in one statement, and a block that does not fit the position
+    is let go of where it is looked at.
+
     Args:
         file: What to read; closed by ``close``.
         reopen: Opens the file again if an open file does not see what is added later, else returns None. Called at the
@@ -43,7 +46,8 @@ class BlockReader:
         self._file = file
         self._reopen = reopen
         self._position = 0
-        # Invariant: the position is inside the block or at its end.
+        # The position is inside the block or at its end, unless an interrupt came between: see `_start_in_block`. The
+        # block holds the file's bytes from its offset on at any time.
         self._block = b""
         self._block_offset = 0
         self._next_block_size = _SMALLEST_BLOCK
@@ -83,22 +87,28 @@ class BlockReader:
     def forget_block(self) -> None:
         """Drop what was read ahead, because the file has changed or the position has moved away."""
         self._take_back_lines()
-        self._block = b""
-        self._block_offset = self._position
+        self._block, self._block_offset = b"", self._position
         self._next_block_size = _SMALLEST_BLOCK
+
+    def _start_in_block(self) -> int:
+        """Return where in the block the position is; what an interrupt has left elsewhere is let go of."""
+        start = self._position - self._block_offset
+        if 0 <= start <= len(self._block):
+            return start
+        self.forget_block()
+        return 0
 
     def read(self, n: int) -> bytes:
         """Return up to ``n`` bytes, fewer only at the end of the file. The position stays where this raises."""
         self._take_back_lines()
-        start = self._position - self._block_offset
+        start = self._start_in_block()
         data = self._block[start : start + n]
         missing = n - len(data)
         if missing:
             after = self._position + len(data)
             if missing >= self._next_block_size:
                 more = self._fetch(after, missing)
-                self._block = b""
-                self._block_offset = after + len(more)
+                self._block, self._block_offset = b"", after + len(more)
             else:
                 more = self._fill(after)[:missing]
             data = data + more if data else more
@@ -108,34 +118,40 @@ class BlockReader:
     def read_all(self) -> bytes:
         """Return everything up to the end of the file, also where its size is unknown (``/proc``) or grows."""
         begin = self.tell()
-        # One byte more than there should be: getting less proves the end without another read.
-        expected = max(self._file.size() - begin, 0) + 1
-        data = self.read(expected)
-        if len(data) < expected:
-            return data
-        parts = [data]
-        with self._back_on_error(begin):
-            while more := self.read(_LARGEST_BLOCK):
-                parts.append(more)
-        return b"".join(parts)
+        try:
+            # One byte more than there should be: getting less proves the end without another read.
+            expected = max(self._file.size() - begin, 0) + 1
+            data = self.read(expected)
+            if len(data) == expected:
+                parts = [data]
+                while more := self.read(_LARGEST_BLOCK):
+                    parts.append(more)
+                data = b"".join(parts)
+        except BaseException:
+            self.jump(begin)  # so that trying again misses nothing
+            raise
+        return data
 
     def read_into(self, buffer: Buffer) -> int:
         """Fill a writable buffer; return how many bytes it got, fewer than it holds only at the end of the file."""
         begin = self.tell()
-        with writable_byte_view(buffer, self._file.name) as view:
-            if len(view) < self._next_block_size:
-                data = self.read(len(view))
-                view[: len(data)] = data
-                return len(data)
-            done = self._copy_block_into(view)
-            with self._back_on_error(begin):
+        try:
+            with writable_byte_view(buffer, self._file.name) as view:
+                if len(view) < self._next_block_size:
+                    data = self.read(len(view))
+                    view[: len(data)] = data
+                    return len(data)
+                done = self._copy_block_into(view)
                 while done < len(view) and (got := self._fetch_into(view[done:])):
                     done += got
-            return done
+                return done
+        except BaseException:
+            self.jump(begin)
+            raise
 
     def _copy_block_into(self, view: memoryview) -> int:
         """Move on through what was read ahead."""
-        start = self._position - self._block_offset
+        start = self._start_in_block()
         data = self._block[start : start + len(view)]
         view[: len(data)] = data
         self._position += len(data)
@@ -147,47 +163,42 @@ class BlockReader:
         if not got and self._open_again():
             got = self._file.read_into(self._position, view)
         self._position += got
-        self._block = b""
-        self._block_offset = self._position
+        self._block, self._block_offset = b"", self._position
         return got
-
-    @contextmanager
-    def _back_on_error(self, begin: int) -> Iterator[None]:
-        """Set the position back if reading fails half-way, so that trying again misses nothing."""
-        try:
-            yield
-        except BaseException:
-            self.jump(begin)
-            raise
 
     def read_line(self, limit: int = -1) -> bytes:
         r"""Return one line with its ``\n``, or up to ``limit`` bytes of it; ``b""`` at the end of the file."""
         self._take_back_lines()
         start = self._position - self._block_offset
-        end = self._block.find(b"\n", start) + 1
+        end = self._block.find(b"\n", start) + 1 if start >= 0 else 0
         if end and (limit < 0 or end - start <= limit):
             self._position += end - start
             return self._block[start:end]
-        return self._read_line_over_blocks(limit)
+        begin = self._position
+        try:
+            line = self._read_line_over_blocks(limit)
+        except BaseException:
+            self.jump(begin)
+            raise
+        return line
 
     def _read_line_over_blocks(self, limit: int) -> bytes:
         parts = []
         missing = limit
-        with self._back_on_error(self._position):
-            while missing:
-                start = self._position - self._block_offset
-                if start == len(self._block):
-                    if not self._fill(self._position):
-                        break
-                    start = 0
-                end = self._block.find(b"\n", start) + 1 or len(self._block)
-                if limit >= 0:
-                    end = min(end, start + missing)
-                    missing -= end - start
-                parts.append(self._block[start:end])
-                self._position += end - start
-                if parts[-1].endswith(b"\n"):
+        while missing:
+            start = self._start_in_block()
+            if start == len(self._block):
+                if not self._fill(self._position):
                     break
+                start = 0
+            end = self._block.find(b"\n", start) + 1 or len(self._block)
+            if limit >= 0:
+                end = min(end, start + missing)
+                missing -= end - start
+            parts.append(self._block[start:end])
+            self._position += end - start
+            if parts[-1].endswith(b"\n"):
+                break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def lines(self, *, text: bool) -> Iterator[Any]:
@@ -212,13 +223,19 @@ class BlockReader:
         """
         lines = self._lines_at_hand(text)
         if size := len(lines):
-            self._lines = lines
-            self._position += size
+            self._lines, self._position = lines, self._position + size
             return lines
         # The next line is longer than what is at hand, or no text of UTF-8, or there is none.
-        if self._block and (line := self.read_line()):
-            return iter((line.decode() if text else line,))
-        return None
+        begin, one = self._position, None
+        try:
+            if self._block and (line := self.read_line()):
+                one = iter((line.decode() if text else line,))
+        except UnicodeDecodeError:
+            raise
+        except BaseException:
+            self.jump(begin)
+            raise
+        return one
 
     def _lines_at_hand(self, text: bool) -> BlockLines:
         """Return whole lines from the position on; none where the next line is not whole in the block.
@@ -226,7 +243,7 @@ class BlockReader:
         The block is empty then only at the end of the file.
         """
         self._take_back_lines()
-        start = self._position - self._block_offset
+        start = self._start_in_block()
         if start == len(self._block) and self._fill(self._position):
             start = 0
         lines = BlockLines(self._block, start, start + self._lines_part_size, text)
@@ -238,19 +255,19 @@ class BlockReader:
         lines = self._lines
         if lines is None:
             return
-        self._lines = None
-        # The loop finds these lines at their end, and asks for the next.
-        if rest := lines.take_rest():
-            self._position -= rest
+        # The loop finds these lines at their end, and asks for the next. They say it again if an interrupt comes now.
+        rest = lines.take_rest()
+        if rest:
             self._lines_part_size = _SMALLEST_BLOCK
+        self._lines, self._position = None, self._position - rest
 
     def _fill(self, offset: int) -> bytes:
         """Read the next block and return it."""
-        self._block = self._fetch(offset, self._next_block_size)
-        self._block_offset = offset
-        if self._block:
+        block = self._fetch(offset, self._next_block_size)
+        self._block, self._block_offset = block, offset
+        if block:
             self._next_block_size = min(2 * self._next_block_size, _LARGEST_BLOCK)
-        return self._block
+        return block
 
     def _fetch(self, offset: int, n: int) -> bytes:
         """Read from the file itself."""
@@ -269,13 +286,12 @@ class BlockReader:
         file = self._reopen()
         if file is None:
             return False
-        self._file.close()
-        self._file = file
+        former, self._file = self._file, file
+        former.close()
         return True
 
     def close(self) -> None:
         """Close the file; a loop over lines that is under way fails at its next line."""
         self._take_back_lines()
-        self._block = b""
-        self._block_offset = self._position
+        self._block, self._block_offset = b"", self._position
         self._file.close()
