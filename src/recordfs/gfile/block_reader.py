@@ -101,7 +101,9 @@ class BlockReader:
     def read(self, n: int) -> bytes:
         """Return up to ``n`` bytes, fewer only at the end of the file. The position stays where this raises."""
         self._take_back_lines()
-        start = self._start_in_block()
+        start = self._position - self._block_offset
+        if start < 0:  # past the end of the block the slice is empty, which is right
+            start = self._start_in_block()
         data = self._block[start : start + n]
         missing = n - len(data)
         if missing:
