@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from recordfs.errors import FailedPreconditionError, RecordFSError
 from recordfs.filesystem.files import WritableFile
+from recordfs.open_files.one_call import CallUnderWay, no_call, refuse_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +43,7 @@ class BufferedWritableFile(WritableFile):
         # notes it. Both are cleared by the one assignment that counts the write, or after it was undone.
         # What is in flight without a call that is under way was left by one that failed, and is taken back.
         self._in_flight = 0
-        self._call_under_way: Callable[[], _Call | None] = _no_call
+        self._call_under_way: Callable[[], CallUnderWay | None] = no_call
         self._landed: list[int] = []
         self._broken: str | None = None
         super().__init__(name, atomic=atomic)
@@ -154,7 +155,7 @@ class BufferedWritableFile(WritableFile):
     def _commit(self, parts: Sequence[Buffer], total: int, *, drained: bool = False) -> None:
         """Write parts at the end and count them, all or nothing; ``drained`` says that they are what was pending."""
         self._settle()
-        call = _Call()
+        call = CallUnderWay()
         reference = weakref.ref(call)
         empty = bytearray()
         # One statement without a call, here and below: no signal handler can run in the middle of it. From here on its
@@ -217,18 +218,4 @@ class BufferedWritableFile(WritableFile):
     def _check_idle(self) -> None:
         """Raise in a call inside another one: it would take back what that has written, or be forgotten by it."""
         if self.is_in_use():
-            raise FailedPreconditionError(
-                "the writer was called again from inside one of its own calls, by a signal handler or by another "
-                "thread; it takes one call at a time",
-                path=self._name,
-            )
-
-
-class _Call:
-    """A write that is under way: it lives as long as the function that makes it, however that ends."""
-
-    __slots__ = ("__weakref__",)
-
-
-def _no_call() -> None:
-    return None
+            raise refuse_call(self)

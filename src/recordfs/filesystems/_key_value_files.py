@@ -19,6 +19,7 @@ from recordfs.errors import (
 )
 from recordfs.filesystem.files import RandomAccessFile, WritableFile
 from recordfs.filesystems._spooled_bytes import SpooledBytes
+from recordfs.open_files.one_call import one_call
 from recordfs.open_files.unclosed_writers import keep_until_closed
 from recordfs.paths import parse_path
 from recordfs.redaction import redact
@@ -166,6 +167,7 @@ class ValueWriter(WritableFile):
         super().__init__(name, atomic=atomic)
         keep_until_closed(self)
 
+    @one_call
     def _append(self, data: memoryview) -> None:
         with store_errors(self._name):
             # What an earlier failure or Ctrl-C left past the end is written over, or cut off by `close`.
@@ -185,6 +187,7 @@ class ValueWriter(WritableFile):
     def _tell(self) -> int:
         return self._length
 
+    @one_call
     def _close(self) -> None:
         with store_errors(self._name):
             self._collected.truncate(self._length)
@@ -231,6 +234,7 @@ class ValueWriter(WritableFile):
             if self._file_system.read_value(key, start, self._length - start) != ending:
                 raise DataLossError("the file was stored without an error, and the old one is there", path=self._name)
 
+    @one_call
     def _discard(self) -> None:
         """What was collected goes with the file."""
 

@@ -172,6 +172,26 @@ def test_a_disk_without_room_for_a_large_file_takes_none_of_it_away(store):
     assert store.values["f"] == b"".join(bytes([number]) * megabyte for number in range(8)) + b"end"
 
 
+def test_a_call_inside_an_append_is_refused_and_no_byte_is_written_over(store, monkeypatch):
+    file = store.new_writable_file("x://f")
+    write = file._collected.write
+
+    def write_and_be_interrupted(data):
+        count = write(data)
+        # As a signal handler of a program that logs to this file would, before the append has counted its bytes.
+        for call in (lambda: file.append(b"handler"), file.close, file.discard):
+            with pytest.raises(FailedPreconditionError, match="one call at a time"):
+                call()
+        return count
+
+    monkeypatch.setattr(file._collected, "write", write_and_be_interrupted)
+    file.append(b"whole")
+    monkeypatch.undo()
+    file.append(b" and more")
+    file.close()
+    assert store.values == {"f": b"whole and more"}
+
+
 def test_a_store_may_take_a_large_file_line_by_line(store):
     def write_lines(key, data, length):
         store.values[key] = b"".join(data)

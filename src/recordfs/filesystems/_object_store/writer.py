@@ -24,6 +24,7 @@ from recordfs.errors import (
 from recordfs.filesystem import WritableFile
 from recordfs.filesystems._object_store.commits import Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN
+from recordfs.open_files.one_call import one_call
 from recordfs.open_files.unclosed_writers import keep_until_closed
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class ObjectWriter(WritableFile):
     def _tell(self) -> int:
         return self._ledger.taken
 
+    @one_call
     def _append(self, data: memoryview) -> None:
         """Take all of the data.
 
@@ -102,6 +104,7 @@ class ObjectWriter(WritableFile):
                     ledger.take(rest)
             raise
 
+    @one_call
     def _flush(self) -> None:
         self._hand_on()
         if not self.atomic:
@@ -109,6 +112,7 @@ class ObjectWriter(WritableFile):
                 self._upload.refuse_flush(self._ledger.taken)
             self._publish()
 
+    @one_call
     def _close(self) -> None:
         if self._lost is not None:
             # Everything it could do has been tried and said; what it holds goes with it now, as the error told.
@@ -117,12 +121,14 @@ class ObjectWriter(WritableFile):
         self._hand_on()
         self._publish()
 
+    @one_call
     def _discard(self) -> None:
         try:
             self._upload.abandon()
         finally:
             self._end()
 
+    @one_call
     def publish(self, *, overwrite: bool = False) -> None:
         """Publish everything, and with ``overwrite`` even over what another writer has put there meanwhile.
 
