@@ -19,6 +19,7 @@ from recordfs.errors import (
     UnknownError,
 )
 from recordfs.filesystem import FileStatistics, RandomAccessFile
+from recordfs.filesystems._attempts import pause_after
 from recordfs.filesystems._spooled_bytes import SpooledBytes
 from recordfs.filesystems.read_only import ReadOnlyFileSystem
 from recordfs.per_process import PerProcess
@@ -42,9 +43,6 @@ _CONCURRENT_RANGES = 16
 
 _ATTEMPTS = 3
 """Requests for a range whose answer breaks off, or is shorter than it should be, before that is an error."""
-
-_FIRST_PAUSE_SECONDS = 0.1
-"""Before the second of them; before each further one twice as long."""
 
 _BROKEN_OFF = (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)
 
@@ -229,7 +227,7 @@ class _HttpFile(RandomAccessFile):
             async with gate:
                 for attempt in range(_ATTEMPTS):
                     if attempt:
-                        await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+                        await asyncio.sleep(pause_after(attempt))
                     try:
                         data = await _fetch_range(file, self._headers, start, end)
                     except _BROKEN_OFF:

@@ -146,7 +146,7 @@ def test_a_replaced_file_is_never_mixed_with_the_one_that_was_opened(site, url, 
 @pytest.mark.parametrize("how", ["told", "broken off"])
 @pytest.mark.parametrize("tags", [True, False])
 def test_an_answer_that_is_too_short_is_asked_for_again_and_then_an_outage(site, url, how, tags, monkeypatch):
-    monkeypatch.setattr(http, "_FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("recordfs.filesystems._attempts.FIRST_PAUSE", 0.01)
     site.tags = tags
     with open_url(url) as file:
         site.short = how, 2
@@ -158,7 +158,7 @@ def test_an_answer_that_is_too_short_is_asked_for_again_and_then_an_outage(site,
 
 
 def test_a_follower_of_a_server_with_short_answers_hands_nothing_out_twice(site, url, monkeypatch):
-    monkeypatch.setattr(http, "_FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("recordfs.filesystems._attempts.FIRST_PAUSE", 0.01)
     records = [b"%06d" % number for number in range(2000)]
     file = io.BytesIO()
     with recordfs.RecordWriter(file) as writer:

@@ -25,6 +25,7 @@ from recordfs.errors import (
     UnavailableError,
     UnknownError,
 )
+from recordfs.filesystems._json_fields import list_in, number_in, text_in
 from recordfs.filesystems._object_store.broken_answers import reading_answer
 from recordfs.filesystems.hdfs.datanodes import Datanode
 from recordfs.filesystems.hdfs.errors import Cause, error_from_java
@@ -151,8 +152,8 @@ class WebHdfs:
         with self._reading_answer(path):
             block = answer["LocatedBlocks"]["lastLocatedBlock"] or {}
             return [
-                Datanode(str(node[host]), int(node["xferPort"]), int(node["infoPort"]))
-                for node in block.get("locations", ())
+                Datanode(text_in(node[host]), number_in(node["xferPort"]), number_in(node["infoPort"]))
+                for node in list_in(block.get("locations", []))
             ]
 
     def truncate(self, path: str, length: int) -> bool:
