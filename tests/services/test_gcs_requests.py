@@ -198,24 +198,6 @@ def test_of_copies_to_one_name_one_wins(gcs, gcs_root):
         assert file.read(0, 2000) == b"%d" % winner * 1000
 
 
-def test_a_copy_goes_on_until_all_of_it_is_there(gcs, gcs_root, gcs_bucket, monkeypatch):
-    """The service copies large objects between places in several steps; the test server does not, so one is put in."""
-    from google.cloud.storage import Blob
-
-    with gcs.new_writable_file(f"{gcs_root}/source") as file:
-        file.append(b"x" * 1000)
-    rewrite, tokens = Blob.rewrite, []
-
-    def in_two_steps(self, source, token=None, **options):
-        tokens.append(token)
-        return ("half", 500, 1000) if token is None else rewrite(self, source, **options)
-
-    monkeypatch.setattr(Blob, "rewrite", in_two_steps)
-    gcs.copy_file(f"{gcs_root}/source", f"{gcs_root}/target")
-    assert tokens == [None, "half"]
-    assert gcs.get_file_size(f"{gcs_root}/target") == 1000
-
-
 def test_metadata_survive_a_copy_and_appending(gcs, gcs_root, bucket):
     blob = bucket.blob(key_of(f"{gcs_root}/f"))
     blob.metadata = {"Kept": "Value"}

@@ -188,7 +188,7 @@ def test_an_object_composed_of_other_bytes_is_refused(gcs, gcs_root, stored, goo
 @pytest.mark.parametrize("size", [10, 300_000])
 def test_a_request_that_arrives_damaged_loses_nothing(gcs, gcs_root, gcs_proxy, stored, size, monkeypatch):
     """Nothing protects the words of a request: a name, a generation or a checksum in it may arrive as another."""
-    monkeypatch.setattr("recordfs.filesystems.gcs.requests.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("recordfs.filesystems._attempts.FIRST_PAUSE", 0.01)
     path = f"{gcs_root}/f"
     # As long as a compose or a small insert is, each of its bytes is damaged in turn, and one flush for each.
     damages = itertools.count()

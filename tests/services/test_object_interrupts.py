@@ -90,7 +90,7 @@ def test_every_request_is_interrupted_once(object_place, monkeypatch, error, whe
     def interrupted(self, *arguments, **parameters):
         # Of each kind of request in each phase one, so that each step is torn at each of its requests.
         operation = next(
-            getattr(argument, "__name__", argument) for argument in arguments if "://" not in str(argument)
+            getattr(argument, "__qualname__", argument) for argument in arguments if "://" not in str(argument)
         )
         place = (operation, driver.writer.tell())
         if threading.current_thread() is threading.main_thread() and place not in seen:

@@ -21,14 +21,14 @@ from recordfs.filesystems._object_store.composed_upload import MOST_SOURCES
 from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
 from recordfs.filesystems._object_store.opening import Known
 from recordfs.filesystems._object_store.parts import UploadGoneError
-from recordfs.filesystems._object_store.store import ObjectStore
+from recordfs.filesystems._object_store.store import DELETED, DeletionAnswer, ObjectStore
 from recordfs.testing.seeded_requests import NO_FAULTS, SeededRequests
 from recordfs.testing.seeded_uploads import PART_SIZE, SeededUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recordfs.filesystems._object_store.composed_upload import Source
+    from recordfs.filesystems._object_store.object_maker import Source
     from recordfs.filesystems._object_store.opening import Location, Opening
     from recordfs.filesystems._object_store.parts import CopySource
     from recordfs.filesystems._object_store.upload import ObjectUpload
@@ -155,11 +155,11 @@ class SeededObjectStore(ObjectStore):
             versions = self.versions.get((bucket, key))
             return versions[-1] if versions else None
 
-    def put(self, bucket: str, key: str, data: bytes, metadata: dict[str, str], replaces: str | None) -> str:
+    def put(self, bucket: str, key: str, data: bytes, metadata: dict[str, str], replaces: str | None) -> ObjectInfo:
         """Make an object by one request, on a condition; see Commit.replaces."""
         return self.ask(lambda: self._store(bucket, key, data, metadata, replaces))
 
-    def _store(self, bucket: str, key: str, data: bytes, metadata: dict[str, str], replaces: str | None) -> str:
+    def _store(self, bucket: str, key: str, data: bytes, metadata: dict[str, str], replaces: str | None) -> ObjectInfo:
         before = self.peek(bucket, key)
         now = None if before is None else before.tag
         if self.keeps_conditions and replaces is not None and (replaces or None) != now:
@@ -167,14 +167,14 @@ class SeededObjectStore(ObjectStore):
         self._tags += 1
         version = Version(data, dict(metadata), f"v{self._tags}", now, time.time_ns())
         self.versions.setdefault((bucket, key), []).append(version)
-        return version.tag
+        return _info(key, version)
 
     def compose(
         self, bucket: str, key: str, sources: list[Source], metadata: dict[str, str], replaces: str | None
-    ) -> str:
+    ) -> ObjectInfo:
         """Make an object of versions of others, on a condition."""
 
-        def compose() -> str:
+        def compose() -> ObjectInfo:
             if len(sources) > MOST_SOURCES:
                 raise InvalidArgumentError(f"at most {MOST_SOURCES} sources, found {len(sources)}")
             try:
@@ -230,7 +230,7 @@ class SeededObjectStore(ObjectStore):
             sent = [found.parts[number] for number in sorted(parts) if number not in found.copied]
             if any(len(piece) < self.part_size for piece in sent[:-1]):
                 raise InvalidArgumentError(f"only the last part may have less than {self.part_size} bytes")
-            tag = self._store(bucket, key, b"".join(pieces), found.metadata, replaces)
+            tag = self._store(bucket, key, b"".join(pieces), found.metadata, replaces).tag
             self._uploads[upload] = None
             return tag
 
@@ -306,24 +306,24 @@ class SeededObjectStore(ObjectStore):
         """Every bucket exists, but for those whose name begins with "missing"."""
         return not bucket.startswith("missing")
 
-    def put_marker(self, bucket: str, key: str, *, replace: bool = False) -> None:
+    def _put_marker(self, bucket: str, key: str, mark: dict[str, str], *, replace: bool) -> None:
         """See ObjectStore."""
         try:
-            self.put(bucket, key, b"", {}, None if replace else NOTHING)
+            self.put(bucket, key, b"", mark, None if replace else NOTHING)
         except AbortedError as error:
-            raise AlreadyExistsError("the directory exists", path=f"seeded://{bucket}/{key}") from error
+            raise AbortedError(error.message, path=f"seeded://{bucket}/{key}") from error
 
-    def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
+    def _delete(self, bucket: str, key: str, tag: str | None) -> DeletionAnswer:
         """See ObjectStore."""
 
-        def delete() -> None:
-            if self.peek(bucket, key) is None:
-                return
-            if tag is not None:
-                self._version(bucket, key, tag)
-            self.versions[bucket, key].append(None)
+        def delete() -> DeletionAnswer:
+            if self.peek(bucket, key) is not None:
+                if tag is not None:
+                    self._version(bucket, key, tag)
+                self.versions[bucket, key].append(None)
+            return DELETED
 
-        self.ask(delete)
+        return self.ask(delete)
 
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
         """See ObjectStore."""

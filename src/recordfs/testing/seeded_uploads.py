@@ -5,9 +5,10 @@ from __future__ import annotations
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from recordfs.filesystems._object_store.commits import NOTHING
-from recordfs.filesystems._object_store.composed_upload import ComposedObjectUpload, PieceMaker, Pieces, Source
+from recordfs.filesystems._object_store.composed_upload import ComposedObjectUpload
 from recordfs.filesystems._object_store.multipart import MultipartObjectUpload
+from recordfs.filesystems._object_store.object_maker import ObjectMaker, Source
+from recordfs.filesystems._object_store.objects import ObjectInfo
 from recordfs.filesystems._object_store.parts import CopySource, PartLimits, UploadInParts
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class SeededUpload(MultipartObjectUpload[SeededParts]):
 
     def _put(self, commit: Commit, replaces: str | None) -> str:
         metadata = {**self._metadata, **commit.origin.token}
-        return self._store.put(self._bucket, self._key, b"".join(commit.rest), metadata, replaces)
+        return self._store.put(self._bucket, self._key, b"".join(commit.rest), metadata, replaces).tag
 
     def _keeps_conditions(self, *, is_put: bool) -> bool | None:
         return self._store.keeps_conditions
@@ -90,31 +91,23 @@ class SeededPieces(ComposedObjectUpload):
     """Stages temporary objects that a commit composes, as on Google Cloud Storage; see ObjectUpload."""
 
     def __init__(self, store: SeededObjectStore, opening: Opening, known: Known) -> None:
-        maker = _SeededMaker(store, opening.location.bucket)
-        pieces = Pieces(store, maker, opening.location, part_size=store.part_size, make_pool=_AtOnce)
-        super().__init__(store, opening.location, pieces)
+        maker = _SeededMaker(store, opening.location.bucket, opening.location.path)
+        super().__init__(store, maker, opening, known, part_size=store.part_size, make_pool=_AtOnce)
         self.part_size, self.most_kept = store.part_size, store.most_kept
-        self._store = store
-        self._metadata = known.metadata
-
-    def _insert(self, commit: Commit) -> str:
-        metadata = {**self._metadata, **commit.origin.token}
-        return self._store.put(self._bucket, self._key, b"".join(commit.rest), metadata, commit.replaces)
-
-    def _compose(self, commit: Commit, sources: list[Source]) -> str:
-        metadata = {**self._metadata, **commit.origin.token}
-        return self._store.compose(self._bucket, self._key, sources, metadata, commit.replaces)
 
 
-class _SeededMaker(PieceMaker):
-    """Makes temporary objects."""
+class _SeededMaker(ObjectMaker):
+    """Makes objects by one request each."""
 
-    def __init__(self, store: SeededObjectStore, bucket: str) -> None:
-        self._store = store
-        self._bucket = bucket
+    _store: SeededObjectStore
 
-    def make(self, key: str, buffers: Sequence[bytes | bytearray]) -> str:
-        return self._store.put(self._bucket, key, b"".join(buffers), {}, NOTHING)
+    def insert(self, key: str, known: Known, buffers: Sequence[bytes | bytearray], *, replaces: str | None) -> str:
+        data = b"".join(buffers)
+        made = self._store.put(self._bucket, key, data, known.metadata, replaces)
+        return self._tag_of_made(made, ObjectInfo(key, len(data), 0, "", known.metadata))
 
-    def join(self, key: str, sources: list[Source], size: int) -> str:
-        return self._store.compose(self._bucket, key, sources, {}, NOTHING)
+    def compose(
+        self, key: str, known: Known, sources: list[Source], *, size: int, crc: int | None, replaces: str | None
+    ) -> str:
+        made = self._store.compose(self._bucket, key, sources, known.metadata, replaces)
+        return self._tag_of_made(made, ObjectInfo(key, size, 0, "", known.metadata))

@@ -27,7 +27,7 @@ D = "gs://bucket/d"
 
 @pytest.fixture
 def store(monkeypatch):
-    monkeypatch.setattr("recordfs.filesystems.gcs.requests.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("recordfs.filesystems._attempts.FIRST_PAUSE", 0.001)
     with LyingGCS() as store:
         yield store
 
@@ -407,6 +407,22 @@ def test_a_copy_that_was_made_without_an_answer_is_no_others(store, gcs):
     lie(store, "objects.list", lambda asked, sound: Answer(200, {}))
     with pytest.raises(AlreadyExistsError):
         gcs.copy_file(f"{D}/a", f"{D}/c", overwrite=False)
+
+
+def test_a_copy_goes_on_until_all_of_it_is_there(store, gcs):
+    """The service copies large objects between places in several steps."""
+    store.put("d/a", DATA)
+    tokens = []
+
+    def in_two_steps(asked, sound):
+        tokens.append(asked.query.get("rewriteToken"))
+        half = {"done": False, "rewriteToken": "half", "totalBytesRewritten": "15", "objectSize": "30"}
+        return sound if tokens[-1] else Answer(200, half)
+
+    lie(store, "objects.rewrite", in_two_steps)
+    gcs.copy_file(f"{D}/a", f"{D}/b")
+    assert tokens == [None, "half"]
+    assert store.data("d/b") == DATA
 
 
 COPIES = {

@@ -69,7 +69,7 @@ class KeysInMemory(ObjectStore):
     def _unused(self, *_arguments, **_keywords):
         raise AssertionError("no listing needs this")
 
-    put_marker = delete = delete_many = copy = get_range = range_options = known_of = new_upload = _unused
+    _put_marker = _delete = delete_many = copy = get_range = range_options = known_of = new_upload = _unused
 
 
 class Keys(ObjectStoreFileSystem):

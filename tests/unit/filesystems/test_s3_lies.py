@@ -5,7 +5,13 @@ import traceback
 
 import pytest
 
-from recordfs.errors import AbortedError, InvalidArgumentError, UnauthenticatedError, UnknownError
+from recordfs.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    InvalidArgumentError,
+    UnauthenticatedError,
+    UnknownError,
+)
 from recordfs.filesystem import FileStatistics
 from recordfs.filesystems.s3 import S3FileSystem
 from support.recording_proxy import RecordingProxy, Reply, unused_port
@@ -106,6 +112,39 @@ def test_errors_of_a_bulk_deletion_that_name_no_key_are_asked_for_one_by_one(ser
     assert [request.target.partition("?")[0] for request in server.requests if request.method == "DELETE"] == [
         "/bucket/d/a"
     ]
+
+
+def test_a_deletion_that_is_answered_otherwise_costs_a_look_only_until_it_is_known(server, s3):
+    server.rule = lambda request: Reply(404 if request.method == "HEAD" else 200, {})
+    for key in ("a", "b"):
+        s3._store.delete("bucket", key)
+    assert [request.method for request in server.requests] == ["DELETE", "HEAD", "DELETE"]
+    page = Reply(200, {"Content-Type": "text/html"}, b"<html>sign in</html>")
+    there = Reply(200, {"ETag": ETAG, "Last-Modified": "Fri, 27 Nov 2026 10:00:00 GMT", "Content-Length": "10"})
+    server.rule = lambda request: there if request.method == "HEAD" else page
+    with pytest.raises(UnknownError, match="still there"):
+        s3._store.delete("bucket", "c")
+
+
+def test_a_directory_whose_making_got_no_answer_is_made(server, s3):
+    """The second attempt, the SDK's own, finds what the first has made."""
+    made = {}
+
+    def rule(request):
+        if request.method == "GET":
+            return listing("")
+        if request.method == "PUT":
+            made.update((name, text) for name, text in request.headers.items() if name.startswith("x-amz-meta-"))
+            return Reply(412, XML, b"<Error><Code>PreconditionFailed</Code></Error>")
+        told = {"ETag": ETAG, "Last-Modified": "Fri, 27 Nov 2026 10:00:00 GMT", "Content-Length": "0"}
+        return Reply(200, {**told, **made}) if made else Reply(404, {})
+
+    server.rule = rule
+    s3.create_dir(f"{D}/mine")
+    made["x-amz-meta-recordfs-writer"] = "another's"
+    server.rule = lambda request: Reply(412, XML, b"<Error/>") if request.method == "PUT" else rule(request)
+    with pytest.raises(AlreadyExistsError):
+        s3._store.put_marker("bucket", "d/others/")
 
 
 def serve(told, **more):

@@ -5,10 +5,12 @@ Those that end before their last byte are asked for again.
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from recordfs.errors import RecordFSError, UnavailableError, UnknownError
+from recordfs.filesystems._attempts import ask_again
 from recordfs.redaction import redacted_cause
 
 if TYPE_CHECKING:
@@ -52,13 +54,20 @@ def reading_answer(path: str, advice: str) -> Iterator[None]:
         raise UnknownError(f"the answer could not be read: {advice} ({error!r})", path=path) from redacted_cause(error)
 
 
-def check_content_range(told: str, start: int, end: int, path: str) -> None:
-    """Look at an answer's Content-Range before its bytes are read: they may be all of a large object.
+def check_content_range(told: str | None, length: int, start: int, end: int, path: str) -> None:
+    """Look at an answer's head before its bytes are read: they may be all of a large object.
+
+    Args:
+        told: The Content-Range. Without one all of the object comes, which is right where that was asked for.
+        length: The Content-Length.
+        start: Where the range begins.
+        end: Where it ends.
+        path: For the error.
 
     Raises:
         UnknownError: It is another range than was asked for, or none.
     """
-    if not told.startswith(f"bytes {start}-{end - 1}/"):
+    if not (told or f"bytes 0-{length - 1}/").startswith(f"bytes {start}-{end - 1}/"):
         raise UnknownError(
             f"asked for bytes {start} to {end}, found {told or 'the whole object'}: the server, or something between, "
             "does not honour ranges",
@@ -72,12 +81,11 @@ def again_if_broken(ask: Callable[[], Answer], attempts: int) -> Answer:
     Raises:
         UnavailableError: The answer to every attempt broke off.
     """
-    for _ in range(attempts - 1):
-        try:
-            return ask()
-        except BrokenAnswerError:
-            continue
+
+    def pause(attempt: int, error: Exception) -> float | None:
+        return 0.0 if isinstance(error, BrokenAnswerError) else None
+
     try:
-        return ask()
+        return ask_again(ask, attempts, pause, longest=math.inf)  # on a slow line each attempt may take minutes
     except BrokenAnswerError as error:
         raise UnavailableError(error.message, path=error.path) from error

@@ -10,14 +10,16 @@ name in exactly one place.
 
 from __future__ import annotations
 
-import abc
 import uuid
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnavailableError
+from recordfs.filesystems._object_store.commits import NOTHING
 from recordfs.filesystems._object_store.kept_versions import warn_of_kept_versions
+from recordfs.filesystems._object_store.object_maker import Source
+from recordfs.filesystems._object_store.opening import NOTHING_KNOWN
 from recordfs.filesystems._object_store.orphans import OrphanSearch
 from recordfs.filesystems._object_store.parallel import for_each_in_parallel
 from recordfs.filesystems._object_store.part_queue import PartQueue, SentPart, parts_in_flight
@@ -29,13 +31,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from recordfs.filesystems._object_store.commits import Commit, Origin, Part
+    from recordfs.filesystems._object_store.object_maker import ObjectMaker
     from recordfs.filesystems._object_store.objects import ObjectInfo
-    from recordfs.filesystems._object_store.opening import Location
+    from recordfs.filesystems._object_store.opening import Known, Location, Opening
     from recordfs.filesystems._object_store.store import ObjectStore
 
     Piece = SentPart[str, str]
 
-__all__ = ["MOST_SOURCES", "ComposedObjectUpload", "PieceMaker", "Pieces", "Source"]
+__all__ = ["MOST_SOURCES", "ComposedObjectUpload", "Pieces"]
 
 MOST_SOURCES = 32
 """Objects that one compose takes."""
@@ -54,30 +57,6 @@ def batches(items: Sequence[_Item], size: int) -> list[Sequence[_Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-class Source(NamedTuple):
-    """One version of an object that another is composed of.
-
-    Attributes:
-        key: Its key.
-        tag: The version.
-    """
-
-    key: str
-    tag: str
-
-
-class PieceMaker(abc.ABC):
-    """Makes temporary objects, none of which replaces another: what is there already is AbortedError."""
-
-    @abc.abstractmethod
-    def make(self, key: str, buffers: Sequence[bytes | bytearray]) -> str:
-        """Make an object of buffers, and return its tag."""
-
-    @abc.abstractmethod
-    def join(self, key: str, sources: list[Source], size: int) -> str:
-        """Make an object of others on the server, of so many bytes together, and return its tag."""
-
-
 class Pieces:
     """The temporary objects of one writer, in the order of their bytes. Used by one thread at a time.
 
@@ -92,7 +71,7 @@ class Pieces:
     def __init__(
         self,
         store: ObjectStore,
-        maker: PieceMaker,
+        maker: ObjectMaker,
         location: Location,
         *,
         part_size: int,
@@ -225,7 +204,7 @@ class Pieces:
     def send(self, key: str, *buffers: bytearray) -> str:
         """Upload a part and return its generation."""
         try:
-            return self._maker.make(key, buffers)
+            return self._maker.insert(key, NOTHING_KNOWN, buffers, replaces=NOTHING)
         except AbortedError:
             return self._tag_of_arrived(key, sum(map(len, buffers)))
 
@@ -254,7 +233,9 @@ class Pieces:
             sources = [Source(piece.place, piece.answer) for piece in groups[index]]
             size = sum(piece.size for piece in groups[index])
             try:
-                generation = self._maker.join(keys[index], sources, size)
+                generation = self._maker.compose(
+                    keys[index], NOTHING_KNOWN, sources, size=size, crc=None, replaces=NOTHING
+                )
             except AbortedError:
                 generation = self._tag_of_arrived(keys[index], size)
             joined[index] = SentPart(keys[index], generation, size)
@@ -285,26 +266,30 @@ class ComposedObjectUpload(ObjectUpload):
 
     Args:
         store: For looks.
-        location: The object that is written.
-        pieces: Its temporary objects.
+        maker: Makes objects.
+        opening: What is written.
+        known: What to keep of an object that is appended to.
+        part_size: Bytes of a part.
+        make_pool: As of PartQueue.
     """
 
-    def __init__(self, store: ObjectStore, location: Location, pieces: Pieces) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        maker: ObjectMaker,
+        opening: Opening,
+        known: Known,
+        *,
+        part_size: int,
+        make_pool: Callable[[], Executor] | None = None,
+    ) -> None:
         self._objects = store
-        self._path, self._bucket, self._key = location
-        self._pieces = pieces
+        self._maker = maker
+        self._known = known
+        self._path, self._bucket, self._key = opening.location
+        self._pieces = Pieces(store, maker, opening.location, part_size=part_size, make_pool=make_pool)
         self._origin: Origin | None = None
         self._prepared: tuple[int, list[Source]] = (-1, [])
-
-    # What a store writes
-
-    @abc.abstractmethod
-    def _insert(self, commit: Commit) -> str:
-        """Publish a small object by one upload, on the commit's condition."""
-
-    @abc.abstractmethod
-    def _compose(self, commit: Commit, sources: list[Source]) -> str:
-        """Publish the object that others make, on the commit's condition."""
 
     # What a writer asks for
 
@@ -328,10 +313,12 @@ class ComposedObjectUpload(ObjectUpload):
 
     def commit(self, commit: Commit) -> str:
         """Insert a small object, compose a large one."""
+        known = self._known._replace(metadata={**self._known.metadata, **commit.origin.token})
         if self._is_insert(commit):
-            return self._insert(commit)
+            return self._maker.insert(self._key, known, commit.rest, replaces=commit.replaces)
+        sources, size, replaces = self._prepared[1], commit.total, commit.replaces
         try:
-            return self._compose(commit, self._prepared[1])
+            return self._maker.compose(self._key, known, sources, size=size, crc=commit.crc, replaces=replaces)
         except NotFoundError as error:
             self._pieces.raise_if_gone(error)
             if commit.replaces is None and commit.origin.size:

@@ -36,6 +36,10 @@ class ObjectInfo(NamedTuple):
         """What the contract tells of it."""
         return FileStatistics(self.size, self.mtime_nsec, False, self.tag)
 
+    def has_bytes_of(self, other: ObjectInfo) -> bool:
+        """Tell whether it has another's size, and its checksum where both are known."""
+        return self.size == other.size and (not self.checksum or not other.checksum or self.checksum == other.checksum)
+
     def entry(self, name: str) -> DirectoryEntry:
         """Return what the contract lists of it, under its bare name."""
         return DirectoryEntry(name, False, self.size, self.mtime_nsec, False, self.tag)

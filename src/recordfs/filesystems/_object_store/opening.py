@@ -59,7 +59,7 @@ class Known(NamedTuple):
 
     Attributes:
         kept: All its bytes, if it is so small that they are sent again with the next ones.
-        crc: The CRC-32C of a larger one, or None if unknown.
+        crc: The CRC-32C of all its bytes, or None if unknown.
         metadata: The user metadata to keep.
         properties: Other properties to keep, by the store's names.
     """

@@ -314,8 +314,24 @@ class RangeFetcher:
         """Return obstore's store for a bucket, or None where only the SDK can reach it."""
         if bucket not in self._buckets:
             # Without a lock, because finding credentials can take requests; of two made at once one is kept.
-            self._buckets.setdefault(bucket, self._make(bucket))
+            self._buckets.setdefault(bucket, self._set_up(bucket))
         return self._buckets[bucket]
+
+    def _set_up(self, bucket: str) -> Any:
+        """Make obstore's store for a bucket, or say why that cannot be, and return None."""
+        try:
+            return self._make(bucket)
+        except RecordFSError:
+            raise
+        except _OBSTORE_ERRORS as error:
+            logging.getLogger("recordfs").warning(
+                "%s://%s is read through the SDK, which is slower for small ranges, because obstore cannot be set up: "
+                "%s",
+                self._scheme,
+                bucket,
+                str(error).partition("\n")[0],
+            )
+            return None
 
 
 class _Counted:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, ClassVar
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from recordfs.errors import NotFoundError, RecordFSError, UnknownError
+from recordfs.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    NotFoundError,
+    PermissionDeniedError,
+    RecordFSError,
+    UnknownError,
+)
 from recordfs.filesystems._http_statuses import error_class_of_status
+from recordfs.filesystems._object_store.commits import WRITER_METADATA
 from recordfs.filesystems._object_store.features import Features
 from recordfs.filesystems._object_store.notices import Notices
 from recordfs.filesystems._object_store.parallel import for_each_in_parallel
@@ -22,7 +31,23 @@ if TYPE_CHECKING:
     from recordfs.filesystems._object_store.opening import Known, Location, Opening
     from recordfs.filesystems._object_store.upload import ObjectUpload
 
-__all__ = ["ObjectStore"]
+__all__ = ["DELETED", "DeletionAnswer", "ObjectStore"]
+
+
+class DeletionAnswer(NamedTuple):
+    """How a request to delete an object was answered.
+
+    Attributes:
+        status: The HTTP status.
+        is_empty: Whether nothing came with it.
+    """
+
+    status: int
+    is_empty: bool
+
+
+DELETED = DeletionAnswer(204, is_empty=True)
+"""The answer of both services (their references of DeleteObject and "Objects: delete")."""
 
 
 class ObjectStore(abc.ABC):
@@ -66,6 +91,8 @@ class ObjectStore(abc.ABC):
         self.max_attempts = max_attempts
         self.notices = Notices()
         self._features: dict[str, Any] = {}
+        # The services answer so; servers that answer otherwise, and have deleted, are learned.
+        self._answers_of_deletions = {DELETED}
 
     def features(self, bucket: str) -> Features:
         """Return what is known of a bucket's store; one object for each, which learns."""
@@ -86,11 +113,14 @@ class ObjectStore(abc.ABC):
 
     def exists(self, bucket: str, key: str) -> bool:
         """Tell whether there is such an object."""
+        return self.head_or_none(bucket, key) is not None
+
+    def head_or_none(self, bucket: str, key: str) -> ObjectInfo | None:
+        """Describe one object, or return None where there is no such one."""
         try:
-            self.head(bucket, key)
+            return self.head(bucket, key)
         except NotFoundError:
-            return False
-        return True
+            return None
 
     def list_page(
         self, bucket: str, prefix: str, *, delimiter: str = "", page: str | None = None, limit: int = 1000
@@ -130,7 +160,6 @@ class ObjectStore(abc.ABC):
     def bucket_exists(self, bucket: str) -> bool:
         """Tell whether there is such a bucket and it may be listed."""
 
-    @abc.abstractmethod
     def put_marker(self, bucket: str, key: str, *, replace: bool = False) -> None:
         """Make an empty object that stands for a directory.
 
@@ -142,8 +171,24 @@ class ObjectStore(abc.ABC):
         Raises:
             AlreadyExistsError: The key exists.
         """
+        mark = {WRITER_METADATA: uuid.uuid4().hex}
+        try:
+            self._put_marker(bucket, key, mark, replace=replace)
+        except AbortedError as error:
+            # Perhaps an attempt of this very call made it, and its answer was lost.
+            if not self._is_marked(bucket, key, mark):
+                raise AlreadyExistsError("the directory exists", path=error.path) from error
 
     @abc.abstractmethod
+    def _put_marker(self, bucket: str, key: str, mark: dict[str, str], *, replace: bool) -> None:
+        """Make an empty object with these metadata; raise AbortedError where one may not be replaced."""
+
+    def _is_marked(self, bucket: str, key: str, mark: dict[str, str]) -> bool:
+        try:
+            return mark.items() <= self.head(bucket, key).metadata.items()
+        except (NotFoundError, PermissionDeniedError):  # deleted meanwhile; or these credentials can only write
+            return False
+
     def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
         """Delete one object; a missing one is not an error.
 
@@ -154,7 +199,33 @@ class ObjectStore(abc.ABC):
 
         Raises:
             AbortedError: The object is another version by now.
+            UnknownError: The answer was not that of a deletion, and the object is still there.
         """
+        try:
+            told = self._delete(bucket, key, tag)
+        except NotFoundError:
+            # It is gone, as was asked for; only a missing bucket is an error, and listing tells which it was.
+            self.list_page(bucket, key, limit=1)
+            return
+        except AbortedError:
+            if self.exists(bucket, key):
+                raise
+            return  # an attempt whose answer was lost has deleted it
+        if told in self._answers_of_deletions:
+            return
+        # A page that a proxy answers with, or nothing, is not taken for a deletion.
+        if self.exists(bucket, key):
+            raise UnknownError(
+                f"the object is still there after it was deleted, which was answered with {told.status}: is that the "
+                "store, and is the endpoint right?",
+                path=f"{self.scheme}://{bucket}/{key}",
+            )
+        if told.is_empty:
+            self._answers_of_deletions.add(told)
+
+    @abc.abstractmethod
+    def _delete(self, bucket: str, key: str, tag: str | None) -> DeletionAnswer:
+        """Ask for a deletion; see delete, which looks at what comes."""
 
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
         """Delete up to ``max_delete`` objects and return all those that could not be, and why.
@@ -221,6 +292,7 @@ class ObjectStore(abc.ABC):
 
         Raises:
             AbortedError: The object is another version by now.
+            NotFoundError: This version of it is gone.
         """
 
     @abc.abstractmethod

@@ -22,6 +22,7 @@ from recordfs.errors import (
     UnavailableError,
 )
 from recordfs.filesystem import WritableFile
+from recordfs.filesystems._object_store.checksums import crc32c_of
 from recordfs.filesystems._object_store.commits import Ledger
 from recordfs.filesystems._object_store.opening import NOTHING_KNOWN
 from recordfs.open_files.one_call import one_call
@@ -29,7 +30,8 @@ from recordfs.open_files.unclosed_writers import keep_until_closed
 
 if TYPE_CHECKING:
     from recordfs.filesystems._object_store.commits import Commit
-    from recordfs.filesystems._object_store.opening import Opening
+    from recordfs.filesystems._object_store.objects import ObjectInfo
+    from recordfs.filesystems._object_store.opening import Known, Location, Opening
     from recordfs.filesystems._object_store.store import ObjectStore
     from recordfs.filesystems._object_store.upload import ObjectUpload
 
@@ -299,7 +301,19 @@ def open_writer(store: ObjectStore, opening: Opening) -> ObjectWriter:
     """Return a writer, with what it has to know of an object that it appends to."""
     known = NOTHING_KNOWN
     if opening.append and opening.found is not None:
-        known = store.known_of(opening.location, opening.found)
+        known = _known_of(store, opening.location, opening.found)
     upload = store.new_upload(opening, known)
     ledger = Ledger(opening, known, most_kept=upload.most_kept)
     return ObjectWriter(opening.location.path, ledger, upload, atomic=opening.atomic)
+
+
+def _known_of(store: ObjectStore, location: Location, found: ObjectInfo) -> Known:
+    """Return what has to be known of an object that is appended to; what came is looked at before it is believed."""
+    try:
+        known = store.known_of(location, found)
+    except NotFoundError as error:
+        raise AbortedError("the object changed while it was opened", path=location.path) from error
+    if known.kept and known.crc is not None and crc32c_of(known.kept) != known.crc:
+        # They would be uploaded again in front of the new ones, and stay so.
+        raise UnavailableError("the bytes that are there arrived damaged; open the file again", path=location.path)
+    return known

@@ -12,28 +12,16 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from recordfs.filesystems._json_fields import list_in, number_in, text_in
 from recordfs.filesystems._object_store import broken_answers
 from recordfs.filesystems._object_store.objects import ObjectInfo, ObjectPage
 
-__all__ = ["NO_GCS_SERVER", "generation_of", "info_of", "page_of", "page_of_buckets", "reading_answer", "size_of"]
+__all__ = ["NO_GCS_SERVER", "info_of", "page_of", "page_of_buckets", "reading_answer"]
 
 NO_GCS_SERVER = "it is not that of Google Cloud Storage; is the endpoint right?"
 
 reading_answer = partial(broken_answers.reading_answer, advice=NO_GCS_SERVER)
 """As of broken_answers, of Google Cloud Storage."""
-
-_MOST_DIGITS = 19
-"""Of a size or a generation, which are 64 bits."""
-
-
-def generation_of(resource: dict[str, Any]) -> str:
-    """Return the generation of an object's resource; raises as ``info_of``."""
-    return str(_number(resource["generation"]))
-
-
-def size_of(resource: dict[str, Any]) -> int:
-    """Return the size of an object's resource, in bytes; raises as ``info_of``."""
-    return _number(resource.get("size", 0))
 
 
 def info_of(resource: dict[str, Any]) -> ObjectInfo:
@@ -44,48 +32,28 @@ def info_of(resource: dict[str, Any]) -> ObjectInfo:
     """
     moment = resource.get("updated") or resource.get("timeCreated")
     return ObjectInfo(
-        _text(resource["name"]),
-        size_of(resource),
+        text_in(resource["name"]),
+        number_in(resource.get("size", 0)),
         _nanoseconds(datetime.fromisoformat(moment)) if moment else 0,
-        generation_of(resource),
-        {_text(name).lower(): _text(value) for name, value in (resource.get("metadata") or {}).items()},
-        _text(resource.get("crc32c") or ""),
+        str(number_in(resource["generation"])),
+        {text_in(name).lower(): text_in(value) for name, value in (resource.get("metadata") or {}).items()},
+        text_in(resource.get("crc32c") or ""),
     )
 
 
 def page_of(found: dict[str, Any]) -> ObjectPage:
     """Return what a page of a listing tells; raises as ``info_of``."""
     return ObjectPage(
-        [info_of(item) for item in _list(found.get("items", []))],
-        sorted(_text(prefix) for prefix in _list(found.get("prefixes", []))),
-        _text(found.get("nextPageToken") or "") or None,
+        [info_of(item) for item in list_in(found.get("items", []))],
+        sorted(text_in(prefix) for prefix in list_in(found.get("prefixes", []))),
+        text_in(found.get("nextPageToken") or "") or None,
     )
 
 
 def page_of_buckets(found: dict[str, Any]) -> ObjectPage:
     """Return a page of buckets, their names as prefixes; raises as ``info_of``."""
-    names = [_text(item["name"]) for item in _list(found.get("items", []))]
-    return ObjectPage([], names, _text(found.get("nextPageToken") or "") or None)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected a text, found {type(value).__name__}")
-    return value
-
-
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError(f"expected a list, found {type(value).__name__}")
-    return value
-
-
-def _number(value: object) -> int:
-    """Return a number of 64 bits, which JSON has as a text."""
-    text = str(value)
-    if isinstance(value, bool) or not (text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS):
-        raise ValueError(f"expected a number in digits, found {text[:50]!r}")
-    return int(text)
+    names = [text_in(item["name"]) for item in list_in(found.get("items", []))]
+    return ObjectPage([], names, text_in(found.get("nextPageToken") or "") or None)
 
 
 def _nanoseconds(moment: datetime) -> int:

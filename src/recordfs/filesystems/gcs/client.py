@@ -7,11 +7,9 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import google.auth
-from google.api_core.exceptions import from_http_response
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
-from google.cloud.storage.exceptions import InvalidResponse
 from google.oauth2.credentials import Credentials as AccessToken
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
@@ -53,17 +51,11 @@ class Clients(SDKClients[_Own]):
         """The SDK's client of this process."""
         return self._own.get().client
 
-    @property
-    def project(self) -> str | None:
-        """The project, where one was given or found."""
-        project: str | None = self.storage.project
-        return project
-
     def _make(self) -> _Own:
         """Find credentials and make the client."""
         try:
             credentials, project, source = self._credentials()
-            session = _CountingSession(credentials, self.counter, self.settings)
+            session = _CountingSession(credentials, self.counter, self.settings.timeout)
             options: dict[str, str] = {}
             endpoint, _ = self.settings.endpoint()
             if endpoint is not None:
@@ -71,8 +63,6 @@ class Clients(SDKClients[_Own]):
             elif credentials.universe_domain != GOOGLE:
                 options["universe_domain"] = credentials.universe_domain
             client = storage.Client(project=project, credentials=credentials, _http=session, client_options=options)
-            # For the sake of tracing it would ask for every bucket's metadata, in a thread of its own.
-            client._bucket_metadata_cache = None
         except SDK_ERRORS as error:
             raise error_from_sdk(error, "gs://") from redacted_cause(error)
         return _Own(client, credentials, source)
@@ -141,14 +131,13 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
     Args:
         credentials: What requests are authorized with.
         counter: Where they are counted.
-        settings: Name the key for objects that are composed, which the SDK names with every other new object only.
+        timeout: As of renew_token.
     """
 
-    def __init__(self, credentials: Credentials, counter: RequestCounter, settings: Settings) -> None:
+    def __init__(self, credentials: Credentials, counter: RequestCounter, timeout: tuple[float, float]) -> None:
         super().__init__(credentials)
         self._counter = counter
-        self._kms_key_name = settings.kms_key_name
-        self._timeout_of_tokens = settings.timeout
+        self._timeout_of_tokens = timeout
         self.cookies = _NoCookies()
         self.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
         self.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
@@ -156,25 +145,10 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
 
     def request(self, method: str, url: str, *arguments: Any, **keywords: Any) -> Response:
         """Send a request; see AuthorizedSession."""
-        if self._kms_key_name is not None and operation_of(method, url) == "objects.compose":
-            keywords["params"] = {"kmsKeyName": self._kms_key_name}
         if not self.credentials.valid:
             renew_token(self.credentials, self._timeout_of_tokens)  # which the base does without a look at the answer
         response: Response = super().request(method, url, *arguments, **keywords)
-        if response.status_code >= 400:
-            _check_refusal(response)
         return response
-
-    def get_redirect_target(self, response: Response) -> str | None:
-        """Return where a request is redirected to, if it only asks.
-
-        Followed by a request of another method, as the web does it, a deletion or an upload would become a look, whose
-        answer would be taken for theirs.
-        """
-        if response.request.method not in ("GET", "HEAD"):
-            return None
-        target: str | None = super().get_redirect_target(response)
-        return target
 
     def send(self, request: PreparedRequest, **keywords: Any) -> Response:
         """Count and send a prepared request."""
@@ -189,29 +163,16 @@ class _CountingSession(AuthorizedSession):  # type: ignore[misc]  # the base has
         return response
 
 
-def _check_refusal(response: Response) -> None:
-    """Raise InvalidResponse for a refusal whose JSON is not that of the API, as gateways answer.
-
-    The SDK would stumble over it, and its status would be lost.
-    """
-    try:
-        from_http_response(response)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise InvalidResponse(response, "the request was refused") from error
-
-
-_ON_ONE = {"PUT": "update"}
 _ON_ALL = {"GET": "list", "POST": "insert"}
 
 
 def operation_of(method: str, url: str) -> str:
     """Return the JSON API's name for a request: ``objects.insert``, ``objects.compose``, ``buckets.get`` ...
 
-    Source: "JSON API: resource types" in the service's reference. A resumable upload's requests are all
-    ``objects.insert``.
+    Source: "JSON API: resource types" in the service's reference.
     """
     path = url.partition("://")[2].partition("/")[2].partition("?")[0]
-    if path.startswith(("upload/", "resumable/")):
+    if path.startswith("upload/"):
         return "objects.insert"
     parts = path.removeprefix("download/").split("/")
     if parts[:3] != ["storage", "v1", "b"]:
@@ -222,4 +183,4 @@ def operation_of(method: str, url: str) -> str:
     kind, names = ("buckets", rest) if len(rest) < 2 else ("objects", rest[2:])
     if len(names) > 1:
         return f"{kind}.{names[1].removesuffix('To')}"
-    return f"{kind}.{_ON_ONE.get(method, method.lower()) if names else _ON_ALL.get(method, method.lower())}"
+    return f"{kind}.{method.lower() if names else _ON_ALL.get(method, method.lower())}"

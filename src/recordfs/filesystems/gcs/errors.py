@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import http.client
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 import requests.exceptions as requests_errors
 import urllib3.exceptions as urllib3_errors
-from google.api_core import exceptions as api_errors
 from google.auth import exceptions as auth_errors
-from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from google.cloud.storage.exceptions import InvalidResponse
 
 from recordfs.errors import (
     DataLossError,
@@ -24,6 +23,9 @@ from recordfs.errors import (
 )
 from recordfs.filesystems._http_statuses import error_class_of_status
 from recordfs.filesystems._object_store.endpoint import PLAIN_HTTP
+
+if TYPE_CHECKING:
+    from requests import Response
 
 __all__ = ["SDK_ERRORS", "error_from_answer", "error_from_sdk"]
 
@@ -48,15 +50,11 @@ _CONNECTION = (
 )
 
 SDK_ERRORS = (
-    api_errors.GoogleAPIError,
+    *_TIMEOUTS,
+    *_CONNECTION,
     InvalidResponse,
-    DataCorruption,
     auth_errors.GoogleAuthError,
     requests_errors.RequestException,
-    urllib3_errors.HTTPError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
     ValueError,
 )
 """Everything that a request through the SDK is known to raise."""
@@ -72,18 +70,11 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     """
     if isinstance(error, RecordFSError):
         return error
-    if isinstance(error, DataCorruption):
-        return DataLossError(f"the bytes that arrived differ from those that were stored: {_text(error)}", path=path)
-    if isinstance(error, api_errors.GoogleAPICallError):
-        return error_from_answer(int(error.code or 0), _said(error.response) or str(error.message), path)
     if isinstance(error, InvalidResponse):
         return error_from_answer(int(error.response.status_code), _said(error.response) or _text(error), path)
-    if isinstance(error, api_errors.RetryError):
-        cause = error.cause
-        return error_from_sdk(cause, path) if isinstance(cause, Exception) else _timeout(error, path)
     # A timeout is a kind of connection error in requests: it is asked for first.
     if isinstance(error, _TIMEOUTS):
-        return _timeout(error, path)
+        return DeadlineExceededError(_text(error), path=path)
     if isinstance(error, requests_errors.JSONDecodeError):
         return UnavailableError(
             f"the answer broke off, or is a page of something else than Google Cloud Storage ({_text(error)})",
@@ -102,18 +93,14 @@ def error_from_sdk(error: Exception, path: str) -> RecordFSError:
     return UnknownError(_text(error), path=path)
 
 
-def _said(response: Any) -> str:
+def _said(response: Response) -> str:
     """Return the words of an answer: the JSON API's message, or the beginning of its text."""
-    if response is None:
-        return ""
     try:
         return str(response.json()["error"]["message"])
-    except _CONNECTION as broken:
-        if not isinstance(broken, requests_errors.JSONDecodeError):
-            return "the answer broke off"
-    except (ValueError, KeyError, TypeError):
-        pass
-    return str(response.text)[:200].strip()
+    except (KeyError, TypeError, ValueError):  # no JSON, or another than that of the API
+        return str(response.text)[:200].strip()
+    except _CONNECTION:
+        return "the answer broke off"
 
 
 def error_from_answer(status: int, said: str, path: str) -> RecordFSError:
@@ -125,10 +112,6 @@ def error_from_answer(status: int, said: str, path: str) -> RecordFSError:
     if status == 400 and "requester pays" in said.lower():
         return FailedPreconditionError(f"{said}; give the option user_project", path=path)
     return cls(f"the store answered {status}: {said}".rstrip(": "), path=path)
-
-
-def _timeout(error: Exception, path: str) -> RecordFSError:
-    return DeadlineExceededError(_text(error), path=path)
 
 
 def _text(error: Exception) -> str:

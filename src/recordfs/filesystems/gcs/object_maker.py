@@ -1,9 +1,5 @@
 """Making objects on Google Cloud Storage: insert and compose, as single requests that name the generation they replace.
 
-Requests are written here and not left to ``Blob``: its uploads join metadata and content into one new string, which
-costs twice the memory of a part, and its compose sends along whatever the blob has cached. They go through the
-client's own session, so credentials, counting and timeouts are the same.
-
 Source: "Objects: insert" and "Objects: compose" in the service's JSON API reference.
 """
 
@@ -11,22 +7,23 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, urlencode
-
-from google.api_core.exceptions import from_http_response
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import DataLossError, UnavailableError
 from recordfs.filesystems._object_store.checksums import crc32c_header, crc32c_of
-from recordfs.filesystems.gcs.answers import generation_of, reading_answer, size_of
+from recordfs.filesystems._object_store.commits import NOTHING
+from recordfs.filesystems._object_store.object_maker import ObjectMaker, Source
+from recordfs.filesystems._object_store.objects import ObjectInfo
+from recordfs.filesystems.gcs.answers import info_of, reading_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from recordfs.filesystems._object_store.composed_upload import Source
-    from recordfs.filesystems.gcs.store import GCSStore
+    from recordfs.filesystems._object_store.opening import Known
+    from recordfs.filesystems.gcs.requests import GCSRequests
 
-__all__ = ["ObjectMaker"]
+__all__ = ["GCSObjectMaker"]
 
 
 class _Body:
@@ -61,61 +58,22 @@ class _Body:
             view.release()
 
 
-class _Expected(NamedTuple):
-    """What an answer has to tell of the object that was made.
+class GCSObjectMaker(ObjectMaker):
+    """Makes objects in one bucket; see ObjectMaker. Safe to use from any thread."""
 
-    Attributes:
-        key: The key.
-        size: In bytes.
-        crc32c: As the API writes it, or None where it is not known.
-    """
+    _store: GCSRequests
 
-    key: str
-    size: int
-    crc32c: str | None
-
-
-class ObjectMaker:
-    """Makes objects in one bucket. Safe to use from any thread.
-
-    Args:
-        store: Maps errors and tries again.
-        bucket: The bucket's name.
-        path: For errors.
-    """
-
-    def __init__(self, store: GCSStore, bucket: str, path: str) -> None:
-        self._store = store
-        self._clients = store.clients
-        self._bucket = bucket
-        self._path = path
-
-    def insert(
-        self, key: str, resource: dict[str, Any], buffers: Sequence[bytes | bytearray], *, replaces: str | None
-    ) -> str:
-        """Make an object of what lies in some buffers, one after another; the store verifies their CRC-32C.
-
-        Args:
-            key: The key.
-            resource: The object's properties; ``contentType`` has to be there.
-            buffers: The content. They are not copied, and can change again when this returns.
-            replaces: The generation that has to be there now, "0" for none, None for any.
-
-        Returns:
-            The new generation.
+    def insert(self, key: str, known: Known, buffers: Sequence[bytes | bytearray], *, replaces: str | None) -> str:
+        """objects.insert, with a CRC-32C that the store verifies.
 
         Raises:
-            AbortedError: Another generation is there; perhaps one that this very call made, if an answer was lost.
             UnavailableError: Also if the bytes did not arrive as they were sent, or the store tells of others.
         """
-        query = {"uploadType": "multipart", **self._conditions(replaces)}
-        if self._clients.settings.kms_key_name is not None:
-            query["kmsKeyName"] = self._clients.settings.kms_key_name
-        expected = _Expected(key, sum(map(len, buffers)), crc32c_header(crc32c_of(*buffers)))
-        body = _Body({**resource, "name": key, "crc32c": expected.crc32c}, buffers)
-        headers = {"Content-Type": body.content_type, "Content-Length": str(len(body))}
+        crc32c = crc32c_header(crc32c_of(*buffers))
+        body = _Body({**_resource_of(known), "name": key, "crc32c": crc32c}, buffers)
+        made = ObjectInfo(key, sum(map(len, buffers)), 0, "", known.metadata, crc32c)
         try:
-            return self._post(f"/upload/storage/v1/b/{self._bucket}/o", query, headers, body, expected)
+            return self._make(made, replaces, body, body.content_type, uploadType="multipart")
         except DataLossError as error:
             raise UnavailableError(
                 f"the bytes arrived damaged, and are kept: {error.message}", path=self._path
@@ -124,92 +82,45 @@ class ObjectMaker:
             body.release()
 
     def compose(
-        self, key: str, resource: dict[str, Any], sources: list[Source], *, size: int, replaces: str | None
+        self, key: str, known: Known, sources: list[Source], *, size: int, crc: int | None, replaces: str | None
     ) -> str:
-        """Make an object of others in the same bucket, on the server.
-
-        Args:
-            key: The key.
-            resource: The object's properties; where ``crc32c`` is among them, the store verifies it.
-            sources: Up to 32, in the order of their bytes.
-            size: In bytes, all of them together.
-            replaces: As of insert.
-
-        Returns:
-            The new generation.
-
-        Raises:
-            AbortedError: As insert.
-            NotFoundError: One of the sources is not there in this generation.
-            DataLossError: The bytes are not those whose CRC-32C was given.
-        """
-        request = {
-            "destination": resource,
-            "sourceObjects": [
-                {
-                    "name": source.key,
-                    "generation": source.tag,
-                    "objectPreconditions": {"ifGenerationMatch": source.tag},
-                }
-                for source in sources
-            ],
-        }
-        target = f"/storage/v1/b/{self._bucket}/o/{quote(key, safe='')}/compose"
-        body = json.dumps(request).encode()
-        expected = _Expected(key, size, resource.get("crc32c"))
-        headers = {"Content-Type": "application/json"}
+        """objects.compose, with the checksum of the whole where it is known."""
+        resource = _resource_of(known)
+        made = ObjectInfo(key, size, 0, "", known.metadata, "" if crc is None else crc32c_header(crc))
+        if made.checksum:
+            resource["crc32c"] = made.checksum
+        listed = [
+            {"name": source.key, "generation": source.tag, "objectPreconditions": {"ifGenerationMatch": source.tag}}
+            for source in sources
+        ]
+        body = json.dumps({"destination": resource, "sourceObjects": listed}).encode()
+        compose = partial(self._make, made, replaces, body, "application/json", key, "compose")
         try:
-            return self._post(target, self._conditions(replaces), headers, body, expected)
+            return compose()
         except DataLossError:
             # Nothing protects the request itself: perhaps the checksum arrived damaged, and not the bytes.
-            return self._post(target, self._conditions(replaces), headers, body, expected)
+            return compose()
 
-    def _conditions(self, replaces: str | None) -> dict[str, str]:
-        """Return the part of a query that every request here has."""
-        query = {} if replaces is None else {"ifGenerationMatch": replaces}
-        if self._clients.settings.user_project is not None:
-            query["userProject"] = self._clients.settings.user_project
-        return query
-
-    def _post(self, target: str, query: dict[str, str], headers: dict[str, str], body: Any, expected: _Expected) -> str:
+    def _make(self, wanted: ObjectInfo, replaces: str | None, body: Any, kind: str, *names: str, **more: str) -> str:
         """Send a request, again where that may help, and return the generation of the object that it made."""
-        client = self._clients.storage
-        url = f"{client._connection.get_api_base_url_for_mtls()}{target}?{urlencode(query)}"
+        replaced = "0" if replaces == NOTHING else replaces
+        query = {"ifGenerationMatch": replaced, "kmsKeyName": self._store.clients.settings.kms_key_name, **more}
+        headers = {"Content-Type": kind}
 
-        def post(*, timeout: Any, retry: None) -> str:
-            answer = client._http.request("POST", url, data=body, headers=headers, timeout=timeout)
-            if answer.status_code != 200:
-                raise from_http_response(answer)
-            made = answer.json()
-            if not isinstance(made, dict) or "generation" not in made:
+        def ask() -> str:
+            with self._store.send("POST", self._bucket, "o", *names, query=query, headers=headers, body=body) as answer:
+                told = answer.json()
+            if not isinstance(told, dict) or "generation" not in told:
                 # Whether it happened is then found out as after an answer that was lost.
                 raise UnavailableError("the store's answer names no generation", path=self._path)
-            return self._generation_of(made, expected)
+            with reading_answer(self._path):
+                made = info_of({"name": wanted.key, "size": wanted.size, **told})
+            return self._tag_of_made(made, wanted)
 
-        generation: str = self._store.call(self._path, post)
-        return generation
+        return self._store.call(self._path, ask)
 
-    def _generation_of(self, made: dict[str, Any], expected: _Expected) -> str:
-        """Return the generation of what was made, if it is what was asked for.
 
-        Raises:
-            UnavailableError: It is not. Nothing of it is taken for stored.
-        """
-        with reading_answer(self._path):
-            generation = generation_of(made)
-            found = _Expected(
-                str(made.get("name", expected.key)),
-                size_of(made) if "size" in made else expected.size,
-                made.get("crc32c", expected.crc32c) if expected.crc32c else None,
-            )
-        if found.key != expected.key:
-            # The name was damaged on its way: no checksum is over it.
-            self._store.delete(self._bucket, found.key, generation)
-            raise UnavailableError("the store made an object of another name than it was asked for", path=self._path)
-        if found != expected:
-            raise UnavailableError(
-                f"the store made an object of {found.size} bytes with the CRC-32C {found.crc32c or 'not asked for'}, "
-                f"expected {expected.size} bytes and {expected.crc32c or 'any'}; the bytes are kept",
-                path=self._path,
-            )
-        return generation
+def _resource_of(known: Known) -> dict[str, Any]:
+    """Return the properties of an object that is made."""
+    resource = {"contentType": "application/octet-stream", **known.properties}
+    return {**resource, "metadata": known.metadata} if known.metadata else resource

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import os
 import threading
 from typing import TYPE_CHECKING
 
 from google.auth.credentials import AnonymousCredentials
-from obstore.exceptions import BaseError
 from obstore.store import GCSStore as ObstoreGCSStore
 
 from recordfs.filesystems._object_store.obstore_options import client_options, retry_config
@@ -26,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["TokenProvider", "make_obstore"]
 
 
-def make_obstore(clients: Clients, bucket: str) -> ObstoreGCSStore | None:
-    """Return obstore's store for a bucket, or None where obstore cannot be set up as the SDK is.
+def make_obstore(clients: Clients, bucket: str) -> ObstoreGCSStore:
+    """Return obstore's store for a bucket.
 
     obstore reads environment variables of its own, so everything that one of them could change is said here. It looks
     for default credentials, and fails on those of a kind that it does not know, unless it is given a provider.
@@ -43,25 +41,17 @@ def make_obstore(clients: Clients, bucket: str) -> ObstoreGCSStore | None:
     options: ClientConfig = {**client_options(settings, endpoint), "default_headers": headers}
     # As requests does for the SDK.
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    try:
-        if bundle and os.path.isfile(bundle):
-            with open(bundle, "rb") as file:
-                options["root_certificate"] = file.read()
-        return ObstoreGCSStore(
-            bucket,
-            client_options=options,
-            retry_config=retry_config(settings),
-            credential_provider=_no_token if anonymous else TokenProvider(credentials, settings.timeout),
-            base_url=endpoint,
-            skip_signature=anonymous,
-        )
-    except (BaseError, OSError, ValueError) as error:
-        logging.getLogger("recordfs").warning(
-            "gs://%s is read through the SDK, which is slower for small ranges, because obstore cannot be set up: %s",
-            bucket,
-            str(error).partition("\n")[0],
-        )
-        return None
+    if bundle and os.path.isfile(bundle):
+        with open(bundle, "rb") as file:
+            options["root_certificate"] = file.read()
+    return ObstoreGCSStore(
+        bucket,
+        client_options=options,
+        retry_config=retry_config(settings),
+        credential_provider=_no_token if anonymous else TokenProvider(credentials, settings.timeout),
+        base_url=endpoint,
+        skip_signature=anonymous,
+    )
 
 
 def _no_token() -> GCSCredential:

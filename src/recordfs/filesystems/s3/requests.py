@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
-from recordfs.errors import AbortedError, DataLossError, NotFoundError, RecordFSError, UnavailableError, UnknownError
+from recordfs.errors import AbortedError, DataLossError, RecordFSError, UnavailableError, UnknownError
 from recordfs.filesystems._object_store.broken_answers import (
     BrokenAnswerError,
     again_if_broken,
@@ -17,7 +17,7 @@ from recordfs.filesystems._object_store.broken_answers import (
 )
 from recordfs.filesystems._object_store.commits import NOTHING
 from recordfs.filesystems._object_store.objects import ObjectInfo
-from recordfs.filesystems._object_store.store import ObjectStore
+from recordfs.filesystems._object_store.store import DELETED, DeletionAnswer, ObjectStore
 from recordfs.filesystems.s3.errors import (
     NO_S3_SERVER,
     SDK_ERRORS,
@@ -61,9 +61,6 @@ def is_same_etag(first: str, second: str) -> bool:
     """Tell whether two ETags name one version. Stores leave the quotes out here and there, proxies make them weak."""
     return first.removeprefix("W/").strip('"') == second.removeprefix("W/").strip('"')
 
-
-DELETED = 204
-"""The status of what was deleted, or was not there (Amazon S3 API reference, DeleteObject)."""
 
 _WITHOUT_OPTIONS = ("list_buckets", "head_bucket", "get_bucket_versioning")
 """The requests about buckets, which take no RequestPayer."""
@@ -166,8 +163,7 @@ class S3Requests(ObjectStore):
             # A server that does not look at the condition may answer with another version, or with the whole of it.
             if not is_same_etag(answer.get("ETag") or tag, tag):
                 raise AbortedError(f"asked for version {tag}, found {answer['ETag']}", path=path)
-            whole = "" if start else f"bytes 0-{answer['ContentLength'] - 1}/"
-            check_content_range(answer.get("ContentRange") or whole, start, end, path)
+            check_content_range(answer.get("ContentRange"), answer.get("ContentLength", 0), start, end, path)
         except RecordFSError:
             answer["Body"].close()
             raise
@@ -188,19 +184,14 @@ class S3Requests(ObjectStore):
 
         return again_if_broken(get, self.max_attempts)
 
-    def delete(self, bucket: str, key: str, tag: str | None = None) -> None:
+    def _delete(self, bucket: str, key: str, tag: str | None) -> DeletionAnswer:
         """DeleteObject, after a look at the version: a conditional one is not understood by every store."""
-        if tag is not None:
-            try:
-                now = self.head(bucket, key).tag
-            except NotFoundError:
-                return
-            if now != tag:
-                raise AbortedError(f"expected {tag}, found {now}", path=f"s3://{bucket}/{key}")
         path = f"s3://{bucket}/{key}"
-        answer = self.call("delete_object", path, Bucket=bucket, Key=key)
-        # S3 answers 204. A page that a proxy answers with, or nothing, is not taken for a deletion.
-        if answer["ResponseMetadata"]["HTTPStatusCode"] != DELETED and self.exists(bucket, key):
-            raise UnknownError(
-                f"the object is still there after DeleteObject; of the answer: {NO_S3_SERVER}", path=path
-            )
+        if tag is not None:
+            found = self.head_or_none(bucket, key)
+            if found is None:
+                return DELETED
+            if found.tag != tag:
+                raise AbortedError(f"expected {tag}, found {found.tag}", path=path)
+        told = self.call("delete_object", path, Bucket=bucket, Key=key)["ResponseMetadata"]
+        return DeletionAnswer(told["HTTPStatusCode"], told["HTTPHeaders"].get("content-length", "0") == "0")

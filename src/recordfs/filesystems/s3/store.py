@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recordfs.errors import (
-    AbortedError,
     AlreadyExistsError,
     NotFoundError,
     PermissionDeniedError,
@@ -145,18 +144,15 @@ class S3Store(S3Requests):
         answer = self.call("get_bucket_versioning", f"s3://{bucket}", Bucket=bucket)
         return "versioning is on" if answer.get("Status") == "Enabled" else None
 
-    def put_marker(self, bucket: str, key: str, *, replace: bool = False) -> None:
+    def _put_marker(self, bucket: str, key: str, mark: dict[str, str], *, replace: bool) -> None:
         """PutObject of nothing."""
-        path = f"s3://{bucket}/{key}"
+        made_with = {"Bucket": bucket, "Key": key, "Body": b"", "Metadata": mark, **self.encryption()}
 
         def put(lacking: set[str]) -> None:
             condition = {} if replace or CONDITIONS in lacking else {"IfNoneMatch": "*"}
-            self.call("put_object", path, Bucket=bucket, Key=key, Body=b"", **condition, **self.encryption())
+            self.call("put_object", f"s3://{bucket}/{key}", **made_with, **condition)
 
-        try:
-            self.features(bucket).send(put, (CONDITIONS,))
-        except AbortedError as error:
-            raise AlreadyExistsError("the directory exists", path=error.path) from error
+        self.features(bucket).send(put, (CONDITIONS,))
 
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, RecordFSError]]:
         """DeleteObjects, or where the store has no such thing DeleteObject for each, in parallel.
@@ -202,10 +198,10 @@ class S3Store(S3Requests):
         described = self.call("head_object", location.path, **where, IfMatch=found.tag, ChecksumMode="ENABLED")
         properties = {name: described[name] for name in _KEPT_PROPERTIES if described.get(name)}
         kept, crc = b"", None
-        if found.size < (self._part_size if self.features(location.bucket).equal_parts else SMALLEST_PART):
-            if found.size:
-                kept = self.get_range(location.bucket, location.key, 0, found.size, found.tag)
-        elif described.get("ChecksumType") == "FULL_OBJECT" and "ChecksumCRC32C" in described:
+        put_again = self._part_size if self.features(location.bucket).equal_parts else SMALLEST_PART
+        if 0 < found.size < put_again:
+            kept = self.get_range(location.bucket, location.key, 0, found.size, found.tag)
+        if described.get("ChecksumType") == "FULL_OBJECT" and "ChecksumCRC32C" in described:
             with reading_answer(location.path, NO_S3_SERVER):
                 crc = crc32c_from_header(described["ChecksumCRC32C"])
         return Known(kept, crc, found.metadata, properties)
