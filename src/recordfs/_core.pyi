@@ -780,8 +780,7 @@ class BlockLines:
     def __next__(self) -> Any: ...
     def __len__(self) -> int: ...
     def take_rest(self) -> int:
-        """End here, and return how many bytes the lines have that were not given. It can be asked again, which gives the
-        same."""
+        """End here, and return how many bytes the lines have that were not given. It can be asked again, which gives the same."""
 
 class LineIterator:
     """The base of a file object over which `for` loops. A subclass has ``_next_lines()``: an iterator over some of the next
