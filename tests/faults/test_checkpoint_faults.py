@@ -21,6 +21,7 @@ from recordfs.errors import AlreadyExistsError, PermissionDeniedError, ResourceE
 from recordfs.filesystems.memory import MemoryFileSystem
 from recordfs.filesystems.posix import PosixFileSystem
 from recordfs.testing.faulty import FaultyFileSystem
+from support.garbage import forget_what_is_here
 from support.killed_savers import Killed, assert_savers_killed_at_any_moment_leave_what_they_reported
 
 _numbers = itertools.count()
@@ -39,8 +40,14 @@ TENSORS = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def older_objects():
+    """Keep what other tests have left out of the collections here."""
+    forget_what_is_here()
+
+
 @pytest.fixture(autouse=True)
-def collected():
+def collected(older_objects):
     """Let the writers of the killed go before the next test, and the warnings about them."""
     yield
     gc.collect()

@@ -12,6 +12,7 @@ from recordfs.events import spool
 from recordfs.events.spool import Spool, SpoolNote
 from recordfs.filesystems import _buffered_writer, _posix_files, _posix_names, _posix_trees, _posix_update, posix
 from recordfs.filesystems.posix import PosixFileSystem
+from support.garbage import forget_what_is_here
 from support.interrupts import interrupted_after
 
 MODULES = (_buffered_writer, _posix_files, _posix_names, _posix_trees, _posix_update, posix, spool)
@@ -78,6 +79,7 @@ def open_below(directory):
 )
 def test_an_interrupt_after_any_call_leaves_no_descriptor_open(tmp_path, use):
     number, reached, path = 0, True, f"{tmp_path}/f"
+    forget_what_is_here()
     while reached:
         number += 1
         (tmp_path / "f").write_bytes(b"old data")

@@ -13,6 +13,7 @@ import pytest
 from recordfs.errors import FailedPreconditionError, NotFoundError, PermissionDeniedError, ResourceExhaustedError
 from recordfs.filesystems import _buffered_writer, _posix_files, _posix_names, posix
 from recordfs.filesystems.posix import PosixFileSystem
+from support.garbage import forget_what_is_here
 from support.interrupts import interrupted_at
 
 system = PosixFileSystem()
@@ -129,6 +130,7 @@ def test_interrupt_at_any_line_of_a_publication_leaves_no_unpublished_file(tmp_p
     modules = (posix, _posix_files, _posix_names, _buffered_writer)
     line_number = 0
     reached = True
+    forget_what_is_here()
     while reached:
         line_number += 1
         if kind == "exclusive":
