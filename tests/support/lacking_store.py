@@ -10,15 +10,14 @@ import re
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import botocore.auth
 import botocore.awsrequest
 from botocore.credentials import Credentials
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from support.served_in_thread import ServedInThread
 
 CONDITIONS = ("if-match", "if-none-match")
 
@@ -98,7 +97,7 @@ class Request:
         return any(re.fullmatch(pattern, name) for pattern in patterns for name in self.headers)
 
 
-class LackingStore:
+class LackingStore(ServedInThread):
     """A running proxy.
 
     Args:
@@ -123,24 +122,7 @@ class LackingStore:
         self._credentials = Credentials(access_key, secret_key)
         self._lock = threading.Lock()
         handler: Any = type("Handler", (_Handler,), {"store": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        self._serve(ThreadingHTTPServer(("127.0.0.1", 0), handler))
 
     def reset(self) -> None:
         """Set the counts to zero."""

@@ -13,14 +13,14 @@ import re
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from recordfs._core import crc32c
+from support.served_in_thread import ServedInThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 
 class Asked(NamedTuple):
@@ -45,7 +45,7 @@ class Answer(NamedTuple):
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
-class LyingGCS:
+class LyingGCS(ServedInThread):
     """The server, on a free loopback port, with one bucket named ``bucket``.
 
     Attributes:
@@ -65,21 +65,7 @@ class LyingGCS:
         self._generations = itertools.count(1_700_000_000_000_000)
         self._lock = threading.Lock()
         handler: Any = type("Handler", (_Handler,), {"store": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        self._serve(ThreadingHTTPServer(("127.0.0.1", 0), handler))
 
     def put(self, name: str, data: bytes, resource: dict[str, Any] | None = None) -> dict[str, Any]:
         """Put an object, and return its resource."""
