@@ -86,6 +86,7 @@ def keep_with(file: object, owner: _Writer, *, atomic: bool) -> None:
 
 def _prepare_process() -> None:
     """Have a child of multiprocessing close what is left: it ends by ``os._exit``, after its own finalizers."""
+    # No PerProcess: a spawned child imports its program, which may open a writer, before it is known to be a child.
     global _prepared_pid
     if _prepared_pid == OwningProcess.current_pid:
         return
